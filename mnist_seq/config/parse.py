@@ -1,0 +1,180 @@
+"""From a composed config to a checked `Config`, and from a `Config` to its identity."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.paths import options
+from mnist_seq.config.schema import CHOSEN, NUM_TRAIN, Config, Data, schema_of
+
+M = TypeVar("M", bound=BaseModel)
+
+# What pydantic finds -> our words for the rule; {x} is filled from the error's context.
+_RULES = {
+    "greater_than_equal": "{ge} or more",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "{le} or less",
+    "less_than": "less than {lt}",
+    "literal_error": "{expected}",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text (quote it: '\"...\"')",
+    "list_type": "a list, such as [0.9,0.999]",
+    "finite_number": "finite",
+    "too_short": "a list of {min_length} entries or more",
+    "too_long": "a list of {max_length} entries or fewer",
+    "string_too_short": "not empty",
+    "string_too_long": "{max_length} characters or shorter",
+    "string_pattern_mismatch": "a plain folder name, without / or control characters",
+}
+
+
+def parse(values: Mapping[str, Any]) -> Config:
+    """Check a composed config and give it types.
+
+    Args:
+        values: plain nested values, interpolations resolved; keys of Hydra's own left out.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type or an impossible value.
+    """
+    groups: dict[str, BaseModel] = {}
+    for group, base in CHOSEN.items():
+        given = values.get(group)
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"{group} must be a config group: {group}={given!r}; choose one of "
+                              f"{', '.join(options(group))}")  # fmt: skip
+        schema = base
+        if isinstance(name := given.get("name"), str):
+            try:
+                schema = schema_of(group, name)
+            except KeyError:
+                raise ConfigError(_no_option(group, name)) from None
+        groups[group] = _validate(schema, given, group)
+    config = _validate(Config, {**values, **groups}, "")
+    _check_together(config)
+    return config
+
+
+def identity(config: Config) -> str:
+    """SHA-256 (hex) over everything in a config that its numbers depend on.
+
+    Left out: where things lie, what they are called, who watches, and how runs are launched. The
+    data's content has its own fingerprint.
+    """
+    values = config.model_dump(mode="python", serialize_as_any=True, exclude={"tracker", "sweep"})
+    del values["data"]["root"]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def known_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of all keys in a composed config."""
+    for key, value in values.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from known_keys(value, f"{prefix}{key}.")
+
+
+def suggestion(wrong: str, known: list[str]) -> str:
+    """'; did you mean x?', or '' where nothing is near."""
+    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
+    if not near and "." not in wrong:  # `hidden=64` for `model.hidden=64`
+        near = [key for key in known if key.rsplit(".", 1)[-1] == wrong][:1]
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _validate(schema: type[M], values: Mapping[str, Any], prefix: str) -> M:
+    try:
+        return schema.model_validate(dict(values))
+    except ValidationError as error:
+        known = [f"{prefix}.{k}" if prefix else k for k in schema.model_fields]
+        raise ConfigError("; ".join(_problems(error, prefix, known))) from None
+
+
+def _problems(error: ValidationError, prefix: str, known: list[str]) -> list[str]:
+    """One text a key: the branches of a union are joined by 'or'."""
+    rules: dict[str, tuple[list[str], Any]] = {}
+    lines = []
+    for e in error.errors():
+        # The last parts of a location may name a union's branch
+        path = [prefix, *(str(part) for part in e["loc"] if not _is_union_branch(str(part)))]
+        key = ".".join(part for part in path if part)
+        if e["type"] == "extra_forbidden":
+            near = suggestion(key, known) or f"; the keys are {', '.join(known)}"
+            lines.append(f"no code reads {key}: {key}={_shown(e['input'])}{near}")
+        elif e["type"] == "missing":
+            lines.append(f"{key} must be given; write {key}=<value>")
+        else:
+            rules.setdefault(key, ([], e["input"]))[0].append(_rule(e))
+    lines += [
+        f"{key} must be {', or '.join(dict.fromkeys(found))}: {key}={_shown(value)}"
+        for key, (found, value) in rules.items()
+    ]
+    return lines
+
+
+def _rule(error: Any) -> str:
+    context = {
+        k: v.replace("'", "") if isinstance(v, str) else f"{v:g}" if isinstance(v, float) else v
+        for k, v in error.get("ctx", {}).items()
+    }
+    return _RULES[error["type"]].format(**context) if error["type"] in _RULES else error["msg"]
+
+
+def _is_union_branch(part: str) -> bool:
+    return part in {"int", "str"} or part.startswith(("literal[", "constrained-"))
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _no_option(group: str, name: str) -> str:
+    names = options(group)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {group}={near[0]}?" if near else ""
+    return f"{group} must be one of {', '.join(names)}: {group}={name}{hint}"
+
+
+def _check_together(config: Config) -> None:
+    """Rules that hold between keys."""
+    data, training = config.data, config.training
+    _check_split(data)
+    for key, wants in (("early_stop", training.early_stop != "never"),
+                       ("evaluate", training.evaluate == "best")):  # fmt: skip
+        if wants and data.valid == 0:
+            raise ConfigError(
+                f"training.{key}={getattr(training, key)} chooses by validation, and data.valid=0 "
+                "sets no image aside; choose data.valid=5000, say"
+            )
+    momentum = getattr(config.optimizer, "momentum", 0.0)
+    if getattr(config.optimizer, "nesterov", False) and (
+        momentum == 0 or getattr(config.optimizer, "dampening", 0.0) != 0
+    ):
+        raise ConfigError(
+            "optimizer.nesterov=true needs a momentum and no dampening: "
+            f"optimizer.momentum={momentum}; write optimizer.momentum=0.9 optimizer.dampening=0"
+        )
+
+
+def _check_split(data: Data) -> None:
+    num_train = NUM_TRAIN.get(data.name)
+    if num_train is None:
+        return
+    if data.valid >= num_train:
+        raise ConfigError(
+            f"data.valid must leave training images: data.valid={data.valid} of {num_train:,} "
+            f"in {data.name}; choose data.valid below {num_train}"
+        )
+    if data.limit != "all" and data.limit > num_train - data.valid:
+        raise ConfigError(
+            f"data.limit must not exceed the training images that data.valid={data.valid} leaves: "
+            f"data.limit={data.limit} of {num_train - data.valid:,} in {data.name}; choose "
+            f"data.limit={num_train - data.valid} or less, or data.limit=all"
+        )

@@ -1,0 +1,115 @@
+"""The run folder: the only code that knows its paths.
+
+    .hydra/           what was asked
+    run.json          identity and provenance
+    metrics.jsonl     one line an evaluation
+    checkpoint.pt     everything that a resume needs
+    best.pt           weights of the best evaluation on valid
+    model.pt          weights that the test was read with
+    predictions.npz   label and prediction of every test example
+    result.json       written last: the run is finished or diverged
+    error.txt         instead of it: the run failed
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Int
+
+from mnist_seq.runs import files
+
+FolderState = Literal["absent", "interrupted", "failed", "finished", "diverged"]
+
+
+class RunFolder:
+    """One run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record_path = path / "run.json"
+        self.metrics_path = path / "metrics.jsonl"
+        self.checkpoint_path = path / "checkpoint.pt"
+        self.best_path = path / "best.pt"
+        self.model_path = path / "model.pt"
+        self.predictions_path = path / "predictions.npz"
+        self.result_path = path / "result.json"
+        self.error_path = path / "error.txt"
+
+    def state(self) -> FolderState:
+        """What became of the run so far; "absent" where no run has begun here.
+
+        Raises:
+            ValueError: result.json is damaged.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            state = self.result()["state"]
+            if state not in ("finished", "diverged"):
+                raise ValueError(f"{self.result_path} must say finished or diverged: state={state}")
+            return "finished" if state == "finished" else "diverged"
+        if self.error_path.exists():
+            return "failed"
+        return "interrupted" if self.record_path.exists() else "absent"
+
+    def record(self) -> dict[str, Any]:
+        """Identity and provenance: see `provenance.describe`."""
+        return files.read_json(self.record_path)
+
+    def update_record(self, **values: Any) -> None:
+        """Add to run.json, or change what stands there."""
+        record = self.record() if self.record_path.exists() else {}
+        files.write_json(self.record_path, {**record, **values})
+
+    def result(self) -> dict[str, Any]:
+        """The end of the run: state, metrics, num_params, steps, seconds."""
+        return files.read_json(self.result_path)
+
+    def write_result(self, **values: Any) -> None:
+        """End the run. Nothing of it may be written after this."""
+        files.write_json(self.result_path, values)
+
+    def error(self) -> str:
+        """Why the run failed: the traceback, its last line the reason."""
+        return self.error_path.read_text(errors="replace")
+
+    def write_error(self, text: str) -> None:
+        """Mark the run as failed."""
+        files.write_text(self.error_path, text.rstrip() + "\n")
+
+    def clear_error(self) -> None:
+        """Forget a failure, to try again."""
+        self.error_path.unlink(missing_ok=True)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All evaluations so far, oldest first."""
+        return files.read_lines(self.metrics_path)
+
+    def append_metrics(self, row: dict[str, Any]) -> None:
+        """Add one evaluation."""
+        files.append_line(self.metrics_path, row)
+
+    def rewind_metrics(self, step: int) -> None:
+        """Drop the evaluations after a step, which a resume is about to repeat."""
+        files.keep_lines(self.metrics_path, lambda row: row.get("step", step + 1) <= step)
+
+    def write_predictions(
+        self, labels: Int[np.ndarray, " N"], predictions: Int[np.ndarray, " N"]
+    ) -> None:
+        """Keep label and prediction of every test example."""
+        with files.replaced(self.predictions_path) as file:
+            np.savez_compressed(
+                file, label=labels.astype(np.uint8), prediction=predictions.astype(np.uint8)
+            )
+
+    def predictions(self) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+        """Labels and predictions of the test examples, in the data's order."""
+        with np.load(self.predictions_path, allow_pickle=False) as file:
+            return file["label"], file["prediction"]
+
+
+def find_runs(root: Path) -> Iterator[RunFolder]:
+    """Run folders at or below a folder, in the order of their names."""
+    for record in sorted(root.rglob("run.json")):
+        yield RunFolder(record.parent)
