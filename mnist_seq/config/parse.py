@@ -62,14 +62,20 @@ def parse(values: Mapping[str, Any]) -> Config:
     return config
 
 
+def plain(config: Config) -> dict[str, Any]:
+    """A config as nested values that JSON can hold; infinity is text."""
+    values: dict[str, Any] = json.loads(config.model_dump_json(serialize_as_any=True))
+    return values
+
+
 def identity(config: Config) -> str:
     """SHA-256 (hex) over everything in a config that its numbers depend on.
 
     Left out: where things lie, what they are called, who watches, and how runs are launched. The
     data's content has its own fingerprint.
     """
-    values = config.model_dump(mode="python", serialize_as_any=True, exclude={"tracker", "sweep"})
-    del values["data"]["root"]
+    values = plain(config)
+    del values["tracker"], values["sweep"], values["data"]["root"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

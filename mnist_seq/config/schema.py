@@ -20,7 +20,7 @@ CountOrNone = Annotated[int, Field(ge=0)]
 class Group(BaseModel):
     """One config group: unknown keys and loose types are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="strings")
 
 
 class Model(Group):

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 State = Literal["finished", "diverged", "failed", "interrupted"]
+Row = dict[str, float | int]  # a line of metrics.jsonl
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Ended:
     state: State
     exit_code: int  # 0 also when diverged: an outcome, not a crash
     reason: str = ""  # one line, where it did not finish
-    metrics: dict[str, float] = field(default_factory=dict)  # last values, `split/name`
-    best: dict[str, float] = field(default_factory=dict)  # best valid/accuracy and its step
+    metrics: Row = field(default_factory=dict)  # last values, `split/name`
+    best: Row = field(default_factory=dict)  # best valid/accuracy and its step
     seconds: float = 0.0
     samples: Samples | None = None
 
@@ -62,7 +63,7 @@ class Listener:
 
     def progressed(self, event: Progress) -> None: ...
 
-    def evaluated(self, row: dict[str, float]) -> None:
+    def evaluated(self, row: Row) -> None:
         """One line of `metrics.jsonl`: step, epoch, seconds and `split/name` values."""
 
     def ended(self, event: Ended) -> None: ...

@@ -45,7 +45,7 @@ class RunFolder:
             ValueError: result.json is damaged.
         """
         with contextlib.suppress(FileNotFoundError):
-            state = self.result()["state"]
+            state = self.result().get("state")
             if state not in ("finished", "diverged"):
                 raise ValueError(f"{self.result_path} must say finished or diverged: state={state}")
             return "finished" if state == "finished" else "diverged"

@@ -1,0 +1,115 @@
+"""One training epoch: ours against the tutorial's own loop, side by side on one CPU thread.
+
+    python benchmarks/epoch.py data.root=../shared/data
+
+Both train the same net on the same 60,000 images with torch's own cell, Adam 0.01 and batch 64. The
+tutorial's loop is the usual one: `DataLoader`, `ToTensor`, `view` a batch. They alternate, so that a
+busy machine slows both; the ratio of the medians is the figure.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mnist_seq.config.schema import RNN, Adam, Model
+from mnist_seq.data.images import load
+from mnist_seq.data.locate import locate
+from mnist_seq.data.split import split
+from mnist_seq.data.task import Task
+from mnist_seq.data.torchvision_compat import import_torchvision_datasets
+from mnist_seq.models import build_classifier
+from mnist_seq.training.optimizers import build_optimizer
+from mnist_seq.training.seeds import epoch_order
+from mnist_seq.training.step import train_step
+
+BATCH, HIDDEN, LR = 64, 64, 0.01
+CPU = torch.device("cpu")
+
+
+class TutorialNet(nn.Module):
+    """The tutorial's net: a recurrent layer read at its last time step, and a linear layer."""
+
+    def __init__(self, cell: str) -> None:
+        super().__init__()
+        self.rnn = getattr(nn, cell.upper())(28, HIDDEN, 1, batch_first=True)
+        self.out = nn.Linear(HIDDEN, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        outputs, _ = self.rnn(x)
+        return self.out(outputs[:, -1, :])
+
+
+def tutorial_epoch(cell: str, root: str, num_steps: int) -> float:
+    """Seconds of the tutorial's training loop."""
+    datasets = import_torchvision_datasets()
+    from torchvision import transforms
+
+    data = datasets.MNIST(root, train=True, transform=transforms.ToTensor(), download=False)
+    loader = DataLoader(data, batch_size=BATCH, shuffle=True)
+    net = TutorialNet(cell)
+    optimizer = torch.optim.Adam(net.parameters(), lr=LR)
+    loss_func = nn.CrossEntropyLoss()
+    start = time.perf_counter()
+    for step, (x, y) in enumerate(loader):
+        if step == num_steps:
+            break
+        output = net(x.view(-1, 28, 28))
+        loss = loss_func(output, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return time.perf_counter() - start
+
+
+def our_epoch(cell: str, task: Task, num_steps: int) -> float:
+    """Seconds of our steps over the same number of batches."""
+    options = {"hidden": HIDDEN, "layers": 1, "bidirectional": False, "dropout": 0.0}
+    options |= {"name": cell, "readout": "last"}
+    model = RNN(**options, nonlinearity="tanh") if cell == "rnn" else Model(**options)
+    net = build_classifier(model, input_size=28, num_classes=10, rnn_seed=0, head_seed=1)
+    adam = Adam(
+        name="adam", lr=LR, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False
+    )
+    optimizer = build_optimizer(adam, net.parameters(), CPU)
+    start = time.perf_counter()
+    order = epoch_order(0, 0, task.num_train)
+    for step in range(num_steps):
+        x, y = task.train_batch(order[step * BATCH : (step + 1) * BATCH])
+        train_step(net, optimizer, x, y, clip_norm=float("inf"), precision="fp32")
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print a line a cell."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", nargs="?", default="data", help="data.root=... or the folder itself")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=938, help="938 are one epoch")
+    options = parser.parse_args()
+    root = options.root.removeprefix("data.root=")
+    torch.set_num_threads(1)
+    images = load(locate("mnist", Path(root)))
+    parts = split(60_000, valid=0, limit=None, generator_seed=0)
+    task = Task(
+        images, name="mnist", sequence="rows", normalize="unit", split=parts, device=CPU
+    )
+    print(f"seconds for {options.steps} steps of batch {BATCH}, hidden {HIDDEN}, one thread, "
+          f"torch {torch.__version__}; median of {options.repeats}, alternating")  # fmt: skip
+    print(f"{'cell':<6}{'tutorial':>10}{'ours':>10}{'ratio':>8}")
+    for cell in ("lstm", "gru", "rnn"):
+        our_epoch(cell, task, 20)  # first calls build oneDNN's primitives
+        tutorial, ours = [], []
+        for _ in range(options.repeats):
+            tutorial.append(tutorial_epoch(cell, root, options.steps))
+            ours.append(our_epoch(cell, task, options.steps))
+        a, b = statistics.median(tutorial), statistics.median(ours)
+        print(f"{cell:<6}{a:>10.2f}{b:>10.2f}{a / b:>8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Hydra's errors in one line each: the rule, the value, the way out."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mnist_seq.config.paths import conf_dir, groups, options
+
+
+def one_line(error: Exception) -> str:
+    """What a Hydra or OmegaConf error means to the user who typed the command."""
+    from hydra.errors import OverrideParseException
+
+    if isinstance(error, OverrideParseException):
+        return (
+            f"an override is key=value in Hydra's grammar: {error.override}; quote values that hold "
+            "spaces, commas, brackets or quotes, such as 'key=\"a, b\"'"
+        )
+    text = str(error)
+    for pattern, explain in _KNOWN:
+        if match := re.search(pattern, text):
+            return explain(match)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    cause = error.__cause__
+    if cause is not None and str(cause) and str(cause).splitlines()[0] not in text:
+        lines.append(str(cause).splitlines()[0])
+    return "; ".join(lines) or type(error).__name__
+
+
+def _unknown_key(match: re.Match[str]) -> str:
+    from mnist_seq.config.parse import known_keys, suggestion
+
+    key = match[1]
+    known = list(known_keys(_defaults()))
+    near = suggestion(key, known)
+    parent = key.rpartition(".")[0]
+    siblings = [k for k in known if k.rpartition(".")[0] == parent]
+    return f"no code reads {key}" + (near or f"; the keys are {', '.join(siblings or groups())}")
+
+
+def _no_option(match: re.Match[str]) -> str:
+    group, _, name = match[1].rpartition("/")
+    names = options(group) if group in groups() else re.findall(r"\t(\S+)", match.string)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {group}={near[0]}?" if near else ""
+    return f"{group} must be one of {', '.join(names)}: {group}={name}{hint}"
+
+
+def _ambiguous(match: re.Match[str]) -> str:
+    return (
+        f"a list of values is a sweep: {match[1]}; add -m before it to run one after the other, "
+        "or quote the value to keep it whole"
+    )
+
+
+_KNOWN = [
+    (r"Could not override '([^']+)'", _unknown_key),
+    (r"Could not find '([^']+)'", _no_option),
+    (r"Ambiguous value for argument '([^']+)'", _ambiguous),
+    (r"Key '([^']+)' is not in struct", _unknown_key),
+]
+
+
+def _defaults() -> Mapping[str, Any]:
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    GlobalHydra.instance().clear()  # a failed composition leaves its own behind
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        values = OmegaConf.to_container(compose("train"))
+    assert isinstance(values, dict)
+    return {str(k): v for k, v in values.items()}

@@ -1,0 +1,57 @@
+"""Which training images train and which validate."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Positions in the training set, each part in rising order.
+
+    Args:
+        hash: sha256 over both parts, each as its length and its positions in little-endian int64.
+    """
+
+    train: Int64[Tensor, " n"]
+    valid: Int64[Tensor, " v"]
+    hash: str
+
+
+def split(num_train: int, *, valid: int, limit: int | None, generator_seed: int) -> Split:
+    """Draw `valid` images for validation, then `limit` of the others (None: all) for training.
+
+    One permutation of all images decides, so that a smaller `limit` trains on a subset of a larger
+    one's images. The parts are sorted: the order of batches is drawn elsewhere.
+
+    Raises:
+        ValueError: not enough images for what is asked.
+    """
+    if not 0 <= valid < num_train:
+        rule = "leave training images" if valid > 0 else "be 0 or more"
+        raise ValueError(
+            f"data.valid must {rule}: data.valid={valid} of {num_train}; "
+            f"choose data.valid below {num_train}, 0 for none"
+        )
+    num_left = num_train - valid
+    if limit is not None and not 0 < limit <= num_left:
+        raise ValueError(
+            f"data.limit must be 1 or more and at most what data.valid leaves: data.limit={limit}, "
+            f"left {num_left} of {num_train}; choose data.limit from 1 to {num_left}"
+        )
+    order = torch.randperm(num_train, generator=torch.Generator().manual_seed(generator_seed))
+    stop = num_train if limit is None else valid + limit
+    parts = order[valid:stop].sort().values, order[:valid].sort().values
+    return Split(*parts, hash=_hash(*parts))
+
+
+def _hash(*parts: Int64[Tensor, " _"]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        # With the length: the same positions cut elsewhere are another split.
+        digest.update(np.array([len(part), *part.tolist()], dtype="<i8").tobytes())
+    return digest.hexdigest()

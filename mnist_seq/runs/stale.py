@@ -1,0 +1,45 @@
+"""Whether a folder holds the run that is asked for, or another one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mnist_seq.config import Config, identity, plain
+from mnist_seq.runs.errors import StaleRun
+from mnist_seq.runs.folder import RunFolder
+
+
+def check_same(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> None:
+    """Refuse a folder whose run is not the one asked for.
+
+    Args:
+        data: the data's identity; a key that the folder's record lacks is not compared.
+
+    Raises:
+        StaleRun: config or data differ; the keys are named.
+    """
+    if not folder.record_path.exists():
+        return
+    record = folder.record()
+    names = []
+    if record.get("config_hash") != identity(config):
+        names = differing_keys(record.get("config", {}), plain(config))
+    was = record.get("data", {})
+    names += [f"data ({key})" for key, value in data.items() if was.get(key, value) != value]
+    if names:
+        raise StaleRun(
+            f"{folder.path} holds a run of another config, and a run folder holds one run: "
+            f"{', '.join(names)} differ; choose another folder (hydra.run.dir=... or "
+            "sweep.name=...) or remove this one"
+        )
+
+
+def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted keys on which two configs differ, with both values: 'model.hidden (64, now 32)'."""
+    found = []
+    for key in [*a, *(k for k in b if k not in a)]:
+        old, new = a.get(key), b.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differing_keys(old, new, f"{prefix}{key}.")
+        elif old != new and not f"{prefix}{key}".startswith(("tracker", "sweep", "data.root")):
+            found.append(f"{prefix}{key} ({old}, now {new})")
+    return found

@@ -1,0 +1,105 @@
+"""Which runs are one variant, and which variant is a variant's baseline.
+
+The rule, for a variant V of a sweep:
+1. `baseline='model=lstm model.hidden=64'` sets it by hand;
+2. where the sweep holds a cell other than the LSTM, it is the LSTM variant that agrees with V on every
+   other key, the options that only one of the two cells has left aside;
+3. else it is the variant whose varying keys have their default values.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Flat = dict[str, Any]
+
+BASELINE_CELL = "lstm"
+_NOT_OF_A_VARIANT = ("seed", "tracker", "sweep", "data.root")
+# Where runs differ in one of these, no difference between their numbers means anything
+TASK_KEYS = ("data.name", "data.sequence", "data.normalize", "data.valid", "data.limit")
+
+
+def flat(config: Mapping[str, Any]) -> Flat:
+    """The keys of a config that make a variant: dotted names and values, seed left out."""
+    found: Flat = {}
+
+    def walk(values: Mapping[str, Any], prefix: str) -> None:
+        for key, value in values.items():
+            name = prefix + key
+            if name in _NOT_OF_A_VARIANT:
+                continue
+            if isinstance(value, Mapping):
+                walk(value, f"{name}.")
+            else:
+                found[name] = tuple(value) if isinstance(value, list) else value
+
+    walk(config, "")
+    return found
+
+
+def variant_key(config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Hashable identity of a run's variant: equal for runs that differ only in their seed."""
+    return tuple(sorted(flat(config).items(), key=lambda item: item[0]))
+
+
+def varying(variants: Iterable[Flat]) -> list[str]:
+    """Keys on which some variants differ, in the configs' order; an absent key differs from any value."""
+    variants = list(variants)
+    keys = dict.fromkeys(key for variant in variants for key in variant)
+    absent = object()
+    return [key for key in keys if len({_hashable(v.get(key, absent)) for v in variants}) > 1]
+
+
+def is_baseline(candidate: Flat, variant: Flat, *, variants: list[Flat], defaults: Flat) -> bool:
+    """Whether one variant is another one's baseline, by rules 2 and 3.
+
+    Args:
+        variants: all variants of the comparison.
+        defaults: flat config of `conf/train.yaml` as it stands.
+    """
+    if any(v["model.name"] != BASELINE_CELL for v in variants):
+        if candidate["model.name"] != BASELINE_CELL:
+            return False
+        if variant["model.name"] == BASELINE_CELL:
+            return candidate == variant
+        shared = (candidate.keys() & variant.keys()) - {"model.name"}
+        own = {k for k in candidate.keys() - variant.keys()}
+        return all(candidate[k] == variant[k] for k in shared) and all(
+            candidate[k] == defaults.get(k, candidate[k]) for k in own
+        )
+    absent = object()
+    return all(candidate.get(k, absent) == defaults.get(k, absent) for k in varying(variants))
+
+
+def find_baseline(variant: Flat, *, variants: list[Flat], defaults: Flat) -> Flat | None:
+    """The baseline of a variant among the variants of a comparison, or None where it is missing."""
+    found = (v for v in variants if is_baseline(v, variant, variants=variants, defaults=defaults))
+    return next(found, None)
+
+
+def title(variant: Flat, keys: Iterable[str]) -> str:
+    """Short name of a variant by the keys that vary: "gru, hidden=64"."""
+    keys = list(keys)
+    if not keys:
+        return str(variant.get("model.name", "run"))
+    parts = []
+    for key in keys:
+        if key not in variant:
+            continue
+        value = _shown(variant[key])
+        last = key.rsplit(".", 1)[-1]
+        is_clear = sum(other.rsplit(".", 1)[-1] == last for other in keys) == 1
+        parts.append(value if last == "name" else f"{last if is_clear else key}={value}")
+    return ", ".join(parts)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ",".join(_shown(v) for v in value) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _hashable(value: Any) -> Any:
+    # 1 and True are equal to Python, and are not the same setting
+    return (type(value).__name__ if isinstance(value, bool) else "", value)

@@ -1,0 +1,143 @@
+"""A variant against its baseline, seed by seed."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from mnist_seq.stats.intervals import Interval, proportion_interval, t_interval, t_test_p
+from mnist_seq.stats.permutation import sign_flip_test
+from mnist_seq.stats.power import detectable_difference
+from mnist_seq.stats.samples import mean, paired_differences, sd
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """What n seeds, run on both sides, say about a - b.
+
+    Attributes:
+        difference: mean of a - b, in the unit of a; its sign knows nothing of which way is better.
+        p_t: paired t-test; where all differences are equal it is `p_permutation`, since without
+            spread t has no meaning.
+        p_permutation: sign-flip test, exact if `is_exact`.
+        permutation_floor: smallest p these seeds could give, 2^(1-n) unless some differences are 0.
+        can_reach_05: whether the sign-flip test can come out below .05 at all.
+        d_z: Cohen's d_z, difference / sd_difference; 0 or an infinity where the sd is 0.
+        p_better: share of seeds on which a is better, ties one half.
+        detectable: smallest true difference seen with the given power (80 %) at this n and sd.
+        correlation: of a and b over seeds, what pairing gains from; NaN where a side is constant.
+    """
+
+    n: int
+    difference: float
+    interval: Interval
+    standard_error: float
+    df: float
+    p_t: float
+    p_permutation: float
+    is_exact: bool
+    permutation_floor: float
+    can_reach_05: bool
+    d_z: float
+    p_better: float
+    p_better_interval: Interval
+    detectable: float
+    correlation: float
+    sd_difference: float
+    higher_is_better: bool
+
+    is_paired: ClassVar[bool] = True
+    effect_name: ClassVar[str] = "d_z"
+
+    @property
+    def effect_size(self) -> float:
+        """`d_z`, under the name that paired and unpaired comparisons share."""
+        return self.d_z
+
+
+def paired_comparison(
+    a: Float[np.ndarray, " N"],
+    b: Float[np.ndarray, " N"],
+    *,
+    level: float = 0.95,
+    power: float = 0.8,
+    higher_is_better: bool = True,
+    rng_seed: int = 0,
+) -> PairedComparison:
+    """Compares a variant with its baseline over common seeds.
+
+    Args:
+        a, b: variant and baseline; a[i] and b[i] come from the same seed.
+        level: coverage of the intervals; alpha of `detectable` is 1 - level.
+        power: of `detectable`.
+        higher_is_better: False for an error or a loss.
+        rng_seed: of the random sign flips that replace the exact test above 36 seeds.
+
+    Raises:
+        ValueError: N < 2, unequal lengths, or a NaN or infinity on either side (a pair is never
+            dropped silently).
+
+    Source: Student 1908; Cohen 1988 (d_z); Fisher 1935 (sign flips).
+    """
+    d = paired_differences(a, b)
+    n, df = len(d), float(len(d) - 1)
+    difference, spread = mean(d), sd(d)
+    standard_error = spread / math.sqrt(n)
+    flips = sign_flip_test(d, rng_seed=rng_seed)
+    wins = float((d > 0).sum() if higher_is_better else (d < 0).sum()) + 0.5 * float((d == 0).sum())
+    return PairedComparison(
+        n=n,
+        difference=difference,
+        interval=t_interval(difference, standard_error, df, level=level),
+        standard_error=standard_error,
+        df=df,
+        p_t=t_test_p(difference / standard_error, df) if spread > 0 else flips.p,
+        p_permutation=flips.p,
+        is_exact=flips.is_exact,
+        permutation_floor=flips.floor,
+        can_reach_05=flips.floor < 0.05,
+        d_z=ratio(difference, spread),
+        p_better=wins / n,
+        p_better_interval=proportion_interval(wins, n, level),
+        detectable=detectable_difference(n, spread, alpha=round(1 - level, 12), power=power),
+        correlation=_correlation(a, b),
+        sd_difference=spread,
+        higher_is_better=higher_is_better,
+    )
+
+
+def wilcoxon_p(
+    a: Float[np.ndarray, " N"], b: Float[np.ndarray, " N"], *, rng_seed: int = 0
+) -> float:
+    """Two-sided Wilcoxon signed-rank p, exact with ties too (up to 36 seeds that differ).
+
+    Seeds with equal values are left out of the ranks, as Wilcoxon does; if all are equal, p is 1.
+
+    Raises:
+        ValueError: N < 2, unequal lengths, or a value that is not finite.
+
+    Source: Wilcoxon 1945, as the sign-flip test of the signed midranks.
+    """
+    d = paired_differences(a, b)
+    d = d[d != 0]
+    if len(d) == 0:
+        return 1.0
+    # differences equal but for rounding share a rank, as 0.3 - 0.2 and 0.2 - 0.1 should
+    size = np.round(np.abs(d) / np.abs(d).max(), 9)
+    ranks = ((size[:, None] > size).sum(1) + (size[:, None] >= size).sum(1) + 1) / 2
+    return sign_flip_test(np.sign(d) * ranks, rng_seed=rng_seed).p
+
+
+def ratio(difference: float, spread: float) -> float:
+    """difference / spread, where no spread gives 0 for no difference and else an infinity."""
+    if spread > 0:
+        return difference / spread
+    return math.copysign(math.inf, difference) if difference != 0 else 0.0
+
+
+def _correlation(a: Float[np.ndarray, " N"], b: Float[np.ndarray, " N"]) -> float:
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan
+    return float(np.corrcoef(a, b)[0, 1])

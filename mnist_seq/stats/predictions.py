@@ -1,0 +1,167 @@
+"""Two trained classifiers on the same test examples: which does each get right?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+from scipy.special import bdtr
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """One pair of models on n test examples.
+
+    It compares two trained models, not two methods: with one seed a side it says nothing about the
+    spread over seeds.
+
+    Attributes:
+        only_a, only_b: examples that only this model gets right.
+        difference: accuracy of a minus accuracy of b, a fraction.
+        p: exact two-sided; 1 where the models are right on the same examples.
+    """
+
+    n: int
+    only_a: int
+    only_b: int
+    difference: float
+    p: float
+
+
+@dataclass(frozen=True)
+class McNemarOverSeeds:
+    """How many pairs of models differ at alpha, and which way; the p values are not adjusted."""
+
+    num_pairs: int
+    num_a_better: int
+    num_b_better: int
+    num_undecided: int
+    pairs: tuple[McNemar, ...]
+
+
+@dataclass(frozen=True)
+class Disagreements:
+    """What each side makes of every test example; indexes count in the order of the labels.
+
+    Attributes:
+        right_a, right_b: share of the seeds that get the example right.
+        lost: most seeds of b are right and most of a wrong, widest gap first.
+        gained: the other way round.
+        contested: examples on which the runs do not all agree, those nearest to one half first.
+    """
+
+    right_a: Float[np.ndarray, " N"]
+    right_b: Float[np.ndarray, " N"]
+    lost: Integer[np.ndarray, " L"]
+    gained: Integer[np.ndarray, " K"]
+    contested: Integer[np.ndarray, " M"]
+
+
+def mcnemar(correct_a: Bool[np.ndarray, " N"], correct_b: Bool[np.ndarray, " N"]) -> McNemar:
+    """Exact McNemar test of two models on the same test examples.
+
+    Args:
+        correct_a, correct_b: whether each example is classified correctly, in the same order.
+
+    Raises:
+        ValueError: no examples, unequal lengths, or values that are not booleans.
+
+    Source: McNemar 1947, as the binomial test of the discordant examples.
+    """
+    for name, correct in (("correct_a", correct_a), ("correct_b", correct_b)):
+        if correct.dtype != np.bool_ or correct.ndim != 1 or len(correct) == 0:
+            raise ValueError(
+                f"McNemar takes one boolean an example, but {name} has dtype {correct.dtype} and "
+                f"shape {correct.shape}; pass predictions == labels"
+            )
+    if len(correct_a) != len(correct_b):
+        raise ValueError(
+            f"McNemar compares the same examples, but there are {len(correct_a)} and "
+            f"{len(correct_b)}; use one test set"
+        )
+    n = len(correct_a)
+    only_a = int((correct_a & ~correct_b).sum())
+    only_b = int((correct_b & ~correct_a).sum())
+    p = min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
+    return McNemar(n, only_a, only_b, (only_a - only_b) / n, p)
+
+
+def mcnemar_over_seeds(
+    pairs: Sequence[tuple[Bool[np.ndarray, " N"], Bool[np.ndarray, " N"]]], *, alpha: float = 0.05
+) -> McNemarOverSeeds:
+    """McNemar for each seed's pair of models, and how many pairs agree.
+
+    Two seeds of one method are two models and often differ in this test, so a count says how
+    consistent a difference is, not whether the method makes it.
+
+    Raises:
+        ValueError: as `mcnemar`.
+    """
+    tests = tuple(mcnemar(a, b) for a, b in pairs)
+    num_a = sum(t.p < alpha and t.difference > 0 for t in tests)
+    num_b = sum(t.p < alpha and t.difference < 0 for t in tests)
+    return McNemarOverSeeds(len(tests), num_a, num_b, len(tests) - num_a - num_b, tests)
+
+
+def confusion_matrix(
+    labels: Integer[np.ndarray, " N"], predictions: Integer[np.ndarray, " N"], num_classes: int
+) -> Integer[np.ndarray, "C C"]:
+    """Counts of examples: row is the label, column the prediction.
+
+    Raises:
+        ValueError: unequal lengths, or a class outside 0..num_classes - 1.
+    """
+    if labels.shape != predictions.shape:
+        raise ValueError(
+            f"each example has one label and one prediction, but shapes are {labels.shape} and "
+            f"{predictions.shape}; use predictions of this test set"
+        )
+    for name, classes in (("labels", labels), ("predictions", predictions)):
+        if len(classes) and not 0 <= classes.min() <= classes.max() < num_classes:
+            raise ValueError(
+                f"classes are 0..{num_classes - 1}, but {name} span {classes.min()} to "
+                f"{classes.max()}; give the data set's num_classes"
+            )
+    cells = labels.astype(np.int64) * num_classes + predictions.astype(np.int64)
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def disagreements(
+    labels: Integer[np.ndarray, " N"],
+    preds_a: Integer[np.ndarray, "R N"],
+    preds_b: Integer[np.ndarray, "S N"],
+) -> Disagreements:
+    """Where a variant and its baseline differ, example by example, over all seeds of each.
+
+    Args:
+        preds_a, preds_b: predictions of variant and baseline, one row a seed; the numbers of seeds
+            may differ.
+
+    Raises:
+        ValueError: no seeds on a side, or another number of examples than labels.
+    """
+    for name, preds in (("preds_a", preds_a), ("preds_b", preds_b)):
+        if preds.ndim != 2 or len(preds) == 0 or preds.shape[1] != len(labels):
+            raise ValueError(
+                f"predictions are one row a seed, one column an example ({len(labels)} here), "
+                f"but {name} has shape {preds.shape}; use predictions of this test set"
+            )
+    hits_a, hits_b = preds_a == labels, preds_b == labels
+    right_a, right_b = hits_a.mean(axis=0), hits_b.mean(axis=0)
+    gap = right_a - right_b
+    right_all = np.concatenate([hits_a, hits_b]).mean(axis=0)
+    return Disagreements(
+        right_a=right_a,
+        right_b=right_b,
+        lost=_first((right_b > 0.5) & (right_a < 0.5), gap),
+        gained=_first((right_a > 0.5) & (right_b < 0.5), -gap),
+        contested=_first((right_all > 0) & (right_all < 1), np.abs(right_all - 0.5)),
+    )
+
+
+def _first(
+    where: Bool[np.ndarray, " N"], rank: Float[np.ndarray, " N"]
+) -> Integer[np.ndarray, " M"]:
+    """Indexes of the chosen examples, smallest rank first, equal ranks in their own order."""
+    chosen = np.flatnonzero(where)
+    return chosen[np.argsort(rank[chosen], kind="stable")]

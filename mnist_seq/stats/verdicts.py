@@ -1,0 +1,214 @@
+"""What a comparison says in words, by a rule that is declared before anyone looks."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mnist_seq.stats.multiple import Correction, adjust
+from mnist_seq.stats.paired import PairedComparison
+from mnist_seq.stats.power import MOST_SEEDS, seeds_needed
+from mnist_seq.stats.samples import check_fraction
+from mnist_seq.stats.tost import Comparison, Equivalence, equivalence
+
+Test = Literal["t", "permutation"]
+Word = Literal[
+    "better", "worse", "equivalent", "not distinguishable", "no baseline", "too few seeds"
+]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is called a difference; declared once for a family of comparisons.
+
+    1. better or worse: the adjusted p of `test` is below alpha and the interval excludes 0;
+    2. else equivalent: a margin is declared and both one-sided tests (TOST) reject at alpha; their
+       p is not adjusted, so that the verdict agrees with the 90 % interval that is shown;
+    3. else not distinguishable at this n.
+
+    Attributes:
+        test: "t" (paired, or Welch where seeds do not pair) or "permutation".
+        alpha: for a 95 % interval .05.
+        power: of the number of seeds that an undecided verdict asks for.
+        margin: smallest difference that matters, in the metric's unit; without one nothing is
+            equivalent.
+        unit: written behind differences, "points" for percentage points.
+    """
+
+    test: Test = "t"
+    correction: Correction = "holm"
+    alpha: float = 0.05
+    power: float = 0.8
+    margin: float | None = None
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        check_fraction("alpha", self.alpha)
+        check_fraction("power", self.power)
+        if self.test not in ("t", "permutation"):
+            raise ValueError(f"a test is t or permutation, but is {self.test!r}; choose one")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A word for a table, a sentence for a reader, and the numbers behind both.
+
+    Attributes:
+        p, p_adjusted: of the rule's test; NaN where nothing could be compared.
+        needed_seeds: total seeds (a side, if unpaired) that would show the observed difference;
+            None where the verdict is decided, or where it is more than 1,000 (the text says so).
+        is_within_margin: shown to be smaller than the margin, whatever the word.
+        equivalence: the tests against the margin, if one is declared.
+    """
+
+    word: Word
+    text: str
+    p: float
+    p_adjusted: float
+    needed_seeds: int | None
+    is_within_margin: bool
+    equivalence: Equivalence | None
+
+
+def judge(comparisons: Sequence[Comparison], rule: Rule) -> list[Verdict]:
+    """Verdicts on a family of comparisons, in the order given.
+
+    Args:
+        comparisons: all that the rule's correction runs over; a variant without a comparison is no
+            member and gets `no_verdict`.
+
+    Raises:
+        ValueError: an unknown correction, or a margin that is not positive.
+    """
+    p = np.array([p_of(c, rule.test) for c in comparisons], dtype=np.float64)
+    adjusted = adjust(p, rule.correction)
+    return [
+        verdict(c, rule, p_adjusted=float(q), family_size=len(comparisons))
+        for c, q in zip(comparisons, adjusted, strict=True)
+    ]
+
+
+def verdict(
+    comparison: Comparison, rule: Rule, *, p_adjusted: float, family_size: int = 1
+) -> Verdict:
+    """Verdict on one comparison whose p is adjusted already; `judge` does both for a family.
+
+    Args:
+        p_adjusted: of the rule's test, over a family of `family_size`.
+
+    Raises:
+        ValueError: p_adjusted outside 0..1, or a margin that is not positive.
+    """
+    if not 0 <= p_adjusted <= 1:
+        raise ValueError(f"p_adjusted lies in 0..1, but is {p_adjusted}; take it from adjust()")
+    p = p_of(comparison, rule.test)
+    close = None
+    if rule.margin is not None:
+        close = equivalence(comparison, rule.margin, alpha=rule.alpha)
+    is_close = close is not None and close.is_equivalent
+    evidence = _evidence(comparison, rule, p_adjusted, family_size)
+    if p_adjusted < rule.alpha and comparison.interval.excludes(0.0):
+        gains = (comparison.difference > 0) == comparison.higher_is_better
+        word: Word = "better" if gains else "worse"
+        size = f"{word} by {abs(comparison.difference):.3g}{_unit(rule)}"
+        aside = f", but within the margin of {rule.margin:g}{_unit(rule)}" if is_close else ""
+        return Verdict(word, f"{size}{aside} ({evidence})", p, p_adjusted, None, is_close, close)
+    if close is not None and is_close:
+        text = (
+            f"equivalent within {rule.margin:g}{_unit(rule)}: difference "
+            f"{comparison.difference:.3g}{_unit(rule)} (TOST {_p(close.p)}; {evidence})"
+        )
+        return Verdict("equivalent", text, p, p_adjusted, None, True, close)
+    needed = _needed(comparison, rule, family_size)
+    text = (
+        f"not distinguishable at n={_n(comparison)}: difference {comparison.difference:.3g}"
+        f"{_unit(rule)}, {_plea(comparison, needed)} ({evidence})"
+    )
+    return Verdict("not distinguishable", text, p, p_adjusted, needed, False, close)
+
+
+def no_verdict(word: Literal["no baseline", "too few seeds"], n: int) -> Verdict:
+    """Verdict on a variant that cannot be compared: no baseline, or n < 2 common seeds."""
+    text = {
+        "no baseline": f"no baseline to compare its n={n} seeds with",
+        "too few seeds": f"too few seeds: a comparison needs 2 on both sides, there is n={n}",
+    }[word]
+    return Verdict(word, text, math.nan, math.nan, None, False, None)
+
+
+def p_of(comparison: Comparison, test: Test) -> float:
+    """The unadjusted p of the declared test."""
+    return comparison.p_t if test == "t" else comparison.p_permutation
+
+
+def _needed(c: Comparison, rule: Rule, family_size: int) -> int | None:
+    """Seeds that would show the observed difference, always more than there are.
+
+    Taken at alpha; where that many are there already and only the correction stands between, at
+    alpha / family_size, Holm's first step.
+    """
+    if isinstance(c, PairedComparison):
+        spread = c.sd_difference
+    else:
+        spread = math.sqrt((c.sd_a**2 + c.sd_b**2) / 2)
+    for alpha in (rule.alpha, rule.alpha / family_size):
+        needed = seeds_needed(
+            c.difference, spread, alpha=alpha, power=rule.power, paired=c.is_paired
+        )
+        if needed is None:
+            return None
+        if rule.test == "permutation" or c.standard_error == 0:
+            needed = max(needed, _seeds_to_reach(alpha, c.is_paired))
+        if needed > c.n:
+            return needed
+    return c.n + 1
+
+
+def _seeds_to_reach(alpha: float, is_paired: bool) -> int:
+    """Fewest seeds (a side, if unpaired) at which a permutation test can come out below alpha."""
+    n = 2
+    while (2.0 ** (1 - n) if is_paired else 2 / math.comb(2 * n, n)) >= alpha:
+        n += 1
+    return n
+
+
+def _plea(c: Comparison, needed: int | None) -> str:
+    if needed is None:
+        return f"so small that it needs more than {MOST_SEEDS:,} seeds"
+    more = needed - c.n
+    noun = "seed" if more == 1 else "seeds"
+    side = "" if c.is_paired else " a side"
+    return f"needs about {more} more {noun}{side} to show the observed difference"
+
+
+def _evidence(c: Comparison, rule: Rule, p_adjusted: float, family_size: int) -> str:
+    i = c.interval
+    spread = f"{100 * i.level:g} % {i.kind}-interval {i.low:.3g} to {i.high:.3g}"
+    if i.kind == "constant":
+        spread = "the same at every seed"
+    names = {"holm": "Holm", "bh": "BH", "none": ""}
+    over = f" {names[rule.correction]} over {family_size}" if names[rule.correction] else ""
+    floor = c.permutation_floor
+    note = f"; no p below {floor:.3g} at this n" if _is_hopeless(c, rule) else ""
+    return f"{spread}, {_p(p_adjusted)}{over}{note}, n={_n(c)}"
+
+
+def _is_hopeless(c: Comparison, rule: Rule) -> bool:
+    is_permuted = rule.test == "permutation" or c.standard_error == 0
+    return is_permuted and c.permutation_floor >= rule.alpha
+
+
+def _n(c: Comparison) -> str:
+    if isinstance(c, PairedComparison) or c.n_a == c.n_b:
+        return str(c.n)
+    return f"{c.n_a} and {c.n_b}"
+
+
+def _unit(rule: Rule) -> str:
+    return f" {rule.unit}" if rule.unit else ""
+
+
+def _p(p: float) -> str:
+    return "p<.0001" if p < 1e-4 else f"p={p:.2g}"

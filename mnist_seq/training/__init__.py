@@ -1,0 +1,1 @@
+"""Training of one run: step, loop, evaluation, checkpoint, seeds, device."""

@@ -1,0 +1,58 @@
+"""The device of a run, its threads, precision and determinism."""
+
+import contextlib
+import os
+from contextlib import AbstractContextManager
+
+import torch
+
+from mnist_seq.config import ConfigError
+from mnist_seq.config.schema import Device
+
+
+def open_device(device: Device) -> torch.device:
+    """Choose the device and set this process up for it.
+
+    Raises:
+        ConfigError: the device is not there, or cannot do what is asked.
+    """
+    chosen = _choose(device)
+    if device.precision == "bf16" and chosen.type == "mps":
+        raise ConfigError("device.precision=bf16 needs device=cpu or device=cuda: device=mps")
+    torch.set_num_threads(device.threads)
+    if chosen.type == "cuda":
+        # cuBLAS reads it when its first handle is made; without it, deterministic mode refuses
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(device.deterministic and chosen.type == "cuda")
+    torch.backends.cudnn.deterministic = device.deterministic
+    torch.backends.cudnn.benchmark = False
+    return chosen
+
+
+def _choose(device: Device) -> torch.device:
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device.name == "auto":
+        return torch.device(next(name for name, is_there in available.items() if is_there))
+    if not available[device.name]:
+        there = ", ".join(name for name, is_there in available.items() if is_there)
+        raise ConfigError(
+            f"device={device.name} must be one that torch {torch.__version__} finds here "
+            f"({there}); write device=auto or device=cpu"
+        )
+    return torch.device(device.name)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """bf16 autocast where asked, else nothing."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def device_name(device: torch.device) -> str:
+    """The hardware's own name on CUDA, else the type."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

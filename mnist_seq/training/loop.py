@@ -1,0 +1,202 @@
+"""The training loop of one run: steps, evaluations, checkpoints, early stop."""
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from mnist_seq.config import Config
+from mnist_seq.data.task import Task
+from mnist_seq.runs.events import Listener, Progress, Row, tell
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.training import checkpoint
+from mnist_seq.training.evaluation import evaluate
+from mnist_seq.training.interruption import Interruption
+from mnist_seq.training.schedules import lr_factor
+from mnist_seq.training.seeds import epoch_order
+from mnist_seq.training.step import train_step
+
+CHECK_EVERY = 50  # steps between two looks at the loss: each look waits for the device
+TELL_EVERY_S = 1.0  # where 50 steps take longer than that
+
+
+@dataclass
+class LoopState:
+    """What the loop itself remembers between two steps."""
+
+    step: int = 0
+    seconds: float = 0.0
+    loss_sum: float = 0.0  # over the examples since the last evaluation
+    loss_count: int = 0
+    best_accuracy: float = -1.0
+    best_step: int = 0
+    evaluations_since_best: int = 0
+    is_stopped_early: bool = False
+
+
+class Loop:
+    """Trains a model until its last step, an early stop or a loss that is not finite."""
+
+    def __init__(
+        self,
+        config: Config,
+        task: Task,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        folder: RunFolder,
+        listeners: list[Listener],
+        device: torch.device,
+    ) -> None:
+        self.config, self.task, self.model, self.optimizer = config, task, model, optimizer
+        self.folder, self.listeners, self.device = folder, listeners, device
+        training = config.training
+        self.steps_per_epoch = math.ceil(task.num_train / training.batch_size)
+        self.num_steps = self.steps_per_epoch * training.epochs
+        self.eval_every = (
+            self.steps_per_epoch if training.eval_every == "epoch" else training.eval_every
+        )
+        self.state = LoopState()
+        self._loss_sum = torch.zeros((), device=device)  # of the steps since the last look
+        self._started = self._told = time.perf_counter()
+
+    def restore(self) -> bool:
+        """Go back to the checkpoint, if there is one; evaluations after it are forgotten."""
+        loop = checkpoint.restore(
+            self.folder, model=self.model, optimizer=self.optimizer, device=self.device
+        )
+        if loop is None:
+            self.folder.rewind_metrics(0)
+            return False
+        self.state = LoopState(**loop)
+        self.folder.rewind_metrics(self.state.step)
+        return True
+
+    def fit(self, interruption: Interruption) -> Literal["finished", "diverged"]:
+        """Train to the end.
+
+        Raises:
+            Interrupted: a signal came; the checkpoint stands at the last whole step.
+        """
+        state, training = self.state, self.config.training
+        self._started = time.perf_counter() - state.seconds
+        epoch, order = -1, torch.empty(0)
+        while state.step < self.num_steps and not state.is_stopped_early:
+            current, position = divmod(state.step, self.steps_per_epoch)
+            if current != epoch:
+                epoch = current
+                order = epoch_order(self.config.seed, epoch, self.task.num_train).to(self.device)
+            batch = order[position * training.batch_size : (position + 1) * training.batch_size]
+            self._train(batch)
+            if not self._look():
+                return "diverged"
+            if interruption.signum:
+                self.save()
+                interruption.check()
+        return "finished"
+
+    def _train(self, batch: Tensor) -> None:
+        config = self.config
+        factor = lr_factor(
+            config.schedule,
+            self.state.step,
+            num_steps=self.num_steps,
+            steps_per_epoch=self.steps_per_epoch,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.optimizer.lr * factor
+        x, y = self.task.train_batch(batch)
+        loss = train_step(
+            self.model,
+            self.optimizer,
+            x,
+            y,
+            clip_norm=config.training.clip_norm,
+            precision=config.device.precision,
+        )
+        self._loss_sum += loss * len(batch)
+        self.state.loss_count += len(batch)
+        self.state.step += 1
+
+    def _look(self) -> bool:
+        """After a step: tell, evaluate and save where they are due. False if the loss is lost."""
+        state, training = self.state, self.config.training
+        now = time.perf_counter()
+        is_last = state.step == self.num_steps
+        is_eval = state.step % self.eval_every == 0 or is_last
+        is_save = state.step % training.checkpoint_every == 0
+        if is_eval or is_save or state.step % CHECK_EVERY == 0 or now - self._told > TELL_EVERY_S:
+            state.loss_sum += float(self._loss_sum)
+            self._loss_sum.zero_()
+            self._told = now
+            state.seconds = now - self._started
+            if not math.isfinite(state.loss_sum):
+                return False
+            event = Progress(
+                step=state.step,
+                epoch=state.step / self.steps_per_epoch,
+                loss=state.loss_sum / state.loss_count if state.loss_count else math.nan,
+            )
+            tell(self.listeners, lambda listener: listener.progressed(event))
+        if is_eval:
+            self._evaluate()
+        if is_save and not is_last:
+            self.save()
+        return True
+
+    def _evaluate(self) -> None:
+        config, state = self.config, self.state
+        options = {
+            "batch_size": config.training.eval_batch_size,
+            "precision": config.device.precision,
+        }
+        row: Row = {
+            "step": state.step,
+            "epoch": round(state.step / self.steps_per_epoch, 6),
+            "train/loss": state.loss_sum / state.loss_count,
+            "optimizer/lr": self.optimizer.param_groups[0]["lr"],
+        }
+        if self.task.num_valid:
+            valid = evaluate(self.model, self.task, "valid", **options)
+            row |= {"valid/loss": valid.loss, "valid/accuracy": valid.accuracy}
+        if config.training.monitor_test:
+            monitor = evaluate(
+                self.model, self.task, "test", **options, limit=config.training.monitor_test
+            )
+            row["monitor/accuracy"] = monitor.accuracy
+        state.loss_sum, state.loss_count = 0.0, 0
+        state.seconds = time.perf_counter() - self._started
+        row["seconds"] = round(state.seconds, 4)
+        self._judge(row)
+        self.folder.append_metrics(row)
+        tell(self.listeners, lambda listener: listener.evaluated(row))
+
+    def _judge(self, row: Row) -> None:
+        """Keep the best weights, and stop early where that is asked."""
+        state, training = self.state, self.config.training
+        if "valid/accuracy" not in row:
+            return
+        if row["valid/accuracy"] > state.best_accuracy:
+            state.best_accuracy, state.best_step = row["valid/accuracy"], state.step
+            state.evaluations_since_best = 0
+            checkpoint.save_weights(self.folder.best_path, self.model)
+        else:
+            state.evaluations_since_best += 1
+        if training.early_stop != "never":
+            state.is_stopped_early = state.evaluations_since_best >= training.early_stop
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        self.state.loss_sum += float(self._loss_sum)
+        self._loss_sum.zero_()
+        self.state.seconds = time.perf_counter() - self._started
+        checkpoint.save(
+            self.folder,
+            model=self.model,
+            optimizer=self.optimizer,
+            loop=asdict(self.state),
+            device=self.device,
+        )

@@ -1,0 +1,132 @@
+"""What a person sees of one run: a bar on a terminal, sparse plain lines elsewhere."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress as Bar, ProgressColumn, Task as BarTask, TextColumn
+from rich.progress import TimeRemainingColumn
+from rich.text import Text
+
+from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started
+
+LINE_EVERY_S = 30.0  # between two lines of a run without evaluations, where there is no terminal
+
+
+def open_progress(console: Console) -> Listener:
+    """A bar where the console is a terminal, else plain lines."""
+    return BarProgress(console) if console.is_terminal else LineProgress(console)
+
+
+class LineProgress(Listener):
+    """One line an evaluation, and one each half minute between them."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._event: Started | None = None
+        self._said = time.monotonic()
+
+    def started(self, event: Started) -> None:
+        self._event = event
+        self._said = time.monotonic()
+        resumed = f", resumed at step {event.first_step}" if event.first_step else ""
+        self.say(
+            f"{event.name}: {event.num_params:,} parameters, {event.num_steps:,} steps on "
+            f"{event.device}{resumed}"
+        )
+
+    def progressed(self, event: Progress) -> None:
+        if time.monotonic() - self._said > LINE_EVERY_S:
+            self.say(f"{self._position(event.step, event.epoch)}  train/loss {event.loss:.4f}")
+
+    def evaluated(self, row: Row) -> None:
+        self.say(f"{self._position(int(row['step']), row['epoch'])}  {metrics_text(row)}")
+
+    def ended(self, event: Ended) -> None:
+        if event.samples is not None:
+            self.say(samples_text(event.samples))
+        if self._event is not None and event.state in ("finished", "diverged"):
+            self.say(ending_text(self._event, event))
+
+    def say(self, text: str) -> None:
+        """Print plain text: names may hold brackets, which are no markup."""
+        self._said = time.monotonic()
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _position(self, step: int, epoch: float) -> str:
+        num_steps = self._event.num_steps if self._event else step
+        return f"epoch {epoch:.2f}  step {step:>{len(str(num_steps))}}/{num_steps}"
+
+
+class BarProgress(LineProgress):
+    """The same lines above a live bar with step rate, loss, accuracy and time left."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._bar = Bar(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            _Rate(),
+            TextColumn("{task.fields[status]}", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+        )
+        self._id = self._bar.add_task("", total=1, status="")
+        self._accuracy = ""
+
+    def started(self, event: Started) -> None:
+        super().started(event)
+        self._bar.update(self._id, description=event.name, total=event.num_steps)
+        self._bar.update(self._id, completed=event.first_step)
+        self._bar.start()
+
+    def progressed(self, event: Progress) -> None:
+        status = f"loss {event.loss:.3f}{self._accuracy}"
+        self._bar.update(self._id, completed=event.step, status=status)
+
+    def evaluated(self, row: Row) -> None:
+        super().evaluated(row)
+        for name in ("valid/accuracy", "monitor/accuracy"):
+            if name in row:
+                self._accuracy = f"  acc {100 * row[name]:.2f} %"
+
+    def ended(self, event: Ended) -> None:
+        self._bar.stop()
+        super().ended(event)
+
+
+class _Rate(ProgressColumn):
+    """Steps a second."""
+
+    def render(self, task: BarTask) -> Text:
+        return Text(f"{task.speed:.0f} steps/s" if task.speed else "")
+
+
+def metrics_text(row: Row) -> str:
+    """Metrics as a reader wants them: accuracies in percent."""
+    parts = []
+    for name, value in row.items():
+        if name.endswith("/accuracy"):
+            parts.append(f"{name} {100 * value:.2f} %")
+        elif "/" in name and name != "optimizer/lr":
+            parts.append(f"{name} {value:.4f}")
+    return "  ".join(parts)
+
+
+def samples_text(samples: Samples) -> str:
+    """Two rows: what the model says of the first test images, and what they are."""
+    said = " ".join(str(int(p)) for p in samples.predictions)
+    real = " ".join(str(int(label)) for label in samples.labels)
+    return f"first test images, predicted: {said}\n                        real: {real}"
+
+
+def ending_text(started: Started, ended: Ended) -> str:
+    """The last line: what was reached and where it lies."""
+    if ended.state == "diverged":
+        return f"diverged: {ended.reason}; {started.folder}"
+    accuracy = ended.metrics.get("test/accuracy", float("nan"))
+    return (
+        f"test accuracy {100 * accuracy:.2f} %  ({started.num_params:,} parameters, "
+        f"{ended.seconds:.1f} s)  {started.folder}"
+    )

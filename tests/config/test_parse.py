@@ -1,0 +1,112 @@
+"""Checks of a config: a wrong value costs a second here, and an hour anywhere else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from mnist_seq.config import ConfigError, conf_dir, identity, parse, plain
+from mnist_seq.config.paths import groups, options
+
+Compose = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def composed() -> Any:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+
+        def run(*overrides: str) -> Any:
+            return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+
+        yield run
+
+
+def test_the_defaults_are_the_baseline(composed: Compose) -> None:
+    """Everything is compared with it: LSTM, 64 hidden units, Adam 0.01, batch 64, one epoch, rows."""
+    config = parse(composed())
+    assert (config.model.name, config.model.hidden, config.model.layers) == ("lstm", 64, 1)
+    assert (config.optimizer.name, config.optimizer.lr) == ("adam", 0.01)
+    assert (config.training.batch_size, config.training.epochs) == (64, 1)
+    assert (config.data.name, config.data.sequence) == ("mnist", "rows")
+    assert config.device.threads == 1
+
+
+ALL_OPTIONS = [(group, name) for group in groups() for name in options(group)]
+
+
+@pytest.mark.parametrize(("group", "name"), ALL_OPTIONS)
+def test_every_yaml_of_every_group_composes_and_parses(
+    composed: Compose, group: str, name: str
+) -> None:
+    """A YAML is tested the moment it exists."""
+    config = parse(composed(f"{group}={name}"))
+    if group not in ("experiment", "ablation"):
+        assert getattr(config, group).name == name
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("model.hidden=0", "model.hidden must be 1 or more: model.hidden=0"),
+        ("model.hidden=64.5", "model.hidden must be a whole number: model.hidden=64.5"),
+        ("model.hidden=true", "model.hidden must be a whole number: model.hidden=true"),
+        ("optimizer.lr=-1", "optimizer.lr must be more than 0: optimizer.lr=-1"),
+        ("optimizer.lr=fast", "optimizer.lr must be a number: optimizer.lr=fast"),
+        ("optimizer.lr=nan", "optimizer.lr must be finite: optimizer.lr=nan"),
+        ("data.valid=60000", "data.valid must leave training images: data.valid=60000 of 60,000"),
+        ("data.limit=59000", "data.limit must not exceed the training images that data.valid=5000"),
+        ("model.readout=first", "model.readout must be last or mean: model.readout=first"),
+        ("training.eval_every=0", "training.eval_every must be epoch, or 1 or more"),
+        ("training.clip_norm=0", "training.clip_norm must be more than 0"),
+        ("optimizer.betas=[0.9]", "optimizer.betas must be a list of 2 entries or more"),
+        ("model.name=lsmt", "model must be one of gru, lstm, rnn: model=lsmt; did you mean model=lstm?"),
+        ("+model.hiden=64", "no code reads model.hiden: model.hiden=64; did you mean model.hidden?"),
+        ("+foo=1", "no code reads foo: foo=1"),
+        ("seed=-1", "seed must be 0 or more: seed=-1"),
+    ],
+)  # fmt: skip
+def test_an_impossible_value_is_refused_by_key_value_and_rule(
+    composed: Compose, override: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(composed(override))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_choosing_by_validation_without_a_validation_set_is_refused(composed: Compose) -> None:
+    for override in ("training.early_stop=3", "training.evaluate=best"):
+        with pytest.raises(ConfigError, match="chooses by validation"):
+            parse(composed("data.valid=0", override))
+
+
+def test_nesterov_needs_a_momentum(composed: Compose) -> None:
+    """torch's own words for it name no key of ours."""
+    with pytest.raises(ConfigError, match=r"optimizer\.nesterov=true needs a momentum"):
+        parse(composed("optimizer=sgd", "optimizer.nesterov=true", "optimizer.momentum=0"))
+
+
+def test_identity_ignores_where_and_who_and_keeps_what(composed: Compose) -> None:
+    """A moved data folder is the same run; another learning rate is not."""
+    same = identity(parse(composed()))
+    for override in ("data.root=elsewhere", "tracker=none", "sweep.name=x", "optimizer.lr=1e-2"):
+        assert identity(parse(composed(override))) == same
+    for override in ("seed=1", "model.hidden=32", "data.valid=4000", "training.clip_norm=1"):
+        assert identity(parse(composed(override))) != same
+
+
+def test_a_whole_number_where_a_fraction_may_stand_is_the_same_config(composed: Compose) -> None:
+    """`optimizer.lr=1` and `1.0` name one run, not two."""
+    ones = [identity(parse(composed(f"optimizer.lr={one}"))) for one in ("1", "1.0")]
+    assert ones[0] == ones[1]
+
+
+def test_plain_values_survive_json(composed: Compose) -> None:
+    """run.json holds the config; infinity must come back as itself."""
+    import json
+
+    config = parse(composed())
+    values = json.loads(json.dumps(plain(config), allow_nan=False))
+    assert float(values["training"]["clip_norm"]) == float("inf")

@@ -1,0 +1,52 @@
+"""What all tests share: checked shapes, and runs that are small and real."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+# Every annotated shape is checked while the tests run; in use, training pays nothing for it
+_HOOK = install_import_hook(
+    ["mnist_seq.data", "mnist_seq.models", "mnist_seq.stats", "mnist_seq.training"],
+    "beartype.beartype",
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+# 4,000 real images, a fifth of a second an epoch
+SMALL = ["data=mnist_5k", "model.hidden=16", "training.batch_size=200", "tracker=none"]
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def clean_env() -> dict[str, str]:
+    """This environment without what a user's shell may add to it."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "HYDRA", "MNIST_SEQ"))}
+    return {**env, "PYTHONWARNINGS": "error", "COLUMNS": "100"}
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Command:
+    """Run `python -m mnist_seq.train` with words in a folder of its own, without a terminal."""
+
+    def run(*words: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "mnist_seq.train", *words],
+            cwd=tmp_path,
+            env=clean_env(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **options,  # type: ignore[call-overload]
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run

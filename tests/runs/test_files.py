@@ -1,0 +1,58 @@
+"""Files that are whole or absent."""
+
+from pathlib import Path
+
+import pytest
+
+from mnist_seq.runs import files
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    """A crash while a result is written must not cost the result that was there."""
+    path = tmp_path / "result.json"
+    files.write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError, match="crash"), files.replaced(path) as file:
+        file.write(b"half of")
+        raise RuntimeError("crash")
+    assert files.read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_files_are_as_readable_as_any_other(tmp_path: Path) -> None:
+    """A temporary file is private; a colleague must be able to read the result."""
+    files.write_text(tmp_path / "a", "x")
+    (tmp_path / "b").write_text("x")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_a_torn_last_line_is_ignored_and_swallows_nothing(tmp_path: Path) -> None:
+    """A killed process leaves half a line; the next one's first line must not be lost with it."""
+    path = tmp_path / "metrics.jsonl"
+    files.append_line(path, {"step": 1})
+    with path.open("a") as file:
+        file.write('{"step": 2, "tra')
+    assert files.read_lines(path) == [{"step": 1}]
+    files.append_line(path, {"step": 2})
+    assert files.read_lines(path) == [{"step": 1}, {"step": 2}]
+
+
+def test_not_a_number_becomes_null(tmp_path: Path) -> None:
+    """JSON has no NaN; other readers than Python's refuse it."""
+    files.append_line(tmp_path / "m", {"loss": float("nan"), "list": [float("inf")]})
+    assert (tmp_path / "m").read_text() == '{"loss": null, "list": [null]}\n'
+
+
+def test_a_damaged_json_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text('{"half')
+    with pytest.raises(ValueError, match=r"run\.json must hold JSON"):
+        files.read_json(path)
+
+
+def test_keep_lines_drops_the_others(tmp_path: Path) -> None:
+    """A resume repeats the evaluations after its checkpoint; they must not stand there twice."""
+    path = tmp_path / "m"
+    for step in range(5):
+        files.append_line(path, {"step": step})
+    files.keep_lines(path, lambda row: row["step"] <= 2)
+    assert [row["step"] for row in files.read_lines(path)] == [0, 1, 2]

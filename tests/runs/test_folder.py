@@ -1,0 +1,47 @@
+"""The states of a run folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_seq.runs.folder import RunFolder, find_runs
+
+
+def test_the_state_is_read_from_what_lies_there(tmp_path: Path) -> None:
+    """Nobody keeps a list of finished runs: a folder says it itself."""
+    folder = RunFolder(tmp_path)
+    assert folder.state() == "absent"
+    folder.update_record(name="x")
+    assert folder.state() == "interrupted"
+    folder.write_error("Traceback\nValueError: no")
+    assert folder.state() == "failed"
+    folder.clear_error()
+    folder.write_result(state="diverged", metrics={})
+    assert folder.state() == "diverged"
+    folder.write_result(state="finished", metrics={})
+    assert folder.state() == "finished"
+
+
+def test_a_result_without_a_known_state_is_refused(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_result(metrics={})
+    with pytest.raises(ValueError, match="must say finished or diverged"):
+        folder.state()
+
+
+def test_predictions_come_back_as_written(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    labels, predictions = np.array([7, 2, 1]), np.array([7, 2, 9])
+    folder.write_predictions(labels, predictions)
+    got = folder.predictions()
+    np.testing.assert_array_equal(got[0], labels)
+    np.testing.assert_array_equal(got[1], predictions)
+
+
+def test_runs_are_found_below_a_sweep(tmp_path: Path) -> None:
+    for name in ("seed=1", "seed=0"):
+        (tmp_path / name).mkdir()
+        RunFolder(tmp_path / name).update_record(name=name)
+    (tmp_path / "notes").mkdir()
+    assert [run.path.name for run in find_runs(tmp_path)] == ["seed=0", "seed=1"]

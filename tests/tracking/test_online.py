@@ -1,0 +1,223 @@
+"""Runs mirrored to a server on this machine."""
+
+import os
+import pty
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.tracking.player import Player
+from tests.wandb_server import KEY, Server, serving
+
+
+@pytest.fixture
+def online(player: Player, server: Server) -> Player:
+    """A player with credentials for the server."""
+    player.env = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+    return player
+
+
+def test_auto_with_credentials_is_online_and_the_server_has_it_all(
+    online: Player, server: Server
+) -> None:
+    """Names, group, config, rows, summary and end state are what people filter and compare by."""
+    runs = [
+        {"name": "seed=0", "samples": True},
+        {"name": "seed=1", "steps": [1], "state": "failed", "exit_code": 1},
+        {"name": "seed=2", "state": "diverged"},
+    ]
+    played = online.play(runs, group="sweep")
+    assert played.states() == ["synced"] * 3
+    assert played.log.count("W&B: online") == 1  # decided and announced once a process
+    assert "tracker.mode=" in played.log
+    assert not server.unknown
+    found = [server.run_named(f"seed={i}") for i in range(3)]
+    assert [run.state for run in found] == ["finished", "failed", "finished"]
+    assert [run.exit_code for run in found] == [0, 1, 0]
+    assert [len(run.history) for run in found] == [3, 1, 3]
+    first = found[0]
+    assert first.fields["groupName"] == "sweep"
+    assert first.fields["jobType"] == "train"
+    assert set(first.fields["tags"]) == {"lstm", "mnist"}
+    assert first.config["model"]["hidden"] == 64
+    assert first.config["run"]["folder"] == str(online.root / "seed=0")
+    assert first.summary["test/accuracy"] == 0.5
+    assert found[2].summary["state"] == "diverged"
+    record = played.reports[0]["wandb"]
+    assert record["url"] == f"{server.url}/me/mnist_seq/runs/{record['id']}"
+    assert record["entity"] == "me"
+    (artifact,) = server.artifacts.values()  # the table of sample predictions
+    assert artifact["state"] == "COMMITTED"
+    assert len(artifact["files"]) == 2  # the table; the four equal images are one file
+
+
+def test_credentials_in_netrc_are_found(player: Player, server: Server) -> None:
+    """`wandb login` stores them there."""
+    player.env = {"WANDB_BASE_URL": server.url}
+    host = server.url.removeprefix("http://")
+    (player.home / ".netrc").write_text(f"machine {host}\n  login user\n  password {KEY}\n")
+    (player.home / ".netrc").chmod(0o600)
+    assert player.play([{"name": "a"}]).states() == ["synced"]
+
+
+def test_the_key_is_in_no_file_and_no_line(online: Player) -> None:
+    """Run folders are shared, uploaded and published."""
+    runs = [{"name": "a", "samples": True}, {"name": "b"}]
+    played = online.play(runs, group="sweep")
+    online.play([{"name": "c"}], "tracker.mode=offline", group="sweep")
+    files = [path for folder in (online.root, online.home) for path in folder.rglob("*")]
+    assert len(files) > 10
+    assert not [path for path in files if path.is_file() and KEY.encode() in path.read_bytes()]
+    assert KEY not in played.log
+
+
+def test_without_credentials_auto_is_offline_and_asks_nobody(
+    player: Player, server: Server
+) -> None:
+    """On a terminal wandb itself would ask, and wait for ever."""
+    player.env = {"WANDB_BASE_URL": server.url}
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            player.command([{"name": "a"}]), env=player.environment(),
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        )  # fmt: skip
+        with process:
+            assert process.wait(30) == 0
+        said = os.read(ours, 100_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "W&B: offline, no credentials" in said
+    assert '"state": "offline"' in said
+    assert len(said.splitlines()) == 2
+    assert not server.requests
+    (found,) = player.wandb_files()
+    assert len(found["history"]) == 3
+
+
+def test_online_without_credentials_asks_nobody_and_goes_offline(
+    player: Player, server: Server
+) -> None:
+    """tracker.mode=online is a wish; the run matters more."""
+    player.env = {"WANDB_BASE_URL": server.url}
+    played = player.play([{"name": "a"}, {"name": "b"}], "tracker.mode=online")
+    assert played.states() == ["offline"] * 2
+    assert played.log.count("WARNING") == 1
+    assert "no credentials" in played.reports[0]["wandb"]["reason"]
+    assert not server.requests
+
+
+def test_servers_that_do_not_answer_cost_seconds(tmp_path: Path) -> None:
+    """The choice takes 6 s at most, the runs go on offline, and the second one waits no more."""
+
+    def play(fault: str) -> None:
+        with serving() as server:
+            server.fail = {"all": 500} if fault == "broken" else {}
+            server.is_stalled = fault == "stalled"
+            url = f"http://127.0.0.1:{_free_port()}" if fault == "absent" else server.url
+            (tmp_path / fault).mkdir()
+            player = Player(tmp_path / fault / "sweep", tmp_path / fault)
+            player.env = {"WANDB_BASE_URL": url, "WANDB_API_KEY": KEY}
+            played = player.play([{"name": "a"}, {"name": "b"}], group="sweep")
+            assert played.states() == ["offline"] * 2
+            assert played.log.count("\n") == 1
+            assert "did not answer" in played.log
+            assert played.reports[0]["all_s"] < 8
+            assert played.reports[1]["all_s"] < 2
+            assert [len(found["history"]) for found in player.wandb_files()] == [3, 3]
+
+    with ThreadPoolExecutor() as at_once:
+        list(at_once.map(play, ["broken", "stalled", "absent"]))
+
+
+def test_credentials_that_the_server_refuses_lead_offline(online: Player, server: Server) -> None:
+    """A key may be revoked; the line says so."""
+    server.fail = {"graphql": 403}
+    played = online.play([{"name": "a"}], group="sweep")
+    assert played.states() == ["offline"]
+    assert "credentials did not work" in played.log
+    assert "403" in played.log
+
+
+def test_a_server_that_breaks_at_the_end_is_waited_for_once(online: Player, server: Server) -> None:
+    """finish() would wait for ever; what it could not send lies on disk."""
+    server.fail = {"file_stream": 500}
+    played = online.play([{"name": "a"}, {"name": "b"}], group="sweep", finish_seconds=2)
+    assert played.states() == ["partial", "offline"]
+    assert "within 2 s" in played.reports[0]["wandb"]["reason"]
+    assert played.reports[0]["all_s"] < 8
+    assert played.reports[1]["all_s"] < 2
+
+
+def test_a_server_that_refuses_an_online_run_gets_it_later(online: Player, server: Server) -> None:
+    """The id that failed to open is free again for the offline file."""
+    server.fail = {"graphql": 403}
+    played = online.play([{"name": "a"}, {"name": "b"}], "tracker.mode=online", group="sweep")
+    assert played.states() == ["offline"] * 2
+    assert played.log.count("WARNING") == 1
+    assert [len(found["history"]) for found in online.wandb_files()] == [3, 3]
+
+
+def test_rows_that_the_server_refuses_are_not_called_synced(online: Player, server: Server) -> None:
+    """finish() returns normally then; only wandb's own log tells."""
+    server.fail = {"file_stream": 403}
+    played = online.play([{"name": "a"}], group="sweep")
+    assert played.states() == ["partial"]
+    assert "403" in played.reports[0]["wandb"]["reason"]
+    assert played.log.count("WARNING") == 1
+
+
+def test_a_killed_online_run_continues_without_a_hole_or_a_double(
+    online: Player, server: Server
+) -> None:
+    """What the kill kept from the server is filled in from metrics.jsonl."""
+    online.play_and_kill({"name": "a", "steps": [1, 2, 3, 4, 5]}, after=1.5, group="sweep")
+    online.play([{"name": "a", "first_step": 3, "steps": [4, 5, 6]}], group="sweep")
+    (run,) = server.runs.values()
+    assert [row["step"] for row in run.history] == [1, 2, 3, 4, 5, 6]
+    assert run.state == "finished"
+
+
+def test_rows_that_the_server_has_are_not_sent_again(online: Player, server: Server) -> None:
+    """An interrupted run ends in order, and what it repeats from its checkpoint is there."""
+    stop = {"state": "interrupted", "exit_code": 130}
+    online.play([{"name": "a", "steps": [1, 2, 3, 4, 5], **stop}], group="sweep")
+    played = online.play([{"name": "a", "first_step": 3, "steps": [4, 5, 6]}], group="sweep")
+    assert played.states() == ["synced"]
+    (run,) = server.runs.values()
+    assert [row["step"] for row in run.history] == [1, 2, 3, 4, 5, 6]
+    assert (run.state, run.exit_code) == ("finished", 0)
+
+
+def test_a_run_that_starts_anew_doubles_no_row(online: Player, server: Server) -> None:
+    """A failed run without a checkpoint begins again at step 0, under its id, to equal numbers."""
+    online.play([{"name": "a", "steps": [1, 2], "state": "failed", "exit_code": 1}])
+    online.play([{"name": "a", "steps": [1, 2, 3]}])
+    (run,) = server.runs.values()
+    assert [row["step"] for row in run.history] == [1, 2, 3]
+    assert run.state == "finished"
+
+
+def test_a_choice_that_was_handed_on_is_not_made_again(online: Player, server: Server) -> None:
+    """Worker processes neither ask the server nor announce."""
+    choice = {"mode": "offline", "notice": "W&B: offline"}
+    played = online.play([{"name": "a"}], remember=choice)
+    assert played.states() == ["offline"]
+    assert played.log == ""
+    assert not server.requests
+
+
+def test_a_service_that_died_is_started_again(player: Player, tmp_path: Path) -> None:
+    """A worker may inherit the address of a service whose process has ended."""
+    player.env = {"WANDB_SERVICE": f"3-1-unix-{tmp_path}/gone"}
+    assert player.play([{"name": "a"}], "tracker.mode=offline").states() == ["offline"]
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

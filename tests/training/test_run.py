@@ -1,0 +1,179 @@
+"""One run from its config to its folder."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mnist_seq.runs.errors import Interrupted, RunFailed, StaleRun
+from mnist_seq.runs.events import Ended, Listener, Progress, Started
+from mnist_seq.runs.folder import RunFolder
+
+RunIn = Callable[..., tuple[Ended, RunFolder]]
+
+
+def same(a: RunFolder, b: RunFolder) -> None:
+    """Two folders hold the same numbers, bit for bit; times apart."""
+    assert a.result()["metrics"] == b.result()["metrics"]
+    rows = [[{k: v for k, v in r.items() if k != "seconds"} for r in f.metrics()] for f in (a, b)]
+    assert rows[0] == rows[1]
+    weights = [torch.load(f.model_path, weights_only=True) for f in (a, b)]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    np.testing.assert_array_equal(a.predictions()[1], b.predictions()[1])
+
+
+class StopAt(Listener):
+    """Sends this process a signal when a step has been reached."""
+
+    def __init__(self, step: int, signum: int) -> None:
+        self.step, self.signum, self.steps = step, signum, list[int]()
+
+    def started(self, event: Started) -> None:
+        self.steps.append(event.first_step)
+
+    def progressed(self, event: Progress) -> None:
+        if event.step >= self.step:
+            self.step = 10**9
+            signal.raise_signal(self.signum)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_two_equal_runs_are_bitwise_equal(tmp_path: Path, run_in: RunIn, cell: str) -> None:
+    """Otherwise no difference between two configs could be told from noise."""
+    folders = [run_in(tmp_path / name, f"model={cell}")[1] for name in "ab"]
+    same(*folders)
+
+
+def test_another_seed_gives_other_numbers(tmp_path: Path, run_in: RunIn) -> None:
+    """A seed that were ignored would make every interval zero wide."""
+    folders = [run_in(tmp_path / s, f"seed={s}")[1] for s in "01"]
+    assert folders[0].result()["metrics"] != folders[1].result()["metrics"]
+    splits = {folder.record()["data"]["split"] for folder in folders}
+    assert len(splits) == 2
+
+
+RESUMES = [
+    ("training.checkpoint_every=3",),
+    ("training.checkpoint_every=4", "model.dropout=0.3", "model.layers=2"),
+    ("training.checkpoint_every=4", "schedule=cosine", "schedule.warmup=3", "training.eval_every=3"),
+    ("optimizer=nadam",),
+    ("optimizer=rmsprop", "optimizer.momentum=0.9"),
+    ("optimizer=sgd", "training.evaluate=best", "training.eval_every=5"),
+    ("optimizer=adagrad", "training.clip_norm=0.5"),
+]
+
+
+@pytest.mark.parametrize("overrides", RESUMES, ids=lambda o: ",".join(o))
+def test_stopped_and_resumed_equals_never_stopped(
+    tmp_path: Path, run_in: RunIn, overrides: tuple[str, ...]
+) -> None:
+    """Optimizer, random states, data order and schedule all go on where they were."""
+    words = ("training.epochs=2", "training.eval_every=5", *overrides)
+    _, whole = run_in(tmp_path / "whole", *words)
+    stop = StopAt(12, signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        run_in(tmp_path / "stopped", *words, listeners=[stop])
+    assert RunFolder(tmp_path / "stopped").state() == "interrupted"
+    _, stopped = run_in(tmp_path / "stopped", *words, listeners=[stop])
+    assert stop.steps[0] == 0
+    assert stop.steps[1] >= 12
+    same(whole, stopped)
+
+
+def test_the_model_file_loads_into_plain_pytorch(tmp_path: Path, run_in: RunIn) -> None:
+    """A user takes the weights along without this package."""
+    _, folder = run_in(tmp_path)
+    weights = torch.load(folder.model_path, weights_only=True)
+    lstm = nn.LSTM(28, 8)
+    lstm.load_state_dict({k.removeprefix("rnn."): v for k, v in weights.items() if "rnn." in k})
+    assert weights["head.weight"].shape == (10, 8)
+
+
+def test_the_folder_holds_every_file_of_the_design(tmp_path: Path, run_in: RunIn) -> None:
+    ended, folder = run_in(tmp_path, "training.checkpoint_every=5")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"run.json", "metrics.jsonl", "checkpoint.pt", "best.pt", "model.pt",
+                     "predictions.npz", "result.json"}  # fmt: skip
+    result, record = folder.result(), folder.record()
+    assert result["state"] == "finished"
+    assert result["metrics"]["test/accuracy"] == ended.metrics["test/accuracy"]
+    labels, predictions = folder.predictions()
+    assert result["metrics"]["test/accuracy"] == pytest.approx(float(np.mean(labels == predictions)))
+    assert record["data"]["data"] == "mnist_5k"
+    assert {"config_hash", "config", "code", "versions", "host", "device"} <= record.keys()
+
+
+def test_a_loss_that_is_not_finite_is_an_outcome(tmp_path: Path, run_in: RunIn) -> None:
+    """A diverged run is a result of the study, not a crash of the tool."""
+    ended, folder = run_in(tmp_path, "optimizer=sgd", "optimizer.lr=1e30", "model=rnn",
+                           "model.nonlinearity=relu")  # fmt: skip
+    assert (ended.state, ended.exit_code) == ("diverged", 0)
+    assert folder.state() == "diverged"
+    assert "test/accuracy" not in folder.result()["metrics"]
+
+
+class Breaks(Listener):
+    def evaluated(self, row: dict[str, float]) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_failing_run_leaves_its_traceback_and_can_be_tried_again(
+    tmp_path: Path, run_in: RunIn
+) -> None:
+    with pytest.raises(RunFailed, match="No space left on device"):
+        run_in(tmp_path, listeners=[Breaks()])
+    folder = RunFolder(tmp_path)
+    assert folder.state() == "failed"
+    assert "Traceback" in folder.error()
+    run_in(tmp_path)
+    assert folder.state() == "finished"
+
+
+def test_a_folder_of_another_config_is_refused_by_key(tmp_path: Path, run_in: RunIn) -> None:
+    """Two configs in one folder would be one wrong number."""
+    run_in(tmp_path)
+    with pytest.raises(StaleRun, match=r"optimizer\.lr \(0\.01, now 0\.02\)"):
+        run_in(tmp_path, "optimizer.lr=0.02")
+
+
+def test_early_stop_ends_after_its_patience(tmp_path: Path, run_in: RunIn) -> None:
+    _, folder = run_in(tmp_path, "training.epochs=50", "training.early_stop=1",
+                       "training.eval_every=1", "optimizer=sgd", "optimizer.lr=1e-9")  # fmt: skip
+    result = folder.result()
+    assert result["is_stopped_early"]
+    assert result["steps"] == 2
+
+
+def test_the_best_weights_are_those_of_the_best_evaluation(tmp_path: Path, run_in: RunIn) -> None:
+    """With evaluate=best, valid/accuracy in the result is the best that metrics.jsonl holds."""
+    _, folder = run_in(tmp_path, "training.evaluate=best", "training.eval_every=2",
+                       "optimizer.lr=0.1")  # fmt: skip
+    best = max(row["valid/accuracy"] for row in folder.metrics())
+    assert folder.result()["metrics"]["valid/accuracy"] == best
+    assert folder.result()["best"]["valid/accuracy"] == best
+
+
+def test_bf16_trains(tmp_path: Path, run_in: RunIn) -> None:
+    ended, _ = run_in(tmp_path, "device.precision=bf16")
+    assert ended.state == "finished"
+
+
+class Losses(Listener):
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def evaluated(self, row: dict[str, Any]) -> None:
+        self.values.append(row["train/loss"])
+
+
+def test_thirty_two_digits_are_memorised(tmp_path: Path, run_in: RunIn) -> None:
+    """The smallest proof that gradients reach every weight."""
+    losses = Losses()
+    run_in(tmp_path, "data.limit=32", "training.batch_size=32", "training.epochs=200",
+           "model.hidden=32", "training.eval_every=100", listeners=[losses])  # fmt: skip
+    assert losses.values[-1] < 0.05

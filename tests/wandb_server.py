@@ -1,0 +1,287 @@
+"""A W&B server that runs on this machine, records what it is told, and fails when asked to.
+
+It speaks as much of the client's protocol as a run needs: GraphQL, file stream, files, artifacts.
+Its answers were written from the client's questions: it proves that our calls are well formed and
+what they carry, not how wandb.ai behaves.
+"""
+
+import base64
+import contextlib
+import json
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+ENTITY = "me"
+KEY = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Run:
+    """What the server holds of one run."""
+
+    name: str
+    state: str = "running"
+    exit_code: int | None = None
+    fields: dict[str, Any] = field(default_factory=dict)  # displayName, groupName, jobType, tags
+    config: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    num_starts: int = 0  # upserts that began the run or took it up again
+
+
+class Server:
+    """The server and all that it was told.
+
+    Attributes:
+        fail: HTTP status to answer with, by kind of request: graphql, file_stream, put, all.
+        is_stalled: take requests and answer none of them, until cleared.
+        unknown: operations that it has no answer to; empty in a good test.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.runs: dict[str, Run] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.artifacts: dict[str, dict[str, Any]] = {}
+        self.fail: dict[str, int] = {}
+        self.is_stalled = False
+        self.is_closing = False
+        self.requests: list[str] = []
+        self.unknown: list[str] = []
+        self.http = _Http(("127.0.0.1", 0), type("H", (_Handler,), {"server_": self}))
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+
+    def run_named(self, display_name: str) -> Run:
+        """The only run of that display name."""
+        (run,) = [r for r in self.runs.values() if r.fields.get("displayName") == display_name]
+        return run
+
+    def answer(self, op: str, query: str, values: dict[str, Any]) -> dict[str, Any] | None:
+        """Answer one GraphQL operation; None if there is no answer to it."""
+        handler = getattr(self, f"on_{op}", None)
+        if handler is None:
+            self.unknown.append(f"{op}: {query[:200]}")
+            return None
+        with self.lock:
+            return handler(values)
+
+    def stream(self, run_id: str, body: dict[str, Any]) -> None:
+        """Take history, summary and exit code."""
+        with self.lock:
+            run = self.runs.setdefault(run_id, Run(run_id))
+            files = body.get("files") or {}
+            if chunk := files.get("wandb-history.jsonl"):
+                rows = [json.loads(line) for line in chunk["content"]]
+                run.history[chunk["offset"] : chunk["offset"] + len(rows)] = rows
+            if chunk := files.get("wandb-summary.json"):
+                run.summary = json.loads(chunk["content"][-1])
+            if body.get("complete"):
+                run.exit_code = body["exitcode"]
+                run.state = "failed" if run.exit_code else "finished"
+
+    def project(self, name: str) -> dict[str, Any]:
+        return {
+            "id": f"p_{name}",
+            "internalId": "UHJvamVjdEludGVybmFsSWQ6MQ==",
+            "name": name,
+            "entity": {"id": "e1", "name": ENTITY},
+        }
+
+    def bucket(self, run: Run) -> dict[str, Any]:
+        """A run as GraphQL shows it."""
+        tail = run.history[-1:]
+        return {
+            "id": base64.b64encode(f"Run:{run.name}".encode()).decode(),
+            "name": run.name,
+            "displayName": run.fields.get("displayName") or run.name,
+            "state": run.state,
+            "config": json.dumps({k: {"value": v} for k, v in run.config.items()}),
+            "summaryMetrics": json.dumps(run.summary),
+            "historyLineCount": len(run.history),
+            "historyTail": json.dumps([json.dumps(row) for row in tail]),
+            "logLineCount": 0,
+            "eventsLineCount": 0,
+            "eventsTail": "[]",
+            "tags": run.fields.get("tags") or [],
+            "sweepName": None,
+            "wandbConfig": '{"t":1}',
+        }
+
+    def on_UpsertBucket(self, values: dict[str, Any]) -> dict[str, Any]:
+        name = values.get("name") or values["id"]
+        is_new = name not in self.runs
+        run = self.runs.setdefault(name, Run(name))
+        if values.get("config"):
+            sent = json.loads(values["config"])
+            run.config = {key: entry["value"] for key, entry in sent.items()}
+            run.num_starts += 1
+            run.state = "running"
+        if values.get("summaryMetrics") and not run.history:
+            run.summary = json.loads(values["summaryMetrics"])
+        run.fields.update({key: value for key, value in values.items() if value not in (None, "")})
+        bucket = {**self.bucket(run), "project": self.project(run.fields.get("project", ""))}
+        return {"upsertBucket": {"bucket": bucket, "inserted": is_new}}
+
+    def on_RunResumeStatus(self, values: dict[str, Any]) -> dict[str, Any]:
+        run = self.runs.get(values["name"])
+        bucket = self.bucket(run) if run else None
+        return {"model": {**self.project(values["project"]), "bucket": bucket}}
+
+    def on_CreateRunFiles(self, values: dict[str, Any]) -> dict[str, Any]:
+        run, names = values["run"], values["files"]
+        self.runs[run].files.extend(names)
+        files = [{"name": n, "uploadUrl": f"{self.url}/files/{run}/{n}"} for n in names]
+        return {"createRunFiles": {"runID": run, "uploadHeaders": [], "files": files}}
+
+    def on_Viewer(self, values: dict[str, Any]) -> dict[str, Any]:
+        viewer = {"id": "u1", "entity": ENTITY, "username": ENTITY, "email": "a@b", "flags": "{}"}
+        return {"viewer": {**viewer, "teams": {"edges": [{"node": {"name": ENTITY}}]}}}
+
+    def on_ServerFeaturesQuery(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {"serverInfo": {"features": []}}
+
+    def on_OrganizationCoreWeaveOrganizationID(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {"entity": {"organization": None}}
+
+    def on_CreateArtifact(self, values: dict[str, Any]) -> dict[str, Any]:
+        given = values["input"]
+        artifact_id = f"a{len(self.artifacts)}"
+        self.artifacts[artifact_id] = {
+            "name": given["artifactCollectionName"],
+            "digest": given["digest"],
+            "state": "PENDING",
+            "files": {},
+        }
+        sequence = {"latestArtifact": None}
+        made = {"id": artifact_id, "state": "PENDING", "artifactSequence": sequence}
+        return {"createArtifact": {"artifact": made}}
+
+    def on_CreateArtifactManifest(self, values: dict[str, Any]) -> dict[str, Any]:
+        artifact_id = values["artifactID"]
+        url = f"{self.url}/artifact/{artifact_id}/manifest.json"
+        file = {"id": "f1", "uploadUrl": url, "uploadHeaders": []}
+        made = {"id": f"m_{artifact_id}", "file": file}
+        return {"createArtifactManifest": {"artifactManifest": made}}
+
+    def on_UpdateArtifactManifest(self, values: dict[str, Any]) -> dict[str, Any]:
+        artifact_id = values["artifactManifestID"].removeprefix("m_")
+        made = self.on_CreateArtifactManifest({"artifactID": artifact_id})
+        return {"updateArtifactManifest": made["createArtifactManifest"]}
+
+    def on_CreateArtifactFiles(self, values: dict[str, Any]) -> dict[str, Any]:
+        edges = []
+        for given in values["input"]["artifactFiles"]:
+            path = f"/blob/{given['artifactID']}/{given['name']}"
+            self.artifacts[given["artifactID"]]["files"][given["name"]] = path
+            node = {"storagePath": path, "uploadUrl": self.url + path, "uploadHeaders": []}
+            artifact = {"id": given["artifactID"]}
+            edges.append({"node": {**node, "artifact": artifact, "name": given["name"]}})
+        return {"createArtifactFiles": {"files": {"edges": edges}}}
+
+    def on_ArtifactType(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {"project": {"artifact": {"artifactType": {"name": "run_table"}}}}
+
+    def on_CommitArtifact(self, values: dict[str, Any]) -> dict[str, Any]:
+        artifact = self.artifacts[values["artifactID"]]
+        artifact["state"] = "COMMITTED"
+        made = {"id": values["artifactID"], "digest": artifact["digest"]}
+        return {"commitArtifact": {"artifact": made}}
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no error; anything else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing; the requests are kept."""
+
+    def do_GET(self) -> None:
+        self.answer(404, {"error": "not here"})
+
+    def do_PUT(self) -> None:
+        body = self.body()
+        if not self.is_failing("put"):
+            self.server_.blobs[self.path] = body
+            self.answer(200, {})
+
+    def do_POST(self) -> None:
+        body = self.body()
+        if self.path.endswith("/file_stream"):
+            if not self.is_failing("file_stream"):
+                self.server_.stream(self.path.split("/")[-2], json.loads(body))
+                self.answer(200, {"limits": {}})
+        elif self.path.startswith("/graphql"):
+            if not self.is_failing("graphql"):
+                self.graphql(json.loads(body))
+        else:
+            self.server_.requests.append(f"POST {self.path}")
+            self.answer(404, {"error": "not here"})
+
+    def graphql(self, call: dict[str, Any]) -> None:
+        query = call["query"]
+        found = re.search(r"\b(?:query|mutation)\s+(\w+)", query)
+        op = found.group(1) if found else ""
+        self.server_.requests.append(op)
+        data = self.server_.answer(op, query, call.get("variables") or {})
+        errors = {} if data else {"errors": [{"message": f"no answer to {op}"}]}
+        self.answer(200, {"data": data, **errors})
+
+    def is_failing(self, kind: str) -> bool:
+        server = self.server_
+        while server.is_stalled and not server.is_closing:
+            time.sleep(0.05)
+        code = server.fail.get(kind) or server.fail.get("all")
+        if code:
+            server.requests.append(f"{kind} {code}")
+            self.answer(code, {"error": "injected"})
+        return bool(code)
+
+    def body(self) -> bytes:
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline().strip() or b"0", 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def answer(self, code: int, value: Any) -> None:
+        body = json.dumps(value).encode()
+        with contextlib.suppress(ConnectionError):  # the client may have gone
+            self.send_response(code)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Server]:
+    """A server on a free port, which ends with the block."""
+    server = Server()
+    thread = threading.Thread(target=server.http.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.is_closing = True
+        server.http.shutdown()
+        server.http.server_close()
+        thread.join()
