@@ -8,29 +8,34 @@ from pathlib import Path
 from typing import Any
 
 _SERVICE = "WANDB_SERVICE"
-_DATA_DIR = "WANDB_DATA_DIR"
+_FOLDERS = ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")  # staged files of tables; logs of the service
+
 log = logging.getLogger("mnist_seq.tracking")
 _lock = threading.Lock()
-_own_data_dir = ""
+_own_folder = ""
 
 
-def prepare(data_dir: Path | None = None) -> None:
+def prepare(folder: Path | None = None) -> None:
     """Set the environment that wandb reads.
 
     - Its own telemetry is off: it would call home even from offline runs, and hold up the end of a
       process by 10 s where nobody answers.
     - A service that a parent process left in the environment is not used. There, a killed worker's
       run counts as finished, and its id stays taken, so that a retry could not continue the run.
-    - Files of tables are kept with the run, not in the user's home.
+    - What wandb keeps in the user's home goes to `folder`, unless the user has said where: a run
+      is all in its folder then, and a home that cannot be written to is no matter.
 
     Call it before a run trains: changing the environment beside busy threads is unsafe in C.
     """
-    global _own_data_dir
+    global _own_folder
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     if f"-{os.getpid()}-" not in os.environ.get(_SERVICE, f"-{os.getpid()}-"):
         del os.environ[_SERVICE]
-    if data_dir is not None and os.environ.get(_DATA_DIR, "") == _own_data_dir:
-        os.environ[_DATA_DIR] = _own_data_dir = str(data_dir)
+    if folder is not None:
+        for name in _FOLDERS:
+            if os.environ.get(name, "") == _own_folder:
+                os.environ[name] = str(folder)
+        _own_folder = str(folder)
 
 
 def load() -> Any:

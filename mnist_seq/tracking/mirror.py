@@ -57,7 +57,7 @@ class Mirror(Listener):
 
     def started(self, event: Started) -> None:
         found = self._identity(event)
-        library.prepare(found.dir / "wandb" / "data")
+        library.prepare(found.dir / "wandb" / "local")
         self._link = Link(self._tracker, found)
         self._record()
         self._link.start()

@@ -1,5 +1,6 @@
 """Everything that a resumed run needs to go on as if it had never stopped."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,7 @@ def save(
         "random": random,
         "loop": loop,
     }
-    with files.replaced(folder.checkpoint_path) as file:
-        torch.save(state, file)
+    files.write_bytes(folder.checkpoint_path, _serialized(state))
 
 
 def restore(
@@ -73,5 +73,12 @@ def restore(
 
 def save_weights(path: Path, model: nn.Module) -> None:
     """Write a state dict that plain PyTorch loads."""
-    with files.replaced(path) as file:
-        torch.save({k: v.detach().cpu() for k, v in model.state_dict().items()}, file)
+    weights = {k: v.detach().cpu() for k, v in model.state_dict().items()}
+    files.write_bytes(path, _serialized(weights))
+
+
+def _serialized(state: Any) -> bytes:
+    # In memory first: torch hides the reason when a disk is full
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()

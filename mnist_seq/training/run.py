@@ -1,6 +1,7 @@
 """One run from its config to its result, in its folder."""
 
 import datetime
+import errno
 import sys
 import traceback
 from dataclasses import dataclass
@@ -239,6 +240,8 @@ def _last_metrics(folder: RunFolder) -> dict[str, Any]:
 
 def _failed(job: Job, error: Exception, listeners: list[Listener]) -> RunFailed:
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        reason += "; free some space, then the same command goes on from the last checkpoint"
     try:
         job.folder.write_error(traceback.format_exc())
         where = f"traceback in {job.folder.error_path}"

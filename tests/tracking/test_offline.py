@@ -42,8 +42,17 @@ def test_files_lie_in_the_sweep_and_a_lone_runs_in_its_folder(player: Player) ->
     assert len(list(player.root.glob("wandb/offline-run-*"))) == 1
     assert len(list(player.root.glob("b/wandb/offline-run-*"))) == 1
     assert not list(player.root.rglob("latest-run"))
-    staged = [p for p in player.home.rglob("*") if p.is_file() and ".cache" not in p.parts]
-    assert not staged
+    assert not list(player.home.iterdir())
+
+
+def test_a_home_that_cannot_be_written_to_is_no_matter(player: Player) -> None:
+    """Cluster nodes and containers have such homes."""
+    player.home.rmdir()
+    player.home.write_text("no folder")
+    player.env = {"HOME": str(player.home)}
+    played = player.play([{"name": "a", "samples": True}], OFFLINE)
+    assert played.states() == ["offline"]
+    assert played.log == ""
 
 
 def test_runs_of_one_process_stay_apart_when_the_middle_one_fails(player: Player) -> None:
