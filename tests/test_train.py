@@ -161,7 +161,9 @@ def test_a_wrong_override_is_one_line_and_leaves_nothing(
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     if "memory" not in says:
-        assert not list((tmp_path / "outputs").rglob("*")) or not any(find_runs(tmp_path / "outputs"))
+        assert not list((tmp_path / "outputs").rglob("*")) or not any(
+            find_runs(tmp_path / "outputs")
+        )
 
 
 def test_an_unreadable_root_is_named(train: Command, tmp_path: Path) -> None:

@@ -17,5 +17,6 @@ def options(group: str) -> list[str]:
 
 
 def groups() -> list[str]:
-    """Config groups that a user chooses from (`base` holds what options share)."""
-    return sorted(p.name for p in conf_dir().iterdir() if p.is_dir() and p.name != "base")
+    """Config groups of ours that a user chooses from (`base` holds what options share)."""
+    hidden = {"base", "hydra"}
+    return sorted(p.name for p in conf_dir().iterdir() if p.is_dir() and p.name not in hidden)

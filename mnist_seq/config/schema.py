@@ -141,6 +141,15 @@ class Training(Group):
 
 class Sweep(Group):
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]+$")]
+    baseline: Literal["auto", "none"]
+    stale: Literal["error", "rerun", "keep"]
+    dry_run: bool
+    on_failure: Literal["continue", "stop"]
+    retries: CountOrNone
+    timeout: Annotated[float, Field(gt=0)]
+    stop_after_same_failures: CountOrNone
+    zip: list[str]
+    exclude: list[str]
 
 
 class Config(Group):

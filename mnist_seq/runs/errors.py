@@ -13,6 +13,10 @@ class StaleRun(ConfigError):
     """A run folder holds a run of another config or other data."""
 
 
+class SweepLocked(ConfigError):
+    """Another command is at work on the same sweep."""
+
+
 class Interrupted(BaseException):
     """A run stopped early at somebody's wish.
 

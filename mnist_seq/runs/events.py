@@ -69,6 +69,10 @@ class Listener:
     def ended(self, event: Ended) -> None: ...
 
 
+# Who watches every run of this process, beside those that its caller names: a pool's parent
+WATCHERS: list[Listener] = []
+
+
 def tell(listeners: list[Listener], call: Callable[[Listener], Any]) -> None:
     """Tell all listeners, in their order."""
     for listener in listeners:

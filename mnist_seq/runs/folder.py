@@ -1,14 +1,14 @@
 """The run folder: the only code that knows its paths.
 
-    .hydra/           what was asked
-    run.json          identity and provenance
-    metrics.jsonl     one line an evaluation
-    checkpoint.pt     everything that a resume needs
-    best.pt           weights of the best evaluation on valid
-    model.pt          weights that the test was read with
-    predictions.npz   label and prediction of every test example
-    result.json       written last: the run is finished or diverged
-    error.txt         instead of it: the run failed
+.hydra/           what was asked
+run.json          identity and provenance
+metrics.jsonl     one line an evaluation
+checkpoint.pt     everything that a resume needs
+best.pt           weights of the best evaluation on valid
+model.pt          weights that the test was read with
+predictions.npz   label and prediction of every test example
+result.json       written last: the run is finished or diverged
+error.txt         instead of it: the run failed
 """
 
 import contextlib

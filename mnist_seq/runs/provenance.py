@@ -1,6 +1,7 @@
 """Where a run's numbers come from: code, versions, machine."""
 
 import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -34,13 +35,33 @@ def describe() -> dict[str, Any]:
 
 @functools.cache
 def code() -> dict[str, Any]:
-    """Version, git commit and dirty flag of this package; commit is "" outside a checkout."""
+    """Version, git commit, dirty flag and content hash of this package.
+
+    `commit` is "" outside a checkout. `hash` is over the rooms that a run's numbers come from: two
+    runs with equal hashes ran the same code, whatever was committed between them.
+    """
     root = Path(mnist_seq.__file__).resolve().parent.parent
     commit, dirty = "", False
     if (root / ".git").exists():
         commit = _git(root, "rev-parse", "HEAD")
-        dirty = bool(_git(root, "status", "--porcelain", "--", "mnist_seq", "conf", "hydra_plugins"))
-    return {"version": mnist_seq.__version__, "commit": commit, "is_dirty": dirty}
+        dirty = bool(
+            _git(root, "status", "--porcelain", "--", "mnist_seq", "conf", "hydra_plugins")
+        )
+    return {
+        "version": mnist_seq.__version__,
+        "commit": commit,
+        "is_dirty": dirty,
+        "hash": _content_hash(root / "mnist_seq"),
+    }
+
+
+def _content_hash(package: Path) -> str:
+    digest = hashlib.sha256()
+    for room in ("config", "data", "models", "training"):
+        for path in sorted((package / room).rglob("*.py")):
+            digest.update(f"{path.relative_to(package)}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _git(root: Path, *words: str) -> str:

@@ -49,6 +49,34 @@ def varying(variants: Iterable[Flat]) -> list[str]:
     return [key for key in keys if len({_hashable(v.get(key, absent)) for v in variants}) > 1]
 
 
+def naming_keys(variants: Iterable[Flat]) -> list[str]:
+    """The varying keys that a variant's name needs, those that its cell or optimizer implies left out.
+
+    Where `optimizer.name` varies and each optimizer has one `optimizer.eps`, the name says it all.
+    """
+    variants = list(variants)
+    keys = varying(variants)
+    return [key for key in keys if not _is_implied(key, keys, variants)]
+
+
+def _is_implied(key: str, keys: list[str], variants: list[Flat]) -> bool:
+    choice = f"{key.partition('.')[0]}.name"
+    if key == choice or choice not in keys:
+        return False
+    pairs = {(v.get(choice), _hashable(v.get(key))) for v in variants}
+    return len(pairs) == len({name for name, _ in pairs})
+
+
+def telling(variants: Iterable[Flat]) -> list[str]:
+    """Keys for the titles of variants: an option of one cell alone tells nothing while it stays put."""
+    variants = list(variants)
+    return [
+        key
+        for key in varying(variants)
+        if len({_hashable(v[key]) for v in variants if key in v}) > 1
+    ]
+
+
 def is_baseline(candidate: Flat, variant: Flat, *, variants: list[Flat], defaults: Flat) -> bool:
     """Whether one variant is another one's baseline, by rules 2 and 3.
 

@@ -23,7 +23,9 @@ def open_device(device: Device) -> torch.device:
     if chosen.type == "cuda":
         # cuBLAS reads it when its first handle is made; without it, deterministic mode refuses
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(device.deterministic and chosen.type == "cuda")
+    wanted = device.deterministic and chosen.type == "cuda"
+    if torch.are_deterministic_algorithms_enabled() != wanted:
+        torch.use_deterministic_algorithms(wanted)  # its first call costs 1.3 s of imports
     torch.backends.cudnn.deterministic = device.deterministic
     torch.backends.cudnn.benchmark = False
     return chosen

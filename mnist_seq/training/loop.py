@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from mnist_seq.config import Config
-from mnist_seq.data.task import Task
+from mnist_seq.data.task import Part, Task
 from mnist_seq.runs.events import Listener, Progress, Row, tell
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training import checkpoint
-from mnist_seq.training.evaluation import evaluate
+from mnist_seq.training.evaluation import Evaluation, evaluate
 from mnist_seq.training.interruption import Interruption
 from mnist_seq.training.schedules import lr_factor
 from mnist_seq.training.seeds import epoch_order
@@ -149,10 +149,6 @@ class Loop:
 
     def _evaluate(self) -> None:
         config, state = self.config, self.state
-        options = {
-            "batch_size": config.training.eval_batch_size,
-            "precision": config.device.precision,
-        }
         row: Row = {
             "step": state.step,
             "epoch": round(state.step / self.steps_per_epoch, 6),
@@ -160,12 +156,10 @@ class Loop:
             "optimizer/lr": self.optimizer.param_groups[0]["lr"],
         }
         if self.task.num_valid:
-            valid = evaluate(self.model, self.task, "valid", **options)
+            valid = self._evaluated("valid")
             row |= {"valid/loss": valid.loss, "valid/accuracy": valid.accuracy}
         if config.training.monitor_test:
-            monitor = evaluate(
-                self.model, self.task, "test", **options, limit=config.training.monitor_test
-            )
+            monitor = self._evaluated("test", limit=config.training.monitor_test)
             row["monitor/accuracy"] = monitor.accuracy
         state.loss_sum, state.loss_count = 0.0, 0
         state.seconds = time.perf_counter() - self._started
@@ -173,6 +167,16 @@ class Loop:
         self._judge(row)
         self.folder.append_metrics(row)
         tell(self.listeners, lambda listener: listener.evaluated(row))
+
+    def _evaluated(self, part: Part, limit: int | None = None) -> Evaluation:
+        return evaluate(
+            self.model,
+            self.task,
+            part,
+            batch_size=self.config.training.eval_batch_size,
+            precision=self.config.device.precision,
+            limit=limit,
+        )
 
     def _judge(self, row: Row) -> None:
         """Keep the best weights, and stop early where that is asked."""

@@ -3,8 +3,9 @@
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, ProgressColumn, Task as BarTask, TextColumn
-from rich.progress import TimeRemainingColumn
+from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.progress import Task as BarTask
 from rich.text import Text
 
 from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started

@@ -4,6 +4,7 @@ import datetime
 import errno
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from mnist_seq.config import Config, ConfigError, identity, plain
 from mnist_seq.config.schema import NUM_TRAIN
 from mnist_seq.data.images import load
-from mnist_seq.data.locate import Located, locate
+from mnist_seq.data.locate import Located, locate, remember
 from mnist_seq.data.split import split
 from mnist_seq.data.task import Task
 from mnist_seq.models import Classifier, build_classifier
@@ -91,6 +92,18 @@ def kept(job: Job) -> Ended | None:
     )
 
 
+def find_all(configs: Sequence[Config]) -> list[tuple[Located, Path]]:
+    """Find each data set that some configs name, once; for `remember_all` in other processes."""
+    wanted = dict.fromkeys((config.data.name, config.data.root) for config in configs)
+    return [(locate(name, Path(root)), Path(root)) for name, root in wanted]
+
+
+def remember_all(found: Sequence[tuple[Located, Path]]) -> None:
+    """Take over what another process found, so that this one neither hashes nor probes."""
+    for located, root in found:
+        remember(located, root)
+
+
 def train_run(job: Job, listeners: list[Listener]) -> Ended:
     """Train a run to its end, from its last checkpoint if it has one.
 
@@ -154,7 +167,11 @@ def record(job: Job, task: Task, device: torch.device) -> None:
 
 
 def _train(
-    job: Job, task: Task, device: torch.device, listeners: list[Listener], interruption: Interruption
+    job: Job,
+    task: Task,
+    device: torch.device,
+    listeners: list[Listener],
+    interruption: Interruption,
 ) -> Ended:
     config, folder = job.config, job.folder
     model = build_classifier(
@@ -209,8 +226,13 @@ def _finish(job: Job, task: Task, model: Classifier, loop: Loop) -> Ended:
         rows = folder.metrics()
         best_row = next(row for row in reversed(rows) if row["step"] == state.best_step)
         metrics |= {k: v for k, v in best_row.items() if k.startswith("valid/")}
-    options = {"batch_size": config.training.eval_batch_size, "precision": config.device.precision}
-    test = evaluate(model, task, "test", **options)  # type: ignore[arg-type]
+    test = evaluate(
+        model,
+        task,
+        "test",
+        batch_size=config.training.eval_batch_size,
+        precision=config.device.precision,
+    )
     metrics |= {"test/accuracy": test.accuracy, "test/loss": test.loss}
     labels, predictions = task.labels("test").cpu().numpy(), test.predictions.cpu().numpy()
     folder.write_predictions(labels, predictions)

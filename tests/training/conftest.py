@@ -14,7 +14,13 @@ from mnist_seq.runs.events import Ended, Listener
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training.run import Job, train_run
 
-SMALL = ("data=mnist_5k", "model.hidden=8", "training.batch_size=100", "tracker=none", "data.limit=1000")
+SMALL = (
+    "data=mnist_5k",
+    "model.hidden=8",
+    "training.batch_size=100",
+    "tracker=none",
+    "data.limit=1000",
+)
 
 
 def make_config(*overrides: str) -> Config:
@@ -28,7 +34,9 @@ def make_config(*overrides: str) -> Config:
 def run_in() -> Callable[..., tuple[Ended, RunFolder]]:
     """Train one small run in a folder."""
 
-    def run(path: Path, *overrides: str, listeners: list[Listener] | None = None) -> tuple[Ended, RunFolder]:
+    def run(
+        path: Path, *overrides: str, listeners: list[Listener] | None = None
+    ) -> tuple[Ended, RunFolder]:
         path.mkdir(parents=True, exist_ok=True)
         config = make_config(*overrides)
         folder = RunFolder(path)

@@ -60,7 +60,12 @@ def test_another_seed_gives_other_numbers(tmp_path: Path, run_in: RunIn) -> None
 RESUMES = [
     ("training.checkpoint_every=3",),
     ("training.checkpoint_every=4", "model.dropout=0.3", "model.layers=2"),
-    ("training.checkpoint_every=4", "schedule=cosine", "schedule.warmup=3", "training.eval_every=3"),
+    (
+        "training.checkpoint_every=4",
+        "schedule=cosine",
+        "schedule.warmup=3",
+        "training.eval_every=3",
+    ),
     ("optimizer=nadam",),
     ("optimizer=rmsprop", "optimizer.momentum=0.9"),
     ("optimizer=sgd", "training.evaluate=best", "training.eval_every=5"),
@@ -103,7 +108,9 @@ def test_the_folder_holds_every_file_of_the_design(tmp_path: Path, run_in: RunIn
     assert result["state"] == "finished"
     assert result["metrics"]["test/accuracy"] == ended.metrics["test/accuracy"]
     labels, predictions = folder.predictions()
-    assert result["metrics"]["test/accuracy"] == pytest.approx(float(np.mean(labels == predictions)))
+    assert result["metrics"]["test/accuracy"] == pytest.approx(
+        float(np.mean(labels == predictions))
+    )
     assert record["data"]["data"] == "mnist_5k"
     assert {"config_hash", "config", "code", "versions", "host", "device"} <= record.keys()
 

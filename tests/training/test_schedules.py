@@ -57,4 +57,6 @@ def test_step_equals_torch() -> None:
 
 
 def test_a_warm_up_longer_than_the_run_never_divides_by_zero() -> None:
-    assert factors(Cosine(name="cosine", warmup=10, final=0.0), 3) == pytest.approx([1 / 11, 2 / 11, 3 / 11])
+    assert factors(Cosine(name="cosine", warmup=10, final=0.0), 3) == pytest.approx(
+        [1 / 11, 2 / 11, 3 / 11]
+    )

@@ -12,4 +12,4 @@ from mnist_seq.models.cells import torch_options
 
 def build(input_size: int, model: Model) -> nn.Module:
     """`nn.GRU`."""
-    return nn.GRU(input_size, **torch_options(model))  # type: ignore[arg-type]
+    return nn.GRU(input_size, **torch_options(model))

@@ -11,4 +11,4 @@ from mnist_seq.models.cells import torch_options
 
 def build(input_size: int, model: Model) -> nn.Module:
     """`nn.LSTM`; two biases a gate, the forget gate's not raised."""
-    return nn.LSTM(input_size, **torch_options(model))  # type: ignore[arg-type]
+    return nn.LSTM(input_size, **torch_options(model))

@@ -11,6 +11,6 @@ from mnist_seq.models.cells import torch_options
 
 def build(input_size: int, model: RNN) -> nn.Module:
     """`nn.RNN` with tanh or ReLU."""
-    return nn.RNN(  # type: ignore[call-overload, no-any-return]
+    return nn.RNN(
         input_size, nonlinearity=model.nonlinearity, **torch_options(model)
     )

@@ -1,0 +1,5 @@
+"""What makes a comparison impossible."""
+
+
+class CannotCompare(ValueError):
+    """Runs that cannot be compared as asked: the rule, the value and the way out, in one line."""

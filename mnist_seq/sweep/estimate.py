@@ -1,0 +1,75 @@
+"""How long runs will take, from the runs that this machine has finished before."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mnist_seq.config import Config, plain
+from mnist_seq.config.schema import NUM_TRAIN
+from mnist_seq.runs import provenance
+from mnist_seq.runs.folder import RunFolder
+
+MOST_RECORDS = 400  # earlier runs to read: a few hundred small files take a tenth of a second
+
+Speeds = dict[tuple[Any, ...], float]
+
+
+def num_steps(config: Config) -> int:
+    """Optimizer updates of a run that nothing stops early."""
+    data = config.data
+    num_train = NUM_TRAIN[data.name] - data.valid if data.limit == "all" else data.limit
+    return math.ceil(num_train / config.training.batch_size) * config.training.epochs
+
+
+def seconds_a_step(outputs: Path) -> Speeds:
+    """Median seconds a step of each kind of run that was finished on this machine.
+
+    Args:
+        outputs: the folder above the sweeps' folder.
+    """
+    results = sorted(
+        outputs.glob("*/*/**/result.json"), key=lambda p: p.stat().st_mtime, reverse=True
+    )
+    here = provenance.describe()["host"]
+    times = defaultdict(list)
+    for path in results[:MOST_RECORDS]:
+        run = RunFolder(path.parent)
+        try:
+            record, result = run.record(), run.result()
+            if record["host"]["cpu"] == here["cpu"] and record["host"]["cores"] == here["cores"]:
+                times[_kind(record["config"])].append(result["seconds"] / result["steps"])
+        except (ValueError, KeyError, TypeError, OSError, ZeroDivisionError):
+            continue  # a damaged folder tells nothing about time; reports name it
+    return {kind: statistics.median(values) for kind, values in times.items()}
+
+
+def estimate(config: Config, speeds: Speeds) -> float:
+    """Seconds that a run will take; NaN where no run of its kind was seen."""
+    return num_steps(config) * speeds.get(_kind(plain(config)), math.nan)
+
+
+def total(seconds: Sequence[float], workers: int) -> float:
+    """Wall seconds of several runs on some workers; NaN where nothing is known of any of them."""
+    known = [s for s in seconds if not math.isnan(s)]
+    if not known:
+        return math.nan
+    guess = statistics.fmean(known)
+    return max(
+        sum(guess if math.isnan(s) else s for s in seconds) / workers,
+        max(known),
+    )
+
+
+def _kind(config: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the time of a step hangs on."""
+    model = {k: v for k, v in config["model"].items() if k != "dropout"}
+    return (
+        *sorted(model.items()),
+        config["data"]["sequence"],
+        config["training"]["batch_size"],
+        config["optimizer"]["name"],
+        *sorted(config["device"].items()),
+    )

@@ -1,0 +1,103 @@
+"""From the overrides of a command to the overrides of each run: product, zip, exclude."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from mnist_seq.config.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The runs that a command asks for.
+
+    Attributes:
+        jobs: the overrides of each run, in the order of the command; the last key turns fastest.
+        swept: keys with more than one value, in the order of the command.
+    """
+
+    jobs: list[tuple[str, ...]]
+    swept: list[str]
+
+
+def expand(
+    arguments: Sequence[str],
+    parser: OverridesParser,
+    *,
+    zipped: Sequence[str] = (),
+    excluded: Sequence[str] = (),
+) -> Grid:
+    """All combinations of the swept values.
+
+    Args:
+        arguments: overrides in Hydra's grammar: choices, ranges, globs, sort, shuffle, tags.
+        zipped: keys whose values go together, first with first, instead of all with all.
+        excluded: combinations to leave out, each "key=value,key=value".
+
+    Raises:
+        ConfigError: zipped keys are not swept or differ in length, or an exclusion fits no run.
+    """
+    axes = [(o.get_key_element(), _values(o)) for o in parser.parse_overrides(list(arguments))]
+    swept = [key for key, values in axes if len(values) > 1]
+    columns = _columns(axes, zipped)
+    jobs = [tuple(itertools.chain(*rows)) for rows in itertools.product(*columns)]
+    order = {key: i for i, (key, _) in enumerate(axes)}
+    jobs = [tuple(sorted(job, key=lambda word: order[key_of(word)])) for job in jobs]
+    for text in excluded:
+        left = [job for job in jobs if not _matches(job, text)]
+        if len(left) == len(jobs):
+            raise ConfigError(
+                f"sweep.exclude must name planned runs: {text!r} fits none of {len(jobs)}; write it "
+                "as 'model=rnn,model.hidden=128', with the values as the sweep has them"
+            )
+        jobs = left
+    return Grid(list(dict.fromkeys(jobs)), swept)
+
+
+def key_of(word: str) -> str:
+    """The key of an override."""
+    return word.partition("=")[0]
+
+
+def _values(override: Override) -> list[str]:
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        raise ConfigError(
+            f"a sweep runs over given values: {override.input_line}; write key=a,b,c or "
+            "'key=range(1,4)', or search intervals with hydra/sweeper=optuna"
+        )
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
+def _columns(
+    axes: list[tuple[str, list[str]]], zipped: Sequence[str]
+) -> list[list[tuple[str, ...]]]:
+    """One column a key, and a single one for all zipped keys."""
+    values = dict(axes)
+    for key in zipped:
+        if len(values.get(key, ())) < 2:
+            swept = ", ".join(k for k, v in axes if len(v) > 1) or "none"
+            raise ConfigError(
+                f"sweep.zip must name swept keys: {key}; this sweep runs over {swept}"
+            )
+    lengths = {key: len(values[key]) for key in zipped}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{key} has {n}" for key, n in lengths.items())
+        raise ConfigError(f"sweep.zip pairs keys with equally many values: {counts}; even them out")
+    columns: list[list[tuple[str, ...]]] = []
+    for key, options in axes:
+        if key not in zipped:
+            columns.append([(option,) for option in options])
+        elif key == zipped[0]:
+            columns.append(list(zip(*(values[k] for k in zipped), strict=True)))
+    return columns
+
+
+def _matches(job: tuple[str, ...], text: str) -> bool:
+    wanted = [part.strip() for part in text.split(",")]
+    return all(part in job for part in wanted)
