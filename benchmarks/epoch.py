@@ -2,9 +2,9 @@
 
     python benchmarks/epoch.py data.root=../shared/data
 
-Both train the same net on the same 60,000 images with torch's own cell, Adam 0.01 and batch 64. The
-tutorial's loop is the usual one: `DataLoader`, `ToTensor`, `view` a batch. They alternate, so that a
-busy machine slows both; the ratio of the medians is the figure.
+Both train the same net on the same 60,000 images, with Adam 0.01 and batch 64. The tutorial's loop
+is the usual one: torch's own cell, `DataLoader`, `ToTensor`, `view` a batch. They alternate, so
+that a busy machine slows both; the ratio of the medians is the figure.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def our_epoch(cell: str, task: Task, num_steps: int) -> float:
 def main() -> None:
     """Print a line a cell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", nargs="?", default="data", help="data.root=... or the folder itself")
+    parser.add_argument("root", nargs="?", default="data", help="data.root=... or the folder")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, default=938, help="938 are one epoch")
     options = parser.parse_args()

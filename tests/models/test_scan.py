@@ -136,7 +136,7 @@ def test_the_scan_is_what_trains(
 def test_torch_runs_what_the_scan_does_not(
     twins: tuple[Make, Make], graph: Callable[[Tensor], set[str]]
 ) -> None:
-    """A state of one's own, bf16 autocast and packed sequences give torch's own graph and numbers."""
+    """A state of one's own, bf16 autocast, packed sequences: torch's own graph and numbers."""
     ours, theirs = pair(twins)
     ours.float(), theirs.float()
     x = sequence().float()
@@ -202,7 +202,7 @@ def test_outputs_changed_in_place_are_refused(twins: tuple[Make, Make]) -> None:
 
 
 def test_a_step_leaves_nothing_behind(twins: tuple[Make, Make]) -> None:
-    """The graph dies with its loss, without the garbage collector: 938 steps an epoch hang on it."""
+    """The graph dies with its loss, without the garbage collector: an epoch makes 938 of them."""
     ours, _ = pair(twins)
     gc.collect()
     gc.disable()

@@ -1,7 +1,8 @@
 """One file a cell, named as its option in `conf/model/`.
 
 Each has `build(input_size, model) -> nn.Module`: a recurrent layer stack that maps
-`x [T, B, D]` to its outputs `[T, B, directions * H]` and its final state, as `nn.LSTM` and `nn.GRU` do.
+`x [T, B, D]` to its outputs `[T, B, directions * H]` and its final state, as `nn.LSTM` and `nn.GRU`
+do.
 """
 
 import importlib

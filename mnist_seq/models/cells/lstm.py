@@ -11,4 +11,5 @@ from mnist_seq.models.cells import torch_options
 
 def build(input_size: int, model: Model) -> nn.Module:
     """`nn.LSTM`; two biases a gate, the forget gate's not raised."""
+    # no scan as the GRU has: the best of five took 3.0 ms, oneDNN takes 2.5 (hidden 64, batch 64)
     return nn.LSTM(input_size, **torch_options(model))
