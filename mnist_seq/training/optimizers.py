@@ -1,5 +1,6 @@
 """torch's optimizers, fused where torch has a fused kernel."""
 
+import functools
 import inspect
 from collections.abc import Iterable
 
@@ -34,7 +35,26 @@ def build_optimizer(
     options = optimizer.model_dump(exclude={"name"})
     if optimizer.name in _FUSED.get(device.type, ()):
         options["fused"] = True
+    _leave_compiler_out()
     try:
-        return classes[optimizer.name](params, **options)
+        built = classes[optimizer.name](params, **options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer={optimizer.name} refused its keys: {error}") from error
+    # The function under torch's wrappers, which import the compiler too, and cost a tenth of a
+    # millisecond a step; they serve compiled, profiled and hooked steps, of which there are none
+    bare_step = torch.no_grad()(functools.partial(inspect.unwrap(type(built).step), built))
+    built.step = bare_step  # type: ignore[method-assign]
+    return built
+
+
+def _leave_compiler_out() -> None:
+    """Keep torch from importing its compiler when the first optimizer is made: 1.3 s for nothing.
+
+    These methods are wrapped so that the first call asks `torch._dynamo` for a function to call in
+    their stead, and keeps the answer in this attribute. Where torch does it in another way, this does
+    nothing, and the first optimizer is as slow as torch makes it.
+    """
+    for name in ("add_param_group", "zero_grad"):
+        plain = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if plain is not None and not hasattr(plain, "__dynamo_disable"):
+            plain.__dynamo_disable = plain

@@ -4,17 +4,15 @@ import datetime
 import errno
 import sys
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mnist_seq.config import Config, ConfigError, identity, plain
-from mnist_seq.config.schema import NUM_TRAIN
+from mnist_seq.config import Config, identity, plain
 from mnist_seq.data.images import load
-from mnist_seq.data.locate import Located, locate, remember
+from mnist_seq.data.locate import Located
 from mnist_seq.data.split import split
 from mnist_seq.data.task import Task
 from mnist_seq.models import Classifier, build_classifier
@@ -45,31 +43,6 @@ class Job:
     overrides: tuple[str, ...] = ()
 
 
-def find_data(config: Config) -> tuple[Config, Located]:
-    """Find the data set, and let the config name the one that was found.
-
-    Where MNIST cannot be had, `mnist_5k` stands in for it; its validation set is the same share of
-    the training images.
-
-    Raises:
-        ConfigError: the split does not fit the data that was found.
-        ValueError: the data cannot be found, or is damaged.
-    """
-    located = locate(config.data.name, Path(config.data.root))
-    if located.name == config.data.name:
-        return config, located
-    of, instead = NUM_TRAIN[config.data.name], NUM_TRAIN[located.name]
-    valid = round(config.data.valid * instead / of)
-    limit = config.data.limit
-    if limit != "all" and limit > instead - valid:
-        raise ConfigError(
-            f"data.limit must not exceed the training images of {located.name}, which stands in "
-            f"for {config.data.name}: data.limit={limit} of {instead - valid:,}; choose data.limit=all"
-        )
-    data = config.data.model_copy(update={"name": located.name, "valid": valid})
-    return config.model_copy(update={"data": data}), located
-
-
 def kept(job: Job) -> Ended | None:
     """The end of a run that this folder already holds, or None where there is something to do.
 
@@ -90,18 +63,6 @@ def kept(job: Job) -> Ended | None:
         result.get("best", {}),
         result["seconds"],
     )
-
-
-def find_all(configs: Sequence[Config]) -> list[tuple[Located, Path]]:
-    """Find each data set that some configs name, once; for `remember_all` in other processes."""
-    wanted = dict.fromkeys((config.data.name, config.data.root) for config in configs)
-    return [(locate(name, Path(root)), Path(root)) for name, root in wanted]
-
-
-def remember_all(found: Sequence[tuple[Located, Path]]) -> None:
-    """Take over what another process found, so that this one neither hashes nor probes."""
-    for located, root in found:
-        remember(located, root)
 
 
 def train_run(job: Job, listeners: list[Listener]) -> Ended:
