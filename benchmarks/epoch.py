@@ -16,13 +16,14 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mnist_seq.config.schema import RNN, Adam, Model
+from mnist_seq.config.reference import default_model
+from mnist_seq.config.schema import Adam
 from mnist_seq.data.images import load
 from mnist_seq.data.locate import locate
 from mnist_seq.data.split import split
 from mnist_seq.data.task import Task
 from mnist_seq.data.torchvision_compat import import_torchvision_datasets
-from mnist_seq.models import build_classifier
+from mnist_seq.models import Shape, build_classifier
 from mnist_seq.training.optimizers import build_optimizer
 from mnist_seq.training.seeds import epoch_order
 from mnist_seq.training.step import train_step
@@ -68,13 +69,9 @@ def tutorial_epoch(cell: str, root: str, num_steps: int) -> float:
 
 def our_epoch(cell: str, task: Task, num_steps: int) -> float:
     """Seconds of our steps over the same number of batches."""
-    options = {"hidden": HIDDEN, "layers": 1, "bidirectional": False, "dropout": 0.0}
-    options |= {"name": cell, "readout": "last"}
-    model = RNN(**options, nonlinearity="tanh") if cell == "rnn" else Model(**options)
-    net = build_classifier(model, input_size=28, num_classes=10, rnn_seed=0, head_seed=1)
-    adam = Adam(
-        name="adam", lr=LR, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False
-    )
+    model = default_model(cell, hidden=HIDDEN)
+    net = build_classifier(model, shape=Shape(28, 28), num_classes=10, rnn_seed=0, head_seed=1)
+    adam = Adam(name="adam", lr=LR, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False)
     optimizer = build_optimizer(adam, net.parameters(), CPU)
     start = time.perf_counter()
     order = epoch_order(0, 0, task.num_train)
@@ -95,9 +92,7 @@ def main() -> None:
     torch.set_num_threads(1)
     images = load(locate("mnist", Path(root)))
     parts = split(60_000, valid=0, limit=None, generator_seed=0)
-    task = Task(
-        images, name="mnist", sequence="rows", normalize="unit", split=parts, device=CPU
-    )
+    task = Task(images, name="mnist", sequence="rows", normalize="unit", split=parts, device=CPU)
     print(f"seconds for {options.steps} steps of batch {BATCH}, hidden {HIDDEN}, one thread, "
           f"torch {torch.__version__}; median of {options.repeats}, alternating")  # fmt: skip
     print(f"{'cell':<6}{'tutorial':>10}{'ours':>10}{'ratio':>8}")

@@ -18,6 +18,9 @@ from mnist_seq.config.errors import ConfigError
 IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from rich.console import Console
 
     from mnist_seq.config import Config
@@ -33,15 +36,17 @@ def run(cfg: DictConfig) -> float:
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
-    from rich.console import Console
+    from mnist_seq.runs.console import QuietConsole
+    from mnist_seq.runs.errors import FolderLocked, Interrupted, RunFailed
+    from mnist_seq.runs.lock import held
 
-    from mnist_seq.runs.errors import Interrupted, RunFailed
-
-    console = Console()
+    console = QuietConsole()
     is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
         job = prepare(cfg, console, is_sweep=is_sweep)
-        ended = train(job, console)
+        # A sweep's process that was killed leaves jobs behind, for as long as a checkpoint takes
+        with held(job.folder.path, what="a run", wait_s=30.0 if is_sweep else 0.0):
+            ended = train(job, console)
     except Interrupted as stop:
         print(f"{stop}; to go on: {_command(is_sweep, cfg, HydraConfig.get().runtime.output_dir)}", flush=True)
         raise SystemExit(stop.exit_code) from None
@@ -49,7 +54,8 @@ def run(cfg: DictConfig) -> float:
         # In a sweep the other jobs go on, and Hydra ends with the error; alone, one line is all
         if is_sweep or IS_DEBUG:
             raise
-        _remove_unused(Path(HydraConfig.get().runtime.output_dir))
+        if not isinstance(error, FolderLocked):
+            _remove_unused(Path(HydraConfig.get().runtime.output_dir))
         refuse(str(error))
     return float(ended.metrics.get("valid/accuracy", float("nan")))
 
@@ -63,19 +69,27 @@ def prepare(cfg: DictConfig, console: "Console", *, is_sweep: bool) -> "Job":
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from mnist_seq.config.parse import parse
+    from mnist_seq.config.parse import check_words, parse
+    from mnist_seq.runs.console import say
     from mnist_seq.runs.folder import RunFolder
 
+    hydra_config = HydraConfig.get()
+    check_words(hydra_config.overrides.task)
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
+    # Where the command was typed, also with hydra.job.chdir=true
+    values["data"]["root"] = os.path.join(hydra_config.runtime.cwd, values["data"]["root"])
     config = parse({str(key): value for key, value in values.items()})
 
-    from mnist_seq.training.run import Job, find_data  # torch: after the checks that need none
+    from mnist_seq.training.device import check_device  # torch: after the checks that need none
+    from mnist_seq.training.find import find_data
+    from mnist_seq.training.match import with_hidden_solved
+    from mnist_seq.training.run import Job
 
-    config, located = find_data(config)
+    check_device(config.device)
+    config, located = find_data(with_hidden_solved(config))
     if located.notice:
-        console.print(located.notice, markup=False, highlight=False, soft_wrap=True)
-    hydra_config = HydraConfig.get()
+        say(console, located.notice)
     return Job(
         config=config,
         located=located,
@@ -91,6 +105,7 @@ def train(job: "Job", console: "Console") -> "Ended":
     Raises:
         ConfigError, Interrupted, RunFailed: see `train_run`.
     """
+    from mnist_seq.runs.console import say
     from mnist_seq.runs.events import WATCHERS
     from mnist_seq.tracking import open_tracker
     from mnist_seq.training.progress import metrics_text, open_progress
@@ -98,11 +113,10 @@ def train(job: "Job", console: "Console") -> "Ended":
 
     if (ended := kept(job)) is not None:
         text = f"{job.folder.path} is {ended.state} already: {metrics_text(ended.metrics)}"
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(console, text)
         return ended
-    is_swept = job.folder.path.parent.name == job.config.sweep.name
-    group = job.config.sweep.name if is_swept else ""
-    tracker = open_tracker(job.config, job.folder, name=job.name, group=group)
+    _write_asked(job)
+    tracker = open_tracker(job.config, job.folder)
     return train_run(job, [tracker, open_progress(console), *WATCHERS])
 
 
@@ -111,58 +125,84 @@ class Shared:
     """What a sweep finds out once, for all its runs.
 
     Attributes:
-        notices: lines to announce.
+        located: data sets and their roots.
     """
 
-    notices: list[str]
-    choice: Any  # of W&B's mode, or None where nothing is mirrored
-    located: list[tuple[Any, Path]]  # data sets and their roots
+    located: list[tuple[Any, Path]]
 
 
 def share(configs: "list[Config]") -> Shared:
     """Find out once what all runs of a sweep would find out again."""
-    from mnist_seq.config.schema import WandB
-    from mnist_seq.tracking import choose_mode
-    from mnist_seq.training.run import find_all
+    from mnist_seq.training.find import find_all
 
-    trackers = [c.tracker for c in configs if isinstance(c.tracker, WandB)]
-    choice = choose_mode(trackers[0]) if trackers else None
-    return Shared(
-        notices=[choice.notice] if choice is not None and choice.notice else [],
-        choice=choice,
-        located=find_all(configs),
-    )
+    return Shared(located=find_all(configs))
+
+
+def watched(
+    configs: "list[Config]", folder: Path, tell: "Callable[[int, str], None]"
+) -> "AbstractContextManager[list[Any]]":
+    """Views of a sweep's pool by which W&B mirrors its runs, while the block runs.
+
+    Args:
+        configs: of the runs that are to be launched.
+        folder: the sweep's.
+        tell: called with a level of `logging` and a line.
+    """
+    from mnist_seq.config.hydra_errors import defaults
+    from mnist_seq.config.parse import parse, plain
+    from mnist_seq.tracking import mirrored
+
+    return mirrored(configs, folder, defaults=lambda: plain(parse(defaults())), tell=tell)
 
 
 def adopt(shared: Shared) -> None:
-    """Take over, in a worker's process, what the sweep found out."""
-    from mnist_seq.tracking import remember_mode
-    from mnist_seq.training.run import remember_all
+    """Take over, in a worker's process, what the sweep found out; its parent mirrors the run."""
+    from mnist_seq.tracking import leave_to_the_sweep
+    from mnist_seq.training.find import remember_all
 
-    if shared.choice is not None:
-        remember_mode(shared.choice)
+    leave_to_the_sweep()
     remember_all(shared.located)
 
 
 def refuse(text: str) -> None:
     """End the command with one line of error."""
+    text = "; ".join(line.strip() for line in text.splitlines() if line.strip())
     print(f"mnist_seq: {text}", file=sys.stderr, flush=True)
     raise SystemExit(1)
 
 
+def _write_asked(job: "Job") -> None:
+    """Write `.hydra/`, as Hydra would have done before it was known whose folder this is."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from mnist_seq.config.parse import plain
+
+    folder = job.folder.path / ".hydra"
+    folder.mkdir(exist_ok=True)
+    OmegaConf.save(OmegaConf.create(plain(job.config)), folder / "config.yaml")
+    OmegaConf.save(OmegaConf.create({"hydra": HydraConfig.get()}), folder / "hydra.yaml")
+    OmegaConf.save(OmegaConf.create(list(job.overrides)), folder / "overrides.yaml")
+
+
 def _remove_unused(folder: Path) -> None:
-    """Remove a folder that Hydra made for a run which was refused before it began."""
-    if {path.name for path in folder.iterdir()} <= {".hydra", "train.log"}:
+    """Remove the folder that Hydra made for a run which was refused before it began."""
+    from hydra.core.hydra_config import HydraConfig
+
+    is_ours = not any(word.startswith("hydra.run.dir") for word in HydraConfig.get().overrides.hydra)
+    if is_ours and {path.name for path in folder.iterdir()} <= {".lock", "train.log"}:
         shutil.rmtree(folder)
 
 
 def _command(is_sweep: bool, cfg: DictConfig, output_dir: str) -> str:
     """The command that goes on with what was interrupted."""
+    from hydra.core.hydra_config import HydraConfig
+
     words = sys.argv[1:]
     if is_sweep:
         key, value = "sweep.name", str(cfg.sweep.name)
     else:
-        key, value = "hydra.run.dir", os.path.relpath(output_dir)
+        typed_in = HydraConfig.get().runtime.cwd
+        key, value = "hydra.run.dir", os.path.relpath(output_dir, typed_in)
     if not any(word.startswith(f"{key}=") for word in words):
         words = [*words, f"{key}={value}"]
     program = Path(sys.argv[0]).name

@@ -21,6 +21,7 @@ def main() -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     from mnist_seq.config import hydra_errors
+    from mnist_seq.runs.console import silence
     from mnist_seq.runs.errors import RunFailed
 
     OmegaConf.register_new_resolver("mnist_seq.options", _options_text, replace=True)
@@ -32,10 +33,13 @@ def main() -> None:
         _job()
     except (HydraException, OmegaConfBaseException) as error:
         job.refuse(hydra_errors.one_line(error))
+    except BrokenPipeError:  # whoever read the output has left
+        silence()
+        raise SystemExit(1) from None
     except (ValueError, OSError, RuntimeError) as error:
         if not isinstance(error, ValueError | OSError | RunFailed):
             raise
-        job.refuse(str(error))
+        job.refuse(hydra_errors.one_line(error))
     except KeyboardInterrupt:
         print("interrupted before a run had begun", file=sys.stderr)
         raise SystemExit(130) from None

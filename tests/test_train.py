@@ -192,6 +192,28 @@ def test_a_full_disk_ends_the_run_without_a_result(tmp_path: Path) -> None:
 SLOW_TO_IMPORT = ("torch", "torchvision", "wandb", "pandas", "scipy")
 
 
+def test_a_reader_that_leaves_does_not_end_the_run(tmp_path: Path) -> None:
+    """`| head -1` is no reason to lose a run."""
+    words = shlex.join([sys.executable, "-m", "mnist_seq.train", *LONG])
+    done = subprocess.run(
+        ["bash", "-c", f"{words} | head -1"], cwd=tmp_path, env=clean_env(),
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert RunFolder(tmp_path / "run").state() == "finished"
+
+
+def test_a_refused_command_leaves_the_finished_run_as_it_was(
+    train: Command, tmp_path: Path
+) -> None:
+    """.hydra/ says what was asked of the run that lies there, not of one that was refused."""
+    train(*SMALL, RUN)
+    asked = (tmp_path / "run" / ".hydra" / "config.yaml").read_text()
+    done = train(*SMALL, RUN, "model.hidden=99", check=False)
+    assert "model.hidden (16, now 99)" in done.stderr
+    assert (tmp_path / "run" / ".hydra" / "config.yaml").read_text() == asked
+
+
 @pytest.mark.parametrize("words", [["--cfg", "job"], ["--help"]])
 def test_help_imports_nothing_slow(tmp_path: Path, words: list[str]) -> None:
     """--help answers at once; asked of the interpreter itself, not of a clock."""
@@ -207,7 +229,8 @@ def test_help_imports_nothing_slow(tmp_path: Path, words: list[str]) -> None:
 
 def test_help_lists_the_groups_and_their_options(train: Command) -> None:
     text = train("--help").stdout
-    assert "model=      gru | lstm | rnn" in text
+    for name in ("gru", "lstm", "rnn"):
+        assert re.search(rf"^model=.*\b{name}\b", text, re.MULTILINE)
     assert "base=" not in text
 
 

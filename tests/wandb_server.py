@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.wandb_queries import Queries
+
 ENTITY = "me"
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
@@ -36,12 +38,14 @@ class Run:
     num_starts: int = 0  # upserts that began the run or took it up again
 
 
-class Server:
+class Server(Queries):
     """The server and all that it was told.
 
     Attributes:
         fail: HTTP status to answer with, by kind of request: graphql, file_stream, put, all.
+        num_failures: how many requests fail; all of them by default.
         is_stalled: take requests and answer none of them, until cleared.
+        is_down: break every connection, as a server does that was killed, until cleared.
         unknown: operations that it has no answer to; empty in a good test.
     """
 
@@ -51,7 +55,9 @@ class Server:
         self.blobs: dict[str, bytes] = {}
         self.artifacts: dict[str, dict[str, Any]] = {}
         self.fail: dict[str, int] = {}
-        self.is_stalled = False
+        self.num_failures = float("inf")
+        self.views: dict[str, dict[str, Any]] = {}
+        self.is_stalled = self.is_down = False
         self.is_closing = False
         self.requests: list[str] = []
         self.unknown: list[str] = []
@@ -92,12 +98,37 @@ class Server:
             "internalId": "UHJvamVjdEludGVybmFsSWQ6MQ==",
             "name": name,
             "entity": {"id": "e1", "name": ENTITY},
+            "__typename": "Project",
+            "entityName": ENTITY,
+            "createdAt": "2026-01-01T00:00:00Z",
+            "isBenchmark": False,
+            "readOnly": False,
+            "user": None,
         }
 
     def bucket(self, run: Run) -> dict[str, Any]:
         """A run as GraphQL shows it."""
         tail = run.history[-1:]
+        keys = {
+            key: {"typeCounts": [{"type": "number"}], "monotonic": False}
+            for row in run.history
+            for key in row
+        }
+        last = run.history[-1].get("_step", 0) if run.history else -1
         return {
+            "__typename": "Run",
+            "projectId": "1",
+            "group": run.fields.get("groupName"),
+            "jobType": run.fields.get("jobType"),
+            "createdAt": "2026-01-01T00:00:00Z",
+            "heartbeatAt": "2026-01-01T00:00:00Z",
+            "readOnly": False,
+            "commit": None,
+            "description": "",
+            "notes": None,
+            "systemMetrics": "{}",
+            "user": {"name": ENTITY, "username": ENTITY},
+            "historyKeys": {"lastStep": last, "sets": [], "keys": keys},
             "id": base64.b64encode(f"Run:{run.name}".encode()).decode(),
             "name": run.name,
             "displayName": run.fields.get("displayName") or run.name,
@@ -142,7 +173,11 @@ class Server:
 
     def on_Viewer(self, values: dict[str, Any]) -> dict[str, Any]:
         viewer = {"id": "u1", "entity": ENTITY, "username": ENTITY, "email": "a@b", "flags": "{}"}
-        return {"viewer": {**viewer, "teams": {"edges": [{"node": {"name": ENTITY}}]}}}
+        more = {"__typename": "User", "name": ENTITY, "admin": False, "deletedAt": None}
+        teams = {"apiKeys": {"edges": []}, "teams": {"edges": [{"node": {"name": ENTITY}}]}}
+        return {"viewer": {**viewer, **more, **teams}}
+
+    on_GetViewer = on_GetDefaultEntity = on_Viewer
 
     def on_ServerFeaturesQuery(self, values: dict[str, Any]) -> dict[str, Any]:
         return {"serverInfo": {"features": []}}
@@ -155,6 +190,8 @@ class Server:
         artifact_id = f"a{len(self.artifacts)}"
         self.artifacts[artifact_id] = {
             "name": given["artifactCollectionName"],
+            "type": given["artifactTypeName"],
+            "run": given.get("runName"),
             "digest": given["digest"],
             "state": "PENDING",
             "files": {},
@@ -186,7 +223,9 @@ class Server:
         return {"createArtifactFiles": {"files": {"edges": edges}}}
 
     def on_ArtifactType(self, values: dict[str, Any]) -> dict[str, Any]:
-        return {"project": {"artifact": {"artifactType": {"name": "run_table"}}}}
+        name = values["name"].rpartition("/")[2].partition(":")[0]
+        found = [a["type"] for a in self.artifacts.values() if a["name"] == name]
+        return {"project": {"artifact": {"artifactType": {"name": found[0]}} if found else None}}
 
     def on_CommitArtifact(self, values: dict[str, Any]) -> dict[str, Any]:
         artifact = self.artifacts[values["artifactID"]]
@@ -222,6 +261,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.body()
+        if not self.is_known():
+            return
         if self.path.endswith("/file_stream"):
             if not self.is_failing("file_stream"):
                 self.server_.stream(self.path.split("/")[-2], json.loads(body))
@@ -242,15 +283,28 @@ class _Handler(BaseHTTPRequestHandler):
         errors = {} if data else {"errors": [{"message": f"no answer to {op}"}]}
         self.answer(200, {"data": data, **errors})
 
+    def is_known(self) -> bool:
+        """Whether the request has the right key."""
+        given = self.headers.get("authorization", "").removeprefix("Basic ")
+        if base64.b64decode(given).decode() == f"api:{KEY}":
+            return True
+        self.answer(401, {"errors": [{"message": "user is not logged in"}]})
+        return False
+
     def is_failing(self, kind: str) -> bool:
         server = self.server_
         while server.is_stalled and not server.is_closing:
             time.sleep(0.05)
+        if server.is_down:
+            self.close_connection = True
+            return True
         code = server.fail.get(kind) or server.fail.get("all")
-        if code:
+        if code and server.num_failures > 0:
+            server.num_failures -= 1
             server.requests.append(f"{kind} {code}")
             self.answer(code, {"error": "injected"})
-        return bool(code)
+            return True
+        return False
 
     def body(self) -> bytes:
         if self.headers.get("transfer-encoding") != "chunked":

@@ -21,9 +21,11 @@ class PoolLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        from mnist_seq.sweep.pool import start_fork_server
+        if config.sweep.dry_run:
+            return
+        from mnist_seq.sweep.fork_server import start_fork_server
 
-        start_fork_server(int(config.device.threads))
+        start_fork_server(int(config.device.threads), data=str(config.data.name))
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

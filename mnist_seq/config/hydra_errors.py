@@ -32,7 +32,7 @@ def _unknown_key(match: re.Match[str]) -> str:
     from mnist_seq.config.parse import known_keys, suggestion
 
     key = match[1]
-    known = list(known_keys(_defaults()))
+    known = list(known_keys(defaults()))
     near = suggestion(key, known)
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
@@ -41,7 +41,7 @@ def _unknown_key(match: re.Match[str]) -> str:
 
 def _no_option(match: re.Match[str]) -> str:
     group, _, name = match[1].rpartition("/")
-    names = options(group) if group in groups() else re.findall(r"\t(\S+)", match.string)
+    names = options(group) if group in groups() else re.findall(r"\t([^\s=]+)$", match.string, re.M)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {group}={near[0]}?" if near else ""
     return f"{group} must be one of {', '.join(names)}: {group}={name}{hint}"
@@ -54,7 +54,17 @@ def _ambiguous(match: re.Match[str]) -> str:
     )
 
 
+def _has_a_place(match: re.Match[str]) -> str:
+    return f"{match[1]} is a group with a place of its own: write {match[1]}={match[2]}, without a +"
+
+
+def _no_choice(match: re.Match[str]) -> str:
+    return f"a group is chosen by the name of an option: write one of {', '.join(groups())}=<option>"
+
+
 _KNOWN = [
+    (r"use 'override ([\w/]+): ([^']+)'", _has_a_place),
+    (r"Config group override must be a string", _no_choice),
     (r"Could not override '([^']+)'", _unknown_key),
     (r"Could not find '([^']+)'", _no_option),
     (r"Ambiguous value for argument '([^']+)'", _ambiguous),
@@ -62,7 +72,8 @@ _KNOWN = [
 ]
 
 
-def _defaults() -> Mapping[str, Any]:
+def defaults() -> Mapping[str, Any]:
+    """`conf/train.yaml` as it stands: all keys and their values, interpolations unresolved."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf

@@ -3,7 +3,8 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -31,6 +32,7 @@ _RULES = {
     "too_long": "a list of {max_length} entries or fewer",
     "string_too_short": "not empty",
     "string_too_long": "{max_length} characters or shorter",
+    "model_type": "a group of keys; set its keys one by one",
     "string_pattern_mismatch": "a plain folder name, without / or control characters",
 }
 
@@ -44,6 +46,11 @@ def parse(values: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: an unknown key, a wrong type or an impossible value.
     """
+    if "ablation" in values:
+        raise ConfigError(
+            "an ablation study is a sweep of several runs: add -m before ablation=..., with "
+            "hydra/sweeper=mnist_seq"
+        )
     groups: dict[str, BaseModel] = {}
     for group, base in CHOSEN.items():
         given = values.get(group)
@@ -57,7 +64,7 @@ def parse(values: Mapping[str, Any]) -> Config:
             except KeyError:
                 raise ConfigError(_no_option(group, name)) from None
         groups[group] = _validate(schema, given, group)
-    config = _validate(Config, {**values, **groups}, "")
+    config = _validate(Config, {**values, **groups}, "", known=list(known_keys(values)))
     _check_together(config)
     return config
 
@@ -75,7 +82,8 @@ def identity(config: Config) -> str:
     data's content has its own fingerprint.
     """
     values = plain(config)
-    del values["tracker"], values["sweep"], values["data"]["root"]
+    del values["arm"], values["tracker"], values["sweep"], values["data"]["root"]
+    del values["training"]["checkpoint_every"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -89,21 +97,45 @@ def known_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def suggestion(wrong: str, known: list[str]) -> str:
     """'; did you mean x?', or '' where nothing is near."""
-    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
-    if not near and "." not in wrong:  # `hidden=64` for `model.hidden=64`
-        near = [key for key in known if key.rsplit(".", 1)[-1] == wrong][:1]
+    parent, _, last = wrong.rpartition(".")
+    siblings = [key for key in known if key.rpartition(".")[0] == parent]
+    near = difflib.get_close_matches(last, [key.rpartition(".")[2] for key in siblings], n=1)
+    if near:
+        return f"; did you mean {parent}{'.' * bool(parent)}{near[0]}?"
+    # `hidden=64` for `model.hidden=64`, `modle.hidden` for `model.hidden`
+    near = [key for key in known if key.rpartition(".")[2] == wrong][:1]
+    near = near or difflib.get_close_matches(wrong, known, n=1, cutoff=0.8)
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _validate(schema: type[M], values: Mapping[str, Any], prefix: str) -> M:
+def check_words(words: Iterable[str]) -> None:
+    """Refuse overrides that would make a config contradict its group choices.
+
+    Raises:
+        ConfigError: a group's `name` is set by itself.
+    """
+    for word in words:
+        key, _, value = word.lstrip("+").partition("=")
+        group, _, last = key.rpartition(".")
+        if group in CHOSEN and last == "name":
+            raise ConfigError(
+                f"{key} goes with its group's other keys: {word}; write {group}={value}"
+            )
+
+
+def _validate(
+    schema: type[M], values: Mapping[str, Any], prefix: str, known: list[str] | None = None
+) -> M:
     try:
         return schema.model_validate(dict(values))
     except ValidationError as error:
-        known = [f"{prefix}.{k}" if prefix else k for k in schema.model_fields]
-        raise ConfigError("; ".join(_problems(error, prefix, known))) from None
+        fields = [f"{prefix}.{k}" if prefix else k for k in schema.model_fields]
+        raise ConfigError("; ".join(_problems(error, prefix, fields, known or fields))) from None
 
 
-def _problems(error: ValidationError, prefix: str, known: list[str]) -> list[str]:
+def _problems(
+    error: ValidationError, prefix: str, fields: list[str], known: list[str]
+) -> list[str]:
     """One text a key: the branches of a union are joined by 'or'."""
     rules: dict[str, tuple[list[str], Any]] = {}
     lines = []
@@ -112,7 +144,8 @@ def _problems(error: ValidationError, prefix: str, known: list[str]) -> list[str
         path = [prefix, *(str(part) for part in e["loc"] if not _is_union_branch(str(part)))]
         key = ".".join(part for part in path if part)
         if e["type"] == "extra_forbidden":
-            near = suggestion(key, known) or f"; the keys are {', '.join(known)}"
+            near = suggestion(key, [k for k in known if k != key])
+            near = near or f"; the keys are {', '.join(fields)}"
             lines.append(f"no code reads {key}: {key}={_shown(e['input'])}{near}")
         elif e["type"] == "missing":
             lines.append(f"{key} must be given; write {key}=<value>")
@@ -134,11 +167,22 @@ def _rule(error: Any) -> str:
 
 
 def _is_union_branch(part: str) -> bool:
-    return part in {"int", "str"} or part.startswith(("literal[", "constrained-"))
+    return part in {"int", "float", "str"} or part.startswith(("literal[", "constrained-"))
 
 
 def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A value as one would type it; text that looks like a number shows its quotes."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value) if isinstance(value, str) and _is_number(value) else str(value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _no_option(group: str, name: str) -> str:
@@ -151,7 +195,15 @@ def _no_option(group: str, name: str) -> str:
 def _check_together(config: Config) -> None:
     """Rules that hold between keys."""
     data, training = config.data, config.training
+    if problem := config.model.problem():
+        raise ConfigError(problem)
+    if config.model.match != "none" and config.model.params != "any":
+        raise ConfigError(
+            "model.match and model.params both ask for a size: "
+            f"model.match={config.model.match} model.params={config.model.params}; give one"
+        )
     _check_split(data)
+    _check_warmup(config)
     for key, wants in (("early_stop", training.early_stop != "never"),
                        ("evaluate", training.evaluate == "best")):  # fmt: skip
         if wants and data.valid == 0:
@@ -166,6 +218,21 @@ def _check_together(config: Config) -> None:
         raise ConfigError(
             "optimizer.nesterov=true needs a momentum and no dampening: "
             f"optimizer.momentum={momentum}; write optimizer.momentum=0.9 optimizer.dampening=0"
+        )
+
+
+def num_steps(config: Config) -> int:
+    """Optimizer updates of a run that nothing stops early."""
+    data = config.data
+    num_train = NUM_TRAIN[data.name] - data.valid if data.limit == "all" else data.limit
+    return math.ceil(num_train / config.training.batch_size) * config.training.epochs
+
+
+def _check_warmup(config: Config) -> None:
+    if config.schedule.warmup and config.schedule.warmup >= num_steps(config):
+        raise ConfigError(
+            "schedule.warmup must end before the run does: "
+            f"schedule.warmup={config.schedule.warmup} of {num_steps(config)} steps; choose less"
         )
 
 

@@ -3,6 +3,7 @@
 An option without a class of its own here (a new cell, say) is typed by its YAML: see `schema_of`.
 """
 
+import functools
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -12,8 +13,9 @@ from mnist_seq.config.paths import conf_dir, options
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Beta = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
 CountOrNone = Annotated[int, Field(ge=0)]
 
 
@@ -30,10 +32,59 @@ class Model(Group):
     bidirectional: bool
     dropout: Fraction
     readout: Literal["last", "mean"]
+    match: Annotated[str, Field(pattern=r"^(none|[a-z0-9_]+-[1-9][0-9]*)$")]
+    params: Literal["any"] | Count
+
+    def problem(self) -> str:
+        """Why these values do not go together, or ""."""
+        return ""
 
     def options(self) -> dict[str, Any]:
         """The cell's own keys, beyond those that every cell has."""
         return {key: value for key, value in dict(self).items() if key not in Model.model_fields}
+
+
+class LSTM(Model):
+    input_gate: bool
+    forget_gate: bool
+    output_gate: bool
+    input_activation: bool
+    output_activation: bool
+    cifg: bool
+    peepholes: bool
+    full_gate_recurrence: bool
+    layer_norm: bool
+    gal_dropout: Fraction
+    semeniuta_dropout: Fraction
+    zoneout_cell: Fraction
+    zoneout_hidden: Fraction
+    init: Literal["default", "orthogonal", "identity"]
+    forget_bias: Literal["default", "chrono"] | Finite
+
+    @staticmethod
+    def noises() -> tuple[str, ...]:
+        """Keys of the regularisers that draw at random."""
+        return ("gal_dropout", "semeniuta_dropout", "zoneout_cell", "zoneout_hidden")
+
+    def problem(self) -> str:
+        """Why these values do not go together, or ""."""
+        gates = ("input_gate", "forget_gate", "output_gate")
+        off = [f"model.{key}=false" for key in gates if not getattr(self, key)]
+        if self.cifg and not (self.input_gate and self.forget_gate):
+            return f"model.cifg=true couples two gates, and {' '.join(off)} takes one away"
+        if self.full_gate_recurrence and (off or self.cifg):
+            which = " ".join([*off, *["model.cifg=true"] * self.cifg])
+            return f"model.full_gate_recurrence=true joins three gates, and {which} takes one away"
+        if self.peepholes and len(off) == 3:
+            return f"model.peepholes=true needs a gate to look, and {' '.join(off)} leaves none"
+        if self.forget_bias != "default" and (not self.forget_gate or self.cifg):
+            return f"model.forget_bias={self.forget_bias} sets a bias that this LSTM does not have"
+        return ""
+
+
+class GRU(Model):
+    reset: Literal["after", "before", "none"]
+    update_gate: bool
 
 
 class RNN(Model):
@@ -125,6 +176,8 @@ class WandB(Tracker):
     project: Annotated[str, Field(min_length=1, max_length=128)]
     entity: Annotated[str, Field(min_length=1)]
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]]
+    artifact: bool
+    finish: Positive
 
 
 class Training(Group):
@@ -140,7 +193,7 @@ class Training(Group):
 
 
 class Sweep(Group):
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
     baseline: Literal["auto", "none"]
     stale: Literal["error", "rerun", "keep"]
     dry_run: bool
@@ -152,10 +205,23 @@ class Sweep(Group):
     exclude: list[str]
 
 
+ArmName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=60)]
+
+
+class Ablation(Group):
+    """A study: what its runs share, and its arms, each some overrides."""
+
+    base: list[str]
+    arms: dict[ArmName, Annotated[list[str], Field(min_length=1)]]
+    design: Literal["one_at_a_time", "leave_one_out"]
+    pairs: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+
+
 class Config(Group):
     """Everything that one run is asked to do."""
 
     seed: CountOrNone
+    arm: str
     model: Model
     data: Data
     optimizer: Optimizer
@@ -175,6 +241,8 @@ CHOSEN: dict[str, type[Group]] = {
     "tracker": Tracker,
 }
 OWN: dict[tuple[str, str], type[Group]] = {
+    ("model", "lstm"): LSTM,
+    ("model", "gru"): GRU,
     ("model", "rnn"): RNN,
     ("optimizer", "adam"): Adam,
     ("optimizer", "adamw"): Adam,
@@ -205,6 +273,7 @@ def schema_of(group: str, name: str) -> type[Group]:
     return _typed_by_yaml(group, name)
 
 
+@functools.cache  # a class made anew takes 2 ms, and a plan of 300 runs asks 1,800 times
 def _typed_by_yaml(group: str, name: str) -> type[Group]:
     from omegaconf import OmegaConf
 

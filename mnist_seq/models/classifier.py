@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
 from mnist_seq.models.cells import build_cell
+from mnist_seq.models.recurrence import Shape
 
 
 class Classifier(nn.Module):
@@ -41,7 +42,7 @@ class Classifier(nn.Module):
 
 
 def build_classifier(
-    model: Model, *, input_size: int, num_classes: int, rnn_seed: int, head_seed: int
+    model: Model, *, shape: Shape, num_classes: int, rnn_seed: int, head_seed: int
 ) -> Classifier:
     """A freshly initialised classifier on the CPU.
 
@@ -51,7 +52,7 @@ def build_classifier(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rnn_seed)
-        rnn = build_cell(input_size, model)
+        rnn = build_cell(shape, model)
         torch.manual_seed(head_seed)
         head = nn.Linear(model.hidden * (2 if model.bidirectional else 1), num_classes)
     return Classifier(rnn, head, dropout=model.dropout, readout=model.readout)

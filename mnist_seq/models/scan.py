@@ -17,20 +17,34 @@ from torch.nn import functional as F
 Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
+# Gate gradients that the backward pass works on at a time, so that they and what they are made of
+# stay in a core's L2 cache. Backward pass at hidden 64, batch 64 on 2 MiB of L2: 1.55 ms with these
+# 8 time steps at a time, 1.89 with 2, 1.65 with all 28.
+CHUNK_BYTES = 2**19
+
+
 def is_scannable(rnn: nn.RNNBase, x: object, hx: Tensor | None) -> bool:
     """Whether `scan_layers` may stand in for torch's forward pass, and is faster."""
     return (
-        isinstance(x, Tensor)
-        and torch.is_grad_enabled()
-        and x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.float64)
-        and x.dtype == rnn.weight_hh_l0.dtype
-        and x.dim() == 3
-        and x.numel() > 0
+        torch.is_grad_enabled()
+        and is_fast_on_cpu(x, next(rnn.parameters()).dtype)
         and hx is None
         and rnn.bias
         and not rnn.batch_first
+    )
+
+
+def is_fast_on_cpu(x: object, dtype: torch.dtype) -> bool:
+    """Whether a scan takes this input, of weights of this type; under `torch.func` none does."""
+    return (
+        isinstance(x, Tensor)
+        and x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and x.dtype == dtype
+        and x.dim() == 3
+        and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
+        and not torch._C._are_functorch_transforms_active()
     )
 
 

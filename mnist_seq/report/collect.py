@@ -1,5 +1,6 @@
 """Reads run folders; whatever cannot be read is named with its reason, never dropped silently."""
 
+import functools
 import math
 import os
 import zipfile
@@ -54,11 +55,13 @@ class Run:
         assert isinstance(found, Mapping)
         return found
 
+    @functools.cached_property
     def history(self) -> list[dict[str, Any]]:
         """Evaluations in the order of their steps; lines without step and seconds are left out."""
         rows = [r for r in RunFolder(self.folder).metrics() if _is_evaluation(r)]
         return sorted(rows, key=lambda row: float(row["step"]))
 
+    @functools.cached_property
     def predictions(self) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]] | None:
         """Labels and predictions of the test examples, or None where they cannot be read."""
         try:
@@ -139,7 +142,10 @@ def read_run(folder: RunFolder) -> Run | Skipped:
         seed=seed,
         state=state,
         reason=reason,
-        values={**_dotted(config), **{f"data.{k}": v for k, v in data.items() if k not in config["data"]}},
+        values={
+            **_dotted(config),
+            **{f"data.{k}": v for k, v in data.items() if k not in config["data"]},
+        },
         variant=flat(config),
         record=record,
         metrics={k: float(v) for k, v in result.get("metrics", {}).items() if _is_number(v)},
@@ -164,7 +170,11 @@ def _read_result(folder: RunFolder) -> tuple[State, str, Mapping[str, Any]]:
             return "unreadable", f"result.json lacks {key}", {}
     if not isinstance(result.get("metrics"), Mapping):
         return "unreadable", "result.json lacks metrics", {}
-    return ("finished" if state == "finished" else "diverged"), str(result.get("reason", "")), result
+    return (
+        ("finished" if state == "finished" else "diverged"),
+        str(result.get("reason", "")),
+        result,
+    )
 
 
 def _others(source: Path, runs: set[Path]) -> Iterator[Path]:
@@ -203,7 +213,11 @@ def _why_no_run(folder: Path) -> str:
 
 
 def _no_folder(source: Path) -> str:
-    near = sorted(p.name for p in source.parent.iterdir() if p.is_dir()) if source.parent.is_dir() else []
+    near = (
+        sorted(p.name for p in source.parent.iterdir() if p.is_dir())
+        if source.parent.is_dir()
+        else []
+    )
     hint = f"; {source.parent} holds {', '.join(near[:10])}" if near else "; see outputs/sweeps"
     return f"sweep must be a folder that exists: sweep={source}{hint}"
 

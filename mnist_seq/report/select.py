@@ -33,7 +33,8 @@ def parse_filter(text: str, key: str) -> dict[str, tuple[str, ...]]:
         name, equals, value = word.partition("=")
         if not (name and equals and value):
             raise CannotCompare(
-                f"{key} is a list of key=value: {key}={text!r}; write {key}='model=lstm model.hidden=64'"
+                f"{key} is a list of key=value: {key}={text!r}; write {key}='model=lstm "
+                "model.hidden=64'"
             )
         wanted[name] = tuple(value.split(",")) if not value.startswith("[") else (value,)
     return wanted
@@ -59,8 +60,8 @@ def keep_where(runs: Sequence[Run], where: str) -> tuple[Run, ...]:
     known = {key for run in runs for key in run.values}
     for key in wanted:
         if key not in known and f"{key}.name" not in known:
-            raise CannotCompare(f"where names keys of the runs' configs: no run has {key}; the keys "
-                          f"are {', '.join(sorted(known))}")  # fmt: skip
+            raise CannotCompare(f"where names keys of the runs' configs: no run has {key}; the "
+                          f"keys are {', '.join(sorted(known))}")  # fmt: skip
     kept = tuple(run for run in runs if matches(dict(run.values), wanted))
     if not kept:
         raise CannotCompare(
@@ -116,9 +117,7 @@ def check_comparable(runs: Sequence[Run]) -> None:
         _check_one("data.split", same, lambda run: run.values.get("data.split"), f" at seed {seed}")
 
 
-def _check_one(
-    key: str, runs: Iterable[Run], value: Callable[[Run], Any], where: str
-) -> None:
+def _check_one(key: str, runs: Iterable[Run], value: Callable[[Run], Any], where: str) -> None:
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(_text(value(run)), []).append(run)

@@ -149,6 +149,7 @@ class Curves:
     Attributes:
         means: by variant, over its finished runs, as far as all of them were evaluated.
         every: at most one evaluation in this many is kept for drawing.
+        low, high, start, end: of all values and steps, so that panels share their axes.
     """
 
     label: str
@@ -157,6 +158,10 @@ class Curves:
     means: Mapping[int, tuple[Point, ...]]
     runs: tuple[RunCurve, ...]
     every: int
+    low: float
+    high: float
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
@@ -174,15 +179,12 @@ class Digit:
 
     Attributes:
         predictions: (class, number of runs), most frequent first.
-        right_variant, right_baseline: share of the seeds that get it right; NaN for no comparison.
         pixels: 28 rows of 28 grey values as bytes; empty where the data cannot be found.
     """
 
     index: int
     label: int
     predictions: tuple[tuple[int, int], ...]
-    right_variant: float
-    right_baseline: float
     pixels: bytes = b""
 
 
@@ -242,6 +244,21 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Mirror:
+    """Where W&B has the runs; entity and project are "" where they were not mirrored.
+
+    Attributes:
+        groups: names of the sweeps.
+        ids: W&B's ids of the runs, by variant.
+    """
+
+    entity: str
+    project: str
+    groups: tuple[str, ...]
+    ids: Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Report:
     """A comparison, whole.
 
@@ -263,13 +280,12 @@ class Report:
     variants: tuple[Variant, ...]
     runs: tuple[RunRow, ...]
     factor_keys: tuple[str, ...]
-    differing: tuple[Setting, ...]
-    common: tuple[Setting, ...]
+    settings: tuple[tuple[Setting, ...], tuple[Setting, ...]]  # differing, common
     origins: tuple[Origin, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     missing: tuple[Missing, ...]
     skipped: tuple[Left, ...]
-    wandb: tuple[str, str, tuple[str, ...]]  # entity, project, groups
+    mirror: Mirror
     curves: Curves | None = None
     predictions: Predictions | None = None

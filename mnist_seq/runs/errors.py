@@ -13,8 +13,8 @@ class StaleRun(ConfigError):
     """A run folder holds a run of another config or other data."""
 
 
-class SweepLocked(ConfigError):
-    """Another command is at work on the same sweep."""
+class FolderLocked(ConfigError):
+    """Another process is at work in the same run or sweep folder."""
 
 
 class Interrupted(BaseException):

@@ -1,6 +1,7 @@
 """Files that are either whole or not there, and line files whose torn last line is ignored."""
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
@@ -39,6 +40,21 @@ def _umask() -> int:
 
 
 _UMASK = _umask()  # mkstemp makes private files; those of a run are as readable as any other
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Keep other processes out that use this function on the same folder.
+
+    Where the file system knows no locks, nobody is kept out.
+    """
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)  # and with it the lock
 
 
 def write_bytes(path: Path, content: bytes) -> None:

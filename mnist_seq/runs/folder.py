@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 from mnist_seq.runs import files
 
@@ -58,9 +58,10 @@ class RunFolder:
         return files.read_json(self.record_path)
 
     def update_record(self, **values: Any) -> None:
-        """Add to run.json, or change what stands there."""
-        record = self.record() if self.record_path.exists() else {}
-        files.write_json(self.record_path, {**record, **values})
+        """Add to run.json, or change what stands there; two processes may do so at once."""
+        with files.exclusive(self.path):
+            record = self.record() if self.record_path.exists() else {}
+            files.write_json(self.record_path, {**record, **values})
 
     def result(self) -> dict[str, Any]:
         """The end of the run: state, metrics, num_params, steps, seconds."""
@@ -92,20 +93,26 @@ class RunFolder:
 
     def rewind_metrics(self, step: int) -> None:
         """Drop the evaluations after a step, which a resume is about to repeat."""
-        files.keep_lines(self.metrics_path, lambda row: row.get("step", step + 1) <= step)
+        if self.metrics_path.exists():
+            files.keep_lines(self.metrics_path, lambda row: row.get("step", step + 1) <= step)
 
     def write_predictions(
-        self, labels: Int[np.ndarray, " N"], predictions: Int[np.ndarray, " N"]
+        self,
+        labels: Int[np.ndarray, " N"],
+        predictions: Int[np.ndarray, " N"],
+        images: UInt8[np.ndarray, "M 28 28"] | None = None,
     ) -> None:
-        """Keep label and prediction of every test example."""
+        """Keep label and prediction of every test example, and pictures of the first few."""
+        arrays = {"label": labels.astype(np.uint8), "prediction": predictions.astype(np.uint8)}
+        if images is not None:
+            arrays["image"] = images
         with files.replaced(self.predictions_path) as file:
-            np.savez_compressed(
-                file, label=labels.astype(np.uint8), prediction=predictions.astype(np.uint8)
-            )
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     def predictions(self) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
         """Labels and predictions of the test examples, in the data's order."""
-        with np.load(self.predictions_path, allow_pickle=False) as file:
+        # opened here, since numpy leaves a file open that turns out to be no archive
+        with open(self.predictions_path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             return file["label"], file["prediction"]
 
 

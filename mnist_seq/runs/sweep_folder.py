@@ -7,19 +7,15 @@ multirun.yaml     the config and the overrides of the last command
 .stale/           runs that a rerun has replaced
 """
 
-import contextlib
 import datetime
-import json
-import os
 import shutil
-import socket
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
 from mnist_seq.runs import files
-from mnist_seq.runs.errors import SweepLocked
-from mnist_seq.runs.folder import RunFolder, find_runs
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.lock import held
 
 Change = Literal[
     "planned", "reused", "started", "finished", "failed", "diverged", "interrupted", "retried"
@@ -32,7 +28,6 @@ class SweepFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.ledger_path = path / "ledger.jsonl"
-        self.lock_path = path / ".lock"
         self.stale_path = path / ".stale"
 
     def run(self, name: str) -> RunFolder:
@@ -41,7 +36,8 @@ class SweepFolder:
 
     def runs(self) -> list[RunFolder]:
         """Runs that have begun here, those set aside left out."""
-        return [run for run in find_runs(self.path) if self.stale_path not in run.path.parents]
+        found = (RunFolder(record.parent) for record in sorted(self.path.glob("*/run.json")))
+        return [run for run in found if run.path != self.stale_path]
 
     def note(self, change: Change, run: str, **facts: Any) -> None:
         """Append one change of state to the ledger."""
@@ -60,38 +56,10 @@ class SweepFolder:
         shutil.move(run.path, target)
         return target
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the sweep for one command.
 
-        The operating system frees the lock when its process dies, however it dies: a lock of a dead
-        process is no lock.
-
         Raises:
-            SweepLocked: another process is at work on this sweep.
+            FolderLocked: another process is at work on this sweep.
         """
-        import filelock
-
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.lock_path, timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise SweepLocked(
-                f"{self.path} is being worked on{self._holder()}, and a sweep takes one command at a "
-                "time; wait for it, stop it, or choose another sweep.name"
-            ) from None
-        holder = self.path / ".lock-holder"
-        try:
-            files.write_json(holder, {"pid": os.getpid(), "host": socket.gethostname()})
-            yield
-        finally:
-            holder.unlink(missing_ok=True)
-            lock.release()
-
-    def _holder(self) -> str:
-        try:
-            holder = json.loads((self.path / ".lock-holder").read_text())
-        except (OSError, ValueError):
-            return ""
-        return f" by process {holder.get('pid')} on {holder.get('host')}"
+        return held(self.path, what="a sweep")

@@ -2,17 +2,25 @@
 
 The rule, for a variant V of a sweep:
 1. `baseline='model=lstm model.hidden=64'` sets it by hand;
-2. where the sweep holds a cell other than the LSTM, it is the LSTM variant that agrees with V on every
-   other key, the options that only one of the two cells has left aside;
-3. else it is the variant whose varying keys have their default values.
+2. where the sweep holds arms of an ablation study, it is the variant that is no arm and agrees with
+   V on every key that the study itself runs over;
+3. where the sweep holds a cell other than the LSTM, it is the LSTM variant that agrees with V on
+   every other key; the LSTM's own options have their defaults, the other cell's and, where a size
+   was asked for, `hidden` are left aside;
+4. else it is the variant whose varying keys have their default values.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mnist_seq.config.schema import Model
+
 Flat = dict[str, Any]
 
 BASELINE_CELL = "lstm"
+ARM = "arm"
+NO_ARM = ("none", "baseline")  # a run of its own, and what a study's arms are compared with
+_OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
 _NOT_OF_A_VARIANT = ("seed", "tracker", "sweep", "data.root")
 # Where runs differ in one of these, no difference between their numbers means anything
 TASK_KEYS = ("data.name", "data.sequence", "data.normalize", "data.valid", "data.limit")
@@ -25,7 +33,7 @@ def flat(config: Mapping[str, Any]) -> Flat:
     def walk(values: Mapping[str, Any], prefix: str) -> None:
         for key, value in values.items():
             name = prefix + key
-            if name in _NOT_OF_A_VARIANT:
+            if name in _NOT_OF_A_VARIANT or (name == ARM and value in NO_ARM):
                 continue
             if isinstance(value, Mapping):
                 walk(value, f"{name}.")
@@ -46,17 +54,31 @@ def varying(variants: Iterable[Flat]) -> list[str]:
     variants = list(variants)
     keys = dict.fromkeys(key for variant in variants for key in variant)
     absent = object()
+    keys = {ARM: None, **keys} if ARM in keys else keys
     return [key for key in keys if len({_hashable(v.get(key, absent)) for v in variants}) > 1]
 
 
 def naming_keys(variants: Iterable[Flat]) -> list[str]:
-    """The varying keys that a variant's name needs, those that its cell or optimizer implies left out.
+    """The varying keys that a name needs, without what the arm, cell or optimizer implies.
 
     Where `optimizer.name` varies and each optimizer has one `optimizer.eps`, the name says it all.
     """
     variants = list(variants)
-    keys = varying(variants)
+    keys = _told_by_no_arm(varying(variants), variants)
     return [key for key in keys if not _is_implied(key, keys, variants)]
+
+
+def _told_by_no_arm(keys: list[str], variants: list[Flat]) -> list[str]:
+    """Keys without those that have one value in each arm."""
+    if ARM not in keys:
+        return keys
+    absent = object()
+    num_arms = len({v.get(ARM) for v in variants})
+
+    def pairs(key: str) -> set[Any]:
+        return {(v.get(ARM), _hashable(v.get(key, absent))) for v in variants}
+
+    return [key for key in keys if key == ARM or len(pairs(key)) > num_arms]
 
 
 def _is_implied(key: str, keys: list[str], variants: list[Flat]) -> bool:
@@ -72,30 +94,53 @@ def telling(variants: Iterable[Flat]) -> list[str]:
     variants = list(variants)
     return [
         key
-        for key in varying(variants)
-        if len({_hashable(v[key]) for v in variants if key in v}) > 1
+        for key in _told_by_no_arm(varying(variants), variants)
+        if key == ARM or len({_hashable(v[key]) for v in variants if key in v}) > 1
     ]
 
 
 def is_baseline(candidate: Flat, variant: Flat, *, variants: list[Flat], defaults: Flat) -> bool:
-    """Whether one variant is another one's baseline, by rules 2 and 3.
+    """Whether one variant is another one's baseline, by rules 2 to 4.
 
     Args:
         variants: all variants of the comparison.
         defaults: flat config of `conf/train.yaml` as it stands.
     """
+    if any(ARM in v for v in variants):
+        return _is_baseline_of_arm(candidate, variant, variants)
     if any(v["model.name"] != BASELINE_CELL for v in variants):
-        if candidate["model.name"] != BASELINE_CELL:
-            return False
-        if variant["model.name"] == BASELINE_CELL:
-            return candidate == variant
-        shared = (candidate.keys() & variant.keys()) - {"model.name"}
-        own = {k for k in candidate.keys() - variant.keys()}
-        return all(candidate[k] == variant[k] for k in shared) and all(
-            candidate[k] == defaults.get(k, candidate[k]) for k in own
-        )
+        return _is_baseline_cell(candidate, variant, defaults)
     absent = object()
     return all(candidate.get(k, absent) == defaults.get(k, absent) for k in varying(variants))
+
+
+def _is_baseline_of_arm(candidate: Flat, variant: Flat, variants: list[Flat]) -> bool:
+    if ARM in candidate:
+        return False
+    if ARM not in variant:
+        return candidate == variant
+    grid = set(varying(v for v in variants if ARM not in v)) - _solved(variant)
+    return all(candidate.get(k) == variant.get(k) for k in grid)
+
+
+def _is_baseline_cell(candidate: Flat, variant: Flat, defaults: Flat) -> bool:
+    if candidate["model.name"] != BASELINE_CELL:
+        return False
+    keys = (candidate.keys() & variant.keys()) - {"model.name"} - _solved(variant)
+    shared = {k for k in keys if not k.startswith("model.") or k in _OF_ALL_CELLS}
+    own = {k for k in candidate if k.startswith("model.")} - _OF_ALL_CELLS
+    return all(candidate[k] == variant[k] for k in shared) and all(
+        candidate[k] == defaults.get(k, candidate[k]) for k in own
+    )
+
+
+def _solved(variant: Flat) -> set[str]:
+    """The key that follows from a size that was asked for, if one was."""
+    is_sized = (variant.get("model.match", "none"), variant.get("model.params", "any")) != (
+        "none",
+        "any",
+    )
+    return {"model.hidden"} if is_sized else set()
 
 
 def find_baseline(variant: Flat, *, variants: list[Flat], defaults: Flat) -> Flat | None:
@@ -111,6 +156,9 @@ def title(variant: Flat, keys: Iterable[str]) -> str:
         return str(variant.get("model.name", "run"))
     parts = []
     for key in keys:
+        if key == ARM:
+            parts.append(str(variant.get(ARM, "baseline")))
+            continue
         if key not in variant:
             continue
         value = _shown(variant[key])

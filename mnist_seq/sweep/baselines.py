@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mnist_seq.config import plain
-from mnist_seq.runs.variants import BASELINE_CELL, Flat, find_baseline, flat
+from mnist_seq.runs.variants import BASELINE_CELL, Flat, flat, is_baseline
 from mnist_seq.sweep.expand import key_of
 from mnist_seq.sweep.plan import PlannedRun
 
 Job = tuple[str, ...]
+Key = tuple[tuple[str, Any], ...]
 
 
 def missing_baselines(
@@ -16,34 +17,37 @@ def missing_baselines(
     *,
     defaults: Mapping[str, Any],
     swept: Sequence[str],
-    plan: Callable[[Sequence[Job]], list[PlannedRun]],
+    plan: Callable[[Job, Sequence[str]], PlannedRun],
 ) -> list[PlannedRun]:
     """Runs that are some planned run's baseline, by the rule of `runs.variants`, and not planned.
 
     Args:
         defaults: values of `conf/train.yaml` as it stands.
-        plan: makes planned runs of overrides.
+        plan: makes a planned run of its overrides and of the keys that its name needs.
     """
     flats = {run.identity: flat(plain(run.config)) for run in runs}
+    variants = {_key(config): config for config in flats.values()}
     flat_defaults = flat(defaults)
-    seeds = {(_key(flats[run.identity]), run.config.seed) for run in runs}
-    has_other_cell = any(f["model.name"] != BASELINE_CELL for f in flats.values())
-    wanted: dict[Job, None] = {}
+    has_other_cell = any(f["model.name"] != BASELINE_CELL for f in variants.values())
+    wanted: dict[Job, PlannedRun] = {}
     for run in runs:
         job = _baseline_job(run, flat_defaults, swept, has_other_cell=has_other_cell)
         if job != run.overrides:
-            wanted[job] = None
-    known = {run.identity for run in runs}
+            wanted.setdefault(job, run)
+    planned = {(_key(flats[run.identity]), run.config.seed) for run in runs}
     found = []
-    for candidate in plan(list(wanted)):
-        candidate_flat = flat(plain(candidate.config))
-        variants = [*flats.values(), candidate_flat]
-        is_needed = (_key(candidate_flat), candidate.config.seed) not in seeds and any(
-            find_baseline(f, variants=[candidate_flat, *variants], defaults=flat_defaults)
-            == candidate_flat
-            for f in flats.values()
-        )
-        if is_needed and candidate.identity not in known:
+    for job, run in wanted.items():
+        changed = [key_of(word) for word in job if word not in run.overrides]
+        candidate = plan(job, changed)
+        config = flat(plain(candidate.config))
+        key = (_key(config), candidate.config.seed)
+        if key not in planned and is_baseline(
+            config,
+            flats[run.identity],
+            variants=list({**variants, key[0]: config}.values()),
+            defaults=flat_defaults,
+        ):
+            planned.add(key)
             found.append(candidate)
     return found
 
@@ -54,13 +58,13 @@ def _baseline_job(
     """Overrides of a run's baseline."""
     words = []
     for word in run.overrides:
-        key = key_of(word)
+        key = key_of(word).lstrip("+")
         if has_other_cell:
             if key == "model":
                 word = f"model={BASELINE_CELL}"
             elif key.startswith("model.") and key not in defaults:
                 continue  # an option that the LSTM does not have
-        elif key in swept and key != "seed":
+        elif key_of(word) in swept and key != "seed":
             default = defaults.get(f"{key}.name", defaults.get(key))
             if default is None:
                 continue  # an option that the defaults do not have
@@ -80,5 +84,5 @@ def _written(value: Any) -> str:
     return "inf" if value == "Infinity" else str(value)  # JSON's word, and Hydra's
 
 
-def _key(variant: Flat) -> tuple[tuple[str, Any], ...]:
+def _key(variant: Flat) -> Key:
     return tuple(sorted(variant.items(), key=lambda item: item[0]))

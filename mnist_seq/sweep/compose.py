@@ -6,6 +6,7 @@ holds the result to Hydra's own.
 """
 
 import copy
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,8 @@ class Composer:
         self.loader, self.master = loader, master
         self.parser = OverridesParser.create(config_loader=loader)
         self._whole: dict[tuple[str, ...], DictConfig] = {}  # with Hydra's own node
-        self._parsed: dict[str, tuple[Override, bool]] = {}
+        self._parsed: dict[str, Override] = {}
+        self._groups: dict[str, bool] = {}
         self._task: dict[tuple[str, ...], DictConfig] = {}  # without it
 
     def values(self, words: Sequence[str]) -> dict[str, Any]:
@@ -66,26 +68,29 @@ class Composer:
         return self._whole[choices]
 
     def _parted(self, words: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
-        """Overrides that Hydra must compose, and those that only set a value."""
-        choices, values = [], []
-        for word in words:
-            if word not in self._parsed:
-                override = self.parser.parse_override(word)
-                self._parsed[word] = (override, self._is_value(override))
-            override, is_value = self._parsed[word]
-            if is_value:
-                values.append(override)
-            else:
-                choices.append(word)
-        return tuple(choices), values
+        """Overrides that Hydra must compose, and those that only set a value.
+
+        What adds or deletes a key depends on the values before it, so Hydra gets them all then.
+        """
+        overrides = [self._parse(word) for word in words]
+        if any(o.is_add() or o.is_delete() or o.is_force_add() for o in overrides):
+            return tuple(words), []
+        are_values = [self._is_value(override) for override in overrides]
+        choices = [word for word, is_value in zip(words, are_values, strict=True) if not is_value]
+        return tuple(choices), list(itertools.compress(overrides, are_values))
+
+    def _parse(self, word: str) -> Override:
+        if word not in self._parsed:
+            self._parsed[word] = self.parser.parse_override(word)
+        return self._parsed[word]
 
     def _is_value(self, override: Override) -> bool:
-        return (
-            not (override.is_add() or override.is_delete() or override.is_force_add())
-            and override.package is None
-            and not override.key_or_group.startswith("hydra")
-            and not self.loader.get_group_options(override.key_or_group)
-        )
+        key = override.key_or_group
+        if override.package is not None or key.startswith("hydra"):
+            return False
+        if key not in self._groups:
+            self._groups[key] = bool(self.loader.get_group_options(key))
+        return not self._groups[key]
 
     def _set(self, cfg: DictConfig, overrides: list[Override]) -> None:
         for override in overrides:

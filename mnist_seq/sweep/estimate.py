@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.config import Config, plain
-from mnist_seq.config.schema import NUM_TRAIN
+from mnist_seq.config.parse import num_steps
 from mnist_seq.runs import provenance
 from mnist_seq.runs.folder import RunFolder
 
@@ -17,22 +17,14 @@ MOST_RECORDS = 400  # earlier runs to read: a few hundred small files take a ten
 Speeds = dict[tuple[Any, ...], float]
 
 
-def num_steps(config: Config) -> int:
-    """Optimizer updates of a run that nothing stops early."""
-    data = config.data
-    num_train = NUM_TRAIN[data.name] - data.valid if data.limit == "all" else data.limit
-    return math.ceil(num_train / config.training.batch_size) * config.training.epochs
-
-
-def seconds_a_step(outputs: Path) -> Speeds:
+def seconds_a_step(folders: Sequence[Path]) -> Speeds:
     """Median seconds a step of each kind of run that was finished on this machine.
 
     Args:
-        outputs: the folder above the sweeps' folder.
+        folders: where runs lie, each in a folder of its own.
     """
-    results = sorted(
-        outputs.glob("*/*/**/result.json"), key=lambda p: p.stat().st_mtime, reverse=True
-    )
+    results = [path for folder in folders for path in folder.glob("*/result.json")]
+    results.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     here = provenance.describe()["host"]
     times = defaultdict(list)
     for path in results[:MOST_RECORDS]:
@@ -42,7 +34,7 @@ def seconds_a_step(outputs: Path) -> Speeds:
             if record["host"]["cpu"] == here["cpu"] and record["host"]["cores"] == here["cores"]:
                 times[_kind(record["config"])].append(result["seconds"] / result["steps"])
         except (ValueError, KeyError, TypeError, OSError, ZeroDivisionError):
-            continue  # a damaged folder tells nothing about time; reports name it
+            continue  # a damaged folder tells nothing about time; who uses the run names it
     return {kind: statistics.median(values) for kind, values in times.items()}
 
 

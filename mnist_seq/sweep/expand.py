@@ -1,6 +1,7 @@
 """From the overrides of a command to the overrides of each run: product, zip, exclude."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,13 @@ def expand(
 def key_of(word: str) -> str:
     """The key of an override."""
     return word.partition("=")[0]
+
+
+def quoted(value: str) -> str:
+    """A text value as Hydra's grammar takes it."""
+    # Backslashes count as escapes only where a quote follows
+    escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
+    return f"'{escaped}'"
 
 
 def _values(override: Override) -> list[str]:

@@ -1,17 +1,19 @@
 """What a sweep has to do, found out before anything runs."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from mnist_seq.config import Config, identity
-from mnist_seq.config.parse import parse
+from mnist_seq.config import Config, identity, plain
+from mnist_seq.config.parse import check_words, parse
 from mnist_seq.runs import provenance
 from mnist_seq.runs.errors import StaleRun
-from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.folder import FolderState, RunFolder
 from mnist_seq.runs.stale import differing_keys
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.failures import state_of
 
 Action = Literal["run", "resume", "retry", "rerun", "reuse"]
 Stale = Literal["error", "rerun", "keep"]
@@ -75,28 +77,35 @@ class Planner:
         self._values, self._prepare = values, prepare
         self.notices: dict[str, None] = {}
         self._on_disk = {_recorded_identity(run): run for run in folder.runs()}
-        self._taken = {run.path.name for run in folder.runs()}
 
-    def plan(
-        self, jobs: Sequence[tuple[str, ...]], *, is_baseline: bool = False
-    ) -> list[PlannedRun]:
+    def plan(self, jobs: Sequence[tuple[str, ...]]) -> list[PlannedRun]:
         """Planned runs without an action, one for each different config."""
         found: dict[str, PlannedRun] = {}
         for words in jobs:
-            run = self.planned(words, is_baseline=is_baseline)
+            run = self.planned(words)
             found.setdefault(run.identity, run)
         return list(found.values())
 
-    def planned(self, words: tuple[str, ...], *, is_baseline: bool = False) -> PlannedRun:
+    def planned(
+        self,
+        words: tuple[str, ...],
+        *,
+        is_baseline: bool = False,
+        also_named: Sequence[str] = (),
+    ) -> PlannedRun:
         """One run from its overrides.
+
+        Args:
+            also_named: keys that belong to its name, beside the swept ones.
 
         Raises:
             ConfigError: the config is impossible.
         """
+        check_words(words)
         config, fingerprint, notice = self._prepare(parse(self._values(words)))
         if notice:
             self.notices[notice] = None
-        name = run_name(words, self.swept)
+        name = run_name(words, [*self.swept, *also_named])
         key = f"{identity(config)}/{fingerprint}"
         # A run keeps its folder when the grid around it changes, and its name with it
         folder = self._on_disk.get(key) or self.folder.run(name)
@@ -109,16 +118,17 @@ class Planner:
             StaleRun: folders hold other runs, and `stale` is "error"; all of them are named.
         """
         decided, refused = [], []
-        for run in runs:
-            reason = self._stale(run)
+        for run in self._in_own_folders(runs):
+            reason = _staleness(run)
+            state, _ = state_of(run.folder)
             if not reason:
-                decided.append(replace(run, action=_action(run.folder)))
-            elif stale == "rerun":
-                decided.append(replace(run, action="rerun"))
-            elif stale == "keep":
-                decided.append(replace(run, action="reuse"))
-            else:
+                decided.append(replace(run, action=_ACTIONS[state]))
+            elif stale == "error":
                 refused.append(f"{run.name} ({reason})")
+            elif stale == "keep" and state in ("finished", "diverged") and not _is_damaged(run):
+                decided.append(replace(run, action="reuse"))
+            else:  # what another code or config has left unfinished cannot be gone on with
+                decided.append(replace(run, action="rerun"))
         if refused:
             shown = "; ".join(refused[:5]) + (
                 f"; and {len(refused) - 5} more" if refused[5:] else ""
@@ -126,37 +136,63 @@ class Planner:
             raise StaleRun(
                 f"{len(refused)} run{'s' * (len(refused) > 1)} of {self.folder.path} stand for "
                 f"something else than what is asked now: {shown}; write sweep.stale=rerun to run "
-                "them anew, sweep.stale=keep to take them as they are, or another sweep.name"
+                "them anew, sweep.stale=keep to take finished ones as they are, or another sweep.name"
             )
         return decided
 
-    def _stale(self, run: PlannedRun) -> str:
-        """Why a folder does not hold the run asked for, or "" where it does or is free."""
-        if not run.folder.record_path.exists():
-            return ""
-        record = run.folder.record()
-        if _recorded_identity(run.folder) != run.identity:
-            from mnist_seq.config import plain
+    def _in_own_folders(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """Give another folder to a run whose name is that of another run of this plan."""
+        owners = {
+            self._on_disk[run.identity].path: run.identity
+            for run in runs
+            if run.identity in self._on_disk
+        }
+        settled = []
+        for run in runs:
+            if owners.setdefault(run.folder.path, run.identity) != run.identity:
+                digest = hashlib.sha256(run.identity.encode()).hexdigest()[:10]
+                run = replace(run, folder=self.folder.run(f"{run.name}-{digest}"))
+            settled.append(run)
+        return settled
 
-            keys = differing_keys(record.get("config", {}), plain(run.config))
-            return ", ".join(keys) or "other data"
-        now = provenance.code()["hash"]
-        was = record.get("code", {}).get("hash", now)
-        return "" if was == now else f"code {was[:8]}, now {now[:8]}"
 
+def run_name(words: Sequence[str], keys: Collection[str]) -> str:
+    """Folder name of a run: its overrides of some keys, in the command's order.
 
-def run_name(words: Sequence[str], swept: Sequence[str]) -> str:
-    """Folder name of a run: its swept overrides, in the command's order.
-
-    A name too long for a file system is cut, and made unique by a hash of the whole.
+    A name that a file system or an interpolation would not take is changed, and made unique by a hash
+    of the whole.
     """
-    parts = [word for word in words if word.partition("=")[0] in swept]
-    name = ",".join(parts).replace("/", "_").replace("\\", "_").lstrip(".") or "run"
-    if len(name.encode()) > MAX_NAME:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:10]
-        cut = name.encode()[: MAX_NAME - 11].decode(errors="ignore")
-        name = f"{cut}-{digest}"
-    return name
+    whole = ",".join(word for word in words if word.partition("=")[0] in keys) or "run"
+    name = re.sub(r"[/\\\x00-\x1f\x7f]|\$(?=\{)|^[.]", "_", whole)
+    name = name.encode(errors="replace")[:MAX_NAME].decode(errors="ignore")
+    if name == whole:
+        return name
+    digest = hashlib.sha256(whole.encode(errors="replace")).hexdigest()[:10]
+    return f"{name.encode()[: MAX_NAME - 11].decode(errors='ignore')}-{digest}"
+
+
+def _staleness(run: PlannedRun) -> str:
+    """Why a folder does not hold the run asked for, or "" where it does or is free."""
+    if not run.folder.record_path.exists() and not run.folder.result_path.exists():
+        return ""
+    if _is_damaged(run):
+        return "its run.json or result.json is damaged"
+    record = run.folder.record()
+    if _recorded_identity(run.folder) != run.identity:
+        keys = differing_keys(record["config"], plain(run.config))
+        return ", ".join(keys) or "other data"
+    now, was = provenance.code()["hash"], record["code"]["hash"]
+    return "" if was == now else f"code {was[:8]}, now {now[:8]}"
+
+
+def _is_damaged(run: PlannedRun) -> bool:
+    _, damage = state_of(run.folder)
+    try:
+        record = run.folder.record()
+        is_whole = {"config_hash", "config", "data", "code"} <= record.keys()
+        return bool(damage) or not is_whole or "hash" not in record["code"]
+    except (ValueError, OSError, TypeError):
+        return True
 
 
 def _recorded_identity(folder: RunFolder) -> str:
@@ -167,13 +203,10 @@ def _recorded_identity(folder: RunFolder) -> str:
         return f"unreadable/{folder.path}"
 
 
-def _action(folder: RunFolder) -> Action:
-    match folder.state():
-        case "finished" | "diverged":
-            return "reuse"
-        case "failed":
-            return "retry"
-        case "interrupted":
-            return "resume"
-        case _:
-            return "run"
+_ACTIONS: dict[FolderState, Action] = {
+    "finished": "reuse",
+    "diverged": "reuse",
+    "failed": "retry",
+    "interrupted": "resume",
+    "absent": "run",
+}

@@ -5,11 +5,15 @@ Objects made here are frozen out of the garbage collector, so that the jobs go o
 
 import gc
 import importlib
+import os
+
+from mnist_seq.sweep.worker import WARM_DATA
 
 _MODULES = (
     "torch",
-    "torch._dynamo",  # imported by the first optimizer that is made; takes a second
+    "torch.utils.serialization.config",
     "hydra._internal.callbacks",
+    "hydra._internal.logging_config",
     "hydra.core.utils",
     "mnist_seq.job",
     "mnist_seq.config.parse",
@@ -17,6 +21,8 @@ _MODULES = (
     "mnist_seq.training.progress",
     "mnist_seq.models.cells.lstm",
     "mnist_seq.tracking",
+    "mnist_seq.runs.lock",
+    "filelock",
     "rich.console",
     "rich.progress",
     "numpy",
@@ -25,5 +31,9 @@ _MODULES = (
 
 for _name in _MODULES:
     importlib.import_module(_name)
+# Found out once for all jobs: it runs git, and must name the code that was imported here
+importlib.import_module("mnist_seq.runs.provenance").describe()
+if os.environ.get(WARM_DATA) == "mnist_5k":  # decoding it takes a job 0.1 s; MNIST's files are mapped
+    importlib.import_module("mnist_seq.data.mnist_5k").read()
 gc.collect()
 gc.freeze()

@@ -1,8 +1,7 @@
 """One sweep command from its overrides to its last line."""
 
-import functools
+import contextlib
 import importlib
-import os
 import pickle
 import shlex
 import sys
@@ -18,18 +17,22 @@ from rich.console import Console
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.parse import parse
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.sweep import engines
+from mnist_seq.runs.variants import flat
+from mnist_seq.sweep.arms import study_of
 from mnist_seq.sweep.baselines import missing_baselines
 from mnist_seq.sweep.compose import Composer
 from mnist_seq.sweep.estimate import Speeds, estimate, seconds_a_step, total
-from mnist_seq.sweep.expand import Grid, expand
+from mnist_seq.sweep.expand import Grid, expand, quoted
+from mnist_seq.sweep.failures import state_of
+from mnist_seq.sweep.fork_server import stop_fork_server
+from mnist_seq.sweep.jobs import PoolJob
+from mnist_seq.sweep.opened import opened_pool
 from mnist_seq.sweep.plan import Plan, PlannedRun, Planner
-from mnist_seq.sweep.pool import Policy, Pool, PoolJob, View, cores, gpu_slots
+from mnist_seq.sweep.slots import Slots, open_slots
 from mnist_seq.sweep.summary import grouped, say, show_end, show_plan
-from mnist_seq.sweep.views import LedgerView, LineView, LiveView
 from mnist_seq.sweep.worker import Task
 
-TASK = "mnist_seq.job"  # run(cfg), share(configs), adopt(shared)
+TASK = "mnist_seq.job"  # run(cfg), share(configs), watched(...), adopt(shared)
 
 
 def run_sweep(
@@ -45,19 +48,21 @@ def run_sweep(
         ConfigError: the sweep cannot be as asked; nothing has run.
         SystemExit: a run failed, or the sweep was stopped by a signal.
     """
-    session = _Session(master, arguments, loader=loader, launcher=launcher)
-    if session.options.dry_run:
-        session.plan()
-        say(session.console, "sweep.dry_run=true: nothing was run")
-        return
-    with session.folder.locked():
-        plan = session.plan()
-        code = session.run(plan)
+    try:
+        session = Session(master, arguments, loader=loader, launcher=launcher)
+        if session.options.dry_run:
+            session.plan()
+            say(session.console, "sweep.dry_run=true: nothing was run")
+            return
+        with session.folder.locked():
+            code = session.run(session.plan())
+    finally:
+        stop_fork_server()
     if code:
         raise SystemExit(code)
 
 
-class _Session:
+class Session:
     def __init__(
         self,
         master: DictConfig,
@@ -74,35 +79,48 @@ class _Session:
         values = {**self.composer.values([]), "sweep": fixed}
         self.options = parse(values).sweep
         # One name for all runs, also where it came from the clock
-        self.words = [w for w in arguments if not w.startswith("sweep.name=")]
+        words = [w for w in arguments if not w.startswith("sweep.name=")]
+        self.study, self.words = study_of(master, words)
         self.folder = SweepFolder(Path(str(master.hydra.sweep.dir)).absolute())
         self.speeds: Speeds = {}
         self.workers = 1
+        self.slots: Slots = [{}]
 
     def plan(self) -> Plan:
         """Find out what must run, and print it."""
         options = self.options
         grid = self._grid()
         planner = Planner(
-            self.folder, values=self.composer.values, prepare=_prepare, swept=grid.swept
+            self.folder, values=self.composer.values, prepare=prepare, swept=grid.swept
         )
         runs = planner.plan(grid.jobs)
-        added = self._baselines(planner, runs, grid) if options.baseline == "auto" else []
+        if self.study is not None:
+            planner.notices |= dict.fromkeys(self.study.twins([run.overrides for run in runs]))
+        is_adding = options.baseline == "auto" and self.study is None  # a study has its baseline
+        added = self._baselines(planner, runs, grid) if is_adding else []
         runs = planner.decide([*runs, *added], options.stale)
         plan = Plan(self.folder, runs, grid.swept, [*planner.notices])
-        added = [run for run in runs if run.is_baseline]
-        if added:
-            names = ", ".join(dict.fromkeys(name for name, _, _ in grouped(added)))
+        if num_added := sum(run.is_baseline for run in runs):
+            names = [name for name, _, of in grouped(runs) if any(r.is_baseline for r in of)]
             plan.notices.append(
-                f"added {len(added)} baseline run{'s' * (len(added) > 1)} ({names}) for the "
+                f"added {num_added} baseline run{'s' * (num_added > 1)} ({'; '.join(names)}) for the "
                 "comparison; sweep.baseline=none leaves them out"
             )
-        self.speeds = seconds_a_step(self.folder.path.parent.parent)
-        self.slots = self._slots(runs)
+        self.speeds = seconds_a_step(self.neighbours())
+        self.slots = open_slots(
+            [run.config for run in plan.todo],
+            workers=getattr(self.launcher, "workers", "auto"),
+            per_device=getattr(self.launcher, "slots_per_device", 1),
+        )
         self.workers = len(self.slots)
-        params = [_num_params(members[0].config) for _, _, members in grouped(runs)]
+        params = [_num_params(members) for _, _, members in grouped(runs)]
         show_plan(plan, self.console, speeds=self.speeds, workers=self.workers, params=params)
         return plan
+
+    def neighbours(self) -> list[Path]:
+        """Folders whose runs tell how long a run takes here."""
+        sweeps = self.folder.path.parent
+        return [sweeps.parent / "runs", *(path for path in sweeps.glob("*") if path.is_dir())]
 
     def _grid(self) -> Grid:
         grid = expand(
@@ -117,7 +135,7 @@ class _Session:
                 f"a sweep runs over what a run is asked to do, and {odd[0]} says how runs are "
                 f"launched: give {odd[0]} one value"
             )
-        return grid
+        return grid if self.study is None else self.study.over(grid)
 
     def _baselines(self, planner: Planner, runs: list[PlannedRun], grid: Grid) -> list[PlannedRun]:
         try:
@@ -125,26 +143,11 @@ class _Session:
                 runs,
                 defaults=self.defaults,
                 swept=grid.swept,
-                plan=functools.partial(planner.plan, is_baseline=True),
+                plan=lambda job, keys: planner.planned(job, is_baseline=True, also_named=keys),
             )
         except ConfigError as error:
             planner.notices[f"no baseline runs could be added: {error}"] = None
             return []
-
-    def _slots(self, runs: list[PlannedRun]) -> list[dict[str, str]]:
-        """Environments of the jobs that run at once."""
-        workers = getattr(self.launcher, "workers", 1)
-        per_device = getattr(self.launcher, "slots_per_device", 1)
-        devices = {run.config.device.name for run in runs}
-        num_gpus = _num_gpus() if devices & {"auto", "cuda"} else 0
-        if num_gpus:
-            slots = gpu_slots(num_gpus, per_device)
-        else:
-            threads = max(run.config.device.threads for run in runs)
-            slots = [{}] * max(1, cores() // threads)
-        if workers != "auto":
-            slots = [slots[i % len(slots)] for i in range(workers)]
-        return slots
 
     def run(self, plan: Plan) -> int:
         """Launch the plan. Returns the command's exit code."""
@@ -159,50 +162,45 @@ class _Session:
             if isinstance(getattr(self.launcher, "grace", None), int | float):
                 stop_reason, signum = self._run_pool(plan)
             else:
+                from mnist_seq.sweep import engines
+
                 stop_reason = engines.launch(plan, self.launcher, sweep_name=self.options.name)
-        self._show_table()
+        seconds = time.monotonic() - begun
+        self._show_table(plan)
         num_failed = show_end(
             plan,
             self.console,
-            seconds=time.monotonic() - begun,
+            seconds=seconds,
             stop_reason=stop_reason,
-            command=self._command(),
+            command=self.command(),
         )
         if signum:
             return 128 + signum
         return 1 if num_failed or stop_reason else 0
 
     def _run_pool(self, plan: Plan) -> tuple[str, int]:
-        shared = importlib.import_module(TASK).share([run.config for run in plan.todo])
-        for notice in shared.notices:
-            say(self.console, notice)
-        jobs = [self._job(i, run) for i, run in enumerate(plan.runs) if run.action != "reuse"]
-        options = self.options
-        policy = Policy(
-            on_failure=options.on_failure,
-            retries=options.retries,
-            timeout_s=options.timeout,
-            stop_after_same_failures=options.stop_after_same_failures,
-            grace_s=getattr(self.launcher, "grace", 20.0),
-        )
-        views: list[View] = [LedgerView(self.folder)]
+        task, configs = importlib.import_module(TASK), [run.config for run in plan.todo]
+        shared = task.share(configs)
+        jobs = [self.job(i, run) for i, run in enumerate(plan.runs) if run.action != "reuse"]
         expected = total([job.expected_s for job in jobs], self.workers)
-        slots = self.slots[: max(1, len(jobs))]
-        task = Task(TASK, shared)
-        if self.console.is_terminal:
-            live = LiveView(self.console, len(jobs), len(slots), expected)
-            pool = Pool(task, slots=slots, policy=policy, views=[*views, live])
-            with live.live:
-                pool.run(jobs)
-        else:
-            pool = Pool(task, slots=slots, policy=policy,
-                        views=[*views, LineView(self.console, len(jobs))])  # fmt: skip
+        watched = task.watched(configs, self.folder.path, lambda _, text: say(self.console, text))
+        with watched as views, opened_pool(
+            Task(TASK, shared),
+            self.launcher,
+            slots=self.slots,
+            options=self.options,
+            folder=self.folder,
+            console=self.console,
+            num_jobs=len(jobs),
+            expected_s=expected,
+        ) as pool:
+            pool.views.extend(views)
             pool.run(jobs)
         return pool.stop_reason, pool.stop_signal
 
-    def _job(self, index: int, run: PlannedRun) -> PoolJob:
+    def job(self, index: int, run: PlannedRun) -> PoolJob:
         def pickled() -> bytes:
-            words = [*run.overrides, f"sweep.name={engines.quoted(self.options.name)}"]
+            words = [*run.overrides, f"sweep.name={quoted(self.options.name)}"]
             cfg = self.composer.whole(words, name=run.name, index=index)
             with flag_override(cfg, ["struct", "readonly"], [False, False]):
                 cfg.hydra.sweep.dir = str(self.folder.path)
@@ -211,10 +209,26 @@ class _Session:
         seconds = estimate(run.config, self.speeds)
         return PoolJob(run.name, run.folder, pickled, seconds if seconds == seconds else 0.0)
 
-    def _show_table(self) -> None:
-        """The comparison with the baseline, by the report that `mnist_seq.compare` makes."""
+    def _show_table(self, plan: Plan) -> None:
+        """The comparison with the baseline, as `mnist_seq.compare` makes it."""
+        states = [state_of(run.folder)[0] for run in plan.runs]
+        if "finished" not in states:
+            return
+        from mnist_seq.report.build import Options, build
+        from mnist_seq.report.collect import collect
+        from mnist_seq.report.terminal import print_table
 
-    def _command(self) -> str:
+        try:
+            found = collect([self.folder.path])
+            report = build(found, Options(), defaults=flat(self.defaults), is_table_only=True)
+        except ValueError as error:  # runs of another command may lie in the folder too
+            say(self.console, f"no comparison: {error}")
+        else:
+            if len(report.variants) > 1:
+                self.console.print()
+                print_table(report, self.console)
+
+    def command(self) -> str:
         words = sys.argv[1:]
         if not any(word.startswith(("sweep.name=", "hydra.sweep.dir=")) for word in words):
             words = [*words, f"sweep.name={self.options.name}"]
@@ -223,22 +237,21 @@ class _Session:
         return f"{start} {shlex.join(words)}"
 
 
-def _prepare(config: Config) -> tuple[Config, str, str]:
-    from mnist_seq.training.run import find_data
+def prepare(config: Config) -> tuple[Config, str, str]:
+    """Find a config's data, as a planner wants it."""
+    from mnist_seq.training.find import find_data
+    from mnist_seq.training.match import with_hidden_solved
 
-    config, located = find_data(config)
+    config, located = find_data(with_hidden_solved(config))
     return config, located.fingerprint, located.notice
 
 
-def _num_params(config: Config) -> int:
+def _num_params(runs: Sequence[PlannedRun]) -> int:
+    """Parameters of a variant: from a run that is there, since building one needs torch."""
+    for run in runs:
+        if run.action == "reuse":
+            with contextlib.suppress(KeyError, TypeError):
+                return int(run.folder.result()["num_params"])
     from mnist_seq.training.count import num_params
 
-    return num_params(config)
-
-
-def _num_gpus() -> int:
-    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        return 0
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return num_params(runs[0].config)

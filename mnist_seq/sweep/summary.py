@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mnist_seq.config import plain
 from mnist_seq.runs.variants import Flat, flat, telling, title
 from mnist_seq.sweep.estimate import Speeds, estimate, total
-from mnist_seq.sweep.failures import reason
+from mnist_seq.sweep.failures import reason, state_of
 from mnist_seq.sweep.plan import Plan, PlannedRun
 from mnist_seq.sweep.pool import log_path
 from mnist_seq.sweep.times import duration
@@ -42,29 +43,34 @@ def show_plan(
     for notice in plan.notices:
         say(console, notice)
     groups = grouped(plan.runs)
+    estimates = [estimate(members[0].config, speeds) for _, _, members in groups]
+    has_estimates = not all(math.isnan(seconds) for seconds in estimates)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("variant", overflow="fold")
-    for column in ("runs", "to do", "reused", "parameters", "each"):
-        table.add_column(column, justify="right")
-    for (name, _, runs), num_params in zip(groups, params, strict=True):
-        todo = [run for run in runs if run.action != "reuse"]
-        mark = " (added as baseline)" if all(run.is_baseline for run in runs) else ""
-        table.add_row(
-            f"{name}{mark}".replace("[", "\\["),
-            str(len(runs)),
-            str(len(todo)),
-            str(len(runs) - len(todo)),
-            f"{num_params:,}",
-            duration(estimate(runs[0].config, speeds)),
-        )
+    for column in ("runs", "to do", "reused", "parameters", *["each"] * has_estimates):
+        table.add_column(column, justify="right", no_wrap=True)
+    for (name, _, runs), num_params, seconds in zip(groups, params, estimates, strict=True):
+        num_todo = sum(run.action != "reuse" for run in runs)
+        num_added = sum(run.is_baseline for run in runs)
+        mark = "" if not num_added else " (added as baseline)"
+        if 0 < num_added < len(runs):
+            mark = f" ({num_added} added as baseline)"
+        cells = [f"{len(runs)}", f"{num_todo}", f"{len(runs) - num_todo}", f"{num_params:,}"]
+        cells += ["" if math.isnan(seconds) else duration(seconds)] * has_estimates
+        table.add_row(Text(name + mark), *cells)
     console.print(table)
+    say(console, _plan_in_a_line(plan, speeds=speeds, workers=workers))
+
+
+def _plan_in_a_line(plan: Plan, *, speeds: Speeds, workers: int) -> str:
     counts = Counter(str(run.action) for run in plan.runs)
     words = {"run": "new", "resume": "to resume", "retry": "failed before, again", "rerun": "anew",
              "reuse": "finished, reused"}  # fmt: skip
     parts = [f"{counts[action]} {word}" for action, word in words.items() if counts[action]]
     seconds = total([estimate(run.config, speeds) for run in plan.todo], workers)
-    about = f"; about {duration(seconds)} on {workers} at once" if not math.isnan(seconds) else ""
-    say(console, f"{len(plan.runs)} runs: {', '.join(parts)}{about if plan.todo else ''}")
+    about = f"; about {duration(seconds)}, {workers} at once" if not math.isnan(seconds) else ""
+    runs = "1 run" if len(plan.runs) == 1 else f"{len(plan.runs)} runs"
+    return f"{runs}: {', '.join(parts)}{about if plan.todo else ''}"
 
 
 def show_end(
@@ -84,7 +90,7 @@ def show_end(
     Returns:
         The number of runs that failed.
     """
-    states = {run.name: run.folder.state() for run in plan.runs}
+    states = {run.name: state_of(run.folder)[0] for run in plan.runs}
     failed = [run for run in plan.runs if states[run.name] == "failed"]
     if failed:
         say(console, f"\n{len(failed)} failed:")

@@ -16,6 +16,9 @@ from mnist_seq.sweep.pool import Outcome, PoolJob, log_path
 from mnist_seq.sweep.times import duration
 
 
+LINE_EVERY_S = 60.0  # between two lines where no job begins or ends
+
+
 class LedgerView:
     """Writes every change of state into the sweep's ledger."""
 
@@ -39,25 +42,45 @@ class LedgerView:
 
 
 class LineView:
-    """One line an event, for logs and pipes."""
+    """One line an event, for logs and pipes; each minute one more on the jobs at work."""
 
     def __init__(self, console: Console, num_jobs: int) -> None:
         self.console, self.num_jobs, self.num_ended = console, num_jobs, 0
+        self._at_work: dict[str, _Work] = {}
+        self._begun = self._said = time.monotonic()
 
-    def started(self, job: PoolJob, slot: int) -> None: ...
+    def started(self, job: PoolJob, slot: int) -> None:
+        self._at_work[job.name] = _Work(job.name, slot)
 
-    def event(self, job: PoolJob, event: Any) -> None: ...
+    def event(self, job: PoolJob, event: Any) -> None:
+        if job.name in self._at_work:
+            self._at_work[job.name].hear(event)
+        if time.monotonic() - self._said > LINE_EVERY_S:
+            works = "; ".join(" ".join(work.words()) for work in self._at_work.values())
+            self.say(f"[{self.num_ended}/{self.num_jobs}] at work: {works}; {self._left()}")
 
     def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
+        self._at_work.pop(outcome.job.name, None)
         self.num_ended += not is_retried
         self.say(f"[{self.num_ended}/{self.num_jobs}] {ending(outcome, is_retried=is_retried)}")
 
     def stopping(self, reason: str) -> None:
-        self.say(f"stopping: {reason}; running jobs save their checkpoints")
+        self.say(
+            f"stopping: {reason}; running jobs save their checkpoints (Ctrl-C again ends them at once)"
+        )
 
     def say(self, text: str) -> None:
         """Print plain text."""
+        self._said = time.monotonic()
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _left(self) -> str:
+        """The time left, from what is done so far; "" as long as that is next to nothing."""
+        done = self.num_ended + sum(work.share for work in self._at_work.values())
+        if done < 0.02 * self.num_jobs:
+            return ""
+        elapsed = time.monotonic() - self._begun
+        return f"{duration(elapsed / done * (self.num_jobs - done))} left"
 
 
 class LiveView(LineView):
@@ -65,10 +88,7 @@ class LiveView(LineView):
 
     def __init__(self, console: Console, num_jobs: int, num_slots: int, expected_s: float) -> None:
         super().__init__(console, num_jobs)
-        self._slots: list[_Slot | None] = [None] * num_slots
-        self._by_name: dict[str, int] = {}
-        self._begun = time.monotonic()
-        self._expected_s = expected_s
+        self._num_slots, self._expected_s = num_slots, expected_s
         self._bar = Bar(
             TextColumn("runs"),
             BarColumn(bar_width=None),
@@ -82,64 +102,57 @@ class LiveView(LineView):
             console=console, get_renderable=self._render, refresh_per_second=4, transient=True
         )
 
-    def started(self, job: PoolJob, slot: int) -> None:
-        self._slots[slot] = _Slot(job.name)
-        self._by_name[job.name] = slot
-
     def event(self, job: PoolJob, event: Any) -> None:
-        slot = self._slots[self._by_name[job.name]]
-        if slot is not None:
-            slot.hear(event)
+        if job.name in self._at_work:
+            self._at_work[job.name].hear(event)
 
-    def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
-        self._slots[self._by_name[outcome.job.name]] = None
-        super().ended(outcome, is_retried=is_retried)
-        self._bar.update(self._id, completed=self.num_ended)
+    def _left(self) -> str:
+        left = super()._left()
+        if left or not self._expected_s > 0:  # NaN where nothing is known
+            return left
+        return f"{duration(self._expected_s)} expected"
 
     def _render(self) -> Group:
-        shares = [slot.share for slot in self._slots if slot is not None]
-        done = self.num_ended + sum(shares)
-        elapsed = time.monotonic() - self._begun
-        left = ""
-        if done > 0.02 * self.num_jobs:
-            left = f"{duration(elapsed / done * (self.num_jobs - done))} left"
-        self._bar.update(self._id, left=left)
+        self._bar.update(self._id, completed=self.num_ended, left=self._left())
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         for _ in range(3):
             table.add_column(justify="right", no_wrap=True)
-        for slot in self._slots:
-            table.add_row(*(slot.cells() if slot is not None else [Text("-")]))
+        # Copied: this runs in the display's own thread
+        works = {work.slot: work for work in list(self._at_work.values())}
+        for slot in range(self._num_slots):
+            words = works[slot].words() if slot in works else ["-", "", "", ""]
+            table.add_row(*(Text(word) for word in words))
         return Group(self._bar, table)
 
 
-class _Slot:
-    """What a slot's job has said so far."""
+class _Work:
+    """What a job has said so far."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, slot: int) -> None:
+        self.name, self.slot = name, slot
         self.share = 0.0
         self._started: Started | None = None
         self._at = time.monotonic()
-        self._step, self._epoch, self._accuracy = 0, 0.0, ""
+        self._epoch, self._accuracy, self._rate = 0.0, "", ""
 
     def hear(self, event: Any) -> None:
         if isinstance(event, Started):
-            self._started, self._at, self._step = event, time.monotonic(), event.first_step
-        elif isinstance(event, Progress):
-            self._step, self._epoch = event.step, event.epoch
+            self._started, self._at = event, time.monotonic()
+        elif isinstance(event, Progress) and self._started is not None:
+            self._epoch, self.share = event.epoch, event.step / self._started.num_steps
+            num_steps = event.step - self._started.first_step
+            self._rate = f"{num_steps / max(time.monotonic() - self._at, 1e-3):.0f} steps/s"
         elif isinstance(event, dict):
             name = next((n for n in ("valid/accuracy", "monitor/accuracy") if n in event), None)
             self._accuracy = f"{100 * event[name]:.2f} %" if name else ""
-        if self._started is not None:
-            self.share = self._step / self._started.num_steps
 
-    def cells(self) -> list[Text]:
+    def words(self) -> list[str]:
+        """Name, place, accuracy, rate."""
         if self._started is None:
-            return [Text(self.name), Text("starting"), Text(""), Text("")]
-        rate = (self._step - self._started.first_step) / max(time.monotonic() - self._at, 1e-3)
-        epoch = f"epoch {self._epoch:.2f}/{self._started.num_epochs}"
-        return [Text(self.name), Text(epoch), Text(self._accuracy), Text(f"{rate:.0f} steps/s")]
+            return [self.name, "starting", "", ""]
+        place = f"epoch {self._epoch:.2f}/{self._started.num_epochs}"
+        return [self.name, place, self._accuracy, self._rate]
 
 
 def ending(outcome: Outcome, *, is_retried: bool) -> str:

@@ -1,5 +1,6 @@
 """One job of the pool, in its own process."""
 
+import contextlib
 import faulthandler
 import os
 import pickle
@@ -15,13 +16,17 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, cast
 
+from mnist_seq.runs.errors import RunFailed
 from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started
 
 LOG = "log.txt"  # what a job prints, in its folder
 
+ORPHAN_GRACE_S = 10.0  # to save a checkpoint when the sweep's process has died
+
 # Imported once in the fork server, so that a forked job finds them there. torch._dynamo: torch's
 # optimizers import it when the first of them is made, which takes a second.
 PRELOAD = ("mnist_seq.sweep.preload",)
+WARM_DATA = "MNIST_SEQ_WARM_DATA"  # names the data that the fork server reads beforehand
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,8 @@ class Pipe(Listener):
         self._send((event.state, event.reason))
 
     def _send(self, event: object) -> None:
-        try:
+        with contextlib.suppress(OSError):
             self._connection.send(event)
-        except OSError:
-            WATCHERS.clear()
 
 
 def run_job(
@@ -66,16 +69,19 @@ def run_job(
     os.environ.update(env)
     _log_to(Path(folder))
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    WATCHERS.append(Pipe(connection))
+    pipe = Pipe(connection)
+    WATCHERS.append(pipe)
     code = 1
     try:
-        code = _run(task, cfg_pickled)
+        train(task, cfg_pickled)
+        code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
+    except RunFailed:  # it has told why, and kept its traceback
+        traceback.print_exc()
     except BaseException as error:
         traceback.print_exc()
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        WATCHERS[0]._send(("failed", reason)) if WATCHERS else None  # type: ignore[attr-defined]
+        pipe.ended(Ended("failed", 1, f"{type(error).__name__}: {error}".splitlines()[0]))
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -83,7 +89,12 @@ def run_job(
     os._exit(code)
 
 
-def _run(task: Task, cfg_pickled: bytes) -> int:
+def train(task: Task, cfg_pickled: bytes) -> None:
+    """Train one run from its composed config, as Hydra's own launchers do.
+
+    Raises:
+        BaseException: whatever the job has raised.
+    """
     from hydra._internal.callbacks import Callbacks
     from hydra.core.utils import JobStatus, setup_globals
     from hydra.core.utils import run_job as hydra_run_job
@@ -101,9 +112,8 @@ def _run(task: Task, cfg_pickled: bytes) -> int:
         job_subdir_key="hydra.sweep.subdir",
         hydra_context=context,
     )
-    if done.status == JobStatus.COMPLETED:
-        return 0
-    raise cast(BaseException, done._return_value)
+    if done.status != JobStatus.COMPLETED:
+        raise cast(BaseException, done._return_value)
 
 
 def _log_to(folder: Path) -> None:
@@ -122,5 +132,5 @@ def _leave_with_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
-    threading.Event().wait(10)
-    os._exit(1)
+    threading.Event().wait(ORPHAN_GRACE_S)
+    os.killpg(os.getpid(), signal.SIGKILL)  # this process and what it has started

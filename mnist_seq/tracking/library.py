@@ -1,9 +1,12 @@
 """The wandb package: how it is imported, kept quiet and kept to its place."""
 
 import importlib
+import json
 import logging
 import os
+import sys
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +15,58 @@ _FOLDERS = ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")  # staged files of tables; logs
 
 log = logging.getLogger("mnist_seq.tracking")
 _lock = threading.Lock()
-_own_folder = ""
 
 
-def prepare(folder: Path | None = None) -> None:
-    """Set the environment that wandb reads.
+def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment that a process needs before it imports wandb.
 
-    - Its own telemetry is off: it would call home even from offline runs, and hold up the end of a
-      process by 10 s where nobody answers.
-    - A service that a parent process left in the environment is not used. There, a killed worker's
-      run counts as finished, and its id stays taken, so that a retry could not continue the run.
-    - What wandb keeps in the user's home goes to `folder`, unless the user has said where: a run
-      is all in its folder then, and a home that cannot be written to is no matter.
+    - wandb's own telemetry is off: it would call home even from offline runs, and hold up the end
+      of a process by 10 s where nobody answers.
+    - A service that a parent process left there is not used: it may have died.
+    - What wandb keeps in the user's home goes below `home`, unless the user has said where: a home
+      that cannot be written to is no matter then.
+    - An empty variable of wandb's means none, where wandb would refuse it.
+    - The package is found, however this process found it; wandb's warnings are wandb's own.
 
-    Call it before a run trains: changing the environment beside busy threads is unsafe in C.
+    Args:
+        home: the sweep's folder, or that of a run of its own.
+        given: the environment to start from; this process's.
     """
-    global _own_folder
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    if f"-{os.getpid()}-" not in os.environ.get(_SERVICE, f"-{os.getpid()}-"):
-        del os.environ[_SERVICE]
-    if folder is not None:
-        for name in _FOLDERS:
-            if os.environ.get(name, "") == _own_folder:
-                os.environ[name] = str(folder)
-        _own_folder = str(folder)
+    values = {
+        k: v for k, v in (os.environ if given is None else given).items() if v or "WANDB" not in k
+    }
+    for name in (_SERVICE, "PYTHONWARNINGS"):
+        values.pop(name, None)
+    values.setdefault("WANDB_ERROR_REPORTING", "false")
+    for name in _FOLDERS:
+        values.setdefault(name, str(home / "wandb" / "local"))
+    package = str(Path(__file__).resolve().parents[2])
+    paths = [package, *filter(None, values.get("PYTHONPATH", "").split(os.pathsep))]
+    values["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    return values
 
 
 def load() -> Any:
     """The wandb module, silent, with this process's service running."""
     with _lock:
+        is_first = "wandb" not in sys.modules
         wandb = importlib.import_module("wandb")
-        wandb.setup(wandb.Settings(silent=True))
+        if is_first:
+            threading.excepthook = _hushed(threading.excepthook)
+            wandb.setup(wandb.Settings(silent=True))
     return wandb
+
+
+def _hushed(hook: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Threads of wandb's whose run or service is given up end with an error, which is no matter."""
+
+    def hushed(args: Any) -> None:
+        if args.exc_type.__module__.startswith("wandb."):
+            log.debug("a thread of W&B's ended: %s", args.exc_value)
+            return
+        hook(args)
+
+    return hushed
 
 
 def restart() -> None:
@@ -55,12 +78,10 @@ def restart() -> None:
         wandb = importlib.import_module("wandb")
         try:
             wandb.teardown(exit_code=1)  # what is still open there has not ended well
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # the service may have died, which is no matter now
+        except (Exception, SystemExit) as error:  # it may have died, which is no matter now
             log.debug("W&B's service did not end well: %s", reason(error))
         os.environ.pop(_SERVICE, None)
+        wandb.setup(wandb.Settings(silent=True))
 
 
 def has_credentials(*, verify: bool) -> bool:
@@ -82,3 +103,24 @@ def reason(error: BaseException) -> str:
     if key := os.environ.get("WANDB_API_KEY"):
         line = line.replace(key, "***")
     return f"{type(error).__name__}: {line[:300]}"
+
+
+def fault_in(log_path: Path) -> str:
+    """The last error that wandb's service met in a run, or "".
+
+    finish() returns normally where the server refused the data (403); only this log tells. What a
+    retry mended is no error there.
+    """
+    found = ""
+    try:
+        lines = log_path.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        if '"level":"ERROR' in line:  # ERROR+4 is fatal
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            found = f"{record.get('msg', '')} {record.get('error', '')}"
+    return reason(RuntimeError(found)) if found else ""

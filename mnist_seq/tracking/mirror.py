@@ -1,120 +1,124 @@
-"""What the run says, passed on to W&B; what became of it, written to run.json."""
+"""Who tells the mirror of runs: a run of its own, or the process of a sweep for all of them."""
 
-import dataclasses
-import hashlib
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from mnist_seq.config import Config, identity
+from mnist_seq.config import Config, plain
 from mnist_seq.config.schema import WandB
-from mnist_seq.runs.events import Ended, Listener, Started
+from mnist_seq.runs.events import Ended, Listener, Row, Started
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tracking import library
-from mnist_seq.tracking.link import FINISH_SECONDS, INIT_SECONDS, Identity, Link, Status, log
-from mnist_seq.tracking.mode import PROBE_SECONDS, is_disabled
+from mnist_seq.tracking.desk import Desk
+from mnist_seq.tracking.mode import is_disabled
+from mnist_seq.tracking.source import INTERRUPTED, Tracker
 
-# The longest that the end of a run waits for W&B; wandb's own limits come first, by 10 s of grace
-END_SECONDS = PROBE_SECONDS + INIT_SECONDS + FINISH_SECONDS + 10
+_EXIT_CODES = {"finished": 0, "diverged": 0, "failed": 1, "interrupted": INTERRUPTED}
+
+_is_left_to_the_sweep = False
 
 
-def open_tracker(
-    config: Config, folder: RunFolder, *, name: str, group: str, job_type: str = "train"
-) -> Listener:
-    """The run's mirror; a plain Listener that does nothing for tracker=none or mode=disabled.
+def leave_to_the_sweep() -> None:
+    """The process that launched this one mirrors the run, and this one need not."""
+    global _is_left_to_the_sweep
+    _is_left_to_the_sweep = True
 
-    Args:
-        name: what the run is called, "lstm" or the swept overrides.
-        group: the sweep's name; "" for a run of its own.
-    """
-    if not isinstance(config.tracker, WandB) or is_disabled(config.tracker):
+
+def tracker_of(config: Config) -> Tracker | None:
+    """The run's tracker, or None where nothing is mirrored."""
+    if not isinstance(config.tracker, WandB):
+        return None
+    tracker = Tracker.read(plain(config)["tracker"])
+    return None if is_disabled(tracker) else tracker
+
+
+def open_tracker(config: Config, folder: RunFolder) -> Listener:
+    """The mirror of a run; a Listener that does nothing where somebody else mirrors, or nobody."""
+    tracker = tracker_of(config)
+    if tracker is None or _is_left_to_the_sweep:
         return Listener()
-    return Mirror(config, config.tracker, folder, name, group, job_type)
+    return RunMirror(tracker, folder)
 
 
-class Mirror(Listener):
+class RunMirror(Listener):
     """The W&B mirror of one run.
 
-    No fault of W&B reaches the run: it is one warning, and a state in run.json. Where even that
-    cannot be written (a full disk), it is a warning too: the run's own files tell of it first.
+    No fault of W&B reaches the run: it is one warning, and a state in run.json.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        tracker: WandB,
-        folder: RunFolder,
-        name: str,
-        group: str,
-        job_type: str,
-    ) -> None:
-        self._config = config
-        self._tracker = tracker
-        self._folder = folder
-        self._name = name
-        self._group = group
-        self._job_type = job_type
-        self._link: Link | None = None
-        self._recorded: Status | None = None
+    def __init__(self, tracker: Tracker, folder: RunFolder) -> None:
+        self._tracker, self._folder = tracker, folder.path.resolve()
+        self._desk: Desk | None = None
 
     def started(self, event: Started) -> None:
-        found = self._identity(event)
-        library.prepare(found.dir / "wandb" / "local")
-        self._link = Link(self._tracker, found)
-        self._record()
-        self._link.start()
+        self._desk = Desk(self._folder, finish=self._tracker.finish)
+        self._desk.start(self._folder, event, [])
 
-    def evaluated(self, row: dict[str, float]) -> None:
-        if self._link is not None:
-            self._link.send(dict(row))
-            self._record()
+    def evaluated(self, row: Row) -> None:
+        if self._desk is not None:
+            self._desk.look(self._folder)
 
     def ended(self, event: Ended) -> None:
-        if self._link is None:
+        if self._desk is not None:
+            self._desk.end(self._folder, event)
+            self._desk.close()
+            self._desk = None
+
+
+class Job(Protocol):
+    """A job of a sweep, as far as its mirror is concerned."""
+
+    @property
+    def folder(self) -> RunFolder: ...
+
+
+class Outcome(Protocol):
+    """How a job of a sweep ended."""
+
+    @property
+    def job(self) -> Job: ...
+    @property
+    def state(self) -> Any: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class SweepMirror:
+    """The W&B mirror of a sweep's runs, told by whatever works on them (a `View` of the pool).
+
+    Args:
+        baselines: config hashes of the runs that others are compared with.
+    """
+
+    def __init__(self, desk: Desk, baselines: frozenset[str]) -> None:
+        self._desk, self._baselines = desk, baselines
+        self._begun: set[Path] = set()
+
+    def started(self, job: Job, slot: int) -> None: ...
+
+    def event(self, job: Job, event: Any) -> None:
+        folder = job.folder.path.resolve()
+        if isinstance(event, Started):
+            self._begin(job.folder, event)
+        elif isinstance(event, dict):
+            if folder not in self._begun:  # an engine tells of rows alone
+                self._begin(job.folder, None)
+            self._desk.look(folder)
+
+    def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
+        if is_retried:  # goes on with the run that is open in W&B
             return
-        self._link.send(event)
-        self._link.join(END_SECONDS)
-        if self._link.is_alive():
-            self._link.give_up(f"W&B did not end within {END_SECONDS:g} s")
-        self._record()
-        self._link = None
+        folder = outcome.job.folder
+        if folder.path.resolve() not in self._begun and folder.record_path.exists():
+            self._begin(folder, None)  # it failed before its first step
+        said = Ended(outcome.state, _EXIT_CODES[outcome.state], outcome.reason)
+        self._desk.end(folder.path.resolve(), said)
+        self._begun.discard(folder.path.resolve())
 
-    def _identity(self, event: Started) -> Identity:
-        config = self._config
-        path = self._folder.path.resolve()
-        values: dict[str, Any] = config.model_dump(mode="python", serialize_as_any=True)
-        values["run"] = {
-            "folder": str(path),
-            "num_params": event.num_params,
-            "num_steps": event.num_steps,
-            "device": event.device,
-        }
-        return Identity(
-            id=self._known_id() or run_id(config, self._folder),
-            name=self._name[:128],  # the longest that W&B takes
-            group=self._group[:128],
-            job_type=self._job_type,
-            tags=list(dict.fromkeys([config.model.name, config.data.name, *self._tracker.tags])),
-            config=values,
-            dir=path.parent if self._group else path,
-            history=[row for row in self._folder.metrics() if row["step"] <= event.first_step],
-        )
+    def stopping(self, reason: str) -> None: ...
 
-    def _known_id(self) -> str:
-        record = self._folder.record() if self._folder.record_path.exists() else {}
-        return str(record.get("wandb", {}).get("id", ""))
-
-    def _record(self) -> None:
-        """Write to run.json what has changed. Only the run's own thread writes there."""
-        assert self._link is not None
-        status = self._link.status
-        if status != self._recorded:
-            self._recorded = status
-            try:
-                self._folder.update_record(wandb=dataclasses.asdict(status))
-            except OSError as error:
-                log.warning("W&B's state could not be written to run.json: %s", error)
-
-
-def run_id(config: Config, folder: RunFolder) -> str:
-    """The W&B id of a run: the same each time that this config runs in this folder."""
-    text = f"{identity(config)} {folder.path.resolve()}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def _begin(self, folder: RunFolder, event: Started | None) -> None:
+        self._begun.add(folder.path.resolve())
+        try:
+            is_baseline = folder.record().get("config_hash") in self._baselines
+        except (OSError, ValueError):
+            return  # a run without a record is none
+        self._desk.start(folder.path.resolve(), event, ["baseline"] if is_baseline else [])

@@ -1,4 +1,4 @@
-"""Online or offline: chosen once a process, within seconds, without a question to the user."""
+"""Online or offline: chosen once a sweep, within seconds, without a question to the user."""
 
 import os
 import queue
@@ -6,12 +6,12 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-from mnist_seq.config.schema import WandB
 from mnist_seq.tracking import library
+from mnist_seq.tracking.source import Tracker
 
 Mode = Literal["online", "offline", "disabled"]
 
-PROBE_SECONDS = 5.0  # until credentials must have proved good; the issue's bound is 6 s in all
+PROBE_SECONDS = 5.0  # until credentials must have proved good, the import of wandb included
 _CHANGE = "choose with tracker.mode=online|offline|disabled or tracker=none"
 # Values of WANDB_MODE that mean one of ours; "run" and "dryrun" are wandb's old names
 _WANDB_MODES: dict[str, Mode] = {
@@ -36,7 +36,7 @@ _remembered: Choice | None = None
 _online_failed = False
 
 
-def choose_mode(tracker: WandB) -> Choice:
+def choose_mode(tracker: Tracker) -> Choice:
     """Decide where runs are mirrored to.
 
     Only `mode=auto` without WANDB_MODE asks the server, for 5 s at most; nothing ever asks the
@@ -51,13 +51,7 @@ def choose_mode(tracker: WandB) -> Choice:
     return _probe()
 
 
-def remember_mode(choice: Choice) -> None:
-    """Hand this process a choice that has been made and announced: it makes none of its own."""
-    global _remembered
-    _remembered = choice
-
-
-def settle(tracker: WandB) -> tuple[Choice, bool]:
+def settle(tracker: Tracker) -> tuple[Choice, bool]:
     """The choice that holds in this process, and whether it is new and thus to be announced."""
     global _remembered
     if tracker.mode in ("offline", "disabled"):
@@ -73,13 +67,12 @@ def settle(tracker: WandB) -> tuple[Choice, bool]:
         return _remembered, False
 
 
-def is_disabled(tracker: WandB) -> bool:
-    """Whether nothing is to be mirrored, as far as is known without asking the server."""
-    if tracker.mode != "auto":
-        return tracker.mode == "disabled"
-    if _remembered is not None:
-        return _remembered.mode == "disabled"
-    return _WANDB_MODES.get(os.environ.get("WANDB_MODE", "")) == "disabled"
+def is_disabled(tracker: Tracker) -> bool:
+    """Whether nothing is to be mirrored: said without asking the server."""
+    given = tracker.mode
+    if given == "auto":
+        given = _WANDB_MODES.get(os.environ.get("WANDB_MODE", ""), "auto")
+    return given == "disabled"
 
 
 def remember_failure() -> None:
@@ -89,7 +82,6 @@ def remember_failure() -> None:
 
 
 def _probe() -> Choice:
-    library.prepare()
     answers: queue.SimpleQueue[Choice] = queue.SimpleQueue()
     # On a thread, since a server that does not answer holds login() for 10 s or more
     threading.Thread(

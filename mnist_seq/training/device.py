@@ -16,9 +16,7 @@ def open_device(device: Device) -> torch.device:
     Raises:
         ConfigError: the device is not there, or cannot do what is asked.
     """
-    chosen = _choose(device)
-    if device.precision == "bf16" and chosen.type == "mps":
-        raise ConfigError("device.precision=bf16 needs device=cpu or device=cuda: device=mps")
+    chosen = check_device(device)
     torch.set_num_threads(device.threads)
     if chosen.type == "cuda":
         # cuBLAS reads it when its first handle is made; without it, deterministic mode refuses
@@ -28,6 +26,18 @@ def open_device(device: Device) -> torch.device:
         torch.use_deterministic_algorithms(wanted)  # its first call costs 1.3 s of imports
     torch.backends.cudnn.deterministic = device.deterministic
     torch.backends.cudnn.benchmark = False
+    return chosen
+
+
+def check_device(device: Device) -> torch.device:
+    """The device that a config means on this machine; nothing is set up.
+
+    Raises:
+        ConfigError: the device is not there, or cannot do what is asked.
+    """
+    chosen = _choose(device)
+    if device.precision == "bf16" and chosen.type == "mps":
+        raise ConfigError("device.precision=bf16 needs device=cpu or device=cuda: device=mps")
     return chosen
 
 

@@ -1,6 +1,7 @@
 """The data of a run, found before anything is trained; without torch, since a plan asks for it too."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mnist_seq.config import Config, ConfigError
@@ -22,14 +23,19 @@ def find_data(config: Config) -> tuple[Config, Located]:
     if located.name == config.data.name:
         return config, located
     of, instead = NUM_TRAIN[config.data.name], NUM_TRAIN[located.name]
+    # The same share; at least one image where there was one, and one left to train on
     valid = round(config.data.valid * instead / of)
+    valid = min(max(valid, 1), instead - 1) if config.data.valid else 0
     limit = config.data.limit
     if limit != "all" and limit > instead - valid:
         raise ConfigError(
             f"data.limit must not exceed the training images of {located.name}, which stands in "
-            f"for {config.data.name}: data.limit={limit} of {instead - valid:,}; choose data.limit=all"
+            f"for {config.data.name}: data.limit={limit} of {instead - valid:,}; choose a smaller "
+            "data.limit, or data.limit=all"
         )
     data = config.data.model_copy(update={"name": located.name, "valid": valid})
+    split = f"; data.valid={config.data.valid} becomes {valid}" if config.data.valid else ""
+    located = replace(located, notice=f"{located.notice}{split}")
     return config.model_copy(update={"data": data}), located
 
 

@@ -15,6 +15,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signum = 0
+        self.is_over = False  # once the result is written, there is nothing left to interrupt
         self._before: dict[int, signal._HANDLER] = {}
 
     def __enter__(self) -> "Interruption":
@@ -33,6 +34,8 @@ class Interruption:
             signal.signal(signum, handler)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
+        if self.is_over:
+            return
         if self.signum and signum == signal.SIGINT:
             raise Interrupted(signum)
         self.signum = signum

@@ -29,8 +29,7 @@ class LoopState:
 
     step: int = 0
     seconds: float = 0.0
-    loss_sum: float = 0.0  # over the examples since the last evaluation
-    loss_count: int = 0
+    loss_count: int = 0  # examples since the last evaluation
     best_accuracy: float = -1.0
     best_step: int = 0
     evaluations_since_best: int = 0
@@ -60,7 +59,9 @@ class Loop:
             self.steps_per_epoch if training.eval_every == "epoch" else training.eval_every
         )
         self.state = LoopState()
-        self._loss_sum = torch.zeros((), device=device)  # of the steps since the last look
+        # Over the examples since the last evaluation. Only read in between: were it emptied into
+        # another sum at each look, the clock and signals would decide how its terms round
+        self._loss_sum = torch.zeros((), dtype=_sum_dtype(device), device=device)
         self._started = self._told = time.perf_counter()
 
     def restore(self) -> bool:
@@ -71,6 +72,7 @@ class Loop:
         if loop is None:
             self.folder.rewind_metrics(0)
             return False
+        self._loss_sum.copy_(loop.pop("loss_sum"))
         self.state = LoopState(**loop)
         self.folder.rewind_metrics(self.state.step)
         return True
@@ -127,32 +129,33 @@ class Loop:
         now = time.perf_counter()
         is_last = state.step == self.num_steps
         is_eval = state.step % self.eval_every == 0 or is_last
-        is_save = state.step % training.checkpoint_every == 0
-        if is_eval or is_save or state.step % CHECK_EVERY == 0 or now - self._told > TELL_EVERY_S:
-            state.loss_sum += float(self._loss_sum)
-            self._loss_sum.zero_()
-            self._told = now
-            state.seconds = now - self._started
-            if not math.isfinite(state.loss_sum):
+        is_save = state.step % training.checkpoint_every == 0 or is_last
+        # The clock decides only what is told: when a run counts as diverged must not hang on it
+        is_check = is_eval or is_save or state.step % CHECK_EVERY == 0
+        if is_check or now - self._told > TELL_EVERY_S:
+            loss_sum = float(self._loss_sum)
+            self._told, state.seconds = now, now - self._started
+            if is_check and not math.isfinite(loss_sum):
                 return False
             event = Progress(
                 step=state.step,
                 epoch=state.step / self.steps_per_epoch,
-                loss=state.loss_sum / state.loss_count if state.loss_count else math.nan,
+                loss=loss_sum / state.loss_count,
             )
             tell(self.listeners, lambda listener: listener.progressed(event))
-        if is_eval:
-            self._evaluate()
-        if is_save and not is_last:
+        if is_eval and not self._evaluate():
+            return False
+        if is_save or state.is_stopped_early:
             self.save()
         return True
 
-    def _evaluate(self) -> None:
+    def _evaluate(self) -> bool:
+        """Add a line to the metrics. False if the loss on valid is not finite."""
         config, state = self.config, self.state
         row: Row = {
             "step": state.step,
             "epoch": round(state.step / self.steps_per_epoch, 6),
-            "train/loss": state.loss_sum / state.loss_count,
+            "train/loss": float(self._loss_sum) / state.loss_count,
             "optimizer/lr": self.optimizer.param_groups[0]["lr"],
         }
         if self.task.num_valid:
@@ -161,12 +164,16 @@ class Loop:
         if config.training.monitor_test:
             monitor = self._evaluated("test", limit=config.training.monitor_test)
             row["monitor/accuracy"] = monitor.accuracy
-        state.loss_sum, state.loss_count = 0.0, 0
+        self._loss_sum.zero_()
+        state.loss_count = 0
         state.seconds = time.perf_counter() - self._started
         row["seconds"] = round(state.seconds, 4)
-        self._judge(row)
+        is_finite = math.isfinite(row.get("valid/loss", 0.0))
+        if is_finite:
+            self._judge(row)
         self.folder.append_metrics(row)
         tell(self.listeners, lambda listener: listener.evaluated(row))
+        return is_finite
 
     def _evaluated(self, part: Part, limit: int | None = None) -> Evaluation:
         return evaluate(
@@ -190,17 +197,20 @@ class Loop:
         else:
             state.evaluations_since_best += 1
         if training.early_stop != "never":
-            state.is_stopped_early = state.evaluations_since_best >= training.early_stop
+            is_patience_out = state.evaluations_since_best >= training.early_stop
+            state.is_stopped_early = is_patience_out and state.step < self.num_steps
 
     def save(self) -> None:
         """Write the checkpoint."""
-        self.state.loss_sum += float(self._loss_sum)
-        self._loss_sum.zero_()
         self.state.seconds = time.perf_counter() - self._started
         checkpoint.save(
             self.folder,
             model=self.model,
             optimizer=self.optimizer,
-            loop=asdict(self.state),
+            loop={**asdict(self.state), "loss_sum": self._loss_sum},
             device=self.device,
         )
+
+
+def _sum_dtype(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64

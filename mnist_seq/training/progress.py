@@ -8,6 +8,7 @@ from rich.progress import Progress as Bar
 from rich.progress import Task as BarTask
 from rich.text import Text
 
+from mnist_seq.runs.console import say
 from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started
 
 LINE_EVERY_S = 30.0  # between two lines of a run without evaluations, where there is no terminal
@@ -51,7 +52,7 @@ class LineProgress(Listener):
     def say(self, text: str) -> None:
         """Print plain text: names may hold brackets, which are no markup."""
         self._said = time.monotonic()
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(self.console, text)
 
     def _position(self, step: int, epoch: float) -> str:
         num_steps = self._event.num_steps if self._event else step

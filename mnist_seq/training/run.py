@@ -2,6 +2,7 @@
 
 import datetime
 import errno
+import math
 import sys
 import traceback
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from mnist_seq.data.images import load
 from mnist_seq.data.locate import Located
 from mnist_seq.data.split import split
 from mnist_seq.data.task import Task
-from mnist_seq.models import Classifier, build_classifier
+from mnist_seq.models import Classifier, Shape, build_classifier
 from mnist_seq.runs import provenance
 from mnist_seq.runs.errors import Interrupted, RunFailed
 from mnist_seq.runs.events import Ended, Listener, Row, Samples, Started, tell
@@ -137,7 +138,7 @@ def _train(
     config, folder = job.config, job.folder
     model = build_classifier(
         config.model,
-        input_size=task.input_size,
+        shape=Shape(task.time_steps, task.input_size),
         num_classes=task.num_classes,
         rnn_seed=derive(config.seed, "init/rnn"),
         head_seed=derive(config.seed, "init/head"),
@@ -158,12 +159,9 @@ def _train(
     )
     tell(listeners, lambda listener: listener.started(event))
     state = loop.fit(interruption)
-    if state == "finished":
-        ended = _finish(job, task, model, loop)
-    else:
-        reason = f"the loss is not finite at step {loop.state.step}"
-        ended = Ended("diverged", 0, reason, _last_metrics(folder), seconds=loop.state.seconds)
-        checkpoint.save_weights(folder.model_path, model)
+    ended = _finish(job, task, model, loop) if state == "finished" else _diverged(folder, loop)
+    checkpoint.save_weights(folder.model_path, model)
+    interruption.is_over = True
     folder.write_result(
         state=ended.state,
         reason=ended.reason,
@@ -194,14 +192,16 @@ def _finish(job: Job, task: Task, model: Classifier, loop: Loop) -> Ended:
         batch_size=config.training.eval_batch_size,
         precision=config.device.precision,
     )
+    if not math.isfinite(test.loss):
+        return _diverged(folder, loop)
     metrics |= {"test/accuracy": test.accuracy, "test/loss": test.loss}
     labels, predictions = task.labels("test").cpu().numpy(), test.predictions.cpu().numpy()
-    folder.write_predictions(labels, predictions)
-    checkpoint.save_weights(folder.model_path, model)
+    first = torch.arange(min(NUM_SAMPLES, task.num_test))
+    images = task.images("test", first).cpu().numpy()
+    folder.write_predictions(labels, predictions, images)
     best: Row = {}
     if task.num_valid:
         best = {"valid/accuracy": state.best_accuracy, "step": state.best_step}
-    first = torch.arange(min(NUM_SAMPLES, task.num_test))
     return Ended(
         "finished",
         0,
@@ -209,11 +209,16 @@ def _finish(job: Job, task: Task, model: Classifier, loop: Loop) -> Ended:
         best=best,
         seconds=state.seconds,
         samples=Samples(
-            images=task.images("test", first).cpu().numpy(),
+            images=images,
             labels=labels[: len(first)],
             predictions=predictions[: len(first)],
         ),
     )
+
+
+def _diverged(folder: RunFolder, loop: Loop) -> Ended:
+    reason = f"the loss is not finite at step {loop.state.step}"
+    return Ended("diverged", 0, reason, _last_metrics(folder), seconds=loop.state.seconds)
 
 
 def _last_metrics(folder: RunFolder) -> dict[str, Any]:

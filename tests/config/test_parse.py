@@ -33,7 +33,8 @@ def test_the_defaults_are_the_baseline(composed: Compose) -> None:
     assert config.device.threads == 1
 
 
-ALL_OPTIONS = [(group, name) for group in groups() for name in options(group)]
+RUN_GROUPS = [group for group in groups() if group != "ablation"]  # a study is no run: test_arms
+ALL_OPTIONS = [(group, name) for group in RUN_GROUPS for name in options(group)]
 
 
 @pytest.mark.parametrize(("group", "name"), ALL_OPTIONS)
@@ -42,7 +43,7 @@ def test_every_yaml_of_every_group_composes_and_parses(
 ) -> None:
     """A YAML is tested the moment it exists."""
     config = parse(composed(f"{group}={name}"))
-    if group not in ("experiment", "ablation"):
+    if group != "experiment":
         assert getattr(config, group).name == name
 
 
@@ -61,7 +62,13 @@ def test_every_yaml_of_every_group_composes_and_parses(
         ("training.eval_every=0", "training.eval_every must be epoch, or 1 or more"),
         ("training.clip_norm=0", "training.clip_norm must be more than 0"),
         ("optimizer.betas=[0.9]", "optimizer.betas must be a list of 2 entries or more"),
-        ("model.name=lsmt", "model must be one of gru, lstm, rnn: model=lsmt; did you mean model=lstm?"),
+        ("model.name=lsmt", f"model must be one of {', '.join(options('model'))}: model=lsmt; did you "
+                            "mean model=lstm?"),
+        ("model.forget_bias=high", "model.forget_bias must be default or chrono, or a number"),
+        ("model.zoneout_cell=1", "model.zoneout_cell must be less than 1"),
+        ("model.init=zero", "model.init must be default, orthogonal or identity: model.init=zero"),
+        ("model.match=64", "model.match must be text"),
+        ("model.params=0", "model.params must be any, or 1 or more"),
         ("+model.hiden=64", "no code reads model.hiden: model.hiden=64; did you mean model.hidden?"),
         ("+foo=1", "no code reads foo: foo=1"),
         ("seed=-1", "seed must be 0 or more: seed=-1"),
@@ -110,3 +117,30 @@ def test_plain_values_survive_json(composed: Compose) -> None:
     config = parse(composed())
     values = json.loads(json.dumps(plain(config), allow_nan=False))
     assert float(values["training"]["clip_norm"]) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["model.cifg=true", "model.input_gate=false"], "model.cifg=true couples two gates"),
+        (["model.cifg=true", "model.full_gate_recurrence=true"], "joins three gates"),
+        (["model.forget_gate=false", "model.forget_bias=1"], "sets a bias that this LSTM does not"),
+        (["model.input_gate=false", "model.forget_gate=false", "model.output_gate=false",
+          "model.peepholes=true"], "model.peepholes=true needs a gate to look"),
+        (["model.match=lstm-64", "model.params=24714"], "give one"),
+        (["ablation=cells"], "add -m before ablation=..."),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_go_together_are_refused(
+    composed: Compose, overrides: list[str], says: str
+) -> None:
+    """Each is a sensible value by itself; together they would silently be another model."""
+    with pytest.raises(ConfigError) as caught:
+        parse(composed(*overrides))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_arms_name_is_a_label(composed: Compose) -> None:
+    """Two arms of one config are one run."""
+    assert identity(parse(composed("arm=NIG"))) == identity(parse(composed()))

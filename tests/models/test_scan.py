@@ -237,10 +237,10 @@ def test_dropout_between_layers_falls_as_torchs(twins: tuple[Make, Make]) -> Non
 
 def test_build_gives_the_scanned_layers() -> None:
     """What the benchmark measures is what a user trains."""
-    from mnist_seq.config.schema import RNN, Model
+    from mnist_seq.config.reference import default_model
+    from mnist_seq.models import Shape
 
-    options = {"hidden": 4, "layers": 2, "bidirectional": True, "dropout": 0.0, "readout": "last"}
-    assert isinstance(gru.build(3, Model(name="gru", **options)), ScanGRU)
-    relu = rnn.build(3, RNN(name="rnn", nonlinearity="relu", **options))
+    assert isinstance(gru.build(Shape(5, 3), default_model("gru")), ScanGRU)
+    relu = rnn.build(Shape(5, 3), default_model("rnn", nonlinearity="relu"))
     assert isinstance(relu, ScanRNN)
     assert relu.nonlinearity == "relu"

@@ -2,14 +2,18 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mnist_seq.runs.folder import RunFolder
 from tests.tracking.wandb_file import read
 
 TESTS = Path(__file__).resolve().parent
@@ -30,18 +34,46 @@ class Player:
 
     def command(self, runs: list[dict[str, Any]], *overrides: str, **spec: Any) -> list[str]:
         spec = {"root": str(self.root), "overrides": list(overrides), "runs": runs, **spec}
-        # wandb leaves the removal of a table's temporary folder to the end of the process
-        quiet = ["-W", "error", "-W", "ignore:Implicitly cleaning:ResourceWarning"]
-        return [sys.executable, *quiet, str(PLAY), json.dumps(spec)]
+        return [sys.executable, "-W", "error", str(PLAY), json.dumps(spec)]
 
     def play(self, runs: list[dict[str, Any]], *overrides: str, **spec: Any) -> "Played":
         """Play runs to their end."""
+        return self.play_on(lambda: None, runs, *overrides, **spec)
+
+    def play_on(
+        self, while_it_waits: Callable[[], object], runs: list[dict[str, Any]], *overrides: str,
+        **spec: Any,
+    ) -> "Played":  # fmt: skip
+        """Play runs to their end, and do something each time that one of them waits."""
+        lines = []
+        with subprocess.Popen(
+            self.command(runs, *overrides, **spec), env=self.environment(), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            assert process.stdin is not None
+            assert process.stderr is not None
+            for line in process.stdout:
+                if line == "waiting\n":
+                    while_it_waits()
+                    process.stdin.write("\n")
+                    process.stdin.flush()
+                else:
+                    lines.append(line)
+            log = process.stderr.read()
+        assert process.returncode == 0, log
+        *reports, whole = [json.loads(line) for line in lines]
+        return Played(self.root, reports, whole, log)
+
+    def sync(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `python -m mnist_seq.sync` on all that was played."""
+        command = [sys.executable, "-m", "mnist_seq.sync", f"sweep={self.root}", *words]
         done = subprocess.run(
-            self.command(runs, *overrides, **spec), env=self.environment(), timeout=60,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            command, env=self.environment(), cwd=self.home, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=100,
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return Played([json.loads(line) for line in done.stdout.splitlines()], done.stderr)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
 
     def play_and_kill(
         self, run: dict[str, Any], *overrides: str, after: float, **spec: Any
@@ -58,6 +90,28 @@ class Player:
                 process.wait(after)
             process.kill()
 
+    def record(self, name: str) -> dict[str, Any]:
+        """What a run.json says of W&B."""
+        found: dict[str, Any] = RunFolder(self.root / name).record().get("wandb", {})
+        return found
+
+    def wait_for_state(self, name: str, state: str) -> None:
+        """Wait until a run.json says so of W&B."""
+        deadline = time.monotonic() + 20
+        while self.record(name).get("state") != state:
+            assert time.monotonic() < deadline, self.record(name)
+            time.sleep(0.02)
+
+    def kill_mirror(self, parent: int) -> None:
+        """Kill the mirror's process of a process, and W&B's service with it."""
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        (mirror,) = [
+            int(pid)
+            for pid in children
+            if b"mnist_seq.tracking.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        os.killpg(mirror, signal.SIGKILL)
+
     def wandb_files(self) -> list[dict[str, Any]]:
         """All offline runs below the root, in the order of their starts."""
         paths = self.root.rglob("offline-run-*/*.wandb")
@@ -66,10 +120,17 @@ class Player:
 
 @dataclass
 class Played:
-    """What a process said: a report a run, and its standard error."""
+    """What a process said: a report a run, one of the whole, and its standard error."""
 
+    root: Path
     reports: list[dict[str, Any]]
+    whole: dict[str, float]
     log: str
 
+    def records(self) -> list[dict[str, Any]]:
+        """What each run.json says of W&B."""
+        folders = [RunFolder(self.root / report["name"]) for report in self.reports]
+        return [folder.record().get("wandb", {}) for folder in folders]
+
     def states(self) -> list[str]:
-        return [report["wandb"]["state"] for report in self.reports]
+        return [record["state"] for record in self.records()]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from mnist_seq.config.schema import WandB
-from mnist_seq.tracking import Choice, choose_mode, mode, remember_mode
+from mnist_seq.tracking import mode
+from mnist_seq.tracking.mode import Choice, choose_mode
+from mnist_seq.tracking.source import Tracker
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +19,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_MODE", raising=False)
 
 
-def tracker(mode: Any) -> WandB:
-    return WandB(name="wandb", mode=mode, project="p", entity="default", tags=[])
+def tracker(mode: Any) -> Tracker:
+    return Tracker.read({"name": "wandb", "mode": mode, "project": "p"})
 
 
 @pytest.mark.parametrize("given", ["online", "offline", "disabled"])
@@ -46,16 +47,17 @@ def test_auto_follows_the_environment(
     assert f"WANDB_MODE={given}" in choice.notice
 
 
-def test_a_remembered_choice_holds_for_auto_alone() -> None:
+def test_a_choice_is_made_once_and_holds_for_auto_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was made for auto; a run that names its mode gets that mode."""
-    remember_mode(Choice("offline", "W&B: offline"))
-    assert mode.settle(tracker("auto")) == (Choice("offline", "W&B: offline"), False)
+    made = Choice("offline", "W&B: offline")
+    monkeypatch.setattr(mode, "_probe", lambda: made)
+    assert mode.settle(tracker("auto")) == (made, True)
+    assert mode.settle(tracker("auto")) == (made, False)
     assert mode.settle(tracker("online"))[0].mode == "online"
 
 
 def test_after_a_failure_no_run_waits_for_the_server_again() -> None:
     """Else each run of a sweep would pay the time limit."""
-    remember_mode(Choice("online", "W&B: online"))
     mode.remember_failure()
     assert mode.settle(tracker("auto"))[0].mode == "offline"
     assert mode.settle(tracker("online"))[0].mode == "offline"

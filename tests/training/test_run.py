@@ -1,6 +1,9 @@
 """One run from its config to its folder."""
 
+import contextlib
+import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,3 +187,47 @@ def test_thirty_two_digits_are_memorised(tmp_path: Path, run_in: RunIn) -> None:
     run_in(tmp_path, "data.limit=32", "training.batch_size=32", "training.epochs=200",
            "model.hidden=32", "training.eval_every=100", listeners=[losses])  # fmt: skip
     assert losses.values[-1] < 0.05
+
+
+class StopSoon(Listener):
+    """Sends this process a signal a moment after the start, wherever the loop then is."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def started(self, event: Started) -> None:
+        threading.Timer(self.seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+
+def test_a_signal_between_two_looks_at_the_loss_changes_no_bit(
+    tmp_path: Path, run_in: RunIn
+) -> None:
+    """The sum behind train/loss must not be rounded where the signal happened to come."""
+    words = ("training.epochs=8", "data.limit=3000", "training.batch_size=8", "data.sequence=rows")
+    _, whole = run_in(tmp_path / "whole", *words)
+    stops = 0
+    for seconds in (0.2, 0.31, 0.17):
+        with contextlib.suppress(Interrupted):
+            run_in(tmp_path / "stopped", *words, listeners=[StopSoon(seconds)])
+        stops += RunFolder(tmp_path / "stopped").state() == "interrupted"
+    assert stops >= 2
+    _, stopped = run_in(tmp_path / "stopped", *words)
+    same(whole, stopped)
+
+
+def test_a_loss_that_is_lost_in_the_last_step_is_diverged_too(
+    tmp_path: Path, run_in: RunIn
+) -> None:
+    """Nothing after it looks at the loss, and test/accuracy of lost weights is no result."""
+    for valid in ("data.valid=0", "data.valid=400"):
+        ended, folder = run_in(tmp_path / valid, "data.limit=100", "optimizer=sgd",
+                               "optimizer.lr=1e38", valid)  # fmt: skip
+        assert ended.state == folder.state() == "diverged"
+        assert "test/accuracy" not in folder.result()["metrics"]
+        assert not folder.best_path.exists()
+
+
+def test_the_last_checkpoint_is_that_of_the_last_step(tmp_path: Path, run_in: RunIn) -> None:
+    _, folder = run_in(tmp_path)
+    last = torch.load(folder.checkpoint_path, weights_only=True)["loop"]["step"]
+    assert last == folder.result()["steps"] == 10

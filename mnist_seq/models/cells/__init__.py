@@ -1,6 +1,6 @@
 """One file a cell, named as its option in `conf/model/`.
 
-Each has `build(input_size, model) -> nn.Module`: a recurrent layer stack that maps
+Each has `build(shape, model) -> nn.Module`: a recurrent layer stack that maps
 `x [T, B, D]` to its outputs `[T, B, directions * H]` and its final state, as `nn.LSTM` and `nn.GRU`
 do.
 """
@@ -10,12 +10,13 @@ import importlib
 from torch import nn
 
 from mnist_seq.config.schema import Model
+from mnist_seq.models.recurrence import Shape
 
 
-def build_cell(input_size: int, model: Model) -> nn.Module:
+def build_cell(shape: Shape, model: Model) -> nn.Module:
     """The recurrent layers that `model.name` names."""
     module = importlib.import_module(f"mnist_seq.models.cells.{model.name}")
-    cell = module.build(input_size, model)
+    cell = module.build(shape, model)
     assert isinstance(cell, nn.Module)
     return cell
 

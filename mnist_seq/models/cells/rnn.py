@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from mnist_seq.config.schema import RNN
 from mnist_seq.models.cells import torch_options
+from mnist_seq.models.recurrence import Shape
 from mnist_seq.models.scan import is_scannable, scan_layers
 
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -81,6 +82,6 @@ class ScanRNN(nn.RNN):
         return super().forward(input, hx)
 
 
-def build(input_size: int, model: RNN) -> nn.Module:
+def build(shape: Shape, model: RNN) -> nn.Module:
     """`nn.RNN` with tanh or ReLU."""
-    return ScanRNN(input_size, nonlinearity=model.nonlinearity, **torch_options(model))
+    return ScanRNN(shape.input_size, nonlinearity=model.nonlinearity, **torch_options(model))

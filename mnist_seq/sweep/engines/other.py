@@ -1,13 +1,14 @@
-"""Other launchers than the pool: Hydra's own, joblib, Ray, submitit.
+"""Launchers of Hydra and its plugins, such as `hydra/launcher=basic`.
 
-They take the plan's runs as lists of overrides. What came of them is read from the run folders, since a
-launcher may lose its word when a worker dies.
+They take the plan's runs as lists of overrides. What came of them is read from the run folders,
+since a launcher may lose its word when a worker dies.
 """
 
 import logging
 
 from hydra.plugins.launcher import Launcher
 
+from mnist_seq.sweep.expand import quoted
 from mnist_seq.sweep.failures import reason
 from mnist_seq.sweep.plan import Plan
 
@@ -47,9 +48,3 @@ def launch(plan: Plan, launcher: Launcher, *, sweep_name: str) -> str:
             else:
                 plan.folder.note("interrupted", run.name, reason=stopped or "it left no result")
     return stopped
-
-
-def quoted(value: str) -> str:
-    """A text value as Hydra's grammar takes it."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

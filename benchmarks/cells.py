@@ -1,0 +1,90 @@
+"""A training step of every cell, in step times of the LSTM baseline, on one CPU thread.
+
+    python benchmarks/cells.py
+    python benchmarks/cells.py --only NIG CIFG mgu
+
+The step is a whole one (forward, backward, Adam) on 64 sequences of 28 x 28, at 64 hidden units.
+Each cell alternates with `nn.LSTM`, so that a busy machine slows both; the ratio of the medians is
+the figure.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from mnist_seq.config.paths import options
+from mnist_seq.config.reference import default_model
+from mnist_seq.config.schema import Adam, Model
+from mnist_seq.models import Shape, build_classifier
+from mnist_seq.training.optimizers import build_optimizer
+from mnist_seq.training.step import train_step
+
+BATCH, HIDDEN, SHAPE = 64, 64, Shape(28, 28)
+LSTM_OPTIONS: dict[str, dict[str, object]] = {
+    "NIG": {"input_gate": False},
+    "NFG": {"forget_gate": False},
+    "NOG": {"output_gate": False},
+    "NIAF": {"input_activation": False},
+    "NOAF": {"output_activation": False},
+    "CIFG": {"cifg": True},
+    "peepholes": {"peepholes": True},
+    "FGR": {"full_gate_recurrence": True},
+    "layer norm": {"layer_norm": True},
+    "zoneout": {"zoneout_cell": 0.15, "zoneout_hidden": 0.15},
+}
+
+
+def stepper(model: Model) -> Callable[[], None]:
+    """One training step of a fresh net."""
+    net = build_classifier(model, shape=SHAPE, num_classes=10, rnn_seed=0, head_seed=1)
+    adam = Adam(name="adam", lr=0.01, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False)
+    optimizer = build_optimizer(adam, net.parameters(), torch.device("cpu"))
+    x, y = torch.rand(SHAPE.time_steps, BATCH, SHAPE.input_size), torch.randint(10, (BATCH,))
+
+    def step() -> None:
+        train_step(net, optimizer, x, y, clip_norm=float("inf"), precision="fp32")
+
+    return step
+
+
+def milliseconds(step: Callable[[], None], num_steps: int) -> float:
+    """Mean time of some steps."""
+    start = time.perf_counter()
+    for _ in range(num_steps):
+        step()
+    return (time.perf_counter() - start) / num_steps * 1000
+
+
+def main() -> None:
+    """Print a line a cell."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", default=[], help="cells or LSTM options by name")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=30)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    models = {f"lstm, {name}": default_model("lstm", **o) for name, o in LSTM_OPTIONS.items()}
+    models |= {name: default_model(name) for name in options("model")}
+    baseline = stepper(default_model("lstm", hidden=HIDDEN))
+    print(f"ms a step of batch {BATCH}, hidden {HIDDEN}, one thread, torch {torch.__version__}; "
+          f"median of {args.repeats} x {args.steps} steps, alternating")  # fmt: skip
+    print(f"{'cell':<18}{'nn.LSTM':>9}{'cell':>9}{'ratio':>8}")
+    for name, model in models.items():
+        if args.only and name.removeprefix("lstm, ") not in args.only:
+            continue
+        step = stepper(model.model_copy(update={"hidden": HIDDEN}))
+        for warm in (baseline, step):
+            milliseconds(warm, 5)
+        times = [
+            (milliseconds(baseline, args.steps), milliseconds(step, args.steps))
+            for _ in range(args.repeats)
+        ]
+        a, b = (statistics.median(column) for column in zip(*times, strict=True))
+        print(f"{name:<18}{a:>9.2f}{b:>9.2f}{b / a:>8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""A rectified simple recurrent network that starts as a sum over time.
+
+Source: Le et al. 2015, arXiv:1504.00941: recurrent weights the identity, others N(0, 0.001^2),
+biases 0.
+"""
+
+from torch import Tensor, nn
+
+from mnist_seq.config.schema import Model
+from mnist_seq.models.cells import torch_options
+from mnist_seq.models.cells.rnn import ScanRNN
+from mnist_seq.models.initial import identity_blocks_
+from mnist_seq.models.recurrence import Shape
+
+
+def build(shape: Shape, model: Model) -> nn.Module:
+    """`nn.RNN` with other initial weights."""
+    rnn = ScanRNN(shape.input_size, nonlinearity="relu", **torch_options(model))
+    for weights in rnn.all_weights:
+        weight_ih, weight_hh, *biases = weights
+        assert isinstance(weight_ih, Tensor)
+        assert isinstance(weight_hh, Tensor)
+        nn.init.normal_(weight_ih, std=0.001)
+        identity_blocks_(weight_hh)
+        for bias in biases:
+            assert isinstance(bias, Tensor)
+            nn.init.zeros_(bias)
+    return rnn

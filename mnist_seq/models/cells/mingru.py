@@ -1,0 +1,29 @@
+"""A GRU whose gate and candidate do not see h, so that a scan could run it in parallel.
+
+Source: Feng et al. 2024, arXiv:2410.01201, section 3.1.
+Differs: runs time step by time step; the candidate is linear, as in the paper's first form.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mnist_seq.config.schema import Model
+from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+
+
+class MinGRU(Cell):
+    """z = sigmoid(W x + b), h = (1 - z) * h' + z * (W x + b)."""
+
+    def __init__(self, input_size: int, hidden: int) -> None:
+        super().__init__(input_size, hidden, blocks_x=2, blocks_h=0)
+
+    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
+        """The next h."""
+        (h,) = state
+        x_z, n = x.chunk(2, dim=-1)
+        return (torch.lerp(h, n, torch.sigmoid(x_z)),)
+
+
+def build(shape: Shape, model: Model) -> nn.Module:
+    """The recurrence of `MinGRU`."""
+    return Recurrence(MinGRU, shape, model)

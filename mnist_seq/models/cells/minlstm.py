@@ -1,0 +1,30 @@
+"""An LSTM whose gates and candidate do not see h, so that a scan could run it in parallel.
+
+Source: Feng et al. 2024, arXiv:2410.01201, section 3.2, gates that sum to 1.
+Differs: runs time step by time step; the candidate is linear, as in the paper's first form.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mnist_seq.config.schema import Model
+from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+
+
+class MinLSTM(Cell):
+    """h = (f * h' + i * (W x + b)) / (f + i), with f, i = sigmoid(W x + b)."""
+
+    def __init__(self, input_size: int, hidden: int) -> None:
+        super().__init__(input_size, hidden, blocks_x=3, blocks_h=0)
+
+    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
+        """The next h."""
+        (h,) = state
+        x_f, x_i, n = x.chunk(3, dim=-1)
+        f, i = torch.sigmoid(x_f), torch.sigmoid(x_i)
+        return (torch.lerp(h, n, i / (f + i)),)
+
+
+def build(shape: Shape, model: Model) -> nn.Module:
+    """The recurrence of `MinLSTM`."""
+    return Recurrence(MinLSTM, shape, model)

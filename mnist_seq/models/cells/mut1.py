@@ -1,0 +1,34 @@
+"""First of three units found by a search over ten thousand.
+
+Source: Jozefowicz et al. 2015, ICML, MUT1.
+Differs: a projection of x stands in for x itself, which would have to be as wide as h.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mnist_seq.config.schema import Model
+from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+
+
+class MUT1(Cell):
+    """z sees x alone; the candidate takes tanh of x."""
+
+    def __init__(self, input_size: int, hidden: int) -> None:
+        super().__init__(input_size, hidden, blocks_x=3, blocks_h=2)
+
+    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
+        """The next h."""
+        (h,) = state
+        x_z, x_r, x_n = x.chunk(3, dim=-1)
+        w_r, w_n = self.weight_hh.chunk(2)
+        z = torch.sigmoid(x_z)
+        r = torch.sigmoid(x_r + F.linear(h, w_r))
+        n = torch.tanh(F.linear(r * h, w_n) + torch.tanh(x_n))
+        return (torch.lerp(h, n, z),)
+
+
+def build(shape: Shape, model: Model) -> nn.Module:
+    """The recurrence of `MUT1`."""
+    return Recurrence(MUT1, shape, model)

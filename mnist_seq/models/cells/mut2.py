@@ -1,0 +1,33 @@
+"""Second of three units found by a search over ten thousand.
+
+Source: Jozefowicz et al. 2015, ICML, MUT2.
+Differs: a projection of x stands in for x itself in r, which would have to be as wide as h.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mnist_seq.config.schema import Model
+from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+
+
+class MUT2(Cell):
+    """As a GRU that resets before the product, z and 1 - z changed over."""
+
+    def __init__(self, input_size: int, hidden: int) -> None:
+        super().__init__(input_size, hidden, blocks_x=3, blocks_h=3)
+
+    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
+        """The next h."""
+        (h,) = state
+        x_z, x_r, x_n = x.chunk(3, dim=-1)
+        w_z, w_r, w_n = self.weight_hh.chunk(3)
+        z = torch.sigmoid(x_z + F.linear(h, w_z))
+        r = torch.sigmoid(x_r + F.linear(h, w_r))
+        return (torch.lerp(h, torch.tanh(F.linear(r * h, w_n) + x_n), z),)
+
+
+def build(shape: Shape, model: Model) -> nn.Module:
+    """The recurrence of `MUT2`."""
+    return Recurrence(MUT2, shape, model)

@@ -1,0 +1,157 @@
+"""Runs by variant, in the order of every table and figure, each with its baseline."""
+
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mnist_seq.report import style
+from mnist_seq.report.collect import Run
+from mnist_seq.report.errors import CannotCompare
+from mnist_seq.report.select import matches, parse_filter
+from mnist_seq.runs.variants import BASELINE_CELL, Flat, find_baseline, naming_keys, title
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one variant, by seed.
+
+    Attributes:
+        baseline: position of its baseline among the groups; None where it is missing.
+    """
+
+    name: str
+    cell: str
+    variant: Flat
+    runs: tuple[Run, ...]
+    baseline: int | None
+
+    @property
+    def finished(self) -> tuple[Run, ...]:
+        """Its runs that ended with a result, none of them diverged."""
+        return tuple(run for run in self.runs if run.state == "finished")
+
+
+def group(
+    runs: Sequence[Run], *, baseline: str, defaults: Flat
+) -> tuple[list[Group], tuple[str, ...]]:
+    """Variants, each baseline before those that are compared with it; and the keys in their names.
+
+    Args:
+        baseline: "auto" for the rule of `runs.variants`, or 'model=lstm model.hidden=64'.
+        defaults: flat config of `conf/train.yaml` as it stands.
+
+    Raises:
+        CannotCompare: a baseline set by hand that is no variant, or more than one.
+    """
+    found: dict[tuple[Any, ...], list[Run]] = {}
+    for run in runs:
+        found.setdefault(_key(run.variant), []).append(run)
+    variants = [members[0].variant for members in found.values()]
+    keys = tuple(naming_keys(variants))
+    if "model.name" not in keys and variants[0]["model.name"] != BASELINE_CELL:
+        keys = ("model.name", *keys)  # the baseline that is missing has another cell
+    by_hand = None if baseline == AUTO else _by_hand(baseline, variants, keys, runs)
+    chosen = {}
+    for variant in variants:
+        own = by_hand or find_baseline(variant, variants=variants, defaults=defaults)
+        chosen[_key(variant)] = None if own is None else _key(own)
+    order = _ordered(variants, chosen, keys)
+    places = {key: place for place, key in enumerate(order)}
+    groups = []
+    for key in order:
+        members = tuple(sorted(found[key], key=lambda run: run.seed))
+        variant, own_key = members[0].variant, chosen[key]
+        groups.append(
+            Group(
+                name=title(variant, keys),
+                cell=str(variant["model.name"]),
+                variant=variant,
+                runs=members,
+                baseline=None if own_key is None else places[own_key],
+            )
+        )
+    return groups, keys
+
+
+def _ordered(
+    variants: Sequence[Flat], chosen: dict[Any, Any], keys: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Keys of variants: family by family, the baseline first, then by cell and by settings."""
+    rest = [key for key in keys if key != "model.name"]
+
+    def place(variant: Flat) -> tuple[Any, ...]:
+        family = [_sortable(variant.get(key)) for key in rest]
+        return family, style.cell_place(str(variant["model.name"])), str(variant["model.name"])
+
+    def family_first(variant: Flat) -> tuple[Any, ...]:
+        own = _key(variant)
+        head = next((v for v in variants if _key(v) == chosen[own]), variant)
+        return (*place(head), chosen[own] != own, *place(variant))
+
+    return [_key(variant) for variant in sorted(variants, key=family_first)]
+
+
+def _by_hand(text: str, variants: Sequence[Flat], keys: Sequence[str], runs: Sequence[Run]) -> Flat:
+    wanted = parse_filter(text, "baseline")
+    found = [variant for variant in variants if matches(variant, wanted)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(title(variant, keys) for variant in (found or variants))
+    if found:
+        raise CannotCompare(
+            f"a baseline is one variant, and baseline={text!r} is {len(found)} of them: {names}; "
+            "add "
+            f"what tells them apart ({', '.join(keys)})"
+        )
+    seeds = sorted({run.seed for run in runs})
+    words = " ".join(f"{key}={values[0]}" for key, values in wanted.items())
+    raise CannotCompare(
+        f"a baseline is one of the variants, and baseline={text!r} is none of them: {names}; add "
+        "it: "
+        f"{command(runs[0], words.split(), seeds=seeds, drop=wanted)}"
+    )
+
+
+def command(
+    run: Run, words: Sequence[str], *, seeds: Sequence[int], drop: Collection[str] = ()
+) -> str:
+    """The command that trains other runs as one was trained.
+
+    Args:
+        run: its overrides are kept, but for those of the keys in `drop`.
+        words: overrides in their place.
+    """
+    sweep = str(run.values.get("sweep.name", ""))
+    given = [str(word) for word in run.record.get("overrides", [])]
+    kept = [word for word in given if _override_key(word) not in {*drop, "seed", "sweep.name"}]
+    asked = [*kept, *words, f"seed={','.join(map(str, seeds))}", f"sweep.name={sweep}"]
+    asked += _place(run, sweep)
+    return f"python -m mnist_seq.train -m {shlex.join(asked)}"
+
+
+def _place(run: Run, sweep: str) -> list[str]:
+    """The sweep's folder, where it is not the one that its name gives."""
+    folder = run.folder.parent
+    if folder.resolve() == (Path("outputs/sweeps") / sweep).resolve() or folder.name != sweep:
+        return []
+    return [f"hydra.sweep.dir={folder}"]
+
+
+def _override_key(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0]
+
+
+def _key(variant: Flat) -> tuple[Any, ...]:
+    # 1 and True are equal to Python, and are not the same setting
+    items = sorted(variant.items(), key=lambda item: item[0])
+    return tuple((key, type(value).__name__, value) for key, value in items)
+
+
+def _sortable(value: Any) -> tuple[int, float, str]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 1, 0.0, str(value)
+    return 0, float(value), ""

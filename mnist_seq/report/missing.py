@@ -1,0 +1,52 @@
+"""Runs that a comparison lacks, and the commands that add them."""
+
+from collections.abc import Sequence
+
+from mnist_seq.report.grouping import Group, command
+from mnist_seq.report.value import Missing
+from mnist_seq.report.wording import shown
+from mnist_seq.runs.variants import BASELINE_CELL, Flat, title
+
+
+def missing_runs(
+    groups: Sequence[Group], keys: Sequence[str], defaults: Flat, *, is_by_hand: bool
+) -> tuple[Missing, ...]:
+    """Baselines that are absent, and seeds that a baseline lacks; diverged ones are outcomes."""
+    wanted: dict[str, tuple[Group, set[int]]] = {}
+    for group in groups:
+        if group.baseline is None and not is_by_hand:
+            what, _ = _baseline_of(group, groups, keys, defaults)
+            seeds = wanted.setdefault(what, (group, set()))[1]
+            seeds |= {run.seed for run in group.runs}
+    found = []
+    for what, (group, seeds) in wanted.items():
+        _, (words, drop) = _baseline_of(group, groups, keys, defaults)
+        text = command(group.runs[0], words, seeds=sorted(seeds), drop=drop)
+        found.append(Missing(f"baseline {what}", tuple(sorted(seeds)), text))
+    for place, base in enumerate(groups):
+        if base.baseline != place:
+            continue
+        asked = {run.seed for g in groups if g.baseline == place for run in g.runs}
+        ended = {run.seed for run in base.runs if run.state in ("finished", "diverged")}
+        if lacking := sorted(asked - ended):
+            text = command(base.runs[0], [], seeds=lacking)
+            found.append(Missing(f"baseline {base.name}", tuple(lacking), text))
+    return tuple(found)
+
+
+def _baseline_of(
+    group: Group, groups: Sequence[Group], keys: Sequence[str], defaults: Flat
+) -> tuple[str, tuple[list[str], set[str]]]:
+    """Name of the baseline that a variant lacks, its overrides, and those they replace."""
+    if any(other.cell != BASELINE_CELL for other in groups):
+        own = {key for key in group.variant if key.startswith("model.") and key not in defaults}
+        variant = {**group.variant, "model.name": BASELINE_CELL}
+        return title(variant, keys), ([f"model={BASELINE_CELL}"], {"model", *own})
+    values = {key: defaults[key] for key in keys if key in defaults}
+    words = [f"{key.removesuffix('.name')}={_written(v)}" for key, v in values.items()]
+    drop = {*keys, *(key.removesuffix(".name") for key in keys)}
+    return title({**group.variant, **values}, keys), (words, drop)
+
+
+def _written(value: object) -> str:
+    return "inf" if value == "Infinity" else shown(value)  # JSON's word, and Hydra's

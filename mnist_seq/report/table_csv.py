@@ -1,0 +1,84 @@
+"""report.csv: one row a variant, numbers in full, in the unit of the metric."""
+
+import csv
+import io
+import math
+
+from mnist_seq.report.value import Difference, Report, Variant
+
+Cell = str | int | float | None
+
+
+def render(report: Report) -> str:
+    """The table as CSV text; a number that does not exist is an empty cell."""
+    rows = [_row(report, variant) for variant in report.variants]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _written(value) for key, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _row(report: Report, v: Variant) -> dict[str, Cell]:
+    row: dict[str, Cell] = {
+        "variant": v.name,
+        "baseline": v.baseline_name,
+        "n": v.n,
+        "planned": v.planned,
+        "failed": v.failed,
+        "diverged": v.diverged,
+        "interrupted": v.interrupted,
+        "unreadable": v.unreadable,
+        "mean": v.mean,
+        "sd": v.sd,
+        "low": v.low,
+        "high": v.high,
+        "median": v.median,
+        "iqm": v.iqm,
+        **_difference(v.difference),
+        "verdict": v.word,
+        "verdict_text": v.verdict,
+        "num_params": v.num_params,
+        "seconds": v.seconds,
+        "metric": report.metric.name,
+        "unit": report.metric.unit,
+        "level": report.level,
+        "test": report.rule.test,
+        "correction": report.rule.correction,
+    }
+    for reached in v.reached:
+        name = f"seconds_to_{100 * reached.threshold:g}_percent"
+        row |= {name: reached.median, f"reached_{100 * reached.threshold:g}_percent": reached.text}
+    return row | {key: v.settings.get(key) for key in report.factor_keys}
+
+
+def _difference(d: Difference | None) -> dict[str, Cell]:
+    names = {
+        "difference": "difference",
+        "difference_low": "low",
+        "difference_high": "high",
+        "p": "p",
+        "p_permutation": "p_permutation",
+        "p_wilcoxon": "p_wilcoxon",
+        "p_adjusted": "p_adjusted",
+        "p_floor": "p_floor",
+        "effect_size": "effect_size",
+        "effect_name": "effect_name",
+        "p_better": "p_better",
+        "detectable": "detectable",
+        "needed_seeds": "needed",
+        "p_equivalence": "p_equivalence",
+        "pairs": "n",
+        "pairing": "pairing",
+    }
+    return {column: None if d is None else getattr(d, name) for column, name in names.items()}
+
+
+def _written(value: Cell) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    text = str(value)
+    # a spreadsheet takes a text that begins so for a formula
+    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "@") else text

@@ -1,0 +1,125 @@
+"""Sentences of a report, and how every number in it is written.
+
+All renderings write a number by the functions here, so that it reads the same in each of them.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from mnist_seq.report.collect import Collected
+from mnist_seq.report.metric import Metric
+from mnist_seq.report.value import Variant
+from mnist_seq.stats import Rule
+
+NONE = "\N{EN DASH}"
+
+
+def number(value: float, decimals: int) -> str:
+    """A number with so many decimals; a dash where there is none."""
+    if math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:.{decimals}f}"
+
+
+def signed(value: float, decimals: int) -> str:
+    """A difference, always with its sign."""
+    return f"+{number(value, decimals)}" if value > 0 else number(value, decimals)
+
+
+def p_value(p: float) -> str:
+    """A p value with three digits: 0.0496 must not read as the 0.05 that it is below."""
+    if math.isnan(p):
+        return NONE
+    return "<.0001" if p < 1e-4 else f"{p:.3g}"
+
+
+def count(value: float) -> str:
+    """A whole number with thousands parted; a mean of unequal ones is rounded."""
+    return NONE if math.isnan(value) else f"{value:,.0f}"
+
+
+def shown(value: object) -> str:
+    """A config value as a user writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return "[" + ",".join(shown(v) for v in value) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def n_text(variant: Variant) -> str:
+    """How many runs count, and what became of the others: "7 of 8, 1 diverged"."""
+    lost = [
+        f"{getattr(variant, state)} {state}"
+        for state in ("diverged", "failed", "interrupted", "unreadable")
+        if getattr(variant, state)
+    ]
+    if not lost:
+        return str(variant.n)
+    return f"{variant.n} of {variant.planned}, {', '.join(lost)}"
+
+
+def percent(level: float) -> str:
+    """A level as "95 %"."""
+    return f"{100 * level:g} %"
+
+
+def rule_text(rule: Rule, level: float) -> str:
+    """The declared rule in words."""
+    names = {"holm": "Holm-adjusted ", "bh": "Benjamini-Hochberg-adjusted ", "none": "unadjusted "}
+    test = {"t": "paired t-test (Welch where seeds do not pair)",
+            "permutation": "exact permutation test (sign flips by seed)"}[rule.test]  # fmt: skip
+    text = (
+        f"better or worse: the {names[rule.correction]}p of the {test} is below {rule.alpha:g} "
+        "and the "
+        f"{percent(level)} interval of the difference excludes 0; "
+    )
+    if rule.margin is None:
+        text += "no margin was declared, so nothing is called equivalent; "
+    else:
+        unit = f" {rule.unit}" if rule.unit else ""
+        text += (
+            f"else equivalent: two one-sided tests show a difference below {rule.margin:g}{unit}; "
+        )
+    return text + "else not distinguishable at this n"
+
+
+def headline(variants: Sequence[Variant], metric: Metric) -> str:
+    """Does anything beat the baseline? In one sentence."""
+    compared = [v for v in variants if v.difference is not None]
+    if not compared:
+        return "Nothing could be compared: see what is missing"
+    better = [v for v in compared if v.word == "better"]
+    if not better:
+        return f"Nothing beats its baseline on {metric.label}: {_tally(compared)}"
+    best = sorted(better, key=lambda v: -abs(v.difference.difference))  # type: ignore[union-attr]
+    unit = f" {metric.points}" if metric.points else ""
+    parts = [
+        f"{v.name} ({signed(v.difference.difference, metric.decimals)}{unit})"  # type: ignore[union-attr]
+        for v in best[:3]
+    ]
+    more = f" and {len(best) - 3} more" if best[3:] else ""
+    verb = "beats its baseline" if len(best) == 1 else "beat their baselines"
+    return f"{' and '.join(parts)}{more} {verb} on {metric.label}: {_tally(compared)}"
+
+
+def _tally(compared: Sequence[Variant]) -> str:
+    words = Counter(str(v.word) for v in compared)
+    order = ("better", "worse", "equivalent", "not distinguishable")
+    parts = [f"{words[word]} {word}" for word in order if words[word]]
+    noun = "comparison" if len(compared) == 1 else "comparisons"
+    return f"of {len(compared)} {noun}, {', '.join(parts)}"
+
+
+def counts(variants: Sequence[Variant], collected: Collected) -> str:
+    """What the comparison rests on: runs by state, and folders left aside."""
+    names = ("diverged", "failed", "interrupted", "unreadable")
+    lost = {name: sum(getattr(v, name) for v in variants) for name in names}
+    total = sum(v.planned for v in variants)
+    text = f"{sum(v.n for v in variants)} finished of {total} runs"
+    parts = [f"{number} {name}" for name, number in lost.items() if number]
+    parts += [f"{len(collected.skipped)} folders skipped"] if collected.skipped else []
+    return f"{text} in {len(variants)} variants" + (f"; {', '.join(parts)}" if parts else "")

@@ -1,0 +1,51 @@
+"""The screen, which must never end a run: a closed pipe or a full disk behind it only silences it."""
+
+import logging
+import os
+import sys
+from typing import Any, TextIO
+
+from rich.console import Console
+
+
+class QuietConsole(Console):
+    """A console that falls silent when nobody can read it any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Whoever read the output has left."""
+        self._fall_silent()
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As `Console.print`; output that cannot be written is dropped."""
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        self.quiet = True
+        silence()
+
+
+def silence() -> None:
+    """Send standard output nowhere, so that its last flush cannot fail either."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def say(console: Console, text: str) -> None:
+    """Print plain text: names may hold brackets, which are no markup."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class ScreenHandler(logging.StreamHandler[TextIO]):
+    """Logs to whatever standard output is now: a live bar puts itself in its place."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream or sys.stdout)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As `StreamHandler.emit`."""
+        self.stream = sys.stdout
+        super().emit(record)

@@ -1,0 +1,109 @@
+"""joblib's workers: warm processes on this machine, one for each slot.
+
+Hydra's joblib plugin gives all jobs to one executor, and loses them all when one worker dies. With
+an executor of joblib's (loky) for each slot, one job is lost.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from joblib.externals import loky
+
+from mnist_seq.sweep.engines.call import Call
+from mnist_seq.sweep.worker import ORPHAN_GRACE_S
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class JoblibEngine:
+    """Runs calls in joblib's worker processes.
+
+    Args:
+        slots: environment of each worker.
+        threads: of OpenMP and MKL in a worker, unless the environment says so already.
+    """
+
+    def __init__(self, slots: Sequence[dict[str, str]], *, threads: int) -> None:
+        self.slots = list(slots)
+        self._env = {name: os.environ.get(name, str(threads)) for name in _THREADS}
+        self._workers: dict[int, _Worker] = {}
+
+    def start(self, call: Call, slot: int) -> "JoblibHandle":
+        """Hand a call to the slot's worker; one that has died is replaced."""
+        if slot not in self._workers or self._workers[slot].is_broken:
+            self._workers[slot] = _Worker({**self._env, **self.slots[slot]})
+        worker = self._workers[slot]
+        return JoblibHandle(worker, worker.executor.submit(call))
+
+    def close(self) -> None:
+        """End the workers."""
+        for worker in self._workers.values():
+            worker.kill()
+
+
+class JoblibHandle:
+    """A call in a worker."""
+
+    def __init__(self, worker: "_Worker", future: "Future[str]") -> None:
+        self._worker, self._future = worker, future
+
+    def is_done(self) -> bool:
+        """Whether it has returned, or its worker has died."""
+        return self._future.done()
+
+    def fault(self) -> str:
+        """Why there is no result, or ""."""
+        error = self._future.exception()
+        if error is None:
+            return self._future.result()
+        self._worker.is_broken = True
+        text = " ".join(str(error).split())
+        _, found, codes = text.partition("The exit codes of the workers are ")
+        return f"its worker died: {codes.partition('}')[0].strip('{') if found else text}"
+
+    def ask_to_leave(self) -> None:
+        """Let the job save its checkpoint and go."""
+        self._worker.signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the worker."""
+        self._worker.kill()
+
+
+def _begin() -> None:
+    """First thing in a worker: Ctrl-C at the terminal is for the sweep to judge."""
+    os.setsid()
+    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _leave_with_parent(parent: int) -> None:
+    """End the worker when the sweep's process has died; joblib's own would wait for ever."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_GRACE_S)
+    os._exit(1)
+
+
+class _Worker:
+    def __init__(self, env: dict[str, str]) -> None:
+        self.is_broken = False
+        self.executor: Any = loky.ProcessPoolExecutor(
+            max_workers=1, timeout=None, initializer=_begin, env=env
+        )
+        self._pid: Future[int] = self.executor.submit(os.getpid)
+
+    def signal(self, signum: int) -> None:
+        with contextlib.suppress(Exception):  # a worker that has not come up, or is gone
+            os.kill(self._pid.result(timeout=0), signum)
+
+    def kill(self) -> None:
+        self.is_broken = True
+        self.signal(signal.SIGKILL)
+        self.executor.shutdown(wait=True, kill_workers=True)

@@ -1,0 +1,84 @@
+"""Ray: this machine, or a cluster whose machines see the same files."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from mnist_seq.config import ConfigError
+from mnist_seq.sweep.engines.call import Call
+
+# Else Ray 2.60 writes a token into ~/.ray; a cluster must be started with the same setting
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+
+import ray
+
+
+class RayEngine:
+    """Runs calls as Ray tasks.
+
+    Args:
+        workers: how many at once; 0: as many as the cluster has room for.
+        init: arguments of `ray.init`; `address` names a running cluster.
+        remote: options of a task, such as `num_cpus`.
+
+    Raises:
+        ConfigError: Ray cannot be reached, or has no room for a run.
+    """
+
+    def __init__(self, *, workers: int, init: Mapping[str, Any], remote: Mapping[str, Any]) -> None:
+        try:
+            ray.init(**init)
+        except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
+            first = str(error).splitlines()[0]
+            raise ConfigError(f"Ray did not start with {dict(init)}: {first}") from None
+        room = ray.cluster_resources()
+        each = {"CPU": float(remote.get("num_cpus", 1)), "GPU": float(remote.get("num_gpus", 0))}
+        fits = min(int(room.get(name, 0) / need) for name, need in each.items() if need)
+        if fits < 1:
+            self.close()
+            raise ConfigError(
+                f"Ray has no room for a run: a run takes {each}, the cluster has "
+                f"{ {name: room.get(name, 0) for name in each} }; lower "
+                "hydra.launcher.remote.num_cpus or num_gpus"
+            )
+        self.slots: list[dict[str, str]] = [{} for _ in range(workers or fits)]
+        self._train = ray.remote(**remote)(_train)
+
+    def start(self, call: Call, slot: int) -> "RayHandle":
+        """Hand a call to the cluster."""
+        return RayHandle(self._train.remote(call))
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started for this sweep ends."""
+        ray.shutdown()
+
+
+class RayHandle:
+    """A call in the cluster."""
+
+    def __init__(self, ref: Any) -> None:
+        self._ref = ref
+
+    def is_done(self) -> bool:
+        """Whether it has returned, or was lost."""
+        done, _ = ray.wait([self._ref], timeout=0)
+        return bool(done)
+
+    def fault(self) -> str:
+        """Why there is no result, or ""."""
+        try:
+            return str(ray.get(self._ref))
+        except ray.exceptions.RayError as error:
+            return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+    def ask_to_leave(self) -> None:
+        """Let the job save its checkpoint and go: Ray raises a SIGINT in it."""
+        ray.cancel(self._ref, force=False)
+
+    def kill(self) -> None:
+        """End its worker."""
+        ray.cancel(self._ref, force=True)
+
+
+def _train(call: Call) -> str:
+    return call()

@@ -1,0 +1,94 @@
+"""submitit: Slurm's queue, or new processes on this machine by the same calls."""
+
+import contextlib
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import submitit
+
+from mnist_seq.config import ConfigError
+from mnist_seq.sweep.engines.call import Call
+
+
+class SubmititEngine:
+    """Runs calls as submitit jobs, a job a run.
+
+    Args:
+        slots: environment of each slot. As many jobs are submitted at once: on one machine submitit
+            itself knows no limit, and would start all of them.
+        folder: where submitit keeps its own files.
+        parameters: of `Executor.update_parameters`, such as `timeout_min`.
+
+    Raises:
+        ConfigError: this machine has no such cluster, or a parameter is wrong.
+    """
+
+    def __init__(
+        self,
+        cluster: Literal["local", "slurm"],
+        slots: Sequence[dict[str, str]],
+        *,
+        folder: Path,
+        parameters: Mapping[str, Any],
+    ) -> None:
+        self.slots = list(slots)
+        try:
+            self._executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+            self._executor.update_parameters(**parameters)
+        except (RuntimeError, NameError, ValueError) as error:  # NameError: an unknown parameter
+            raise ConfigError(
+                f"hydra/launcher=submitit_{cluster} cannot work here: "
+                f"{' '.join(str(error).split())}; hydra/launcher=pool runs on this machine"
+            ) from None
+
+    def start(self, call: Call, slot: int) -> "SubmititHandle":
+        """Submit a call."""
+        # Inherited by what runs on this machine: Ctrl-C at the terminal is for the sweep to judge
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return SubmititHandle(self._executor.submit(call))
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class SubmititHandle:
+    """A submitted call."""
+
+    def __init__(self, job: "submitit.Job[str]") -> None:
+        self._job = job
+        self._process: Any = getattr(job, "_process", None)  # the local executor's
+
+    def is_done(self) -> bool:
+        """Whether it has ended."""
+        return bool(self._job.done())
+
+    def fault(self) -> str:
+        """Why there is no result, or ""."""
+        if self._process is not None and not self._job.paths.result_pickle.exists():
+            return f"its process died; what submitit knows: {self._job.paths.stderr}"
+        try:
+            return str(self._job.result())
+        except Exception as error:  # of submitit's own, or what the job has raised
+            return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+    def ask_to_leave(self) -> None:
+        """Let the job save its checkpoint and go."""
+        if self._process is None:
+            self._job.cancel(check=False)  # scancel: SIGTERM, and SIGKILL after Slurm's KillWait
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)  # passed on to the job
+
+    def kill(self) -> None:
+        """End the job."""
+        if self._process is None:
+            self._job.cancel(check=False)
+        elif self._process.poll() is None:
+            # The process is submitit's, which waits for the job, its only child
+            subprocess.run(["pkill", "-KILL", "-P", str(self._process.pid)], check=False)

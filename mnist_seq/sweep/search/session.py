@@ -1,0 +1,214 @@
+"""One search from its overrides to its best trial."""
+
+import importlib
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_seq.config import Config, ConfigError, plain
+from mnist_seq.runs import provenance
+from mnist_seq.sweep.estimate import seconds_a_step
+from mnist_seq.sweep.fork_server import stop_fork_server
+from mnist_seq.sweep.opened import opened_pool
+from mnist_seq.sweep.plan import PlannedRun, Planner
+from mnist_seq.sweep.search.answer import show_answer
+from mnist_seq.sweep.search.settings import checked
+from mnist_seq.sweep.search.space import read_space
+from mnist_seq.sweep.search.study import is_done, left_running, open_study, queue_failed, queue_grid
+from mnist_seq.sweep.search.trials import Trials
+from mnist_seq.sweep.session import TASK, Session, prepare
+from mnist_seq.sweep.slots import open_slots
+from mnist_seq.sweep.summary import say
+from mnist_seq.sweep.worker import Task
+
+
+def run_search(
+    master: DictConfig,
+    arguments: Sequence[str],
+    settings: Mapping[str, Any],
+    *,
+    loader: ConfigLoader,
+    launcher: Launcher,
+) -> None:
+    """Search, one trial after the other in each slot, and tell the best.
+
+    Args:
+        master: the command's config, with Hydra's own node.
+        arguments: the command's overrides.
+        settings: `hydra.sweeper.*`.
+
+    Raises:
+        ConfigError: the search cannot be as asked; nothing has run.
+        SystemExit: a run failed, or the search was stopped by a signal.
+    """
+    try:
+        search = _Search(master, arguments, settings, loader=loader, launcher=launcher)
+        search.say_what_is_asked()
+        if search.session.options.dry_run:
+            say(search.session.console, "sweep.dry_run=true: nothing was run")
+            return
+        with search.session.folder.locked():
+            code = search.run()
+    finally:
+        stop_fork_server()
+    if code:
+        raise SystemExit(code)
+
+
+class _Search:
+    def __init__(
+        self,
+        master: DictConfig,
+        arguments: Sequence[str],
+        settings: Mapping[str, Any],
+        *,
+        loader: ConfigLoader,
+        launcher: Launcher,
+    ) -> None:
+        self.settings = checked(settings)
+        self.session = session = Session(master, arguments, loader=loader, launcher=launcher)
+        if not hasattr(launcher, "grace"):
+            raise ConfigError(
+                "a search runs in hydra/launcher=pool, joblib, ray, submitit_local or "
+                f"submitit_slurm: hydra/launcher={master.hydra.runtime.choices['hydra/launcher']}"
+            )
+        if session.options.zip or session.options.exclude:
+            raise ConfigError("sweep.zip and sweep.exclude shape a grid, and a search has none")
+        parser = session.composer.parser
+        self.space = read_space(session.words, self.settings.search, parser)
+        self.planner = Planner(
+            session.folder,
+            values=session.composer.values,
+            prepare=prepare,
+            swept=list(self.space.distributions),
+        )
+        # Refuses a wrong key or value before anything is written
+        self.first: Config = self.planner.planned(self.space.words(self.space.corner())).config
+        if self.first.data.valid == 0:
+            raise ConfigError(
+                f"{self.settings.objective} is read on validation images, and data.valid=0 sets "
+                "none aside; choose data.valid=5000, say"
+            )
+        if self.settings.sampler == "grid":
+            self.space.grid().__next__()
+
+    def say_what_is_asked(self) -> None:
+        settings, console = self.settings, self.session.console
+        say(console, f"search {self.session.folder.path}")
+        for notice in self.planner.notices:
+            say(console, notice)
+        say(
+            console,
+            f"{settings.direction} {settings.objective} over {settings.n_trials} trials, "
+            f"sampler={settings.sampler} pruner={settings.pruner} seed={settings.seed}",
+        )
+        for key, text in self.space.texts.items():
+            say(console, f"  {key}={text}")
+
+    def run(self) -> int:
+        """Run the trials that are missing. Returns the command's exit code."""
+        session, begun = self.session, time.monotonic()
+        study = open_study(session.folder.path, self.settings, asked=self._asked())
+        left, budget, num_again = self._missing(study)
+        num_done = sum(is_done(trial) for trial in study.get_trials(deepcopy=False))
+        say(
+            session.console,
+            f"{num_done} trials done, {len(left)} to go on with, {num_again} failed before and run "
+            f"again, {budget - num_again} new",
+        )
+        OmegaConf.save(session.master, session.folder.path / "multirun.yaml")
+        trials = Trials(
+            study,
+            self.settings,
+            self.space,
+            folder=session.folder,
+            left=left,
+            budget=budget,
+            plan=self._plan,
+            job=session.job,
+        )
+        stop_reason, signum = "", 0
+        if num_jobs := len(left) + budget:
+            stop_reason, signum = self._run_pool(trials, num_jobs)
+        show_answer(
+            study, trials, self.session, seconds=time.monotonic() - begun, stop_reason=stop_reason
+        )
+        if signum:
+            return 128 + signum
+        return 1 if trials.num_failed or stop_reason else 0
+
+    def _run_pool(self, trials: Trials, num_jobs: int) -> tuple[str, int]:
+        session, launcher = self.session, self.session.launcher
+        session.speeds = seconds_a_step(session.neighbours())
+        slots = open_slots(
+            [self.first],
+            workers=getattr(launcher, "workers", "auto"),
+            per_device=getattr(launcher, "slots_per_device", 1),
+        )
+        task = importlib.import_module(TASK)
+        watched = task.watched(
+            [self.first], session.folder.path, lambda _, text: say(session.console, text)
+        )
+        with (
+            watched as views,
+            opened_pool(
+                Task(TASK, task.share([self.first])),
+                launcher,
+                slots=slots,
+                options=session.options,
+                folder=session.folder,
+                console=session.console,
+                num_jobs=num_jobs,
+                expected_s=math.nan,
+                views=[*views, trials],
+            ) as pool,
+        ):
+            trials.pool = pool
+            # One a slot; each that ends brings the next one in
+            jobs = (trials.next_job() for _ in pool.slots)
+            pool.run([job for job in jobs if job is not None])
+        return pool.stop_reason, pool.stop_signal
+
+    def _missing(self, study: Any) -> tuple[list[Any], int, int]:
+        """Trials to go on with, how many to ask for, and how many of those have failed before."""
+        left = left_running(study)
+        num_again = queue_failed(study)
+        if self.settings.sampler == "grid":
+            queue_grid(study, self.space)
+        trials = study.get_trials(deepcopy=False)
+        num_done = sum(is_done(trial) for trial in trials)
+        budget = max(0, self.settings.n_trials - num_done - len(left))
+        if self.settings.sampler == "grid":
+            budget = min(budget, sum(t.state.name == "WAITING" for t in trials))
+        return left, budget, min(num_again, budget)
+
+    def _plan(self, words: tuple[str, ...]) -> PlannedRun:
+        session = self.session
+        (run,) = self.planner.decide([self.planner.planned(words)], session.options.stale)
+        if run.action == "rerun":
+            session.folder.set_aside(run.folder)
+        return run
+
+    def _asked(self) -> dict[str, Any]:
+        """What all trials share: the config without what is searched, the space, the code."""
+        config = {
+            key: value
+            for key, value in plain(self.first).items()
+            if key not in ("tracker", "sweep", *self.space.texts)
+        }
+        del config["data"]["root"]
+        for key in self.space.texts:
+            group, _, name = key.rpartition(".")
+            if group in config:
+                config[group].pop(name, None)
+        return {
+            **config,
+            "search": self.space.texts,
+            "objective": self.settings.objective,
+            "code": provenance.code()["hash"][:8],
+        }

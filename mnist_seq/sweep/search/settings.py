@@ -1,0 +1,124 @@
+"""What a search is asked to do: `hydra.sweeper.*` of `hydra/sweeper=optuna`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mnist_seq.config import ConfigError
+
+# What may be searched for, and which end of it is better. Only validation: a search that sees the
+# test set leaves nothing to measure its winner with
+DIRECTIONS = {"valid/accuracy": "maximize", "valid/loss": "minimize"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A search.
+
+    Attributes:
+        search: key: sweep in Hydra's grammar, such as `interval(1e-4, 1e-1)`.
+        storage: journal or sqlite, a file in the sweep's folder, or any URL that Optuna takes.
+    """
+
+    objective: str
+    direction: str
+    n_trials: int
+    sampler: str
+    sampler_options: dict[str, Any]
+    pruner: str
+    pruner_options: dict[str, Any]
+    seed: int
+    storage: str
+    search: dict[str, str]
+
+
+def checked(values: Mapping[str, Any]) -> Settings:
+    """Settings from plain values.
+
+    Raises:
+        ConfigError: an unknown key, or an impossible value.
+    """
+    names = [field.name for field in fields(Settings)]
+    if unknown := [name for name in values if name not in names]:
+        raise ConfigError(
+            f"no code reads hydra.sweeper.{unknown[0]}; the keys are {', '.join(names)}"
+        )
+    settings = Settings(**values)
+    _check_objective(settings.objective, settings.direction)
+    for name, least in (("n_trials", 1), ("seed", 0)):
+        value = getattr(settings, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ConfigError(
+                f"hydra.sweeper.{name} must be a whole number, {least} or more: {name}={value}"
+            )
+    _check_one_of("sampler", settings.sampler, SAMPLERS)
+    _check_one_of("pruner", settings.pruner, PRUNERS)
+    return settings
+
+
+def make_sampler(settings: Settings, *, num_trials: int) -> Any:
+    """The sampler; one that goes on after `num_trials` does not draw the same numbers again."""
+    # A grid's points are queued by us; there is nothing left to sample
+    seed = settings.seed + num_trials
+    options = settings.sampler_options
+    return _made("sampler", options, lambda: SAMPLERS[settings.sampler](seed=seed, **options))
+
+
+def make_pruner(settings: Settings) -> Any:
+    """The pruner. Its steps are evaluations, counted from 1."""
+    options = settings.pruner_options
+    return _made("pruner", options, lambda: PRUNERS[settings.pruner](**options))
+
+
+def _check_objective(objective: str, direction: str) -> None:
+    if objective not in DIRECTIONS:
+        why = (
+            ": a search that sees the test set leaves nothing to measure its winner with"
+            if objective.startswith("test/")
+            else ""
+        )
+        raise ConfigError(
+            f"hydra.sweeper.objective must be one of {', '.join(DIRECTIONS)}: "
+            f"objective={objective}{why}"
+        )
+    if direction != DIRECTIONS[objective]:
+        raise ConfigError(
+            f"hydra.sweeper.direction={direction} looks for the worst {objective}; write "
+            f"hydra.sweeper.direction={DIRECTIONS[objective]}"
+        )
+
+
+def _check_one_of(name: str, value: str, known: Mapping[str, object]) -> None:
+    if value not in known:
+        raise ConfigError(f"hydra.sweeper.{name} must be one of {', '.join(known)}: {name}={value}")
+
+
+def _made(name: str, options: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"hydra.sweeper.{name}_options={dict(options)} do not fit: {error}"
+        ) from None
+
+
+def _of_optuna(room: str, name: str) -> Callable[..., Any]:
+    def make(**options: Any) -> Any:
+        import optuna
+
+        return getattr(getattr(optuna, room), name)(**options)
+
+    return make
+
+
+SAMPLERS = {
+    "tpe": _of_optuna("samplers", "TPESampler"),
+    "random": _of_optuna("samplers", "RandomSampler"),
+    "grid": _of_optuna("samplers", "RandomSampler"),
+}
+PRUNERS = {
+    "none": _of_optuna("pruners", "NopPruner"),
+    "median": _of_optuna("pruners", "MedianPruner"),
+    "hyperband": _of_optuna("pruners", "HyperbandPruner"),
+    "halving": _of_optuna("pruners", "SuccessiveHalvingPruner"),
+}

@@ -1,0 +1,132 @@
+"""The search space: Hydra's sweeps as Optuna's distributions, and a trial's values as overrides."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.errors import HydraException
+
+from mnist_seq.config import ConfigError
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched, and what stays as it is.
+
+    Attributes:
+        fixed: overrides of every trial.
+        texts: key: its sweep, as it was written.
+        distributions: key: its distribution. Choices are the texts of overrides.
+    """
+
+    fixed: tuple[str, ...]
+    texts: dict[str, str]
+    distributions: dict[str, Any]
+
+    def words(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """The overrides of a trial."""
+        return (*self.fixed, *(f"{key}={params[key]}" for key in self.distributions))
+
+    def corner(self) -> dict[str, Any]:
+        """One point of the space: its lowest values and first choices."""
+        return {key: _values(d)[0] for key, d in self.distributions.items()}
+
+    def grid(self) -> Iterator[dict[str, Any]]:
+        """All points of the space.
+
+        Raises:
+            ConfigError: a key has an interval.
+        """
+        for key, d in self.distributions.items():
+            if not hasattr(d, "choices") and d.step is None:
+                raise ConfigError(
+                    f"hydra.sweeper.sampler=grid needs choices or ranges: {key}={self.texts[key]}; "
+                    f"write '{key}=range(1,5)' or {key}=a,b,c, or choose sampler=random"
+                )
+        columns = [_values(d) for d in self.distributions.values()]
+        for values in itertools.product(*columns):
+            yield dict(zip(self.distributions, values, strict=True))
+
+
+def read_space(words: Sequence[str], search: Mapping[str, str], parser: OverridesParser) -> Space:
+    """The space that a command and its config ask for; what the command says goes first.
+
+    Raises:
+        ConfigError: an entry is no sweep, or there is none at all.
+    """
+    given = parser.parse_overrides(list(words))
+    keys = {override.get_key_element() for override in given}
+    sweeps = [override for override in given if override.is_sweep_override()]
+    sweeps += [_entry(key, text, parser) for key, text in search.items() if key not in keys]
+    if not sweeps:
+        raise ConfigError(
+            "a search needs something to search: write 'optimizer.lr=tag(log,interval(1e-4,1e-1))' "
+            "or model.hidden=32,64, or put it into hydra.sweeper.search"
+        )
+    fixed = tuple(str(o.input_line) for o in given if not o.is_sweep_override())
+    odd = [
+        o.get_key_element() for o in sweeps if o.get_key_element().startswith(("sweep.", "hydra"))
+    ]
+    if odd:
+        raise ConfigError(f"a search runs over what a run is asked to do: give {odd[0]} one value")
+    return Space(
+        fixed=tuple(word for word in fixed if not word.startswith(("hydra", "sweep."))),
+        texts={o.get_key_element(): str(o.input_line).partition("=")[2] for o in sweeps},
+        distributions={o.get_key_element(): _distribution(o) for o in sweeps},
+    )
+
+
+def _entry(key: str, text: str, parser: OverridesParser) -> Override:
+    try:
+        override = parser.parse_override(f"{key}={text}")
+    except HydraException as error:
+        raise ConfigError(
+            f"hydra.sweeper.search must hold sweeps in Hydra's grammar: {key}: {text}; {error}"
+        ) from None
+    if not override.is_sweep_override():
+        raise ConfigError(
+            f"hydra.sweeper.search must hold sweeps: {key}: {text}; write choice(...), range(...), "
+            "interval(...) or tag(log, interval(...))"
+        )
+    return override
+
+
+def _distribution(override: Override) -> Any:
+    import optuna.distributions as of
+
+    sweep: Any = override.value()
+    key, is_log = override.get_key_element(), "log" in sweep.tags
+    if isinstance(sweep, IntervalSweep):
+        assert sweep.start is not None
+        assert sweep.end is not None
+        low, high = sweep.start, sweep.end
+        if low >= high or (is_log and low <= 0):
+            rule = "rise, from above 0" if is_log else "rise"
+            raise ConfigError(f"an interval must {rule}: {override.input_line}")
+        kind = of.IntDistribution if isinstance(low, int) else of.FloatDistribution
+        return kind(low, high, log=is_log)
+    texts = list(override.sweep_string_iterator())
+    if isinstance(sweep, RangeSweep):
+        numbers = [float(text) for text in texts]
+        if not numbers:
+            raise ConfigError(f"a range must hold a value: {override.input_line}")
+        low, high, step = min(numbers), max(numbers), abs(float(sweep.step))
+        if all(number.is_integer() for number in [*numbers, step]):
+            return of.IntDistribution(int(low), int(high), step=int(step))
+        return of.FloatDistribution(low, high, step=step)
+    if not texts:
+        raise ConfigError(f"a choice must hold a value: {key}")
+    return of.CategoricalDistribution(list(dict.fromkeys(texts)))
+
+
+def _values(distribution: Any) -> list[Any]:
+    """All values, or the ends where there are too many to name."""
+    if hasattr(distribution, "choices"):
+        return list(distribution.choices)
+    low, high, step = distribution.low, distribution.high, distribution.step
+    if step is None:
+        return [low, high]
+    return [low + i * step for i in range(round((high - low) / step) + 1)]

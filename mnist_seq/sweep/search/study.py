@@ -1,0 +1,135 @@
+"""The study on disk: what Optuna remembers of a search, and what an earlier command left of it."""
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mnist_seq.config import ConfigError
+from mnist_seq.runs.stale import differing_keys
+from mnist_seq.sweep.search.settings import Settings, make_pruner, make_sampler
+from mnist_seq.sweep.search.space import Space
+
+NAME = "search"
+JOURNAL = "optuna.journal"
+
+
+def open_study(folder: Path, settings: Settings, *, asked: Mapping[str, Any]) -> Any:
+    """Open the study of a sweep's folder, or begin it.
+
+    Args:
+        asked: what all its trials share; a study is refused where it began with something else.
+
+    Raises:
+        ConfigError: the study is another one, or cannot be opened.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        storage = _storage(folder, settings.storage)
+        study = optuna.create_study(
+            study_name=NAME, storage=storage, direction=settings.direction, load_if_exists=True
+        )
+        num_trials = len(study.get_trials(deepcopy=False))
+    except Exception as error:  # of SQLAlchemy, a driver, a damaged file
+        first = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"hydra.sweeper.storage={settings.storage} cannot be opened in {folder}: "
+            f"{type(error).__name__}: {first}"
+        ) from None
+    _check_same(study, asked, folder)
+    # Both are of this command: they may change from one to the next
+    study.sampler = make_sampler(settings, num_trials=num_trials)
+    study.pruner = make_pruner(settings)
+    return study
+
+
+def is_done(trial: Any) -> bool:
+    """Whether a trial counts: it is complete or pruned, and neither queued, at work nor failed."""
+    return trial.state.name in ("COMPLETE", "PRUNED")
+
+
+def left_running(study: Any) -> list[Any]:
+    """Trials that an earlier command was at when it was stopped or killed, to go on with."""
+    import optuna
+
+    state = optuna.trial.TrialState.RUNNING
+    left = study.get_trials(deepcopy=False, states=(state,))
+    # A trial without its values was killed while it was being asked for
+    for trial in left:
+        if not trial.params:
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    return [optuna.trial.Trial(study, t._trial_id) for t in left if t.params]
+
+
+def queue_failed(study: Any) -> int:
+    """Let the values of failed trials be tried again, before new ones. Returns how many."""
+    import optuna
+
+    trials = study.get_trials(deepcopy=False)
+    settled = [t.params for t in trials if t.state != optuna.trial.TrialState.FAIL]
+    waiting = [t.system_attrs.get("fixed_params") for t in trials]
+    again: list[dict[str, Any]] = []
+    for trial in trials:
+        params = trial.params
+        if params and params not in settled and params not in again:
+            again.append(params)
+            if not any(
+                t.state == optuna.trial.TrialState.WAITING and fixed == params
+                for t, fixed in zip(trials, waiting, strict=True)
+            ):
+                study.enqueue_trial(params, user_attrs={"again": trial.number})
+    return len(again)
+
+
+def queue_grid(study: Any, space: Space) -> None:
+    """Queue all points of the space that the study does not have yet."""
+    for params in space.grid():
+        study.enqueue_trial(params, skip_if_exists=True)
+
+
+def num_waiting(study: Any) -> int:
+    """Queued trials."""
+    import optuna
+
+    state = optuna.trial.TrialState.WAITING
+    return len(study.get_trials(deepcopy=False, states=(state,)))
+
+
+def _storage(folder: Path, name: str) -> Any:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    if name != "journal":
+        return f"sqlite:///{folder / 'optuna.db'}" if name == "sqlite" else name
+    path = folder / JOURNAL
+    _end_last_line(path)
+    lock = Path(f"{path}.lock")
+    lock.unlink(missing_ok=True)  # of a command that was killed; the sweep's own lock is held by us
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a lock that is meant for NFS calls itself deprecated
+        return JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
+
+
+def _end_last_line(path: Path) -> None:
+    """Cut off half a line, which a killed process left and Optuna would stumble over for ever."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        path.write_bytes(whole)
+
+
+def _check_same(study: Any, asked: Mapping[str, Any], folder: Path) -> None:
+    asked = json.loads(json.dumps(asked))
+    began = study.user_attrs.get("asked")
+    if began is None:
+        study.set_user_attr("asked", asked)
+    elif keys := differing_keys(began, asked):
+        raise ConfigError(
+            f"the search in {folder} began with something else, and its trials compare only with "
+            f"equals: {', '.join(keys)}; choose another sweep.name"
+        )

@@ -1,0 +1,154 @@
+"""Trials and their runs: asks for a trial when a slot is free, tells its end, prunes in between."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mnist_seq.config import ConfigError
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.jobs import Outcome, PoolJob
+from mnist_seq.sweep.plan import PlannedRun
+from mnist_seq.sweep.pool import Pool
+from mnist_seq.sweep.search.settings import Settings
+from mnist_seq.sweep.search.space import Space
+from mnist_seq.sweep.search.study import num_waiting
+
+
+class Trials:
+    """Watches a pool, and gives it a new job for each that has ended.
+
+    A trial and its run name each other: its user attribute `folder`, and `trial` in the ledger.
+    Trials with equal values share a run, which is trained once.
+
+    Args:
+        left: trials of an earlier command, to go on with.
+        budget: trials to ask for beside them.
+        plan: the run of some overrides, and what is to be done about it.
+        job: the run as a job; the number of its trial.
+
+    Attributes:
+        pool: must be set before it runs.
+    """
+
+    def __init__(
+        self,
+        study: Any,
+        settings: Settings,
+        space: Space,
+        *,
+        folder: SweepFolder,
+        left: list[Any],
+        budget: int,
+        plan: Callable[[tuple[str, ...]], PlannedRun],
+        job: Callable[[int, PlannedRun], PoolJob],
+    ) -> None:
+        self.study, self.settings, self.space, self.folder = study, settings, space, folder
+        self.pool: Pool | None = None
+        self.runs: dict[str, PlannedRun] = {}
+        self.num_failed = 0
+        self._left, self._budget, self._plan, self._job = list(left), budget, plan, job
+        self._at_work: dict[str, list[Any]] = {}  # run: its trials, the first of them reports
+        self._to_prune: dict[str, str] = {}  # run that was asked to leave: why
+        self._pruned = _pruned_runs(study)
+
+    def next_job(self) -> PoolJob | None:
+        """A job for the next trial that has something to run, or None where the search is over."""
+        while (trial := self._next_trial()) is not None:
+            try:
+                run = self._plan(self.space.words(trial.params))
+            except ConfigError as error:
+                self._fail(trial, str(error))
+                continue
+            trial.set_user_attr("folder", run.name)
+            if run.name in self._at_work:
+                self._at_work[run.name].append(trial)
+            elif run.name in self._pruned:
+                self._prune(trial, self._pruned[run.name])
+            elif run.action == "reuse":
+                self._settle(trial, run.folder)
+            else:
+                self.folder.note("planned", run.name, trial=trial.number)
+                self.runs[run.name] = run
+                self._at_work[run.name] = [trial]
+                return self._job(trial.number, run)
+            self.folder.note("reused", run.name, trial=trial.number)
+        return None
+
+    def started(self, job: PoolJob, slot: int) -> None: ...
+
+    def event(self, job: PoolJob, event: Any) -> None:
+        """Report an evaluation, and let the run go where the pruner says so."""
+        value = event.get(self.settings.objective) if isinstance(event, dict) else None
+        if value is None or job.name not in self._at_work:
+            return
+        steps = [row["step"] for row in job.folder.metrics()]
+        number = steps.index(event["step"]) + 1 if event["step"] in steps else len(steps) + 1
+        trial = self._at_work[job.name][0]
+        reported = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        if number not in reported:  # a resumed run repeats what came after its checkpoint
+            trial.report(value, number)
+        if trial.should_prune():
+            assert self.pool is not None
+            reason = f"pruned at evaluation {number}: {self.settings.objective} {value:.4g}"
+            self._to_prune[job.name] = reason
+            self.pool.let_go(job.name, reason)
+
+    def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
+        """Tell the trials of a run how it ended, and put the next one into the queue."""
+        if is_retried:
+            return
+        name = outcome.job.name
+        reason = self._to_prune.pop(name, "")
+        for trial in self._at_work.pop(name):
+            if outcome.state == "finished" or outcome.state == "diverged":
+                self._settle(trial, outcome.job.folder)
+            elif outcome.state == "failed":
+                self._fail(trial, outcome.reason)
+            elif reason and outcome.reason == reason:
+                self._pruned[name] = reason
+                self._prune(trial, reason)
+            # else the command was stopped: the trial goes on at its next start
+        assert self.pool is not None
+        if not self.pool.stop_reason and (job := self.next_job()) is not None:
+            self.pool.add(job)
+
+    def stopping(self, reason: str) -> None: ...
+
+    def _next_trial(self) -> Any:
+        if self._left:
+            return self._left.pop(0)
+        if self._budget < 1 or (self.settings.sampler == "grid" and not num_waiting(self.study)):
+            return None
+        self._budget -= 1
+        return self.study.ask(self.space.distributions)
+
+    def _settle(self, trial: Any, folder: RunFolder) -> None:
+        """Tell a trial what its run has reached."""
+        result = folder.result()
+        value = result["metrics"].get(self.settings.objective)
+        if result["state"] == "finished" and value is not None:
+            self.study.tell(trial, value)
+        else:
+            self._prune(trial, result.get("reason") or f"it has no {self.settings.objective}")
+
+    def _prune(self, trial: Any, reason: str) -> None:
+        trial.set_user_attr("reason", reason)
+        self.study.tell(trial, state=_state("PRUNED"))
+
+    def _fail(self, trial: Any, reason: str) -> None:
+        self.num_failed += 1
+        trial.set_user_attr("reason", reason)
+        self.study.tell(trial, state=_state("FAIL"))
+
+
+def _pruned_runs(study: Any) -> dict[str, str]:
+    """Runs that a pruner has stopped, and why; those that diverged have a result."""
+    trials = study.get_trials(deepcopy=False, states=(_state("PRUNED"),))
+    return {t.user_attrs["folder"]: t.user_attrs["reason"] for t in trials
+            if t.user_attrs.get("reason", "").startswith("pruned")}  # fmt: skip
+
+
+def _state(name: str) -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState[name]

@@ -1,0 +1,51 @@
+"""How many runs there is room for at once, and what pins each of them to its device."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from mnist_seq.config import Config
+
+Slots = list[dict[str, str]]  # environment of each slot
+
+
+def open_slots(
+    configs: Sequence[Config], *, workers: int | Literal["auto"] = "auto", per_device: int = 1
+) -> Slots:
+    """One environment for each run that goes at once: cores / threads of them, or GPUs * per_device.
+
+    Args:
+        workers: how many at once, whatever the machine has.
+    """
+    devices = {config.device.name for config in configs}
+    num_gpus = _num_gpus() if devices & {"auto", "cuda"} else 0
+    if num_gpus:
+        slots = gpu_slots(num_gpus, per_device)
+    else:
+        threads = max((config.device.threads for config in configs), default=1)
+        slots = [{} for _ in range(max(1, cores() // threads))]
+    return slots if workers == "auto" else [slots[i % len(slots)] for i in range(workers)]
+
+
+def gpu_slots(num_devices: int, per_device: int) -> Slots:
+    """Environments that pin each job to one GPU."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = [n for n in visible.split(",") if n] or [str(i) for i in range(num_devices)]
+    return [{"CUDA_VISIBLE_DEVICES": n} for _ in range(per_device) for n in names[:num_devices]]
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _num_gpus() -> int:
+    drivers = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA's, its in WSL, AMD's
+    is_none_there = sys.platform == "linux" and not any(Path(path).exists() for path in drivers)
+    if is_none_there or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return 0  # without a wait for torch
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

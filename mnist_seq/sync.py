@@ -1,0 +1,284 @@
+"""Bring to W&B what is not there: `python -m mnist_seq.sync sweep=outputs/sweeps/<name>`."""
+
+import contextlib
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.paths import conf_dir
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mnist_seq.runs.folder import RunFolder
+    from mnist_seq.tracking.catch_up import Item, Limits
+
+_IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
+_NUM_REASONS = 5  # runs that are named with why they are not there
+
+
+def run(values: Mapping[str, Any], console: "Console") -> bool:
+    """Sync, and say what is where.
+
+    Args:
+        values: the keys of `conf/sync.yaml`.
+
+    Returns:
+        Whether W&B has all of it now.
+
+    Raises:
+        ValueError: there is nothing to sync, no account, or another process is at it.
+    """
+    from mnist_seq.runs.folder import find_runs
+    from mnist_seq.tracking import library
+
+    limits, sources = read_limits(values), _sources(values["sweep"])
+    folders = {
+        folder.path.resolve(): folder
+        for source in sources
+        for folder in find_runs(source)
+        if not any(part.startswith(".") for part in folder.path.relative_to(source).parts)
+    }
+    if not folders:
+        raise ConfigError(
+            f"a sync needs run folders, and {', '.join(map(str, sources))} holds none; train some: "
+            "python -m mnist_seq.train -m seed=0,1,2"
+        )
+    os.environ.update(library.environment(sources[0].resolve()))
+    os.environ.pop("WANDB_SERVICE", None)
+    os.environ.pop("WANDB_MODE", None)  # offline is what this command is there to end
+    try:
+        is_known = library.has_credentials(verify=False)
+    except Exception as error:
+        raise ConfigError(library.reason(error)) from None
+    if not is_known:
+        raise ConfigError(
+            "W&B wants an account: no credentials; run `wandb login`, or set WANDB_API_KEY"
+        )
+    with contextlib.ExitStack() as stack:
+        for home in sorted({_home(folder) for folder in folders.values()}):
+            stack.enter_context(_held(home))
+        return _bring(list(folders.values()), values, limits, console)
+
+
+def _bring(
+    folders: Sequence["RunFolder"], values: Mapping[str, Any], limits: "Limits", console: "Console"
+) -> bool:
+    from mnist_seq.tracking.catch_up import catch_up, read
+
+    project, entity = ("" if values[k] == "auto" else str(values[k]) for k in ("project", "entity"))
+    items, unread = [], []
+    for folder in folders:
+        try:
+            items.append(read(folder, project=project, entity=entity))
+        except (ValueError, OSError) as error:
+            unread.append(f"{folder.path}: {error}")
+    with _progress(len(items), console) as tell:
+        catch_up(items, limits, tell)
+    missing = [f"{i.folder.path}: {i.reason}" for i in items if i.how == "missing"] + unread
+    for line in missing[:_NUM_REASONS]:
+        _say(console, f"not there: {line}")
+    _say(console, last_line(items, len(missing)))
+    return not missing
+
+
+def last_line(items: Sequence["Item"], num_missing: int) -> str:
+    """What is where."""
+    count = Counter(item.how for item in items)
+    num_there = sum(count.values()) - count["missing"]
+    words = {"there": "were there", "replayed": "sent from offline files", "rebuilt": "rebuilt"}
+    parts = [f"{count[how]} {text}" for how, text in words.items() if count[how]]  # type: ignore[index]
+    urls = sorted({item.url.rpartition("/runs/")[0] for item in items if item.url})
+    where = f" in {', '.join(urls)}" if urls else ""
+    how = f" ({', '.join(parts)})" if parts else ""
+    rest = "; the same command tries again" if num_missing else ""
+    return (
+        f"W&B: {num_there} of {num_there + num_missing} runs complete{where}{how}, "
+        f"{num_missing} not{rest}"
+    )
+
+
+def read_limits(values: Mapping[str, Any]) -> "Limits":
+    """Check the keys of `conf/sync.yaml` that say how hard to try.
+
+    Raises:
+        ConfigError: a wrong type or an impossible value.
+    """
+    from mnist_seq.tracking.catch_up import Limits
+
+    for key in ("workers", "tries"):
+        if type(values[key]) is not int or values[key] < 1:
+            raise ConfigError(f"{key} must be a whole number, 1 or more: {key}={values[key]}")
+    timeout = values["timeout"]
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 1:
+        raise ConfigError(f"timeout must be a number of seconds, 1 or more: timeout={timeout}")
+    return Limits(values["workers"], values["tries"], float(timeout))
+
+
+def _sources(sweep: object) -> list[Path]:
+    given: list[Any] = sweep if isinstance(sweep, list) else [sweep]
+    if not given or not all(isinstance(path, str) and path for path in given):
+        raise ConfigError(
+            f"sweep must be a folder or a list of them: sweep={sweep}; write "
+            "sweep=outputs/sweeps/<name>"
+        )
+    for path in given:
+        if not Path(path).is_dir():
+            raise ConfigError(
+                f"sweep must be a folder that exists: sweep={path}; see outputs/sweeps"
+            )
+    return [Path(path) for path in given]
+
+
+def _home(folder: "RunFolder") -> Path:
+    """Where the mirror of a run keeps its files and its lock: the sweep's folder or the run's."""
+    from mnist_seq.tracking.source import identify
+
+    with contextlib.suppress(ValueError, OSError):
+        return identify(folder).home
+    return folder.path.resolve()
+
+
+@contextlib.contextmanager
+def _held(home: Path) -> Iterator[None]:
+    """Keep the mirror of a sweep out while this command is at its runs.
+
+    Raises:
+        ConfigError: it is at work.
+    """
+    import filelock
+
+    if not os.access(home, os.W_OK):  # to read alone: nobody is at work there
+        yield
+        return
+    (home / "wandb").mkdir(exist_ok=True)
+    lock = filelock.FileLock(home / "wandb" / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise ConfigError(
+            f"runs are brought to W&B by one process at a time: {home} is being mirrored; wait for "
+            "its sweep to end"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _progress(total: int, console: "Console") -> Iterator[Callable[["Item"], None]]:
+    """A bar on a terminal, else a line each time that a tenth is through."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    count = 0
+    if console.is_terminal:
+        columns = (TextColumn("W&B"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("W&B", total=total)
+            yield lambda item: bar.advance(task)
+        return
+
+    def tell(item: "Item") -> None:
+        nonlocal count
+        count += 1
+        if count % max(1, total // 10) == 0 or count == total:
+            _say(console, f"[{count}/{total}] {item.how} {item.identity.name}")
+
+    yield tell
+
+
+def _say(console: "Console", text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="sync")
+def _job(cfg: DictConfig) -> None:
+    try:
+        _sync(cfg)
+    except (ValueError, OSError) as error:  # here: Hydra would print the overrides before it
+        if _IS_DEBUG:
+            raise
+        _refuse(str(error))
+
+
+def _sync(cfg: DictConfig) -> None:
+    from rich.console import Console
+
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise ConfigError(
+            f"{missing[0]} must be given: {missing[0]}=???; write sweep=outputs/sweeps/<name>"
+        )
+    values = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(values, dict)
+    if not run({str(key): value for key, value in values.items()}, Console()):
+        _leave(1)
+    _leave(0)
+
+
+def main() -> None:
+    """Console entry: Hydra's command line, its errors in one line each."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if {"-m", "--multirun"} & set(sys.argv[1:]):
+        _refuse("a sync runs no sweep; leave out -m, and name several folders as sweep=[a,b]")
+    sys.argv[1:] = [_quoted(word) for word in sys.argv[1:]]
+    if _IS_DEBUG:
+        _job()
+        return
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and we say it in one line
+    try:
+        _job()
+    except (HydraException, OmegaConfBaseException) as error:
+        _refuse(_one_line(error))
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr, flush=True)
+        _leave(130)
+
+
+def _quoted(word: str) -> str:
+    """An override whose value, a path, Hydra's grammar takes as it was typed."""
+    key, equals, value = word.partition("=")
+    if key != "sweep" or not equals or value[:1] in ("'", '"', "["):
+        return word
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{escaped}'"
+
+
+def _one_line(error: Exception) -> str:
+    from mnist_seq.config import hydra_errors
+
+    if match := re.search(r"Could not override '([^']+)'", str(error)):
+        from mnist_seq.config.parse import suggestion
+
+        known = [str(key) for key in OmegaConf.load(conf_dir() / "sync.yaml")]
+        keys = [key for key in known if key not in ("defaults", "hydra")]
+        near = suggestion(match[1], keys) or f"; the keys are {', '.join(keys)}"
+        return f"no code reads {match[1]}{near}"
+    return hydra_errors.one_line(error)
+
+
+def _leave(code: int) -> None:
+    """End now: wandb's own end waits for what has been given up on."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _refuse(text: str) -> None:
+    print(f"mnist_seq: {text}", file=sys.stderr, flush=True)
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Brings runs to W&B that are not there, or not whole, from their files and folders."""
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.tracking import held, library, offline_file, source, status
+from mnist_seq.tracking.held import Held
+from mnist_seq.tracking.remote_run import RemoteRun
+from mnist_seq.tracking.source import Identity, Tracker
+
+REPLAY_BATCH = 20  # files a call of `wandb sync`, whose start takes a second
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+
+_SHORT = ("failed", "interrupted")  # of a result
+
+How = Literal["there", "replayed", "rebuilt", "missing"]
+
+
+@dataclass
+class Item:
+    """A run that W&B is to have.
+
+    Attributes:
+        how: how it got there; "missing" until the server has shown all of its rows and its end.
+        reason: why it is missing.
+    """
+
+    folder: RunFolder
+    tracker: Tracker
+    identity: Identity
+    how: How = "missing"
+    reason: str = ""
+    url: str = ""
+
+    @property
+    def project(self) -> str:
+        return held.path_of(self.tracker.project, self.tracker.entity)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How hard to try.
+
+    Attributes:
+        workers: runs at once.
+        tries: waves; a pause that doubles lies between two.
+        timeout: seconds that the server gets for an answer, and to take the end of a run.
+    """
+
+    workers: int = 4
+    tries: int = 5
+    timeout: float = 30.0
+
+
+def read(folder: RunFolder, *, project: str = "", entity: str = "") -> Item:
+    """A run that W&B is to have.
+
+    Args:
+        project, entity: where to, instead of where its config says.
+
+    Raises:
+        ValueError, OSError: the folder holds no run that can be read.
+    """
+    tracker = Tracker.read(folder.record().get("config", {}).get("tracker", {}))
+    known = status.recorded(folder)
+    tracker = replace(
+        tracker,
+        project=project or known.get("project") or tracker.project,
+        entity=entity or known.get("entity") or tracker.entity,
+    )
+    return Item(folder, tracker, source.identify(folder))
+
+
+def catch_up(items: Sequence[Item], limits: Limits, tell: Callable[[Item], None]) -> None:
+    """Bring runs to W&B: replay their whole offline files, rebuild the others, and ask the server.
+
+    May be repeated and interrupted at any point: what the server has is asked first, and only what
+    it lacks is sent.
+
+    Args:
+        tell: called once for each run that is through, or given up; by one thread.
+    """
+    pause = FIRST_PAUSE_S
+    told: set[int] = set()
+    for attempt in range(limits.tries):
+        todo = [item for item in items if item.how == "missing"]
+        if not todo:
+            break
+        if attempt:
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+            library.restart()  # the id of a run that failed to open is in use until then
+        _wave(todo, limits)
+        for item in todo:
+            if item.how != "missing":
+                told.add(id(item))
+                tell(item)
+    for item in items:
+        if id(item) not in told and item.how == "missing":
+            tell(item)
+
+
+def _wave(todo: Sequence[Item], limits: Limits) -> None:
+    """Try once for each run; the first failure of the server ends it."""
+    try:
+        found = _look(todo, limits)
+        _judge(todo, found, "there")
+        absent = [i for i in todo if i.how == "missing" and i.identity.id not in found]
+        replayable = [item for item in absent if _whole_file(item) is not None]
+        if replayable:
+            _replay(replayable)
+            found |= _look(replayable, limits)
+            _judge(replayable, found, "replayed")
+        _rebuild([item for item in todo if item.how == "missing"], found, limits)
+    except Exception as error:  # the server fails in many ways; the next wave asks again
+        for item in todo:
+            if item.how == "missing":
+                item.reason = item.reason or library.reason(error)
+
+
+def _look(items: Sequence[Item], limits: Limits) -> dict[str, Held]:
+    return held.look([(i.project, i.identity.id) for i in items], timeout=limits.timeout)
+
+
+def _judge(items: Sequence[Item], found: dict[str, Held], how: How) -> None:
+    """Find out which runs the server has whole, and note it in their folders."""
+    for item in items:
+        there = found.get(item.identity.id)
+        if there is None:
+            continue
+        item.reason = lack(item.folder, there)
+        if not item.reason:
+            item.how, item.url = how, there.url
+            _record(item)
+
+
+def lack(folder: RunFolder, there: Held) -> str:
+    """What the server lacks of a run, or ""."""
+    steps = [int(row["step"]) for row in source.rows(folder)]
+    if there.steps != steps:
+        if there.steps != steps[: len(there.steps)]:
+            return (
+                f"the server holds rows of another run (steps {there.steps[:3]}..., here "
+                f"{steps[:3]}...): delete {there.url} there, and sync again"
+            )
+        return f"the server has {len(there.steps)} of {len(steps)} rows"
+    end = source.ending(folder)
+    said = there.summary.get("state")
+    if end.exit_code:  # failed or interrupted: who ended it knew better than its files do
+        is_same = there.state in ("failed", "crashed", "killed") and said in _SHORT
+        return "" if is_same else f"the server says {there.state}, and the run is {end.state}"
+    if there.state != "finished" or said != end.state:
+        return f"the server says {there.state} ({said}), and the run is {end.state}"
+    missing = [key for key in source.summary(folder, end) if key not in there.summary]
+    return f"the server lacks {', '.join(missing)}" if missing else ""
+
+
+def _whole_file(item: Item) -> Path | None:
+    num_rows = len(source.rows(item.folder))
+    for path in offline_file.files_of(item.identity.home, item.identity.id)[-1:]:
+        if not path.with_suffix(".wandb.synced").exists() and offline_file.is_whole(
+            path, num_rows=num_rows
+        ):
+            return path
+    return None
+
+
+def _replay(items: Sequence[Item]) -> None:
+    """Send offline files by W&B's own command; what came of it, the server tells."""
+    for start in range(0, len(items), REPLAY_BATCH):
+        files = [_whole_file(item) for item in items[start : start + REPLAY_BATCH]]
+        paths = [str(path.parent) for path in files if path is not None]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [sys.executable, "-m", "wandb", "sync", *paths],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=60 + 10 * len(paths),
+            )
+
+
+def _rebuild(items: Sequence[Item], found: dict[str, Held], limits: Limits) -> None:
+    """Send what the server lacks of each run, from its folder."""
+    stopped: list[Exception] = []
+
+    def rebuild(item: Item) -> None:
+        if stopped:
+            return
+        try:
+            with tempfile.TemporaryDirectory(prefix="mnist_seq-") as scratch:
+                _send(item, Path(scratch), limits)
+        except Exception as error:  # the next wave tries again, when the server has had a rest
+            item.reason = library.reason(error)
+            stopped.append(error)
+
+    mendable = [i for i in items if "of another run" not in i.reason]
+    with ThreadPoolExecutor(limits.workers) as pool:
+        list(pool.map(rebuild, mendable))
+    _judge(mendable, _look(mendable, limits), "rebuilt")
+
+
+def _send(item: Item, scratch: Path, limits: Limits) -> None:
+    identity = replace(item.identity, home=scratch)
+    remote = RemoteRun(replace(item.tracker, finish=limits.timeout), identity, "online")
+    remote.send(source.rows(item.folder))
+    remote.finish(item.folder, source.ending(item.folder))
+    if fault := remote.fault("online"):
+        raise RuntimeError(fault)
+
+
+def _record(item: Item) -> None:
+    values: dict[str, Any] = {
+        "id": item.identity.id, "mode": "online", "url": item.url, "state": "synced",
+        "project": item.tracker.project, "entity": item.tracker.entity, "tags": item.identity.tags,
+    }  # fmt: skip
+    if {**status.recorded(item.folder), **values} != status.recorded(item.folder):
+        with contextlib.suppress(OSError, ValueError):  # a folder to read alone
+            status.record(item.folder, status.Status(**values))

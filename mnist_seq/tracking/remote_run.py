@@ -1,0 +1,179 @@
+"""One run in W&B, as the wandb package sees it: opened, given its rows and its end."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from mnist_seq.runs.events import Ended, Samples
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.tracking import library, offline_file, source
+from mnist_seq.tracking.source import Identity, Tracker
+
+INIT_SECONDS = 10.0  # until a server must have taken a new run
+FLUSH_SECONDS = 3.0  # until an offline file is whole: finish() does not wait for its last bytes
+
+Row = dict[str, Any]
+
+
+class RemoteRun:
+    """An open run of W&B's.
+
+    The last row is kept open, for the charts of the end go into it: each row of the history is an
+    evaluation, and the server has as many rows as metrics.jsonl has lines.
+
+    Args:
+        mode: online it goes on from what W&B has; an offline file begins anew, and is complete.
+
+    Attributes:
+        num_sent: rows that it holds, the one that is kept open included.
+
+    Raises:
+        Exception: wandb fails in many ways.
+    """
+
+    def __init__(
+        self, tracker: Tracker, identity: Identity, mode: Literal["online", "offline"]
+    ) -> None:
+        self._tracker, self._identity = tracker, identity
+        _check_writable(identity.home / "wandb")
+        self.wandb = library.load()
+        self.run: Any = self.wandb.init(
+            project=tracker.project,
+            entity=None if tracker.entity == "default" else tracker.entity,
+            group=identity.group or None,
+            job_type=identity.job_type,
+            id=identity.id,
+            name=identity.name,
+            tags=identity.tags,
+            config=identity.config,
+            dir=str(identity.home),
+            mode=mode,
+            resume="allow" if mode == "online" else None,
+            reinit="create_new",  # never touches another run that is open
+            settings=_settings(tracker),
+        )
+        # A row more by the charts of an earlier end does no harm: rows are told by their number
+        self.num_sent: int = self.run.starting_step if self.run.resumed else 0
+        self._first = self.num_sent
+        self._fault = ""
+        self.run.define_metric("step")
+        self.run.define_metric("*", step_metric="step")
+        self.path = Path(self.run.dir).parent
+        if mode == "offline":
+            self._remove_older_files()
+
+    def send(self, rows: Sequence[Row]) -> None:
+        """Pass on the rows that W&B lacks.
+
+        Args:
+            rows: all rows of the run so far.
+        """
+        for number in range(self.num_sent, len(rows)):
+            self.run.log(rows[number], step=number)  # a row with a number stays open
+        self.num_sent = max(self.num_sent, len(rows))
+
+    def finish(self, folder: RunFolder, end: Ended) -> None:
+        """Tell W&B how the run ended.
+
+        Raises:
+            TimeoutError: the server did not take it in time; it lies on the disk.
+        """
+        charts = self._charts(folder)
+        if charts or self.num_sent > self._first:
+            # Closes the last row, whose values would else take the place of the summary's
+            self.run.log(charts, step=max(self.num_sent - 1, self._first), commit=True)
+        self.run.summary.update(source.summary(folder, end))
+        if (samples := source.samples(folder)) is not None:
+            self.run.summary.update({"samples": self._table(samples)})
+        if self._tracker.artifact and end.state == "finished":
+            try:
+                self._send_model(folder, end)
+            except Exception as error:  # the run itself is to end in order all the same
+                self._fault = library.reason(error)
+        try:
+            self.run.finish(exit_code=end.exit_code)
+        except TimeoutError:
+            raise TimeoutError(
+                f"the server did not take it within {self._tracker.finish:g} s (tracker.finish)"
+            ) from None
+
+    def fault(self, mode: str) -> str:
+        """Why some of a finished run is nowhere, which wandb does not say; "" where all is well."""
+        if self._fault:
+            return self._fault
+        if mode == "online":
+            return library.fault_in(Path(self.run.settings.log_internal))
+        deadline = time.monotonic() + FLUSH_SECONDS
+        file = self.path / f"run-{self._identity.id}.wandb"
+        while not offline_file.is_whole(file, num_rows=self.num_sent):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
+            return ""
+        return f"{self.path} is cut off; is the disk full?"
+
+    def _remove_older_files(self) -> None:
+        """Remove offline files of this id that the new one replaces, being complete.
+
+        `wandb sync` would append the one to the other. A file that has been synced stays.
+        """
+        for old in self.path.parent.glob(f"offline-run-*-{self._identity.id}"):
+            if old != self.path and not any(old.glob("*.synced")):
+                shutil.rmtree(old)
+
+    def _charts(self, folder: RunFolder) -> dict[str, Any]:
+        if (found := source.predictions(folder)) is None:
+            return {}
+        labels, guesses = found
+        chart = self.wandb.plot.confusion_matrix(
+            y_true=labels.tolist(),
+            preds=guesses.tolist(),
+            class_names=[str(i) for i in range(max(*labels.tolist(), *guesses.tolist(), 9) + 1)],
+            title="confusion on test",
+        )
+        return {"test/confusion": chart}
+
+    def _table(self, samples: Samples) -> Any:
+        found = zip(samples.images, samples.labels, samples.predictions, strict=True)
+        return self.wandb.Table(
+            columns=["image", "label", "prediction"],
+            data=[[self.wandb.Image(image), int(a), int(b)] for image, a, b in found],
+        )
+
+    def _send_model(self, folder: RunFolder, end: Ended) -> None:
+        artifact = self.wandb.Artifact(
+            f"model-{self._identity.id}", type="model", metadata=dict(end.metrics)
+        )
+        artifact.add_file(str(folder.model_path), name="model.pt")
+        self.run.log_artifact(artifact)
+
+
+def _settings(tracker: Tracker) -> dict[str, Any]:
+    return {
+        "console": "off",
+        "silent": True,
+        "symlink": False,
+        "disable_code": True,
+        "disable_git": True,  # run.json has the commit
+        "x_save_requirements": False,  # takes 4 times as long as all the rest
+        "x_transaction_log_flush_interval": 1.0,  # a killed process loses 1 s, not all
+        "init_timeout": INIT_SECONDS,
+        "finish_timeout": tracker.finish,
+        "finish_timeout_raises": True,
+    }
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder that wandb would silently replace by one in /tmp.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = folder / f".{uuid.uuid4().hex}"
+    trial.write_bytes(b"")
+    trial.unlink()

@@ -1,0 +1,169 @@
+"""A run folder as W&B shall show it: everything that is mirrored is read from here.
+
+So a run looks the same in W&B whether it was mirrored while it ran, or brought there a week later.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from mnist_seq.runs.events import Ended, Samples, State
+from mnist_seq.runs.folder import RunFolder
+
+INTERRUPTED = 130  # exit code of a run that was stopped, where nobody knows by what
+# What run.json says of where the numbers come from, and a report needs
+_FACTS = ("config_hash", "data", "device", "code", "versions", "host", "created", "overrides")
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """The run's `tracker` group, as run.json has it."""
+
+    mode: Literal["auto", "online", "offline", "disabled"]
+    project: str
+    entity: str
+    tags: tuple[str, ...]
+    artifact: bool
+    finish: float
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Tracker | None":
+        """None where the run is not to be mirrored while it runs."""
+        values = record.get("config", {}).get("tracker", {})
+        return cls.read(values) if values.get("name") == "wandb" else None
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> "Tracker":
+        """From a `tracker` group; a key that an older run lacks has the value of conf/."""
+        return cls(
+            values.get("mode", "auto"),
+            values.get("project", "mnist_seq"),
+            values.get("entity", "default"),
+            tuple(values.get("tags", ())),
+            values.get("artifact", False),
+            values.get("finish", 30.0),
+        )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is called in W&B, and what it starts with."""
+
+    id: str
+    name: str
+    group: str
+    job_type: str
+    tags: list[str]
+    config: dict[str, Any]
+    home: Path  # wandb makes its folder `wandb` in here
+
+
+def identify(
+    folder: RunFolder, *, tags: tuple[str, ...] = (), started: Mapping[str, Any] | None = None
+) -> Identity:
+    """Name, group and config of a run that has begun.
+
+    Args:
+        tags: beside those of its cell, its data, its arm and its config.
+        started: num_params and num_steps, while there is no result to read them from.
+
+    Raises:
+        ValueError: run.json is damaged, or not of this project.
+    """
+    record = folder.record()
+    try:
+        config = dict(record["config"])
+        sweep, cell, data = config["sweep"]["name"], config["model"]["name"], config["data"]["name"]
+        config_hash = record["config_hash"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder.record_path} must hold a run's config: {error} is missing"
+        ) from None
+    path = folder.path.resolve()
+    group = sweep if path.parent.name == sweep else ""
+    known = record.get("wandb", {})
+    facts = {key: record[key] for key in _FACTS if key in record}
+    config["run"] = {"folder": str(path), **facts, **(started or _counts(folder))}
+    arm = [f"arm:{config['arm']}"] if config.get("arm", "none") != "none" else []
+    own = config["tracker"].get("tags", [])
+    return Identity(
+        id=known.get("id") or run_id(config_hash, path),
+        name=str(record.get("name", cell))[:128],  # the longest that W&B takes
+        group=group[:128],
+        job_type="train",
+        tags=list(dict.fromkeys([cell, data, *arm, *own, *known.get("tags", ()), *tags])),
+        config=config,
+        home=path.parent if group else path,
+    )
+
+
+def run_id(config_hash: str, path: Path) -> str:
+    """The W&B id of a run: the same each time that this config runs in this folder."""
+    return hashlib.sha256(f"{config_hash} {path}".encode()).hexdigest()[:16]
+
+
+def _counts(folder: RunFolder) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        result = folder.result()
+        return {"num_params": result["num_params"], "num_steps": result["steps"]}
+    return {}
+
+
+def rows(folder: RunFolder) -> list[dict[str, Any]]:
+    """The evaluations so far, one row of W&B's history each. What was not a number is left out."""
+    return [
+        {key: value for key, value in row.items() if value is not None}
+        for row in folder.metrics()
+        if "step" in row
+    ]
+
+
+def ending(folder: RunFolder, said: Ended | None = None) -> Ended:
+    """How a run ended: by its result if it has one, else by what was said, else by its files."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        result = folder.result()
+        state: State = "diverged" if result["state"] == "diverged" else "finished"
+        reason, seconds = result.get("reason", ""), result["seconds"]
+        return Ended(state, 0, reason, result["metrics"], result.get("best", {}), seconds)
+    if said is not None and said.state in ("failed", "interrupted"):
+        return said
+    with contextlib.suppress(OSError):
+        lines = folder.error().strip().splitlines()
+        return Ended("failed", 1, lines[-1][:300] if lines else "")
+    return Ended("interrupted", INTERRUPTED, "its process ended without a word")
+
+
+def summary(folder: RunFolder, end: Ended) -> dict[str, Any]:
+    """Last and best values, parameters, time, device and end state of a run."""
+    best = {f"best/{key.removeprefix('best/')}": value for key, value in end.best.items()}
+    values = {**end.metrics, **best, **_counts(folder), "state": end.state, "reason": end.reason}
+    values["seconds"] = end.seconds or next((row.get("seconds") for row in rows(folder)[::-1]), 0.0)
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        values["device"] = folder.record()["device"]
+    return {key: value for key, value in values.items() if value not in (None, "")}
+
+
+def samples(folder: RunFolder) -> Samples | None:
+    """The first test images with their predictions, where the run has read the test set."""
+    try:
+        with np.load(folder.predictions_path, allow_pickle=False) as file:
+            images: UInt8[np.ndarray, "N 28 28"] = file["image"]
+            return Samples(images, file["label"][: len(images)], file["prediction"][: len(images)])
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+
+
+def predictions(
+    folder: RunFolder,
+) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]] | None:
+    """Labels and predictions of the test examples, where the run has read the test set."""
+    try:
+        return folder.predictions()
+    except (OSError, ValueError, KeyError, EOFError):
+        return None

@@ -1,0 +1,74 @@
+"""The mirror of a sweep: one process and one choice for all of its runs."""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mnist_seq.config import Config, identity, plain
+from mnist_seq.runs.variants import flat, is_baseline
+from mnist_seq.tracking.desk import Desk, Tell
+from mnist_seq.tracking.mirror import SweepMirror, tracker_of
+
+
+@contextlib.contextmanager
+def mirrored(
+    configs: Sequence[Config],
+    home: Path,
+    *,
+    defaults: Callable[[], Mapping[str, Any]],
+    tell: Tell,
+) -> Iterator[list[SweepMirror]]:
+    """Mirror a sweep while the block runs; its end waits for W&B, and says what is where.
+
+    Args:
+        configs: of the runs that are to be launched.
+        home: the sweep's folder.
+        defaults: gives the config of `conf/train.yaml` as it stands, which tells the baselines.
+        tell: called with a level of `logging` and a line.
+
+    Yields:
+        Views to be told what happens in the pool; none where nothing is mirrored.
+    """
+    trackers = [tracker for config in configs if (tracker := tracker_of(config)) is not None]
+    if not trackers:
+        yield []
+        return
+    desk = Desk(home.resolve(), finish=max(t.finish for t in trackers), tell=tell)
+    try:
+        keys = baselines(configs, defaults())
+        tell(logging.INFO, desk.choose(dataclasses.asdict(trackers[0])))
+        yield [SweepMirror(desk, keys)]
+    finally:
+        desk.close()
+        for text in ending_lines(desk, home):
+            tell(logging.INFO, text)
+
+
+def baselines(configs: Sequence[Config], defaults: Mapping[str, Any]) -> frozenset[str]:
+    """Config hashes of the runs that other runs of the sweep are compared with."""
+    variants = {identity(config): flat(plain(config)) for config in configs}
+    different = list({tuple(sorted(map(str, v.items()))): v for v in variants.values()}.values())
+    flat_defaults = flat(defaults)
+    return frozenset(
+        key
+        for key, variant in variants.items()
+        if any(
+            other != variant
+            and is_baseline(variant, other, variants=different, defaults=flat_defaults)
+            for other in different
+        )
+    )
+
+
+def ending_lines(desk: Desk, home: Path) -> list[str]:
+    """How many runs are where, and the command that brings the rest."""
+    counts = {state: desk.states[state] for state in ("synced", "offline", "partial")}
+    said = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    if not said:
+        return []
+    rest = counts["offline"] + counts["partial"]
+    hint = f"; python -m mnist_seq.sync sweep={home} brings the rest" if rest else ""
+    return [f"W&B: {said}{hint}"]

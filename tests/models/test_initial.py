@@ -1,0 +1,110 @@
+"""Initial weights, and sizes."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from mnist_seq.config.reference import default_model
+from mnist_seq.models import Shape
+from mnist_seq.training.count import model_params
+from tests.models.variants import built
+
+# papers.md 1.1: two biases a gate, the head of ten classes included
+TABLE = [
+    (28, 64, 24_714, 18_698, 6_666),
+    (28, 128, 82_186, 61_962, 21_514),
+    (1, 128, 68_362, 51_594, 18_058),
+    (1, 256, 267_786, 201_482, 68_874),
+]
+
+
+@pytest.mark.parametrize(("input_size", "hidden", "lstm", "gru", "rnn"), TABLE)
+def test_parameters_are_counted_as_the_papers_do(
+    input_size: int, hidden: int, lstm: int, gru: int, rnn: int
+) -> None:
+    """The published 68k, 267k and 201k are these."""
+    shape = Shape(784 // input_size, input_size)
+    for name, count in (("lstm", lstm), ("gru", gru), ("rnn", rnn)):
+        assert model_params(default_model(name, hidden=hidden), shape) == count
+
+
+def test_a_coupled_lstm_is_as_large_as_a_gru() -> None:
+    """CIFG drops the forget gate's weights, and no others."""
+    for hidden in (64, 150):
+        cifg = model_params(default_model("lstm", cifg=True, hidden=hidden), Shape(28, 28))
+        assert cifg == model_params(default_model("gru", hidden=hidden), Shape(28, 28))
+
+
+def biases(lstm: nn.Module) -> torch.Tensor:
+    """Sum of both biases of nn.LSTM, by gate: i, f, g, o."""
+    total = lstm.bias_ih_l0 + lstm.bias_hh_l0
+    return total.view(4, -1).detach()
+
+
+@pytest.mark.parametrize("value", [0, 1.0, 2])
+def test_the_forget_bias_is_the_sum_of_torchs_two(value: float) -> None:
+    """Setting both to 1 would start at 2."""
+    lstm = built("lstm", forget_bias=value)
+    assert isinstance(lstm, nn.LSTM)  # torch's kernel still runs it
+    assert (biases(lstm)[1] == value).all()
+    assert (biases(lstm)[[0, 2, 3]] == biases(built("lstm"))[[0, 2, 3]]).all()
+
+
+def test_a_forget_bias_leaves_the_other_weights_alone() -> None:
+    """Runs of one seed differ in that bias only: they stay paired."""
+    for name, weight in built("lstm", forget_bias=1).named_parameters():
+        if name.startswith("weight"):
+            assert torch.equal(weight, built("lstm").get_parameter(name))
+
+
+@pytest.mark.parametrize("time_steps", [28, 784])
+def test_chrono_biases_span_the_sequence(time_steps: int) -> None:
+    """exp(b_f) is uniform up to T - 1, b_i is its negative, all others are 0."""
+    lstm = built("lstm", hidden=2000, shape=Shape(time_steps, 1), forget_bias="chrono")
+    i, f, g, o = biases(lstm)
+    assert (i == -f).all()
+    assert (g == 0).all()
+    assert (o == 0).all()
+    assert 0 <= float(f.min()) <= float(f.max()) <= math.log(time_steps - 1) + 1e-6
+    assert float(f.exp().mean()) == pytest.approx(time_steps / 2, rel=0.05)
+
+
+def test_chrono_differs_from_seed_to_seed() -> None:
+    """Unlike the code of JANET's authors."""
+    a, b = (built("lstm", forget_bias="chrono", seed=seed) for seed in (0, 1))
+    assert not torch.equal(biases(a), biases(b))
+    first, second = (built("janet", seed=seed).cells[0].bias_ih[:3] for seed in (0, 1))
+    assert not torch.equal(first, second)
+    assert (first >= 0).all()
+
+
+@pytest.mark.parametrize("changes", [{}, {"cifg": True}])
+@pytest.mark.parametrize("init", ["orthogonal", "identity"])
+def test_recurrent_weights_are_set_gate_by_gate(init: str, changes: dict[str, bool]) -> None:
+    """Each block is orthogonal; `orthogonal_` on the stack would make them so only together."""
+    layers = built("lstm", hidden=6, init=init, **changes)
+    weight = layers.cells[0].weight_hh if changes else layers.weight_hh_l0
+    eye = torch.eye(6, dtype=torch.float64)
+    for block in weight.split(6):
+        torch.testing.assert_close(block @ block.T, eye, rtol=0, atol=1e-6)
+        assert torch.equal(block, eye) == (init == "identity")
+
+
+def test_irnn_starts_as_a_sum() -> None:
+    """Identity, small inputs, no bias."""
+    irnn = built("irnn", hidden=6)
+    assert torch.equal(irnn.weight_hh_l0, torch.eye(6, dtype=torch.float64))
+    assert float(irnn.weight_ih_l0.detach().abs().max()) < 0.01
+    assert not irnn.bias_ih_l0.any()
+    assert not irnn.bias_hh_l0.any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_torchs"),
+    [({}, True), ({"forget_bias": 1}, True), ({"init": "identity"}, True), ({"cifg": True}, False)],
+)
+def test_a_vanilla_setting_runs_torchs_kernel(changes: dict[str, object], is_torchs: bool) -> None:
+    """Fast where it can be; its weights load in plain PyTorch."""
+    assert isinstance(built("lstm", **changes), nn.LSTM) == is_torchs

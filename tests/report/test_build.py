@@ -1,0 +1,194 @@
+"""The numbers of a report are those of `stats`, and its words follow from the declared rule."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_seq.report.build import Options, build
+from mnist_seq.report.collect import collect
+from mnist_seq.report.errors import CannotCompare
+from mnist_seq.report.value import Report
+from mnist_seq.stats import Rule, judge, paired_comparison, welch_comparison
+from tests.report.sweeps import DEFAULTS, report_of, write_run
+
+
+def values(report: Report, name: str) -> np.ndarray:
+    """A variant's accuracies in percent, by seed."""
+    key = next(v.key for v in report.variants if v.name == name)
+    return np.array([run.value for run in report.runs if run.variant == key])
+
+
+def test_numbers_are_those_of_the_statistics(grid: Path) -> None:
+    """The report adds nothing of its own to what tests/stats has proved."""
+    report = report_of(grid, margin=0.1)
+    names = {v.key: v.name for v in report.variants}
+    family = []
+    for v in report.variants:
+        if not v.is_baseline:
+            a, b = values(report, v.name), values(report, names[v.baseline])  # type: ignore[index]
+            family.append((v, paired_comparison(a, b)))
+    judged = judge([c for _, c in family], Rule(margin=0.1, unit="points"))
+    assert len(family) == 4
+    for (v, c), verdict in zip(family, judged, strict=True):
+        d = v.difference
+        assert d is not None
+        assert (d.difference, d.low, d.high) == (c.difference, c.interval.low, c.interval.high)
+        assert (d.p, d.p_adjusted, v.word) == (verdict.p, verdict.p_adjusted, verdict.word)
+        assert (d.p_better, d.effect_size, d.detectable) == (c.p_better, c.d_z, c.detectable)
+
+
+def test_each_cell_is_compared_with_the_lstm_of_its_width(grid: Path) -> None:
+    report = report_of(grid)
+    assert [(v.name, v.baseline_name) for v in report.variants] == [
+        (f"{cell}, hidden={hidden}", f"lstm, hidden={hidden}")
+        for hidden in (32, 64)
+        for cell in ("lstm", "gru", "rnn")
+    ]
+    assert [v.word for v in report.variants] == ["baseline", "better", "worse"] * 2
+    assert report.headline.startswith("gru, hidden=")
+    assert "of 4 comparisons, 2 better, 2 worse" in report.headline
+
+
+def test_a_baseline_set_by_hand_serves_every_variant(grid: Path) -> None:
+    report = report_of(grid, baseline="model=rnn model.hidden=32")
+    assert {v.baseline_name for v in report.variants} == {"rnn, hidden=32"}
+    with pytest.raises(CannotCompare, match=r"is 2 of them: lstm, hidden=32, lstm, hidden=64"):
+        report_of(grid, baseline="model=lstm")
+    with pytest.raises(CannotCompare, match=r"none of them.*model=mgu seed=0,1,2,3,4"):
+        report_of(grid, baseline="model=mgu")
+
+
+def test_a_pair_is_never_dropped_silently(tmp_path: Path) -> None:
+    """n=3 of 5 pairs, and why the others are none."""
+    for seed in range(5):
+        write_run(tmp_path / "s", "lstm", seed=seed, accuracy=0.9 + seed / 1000)
+        state = {3: "failed", 4: "diverged"}.get(seed, "finished")
+        write_run(tmp_path / "s", "gru", seed=seed, accuracy=0.91 + seed / 990, state=state)
+    gru = report_of(tmp_path / "s").variants[1]
+    assert gru.difference is not None
+    assert gru.difference.n == 3
+    assert gru.difference.pairing == (
+        "paired by seed, n=3 of 5 pairs (seed 3: variant failed; seed 4: variant diverged)"
+    )
+
+
+def test_seeds_that_do_not_pair_are_compared_by_welch_and_it_is_said(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(4):
+        write_run(tmp_path / "s", "lstm", seed=seed, accuracy=0.9 + rng.normal(0, 0.002))
+        write_run(tmp_path / "s", "gru", seed=seed + 4, accuracy=0.92 + rng.normal(0, 0.002))
+    report = report_of(tmp_path / "s")
+    found = report.variants[1].difference
+    want = welch_comparison(values(report, "gru"), values(report, "lstm"))
+    assert found is not None
+    assert not found.is_paired
+    assert (found.difference, found.low) == (want.difference, want.interval.low)
+    assert found.pairing == (
+        "Welch, n=4 and 4: seeds do not pair (0 in common; variant seeds 4-7, baseline seeds 0-3)"
+    )
+
+
+def test_one_seed_gives_a_mean_and_no_verdict(tmp_path: Path) -> None:
+    write_run(tmp_path / "s", "lstm")
+    write_run(tmp_path / "s", "gru", accuracy=0.99)
+    gru = report_of(tmp_path / "s").variants[1]
+    assert (gru.word, gru.n, gru.difference) == ("too few seeds", 1, None)
+    assert math.isnan(gru.sd)
+
+
+def test_a_sweep_of_failures_is_a_report_too(tmp_path: Path) -> None:
+    """The table at a sweep's end must come also where nothing finished."""
+    for seed in range(2):
+        write_run(tmp_path / "s", "lstm", seed=seed, state="diverged")
+        write_run(tmp_path / "s", "gru", seed=seed, state="failed")
+    report = report_of(tmp_path / "s")
+    assert [(v.n, v.diverged, v.failed) for v in report.variants] == [(0, 2, 0), (0, 0, 2)]
+    assert report.headline == "Nothing could be compared: see what is missing"
+
+
+def test_a_missing_baseline_is_named_with_the_command_that_adds_it(tmp_path: Path) -> None:
+    for cell in ("gru", "rnn"):
+        for seed in range(2):
+            write_run(tmp_path / "made_up", cell, 32, seed)
+    report = report_of(tmp_path / "made_up")
+    assert {v.word for v in report.variants} == {"no baseline"}
+    (missing,) = report.missing
+    assert (missing.what, missing.seeds) == ("baseline lstm", (0, 1))
+    assert missing.command.startswith(
+        "python -m mnist_seq.train -m model.hidden=32 model=lstm seed=0,1 sweep.name=made_up"
+    )
+
+
+def test_a_missing_default_is_named_where_there_is_only_the_lstm(tmp_path: Path) -> None:
+    for hidden in (32, 128):
+        write_run(tmp_path / "s", "lstm", hidden, optimizer__lr=0.1)
+    (missing,) = report_of(tmp_path / "s").missing
+    assert missing.what == "baseline hidden=64"
+    assert "model=lstm optimizer.lr=0.1 model.hidden=64 seed=0" in missing.command
+
+
+def test_seeds_that_the_baseline_lacks_are_named(tmp_path: Path) -> None:
+    """Failed ones may be run again; a diverged one is an outcome."""
+    for seed in range(5):
+        write_run(tmp_path / "s", "gru", seed=seed, accuracy=0.9 + seed / 1000)
+    for seed, state in enumerate(("finished", "finished", "failed", "diverged")):
+        write_run(tmp_path / "s", "lstm", seed=seed, accuracy=0.8 + seed / 1000, state=state)
+    (missing,) = report_of(tmp_path / "s").missing
+    assert (missing.what, missing.seeds) == ("baseline lstm", (2, 4))
+    assert "seed=2,4" in missing.command
+
+
+def test_time_to_accuracy_counts_the_seeds_that_never_got_there(tmp_path: Path) -> None:
+    """A median over those that did would favour a variant whose slow seeds fail."""
+    for seed, accuracy in enumerate((0.99, 0.99, 0.95)):
+        write_run(tmp_path / "s", seed=seed, accuracy=accuracy, num_evaluations=8)
+    (lstm,) = report_of(tmp_path / "s").variants
+    assert [r.text for r in lstm.reached] == ["2 of 3 reached", "2 of 3 reached"]
+    assert lstm.reached[0].num_reached == 2
+    assert lstm.reached[0].median == max(lstm.reached[0].times)
+
+
+def test_mean_curves_go_no_further_than_all_runs(tmp_path: Path) -> None:
+    """Beyond, a mean would be one of the survivors."""
+    for seed, number in enumerate((3, 5)):
+        write_run(tmp_path / "s", seed=seed, num_evaluations=number)
+    report = report_of(tmp_path / "s")
+    assert report.curves is not None
+    assert [p.step for p in report.curves.means[0]] == [10, 20, 30]
+    assert [len(curve.steps) for curve in report.curves.runs] == [3, 5]
+
+
+def test_runs_of_different_code_are_warned_of(tmp_path: Path) -> None:
+    for seed, code in enumerate("ab"):
+        run = write_run(tmp_path / "s", seed=seed)
+        run.update_record(code={"hash": code * 64, "commit": "", "is_dirty": code == "b"})
+    warnings = " ".join(report_of(tmp_path / "s").warnings)
+    assert "2 versions of the code: aaaaaaaaaaaa (1 runs), bbbbbbbbbbbb (1 runs)" in warnings
+    assert "1 of 2 runs come from code with uncommitted changes" in warnings
+
+
+def test_losses_are_better_when_lower(grid: Path) -> None:
+    report = report_of(grid, metric="test/loss")
+    assert report.metric.unit == ""
+    assert [v.word for v in report.variants] == ["baseline", "better", "worse"] * 2
+    with pytest.raises(CannotCompare, match=r"metric must be one of .*test/accuracy"):
+        report_of(grid, metric="test/acuracy")
+
+
+@pytest.mark.parametrize(
+    "options", [{"margin": 0.0}, {"margin": -1.0}, {"level": 95.0}, {"alpha": 0.0}]
+)
+def test_an_impossible_rule_is_refused(grid: Path, options: dict[str, float]) -> None:
+    with pytest.raises(CannotCompare, match=next(iter(options))):
+        report_of(grid, **options)
+
+
+def test_the_table_alone_has_the_same_numbers(grid: Path) -> None:
+    """What ends a sweep is what the report says later."""
+    whole = report_of(grid)
+    table = build(collect([grid]), Options(), defaults=DEFAULTS, is_table_only=True)
+    assert table.predictions is None
+    assert [v.mean for v in whole.variants] == [v.mean for v in table.variants]
+    assert [v.verdict for v in whole.variants] == [v.verdict for v in table.variants]

@@ -1,0 +1,122 @@
+"""Figures say what they show; their pixels are looked at by people, not by tests."""
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_seq.report import charts, style
+from mnist_seq.report.figures import Drawing, all_figures, panel_specifications, whole
+from mnist_seq.report.value import Report
+from tests.report.sweeps import report_of
+
+
+@pytest.fixture(scope="module")
+def report(grid: Path) -> Report:
+    return report_of(grid, margin=0.1, thresholds=(0.9, 0.95))
+
+
+def test_every_figure_is_drawn_for_a_grid(report: Report) -> None:
+    figures = {figure.name: len(figure.panels) for figure in all_figures(report)}
+    assert figures == {
+        "differences": 1, "learning_curves": 2, "costs": 2, "factors": 1, "thresholds": 2,
+        "confusions": 6,
+    }  # fmt: skip
+
+
+def test_pictures_are_written_without_a_browser(report: Report, tmp_path: Path) -> None:
+    written = Drawing(all_figures(report), tmp_path / "figures").finish()
+    for name, caption in written:
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+        svg = (tmp_path / name).with_suffix(".svg").read_text()
+        assert svg.startswith("<svg")
+        assert "NaN" not in svg
+        assert caption.endswith(".")
+
+
+def test_axes_have_titles_and_units(report: Report) -> None:
+    """A chart is passed around without its page."""
+    titles = set()
+    for figure in all_figures(report):
+        for node in nodes(whole(figure)):
+            for axis in ("x", "y"):
+                title = node.get("encoding", {}).get(axis, {}).get("title")
+                titles |= {title} if title else set()
+    assert {"valid accuracy (%)", "training (steps)", "training time (s)", "test accuracy (%)",
+            "difference in test accuracy to the baseline (points)"} <= titles  # fmt: skip
+
+
+def test_a_cell_looks_the_same_in_every_figure(report: Report) -> None:
+    """Colour, marker and dash are one fact in one place."""
+    for figure in all_figures(report):
+        for _, specification in panel_specifications(figure):
+            for node in nodes(specification):
+                scale = node.get("encoding", {}).get("color", {}).get("scale")
+                if scale:
+                    assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
+                        cell: style.CELLS[cell].color for cell in ("lstm", "gru", "rnn")
+                    }
+
+
+def test_cells_are_told_apart_in_grey_and_by_marker() -> None:
+    every = [*style.CELLS.values(), *style.FURTHER]
+    assert len({s.marker for s in every}) == len(every)
+    assert len({s.dash for s in every}) == len(every)
+    assert len({s.color for s in every}) == len(every)
+    light = sorted(lightness(s.color) for s in style.CELLS.values())
+    assert all(b - a > 10 for a, b in pairwise(light))
+
+
+def test_a_new_cell_gets_a_look_of_its_own_and_changes_no_other() -> None:
+    styles = style.cell_styles(["mgu", "gru", "lstm", "indrnn"])
+    assert list(styles) == ["lstm", "gru", "indrnn", "mgu"]
+    assert styles["gru"] == style.CELLS["gru"]
+    assert len({s.color for s in styles.values()}) == 4
+
+
+def test_charts_are_thinned_but_keep_their_ends(report: Report) -> None:
+    from mnist_seq.report.curves import _thinned
+
+    assert _thinned(list(range(10)), 4) == [0, 4, 8, 9]
+    assert _thinned(list(range(9)), 4) == [0, 4, 8]
+    assert _thinned([1, 2], 9) == [1, 2]
+
+
+def test_specifications_are_plain_json_of_altairs_schema(report: Report) -> None:
+    """Validation is off in use for speed; here it is on."""
+    import altair as alt
+
+    for figure in all_figures(report):
+        for panel in figure.panels:
+            json.dumps(panel.tables.rows, allow_nan=False)
+            (panel.live or panel.chart).to_dict(validate=True)
+    assert charts.CONFIG["background"] == "transparent"
+    assert alt.SCHEMA_VERSION.startswith("v6")
+
+
+def test_a_drawing_that_fails_says_why(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mnist_seq.report.draw", str(tmp_path)]
+    done = subprocess.run(command, input='{"x": {"mark": 3}}', capture_output=True, text=True)
+    assert done.returncode != 0
+    assert done.stderr
+
+
+def nodes(value: Any) -> list[dict[str, Any]]:
+    """All objects inside a specification."""
+    if isinstance(value, list):
+        return [node for child in value for node in nodes(child)]
+    if isinstance(value, dict):
+        return [value, *(node for child in value.values() for node in nodes(child))]
+    return []
+
+
+def lightness(color: str) -> float:
+    """CIE L* of a colour, 0 to 100."""
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    y = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return 116 * y ** (1 / 3) - 16

@@ -1,0 +1,85 @@
+"""A comparison never mixes what cannot be compared, and never counts one run twice."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_seq.report.errors import CannotCompare
+from tests.report.sweeps import report_of, write_run
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("data.name", {"data__name": "kmnist"}),
+        ("data.sequence", {"data__sequence": "columns"}),
+        ("data.valid", {"data__valid": 1000}),
+        ("data.limit", {"data__limit": 100}),
+        ("training.epochs", {"training__epochs": 2}),
+        ("data.fingerprint", {"data": {"fingerprint": "e" * 64}}),
+        ("data.permutation", {"data": {"permutation": "p" * 64}}),
+        ("data.num_train", {"data": {"num_train": 7}}),
+        ("data.split", {"data": {"split": "5" * 64}}),
+    ],
+)
+def test_mixtures_are_refused_by_the_key(tmp_path: Path, key: str, change: dict[str, Any]) -> None:
+    """A difference between tasks or budgets is no difference between cells."""
+    write_run(tmp_path / "s", "lstm", seed=0)
+    write_run(tmp_path / "s", "gru", seed=0, **change)
+    with pytest.raises(CannotCompare, match=rf"{key} differs.*where='{key}=") as refused:
+        report_of(tmp_path / "s")
+    assert "\n" not in str(refused.value)
+
+
+def test_where_parts_what_may_not_be_mixed(tmp_path: Path) -> None:
+    """Whoever sweeps budgets on purpose compares within each."""
+    for epochs in (1, 2):
+        for cell in ("lstm", "gru"):
+            for seed in range(3):
+                write_run(tmp_path / "s", cell, seed=seed, accuracy=0.9 + seed * epochs / 100,
+                          training__epochs=epochs)  # fmt: skip
+    report = report_of(tmp_path / "s", where="training.epochs=2")
+    assert sum(v.n for v in report.variants) == 6
+    assert report.notes == ("only runs with training.epochs=2: 6 of 12",)
+    assert (
+        sum(v.n for v in report_of(tmp_path / "s", where="training.epochs=2 seed=0,1").variants)
+        == 4
+    )
+
+
+@pytest.mark.parametrize("where", ["model.hiden=3", "training.epochs=9", "nonsense", "model="])
+def test_a_filter_that_means_nothing_is_refused(grid: Path, where: str) -> None:
+    with pytest.raises(CannotCompare, match="where"):
+        report_of(grid, where=where)
+
+
+def test_the_same_run_in_two_sweeps_counts_once(tmp_path: Path) -> None:
+    """It is one measurement: counted twice, it would pass for a replicate."""
+    for sweep in ("a", "b"):
+        for seed in range(3):
+            write_run(tmp_path / sweep, "lstm", seed=seed, accuracy=0.9 + seed / 100)
+    write_run(tmp_path / "b", "gru", seed=0)
+    report = report_of(tmp_path / "a", tmp_path / "b")
+    assert [(v.name, v.n) for v in report.variants] == [("lstm", 3), ("gru", 1)]
+    assert len(report.notes) == 3
+    assert "the same run twice" in report.notes[0]
+
+
+def test_one_config_with_two_results_is_refused_unless_the_first_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    """A free choice between two results is a choice that can be made to please."""
+    write_run(tmp_path / "a", "lstm", accuracy=0.9)
+    write_run(tmp_path / "b", "lstm", accuracy=0.8)
+    with pytest.raises(CannotCompare, match="duplicates=first"):
+        report_of(tmp_path / "a", tmp_path / "b")
+    report = report_of(tmp_path / "b", tmp_path / "a", duplicates="first")
+    assert report.variants[0].mean == pytest.approx(80)
+
+
+def test_a_run_that_ended_is_kept_before_one_that_failed(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "lstm", state="failed")
+    write_run(tmp_path / "b", "lstm", accuracy=0.9)
+    (variant,) = report_of(tmp_path / "a", tmp_path / "b").variants
+    assert (variant.n, variant.failed) == (1, 0)

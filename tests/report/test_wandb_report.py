@@ -1,0 +1,109 @@
+"""W&B's report says what the local ones say, and is never in their way."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_seq.report import markdown, wandb_report
+from mnist_seq.report.value import Report
+from mnist_seq.runs.folder import find_runs
+from tests.report.sweeps import report_of, write_grid
+
+
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A sweep whose runs are in W&B."""
+    sweep = write_grid(tmp_path_factory.mktemp("sweeps") / "cells/1".replace("/", "-"), seeds=3)
+    for i, run in enumerate(find_runs(sweep)):
+        run.update_record(wandb={"id": f"id{i}", "mode": "online", "project": "p", "entity": "me"})
+    return report_of(sweep)
+
+
+@pytest.fixture(autouse=True)
+def _no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever runs the tests may have one; nothing here may reach it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_SERVICE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def blocks(specification: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [b for b in specification["spec"]["blocks"] if b["type"] == kind]
+
+
+def test_the_verdict_table_goes_in_as_text(mirrored: Report) -> None:
+    """So the numbers equal the local ones, whatever W&B computes in its panels."""
+    specification = wandb_report.specification(mirrored)
+    (table,) = blocks(specification, "markdown-block")
+    assert table["content"] == markdown.verdict_table(mirrored)
+
+
+def test_runs_are_grouped_by_variant_and_the_baseline_is_marked(mirrored: Report) -> None:
+    first, second = blocks(wandb_report.specification(mirrored), "panel-grid")
+    baseline, variants = first["metadata"]["runSets"]
+    assert baseline["name"] == "baseline: lstm, hidden=32, lstm, hidden=64"
+    assert len(baseline["filters"]["filters"][0]["value"]) == 6
+    assert [g["name"] for g in variants["grouping"]] == ["model.value.name", "model.value.hidden"]
+    kinds = {
+        panel["viewType"]
+        for grid in (first, second)
+        for panel in grid["metadata"]["panelBankSectionConfig"]["panels"]
+    }
+    assert kinds == {"Run History Line Plot", "Bar Chart", "Parallel Coordinates Plot",
+                     "Parameter Importance", "Scatter Plot", "Run Comparer"}  # fmt: skip
+
+
+def test_offline_the_specification_is_kept_and_the_way_is_said(
+    mirrored: Report, tmp_path: Path
+) -> None:
+    lines = wandb_report.publish(mirrored, tmp_path)
+    assert json.loads((tmp_path / "wandb_report.json").read_text())["project"] == "p"
+    assert lines[0] == f"written: {tmp_path / 'wandb_report.json'}"
+    assert "not published, no credentials" in lines[1]
+    assert "the same command publishes it" in lines[1]
+
+
+def test_runs_that_were_never_mirrored_are_not_looked_for(grid: Path, tmp_path: Path) -> None:
+    (_, line) = wandb_report.publish(report_of(grid), tmp_path)
+    assert "no W&B project (tracker=none)" in line
+
+
+def test_a_server_that_refuses_costs_nothing_but_a_line(
+    mirrored: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The local report is there already; W&B's troubles are no error."""
+    monkeypatch.setattr(wandb_report, "_why_offline", lambda report: "")
+
+    class Refused:
+        def save(self) -> None:
+            raise RuntimeError("permission\ndenied")
+
+    compose = wandb_report._compose
+    monkeypatch.setattr(
+        wandb_report,
+        "_compose",
+        lambda report, is_online: Refused() if is_online else compose(report, is_online=False),
+    )
+    (_, line) = wandb_report.publish(mirrored, tmp_path)
+    assert line.startswith("W&B report: not published, permission denied; once")
+
+
+def test_a_published_report_is_named_by_its_address(
+    mirrored: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import wandb_workspaces.reports.v2 as wr
+
+    monkeypatch.setattr(wandb_report, "_why_offline", lambda report: "")
+    saved: list[Any] = []
+    monkeypatch.setattr(wr.Report, "save", lambda self: saved.append(self))
+    monkeypatch.setattr(wr.Report, "url", "http://there/r1")
+    (_, line) = wandb_report.publish(mirrored, tmp_path)
+    assert line == "W&B report: http://there/r1"
+    (report,) = saved
+    assert (report.entity, report.project) == ("me", "p")
+    assert "/" not in report.title

@@ -1,0 +1,241 @@
+"""Joblib, Ray and submitit for real: the pool's folders and numbers, whatever happens to a run."""
+
+import functools
+import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_seq.config.paths import conf_dir
+from tests.sweep.conftest import (
+    SMALL,
+    SweepRunner,
+    changes,
+    gone,
+    numbers,
+    sweep_env,
+    wait_until,
+)
+
+EXTRAS = {"joblib": "joblib", "ray": "ray", "submitit_local": "slurm"}
+PACKAGES = {"joblib": "joblib", "ray": "ray", "submitit_local": "submitit"}
+FOUR = [*SMALL, "model.hidden=8", "data.limit=1200", "seed=range(4)", "sweep.baseline=none",
+        "sweep.name=s"]  # fmt: skip
+NAMES = [f"seed={seed}" for seed in range(4)]
+# Long enough to be interrupted: 480 steps
+LONG = [*FOUR[:-3], "training.epochs=40", "seed=range(2)", *FOUR[-2:]]
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # for the cluster and for its driver
+
+
+def needs(engine: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(
+        importlib.util.find_spec(PACKAGES[engine]) is None,
+        reason=f"pip install '.[{EXTRAS[engine]}]'",
+    )
+
+
+ENGINES = [pytest.param(engine, marks=needs(engine)) for engine in EXTRAS]
+
+
+@pytest.fixture(scope="module")
+def by_pool(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the pool's runs measure."""
+    runner = SweepRunner(tmp_path_factory.mktemp("pool"))
+    runner(*FOUR)
+    return {name: numbers(runner.sweep("s").run(name)) for name in NAMES}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_killed_and_a_failed_run_are_lost_alone_and_the_same_command_runs_just_them(
+    sweep: SweepRunner, by_pool: dict[str, Any], engine: str
+) -> None:
+    """Hydra's plugins lose the batch to one dead worker, or run it three times more in silence."""
+    words = [*FOUR, f"hydra/launcher={engine}"]
+    sweep.trouble(**{"seed=1": "kill", "seed=2": "raise"})
+    output = sweep(*words, code=1)
+    folder = sweep.sweep("s")
+    assert "2 failed" in output
+    assert re.search(rf"seed=2: .*the job's own fault.*\n    {folder.run('seed=2').path}/log.txt",
+                     output), output  # fmt: skip
+    assert re.search(r"seed=1: .*died.*\n", output), output
+    assert "Traceback" in (folder.run("seed=2").path / "log.txt").read_text()
+    assert sorted(changes(folder, "started")) == NAMES, "no run is tried again unasked"
+    assert sorted(changes(folder, "finished")) == ["seed=0", "seed=3"]
+    assert sorted(changes(folder, "failed")) == ["seed=1", "seed=2"]
+    before = len(folder.ledger())
+    sweep.no_trouble()
+    sweep(*words)
+    again = [row["run"] for row in folder.ledger()[before:] if row["change"] == "started"]
+    assert sorted(again) == ["seed=1", "seed=2"]
+    assert {name: numbers(folder.run(name)) for name in NAMES} == by_pool
+    assert "finished, reused" in sweep(*words)
+    config = (folder.run("seed=3").path / ".hydra" / "overrides.yaml").read_text()
+    assert "- seed=3" in config
+    assert gone(sweep.folder, 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ctrl_c_saves_the_runs_and_the_same_command_goes_on(
+    sweep: SweepRunner, tmp_path: Path, engine: str
+) -> None:
+    """A job of an engine gets to its checkpoint like one of the pool."""
+    sweep(*LONG[:-1], "sweep.name=whole")
+    words = [*LONG, f"hydra/launcher={engine}"]
+    process = sweep.start(*words)
+    folder = sweep.sweep("s")
+    wait_until(lambda: any(folder.path.glob("*/checkpoint.pt")), process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "to go on: " in output
+    assert "Traceback" not in output
+    assert set(changes(folder, "interrupted")), output
+    assert not changes(folder, "failed"), output
+    assert gone(sweep.folder, 10)
+    sweep(*words)
+    for name in NAMES[:2]:
+        assert numbers(folder.run(name)) == numbers(sweep.sweep("whole").run(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [e for e in ENGINES if e.values != ("ray",)])
+def test_a_job_that_outlives_its_sweep_is_waited_for(sweep: SweepRunner, engine: str) -> None:
+    """On Slurm a job goes on when the command is killed; two must never train in one folder."""
+    words = [*LONG, f"hydra/launcher={engine}"]
+    process = sweep.start(*words)
+    folder = sweep.sweep("s")
+    wait_until(lambda: any(folder.path.glob("*/checkpoint.pt")), process)
+    process.kill()
+    process.communicate()
+    sweep(*words)
+    assert {run.path.name for run in folder.runs() if run.state() == "finished"} == {*NAMES[:2]}
+    for name in NAMES[:2]:
+        steps = [row["step"] for row in folder.run(name).metrics()]
+        assert steps == sorted(set(steps))
+
+
+@pytest.fixture
+def ray_cluster(tmp_path: Path) -> Iterator[str]:
+    """Two nodes on this machine, one CPU each; the second one has the resource `far`."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    ray = Path(sys.executable).parent / "ray"
+    common = ["--num-cpus=1", "--object-store-memory=80000000", "--block", "--disable-usage-stats"]
+    commands = [
+        ["--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false",
+         *common],
+        [f"--address=127.0.0.1:{port}", "--node-ip-address=127.0.0.1", '--resources={"far": 4}',
+         *common],
+    ]  # fmt: skip
+    nodes: list[Any] = []
+    try:
+        for number, words in enumerate(commands):
+            path = tmp_path / f"node{number}.log"
+            with path.open("wb") as log:
+                nodes.append(
+                    subprocess.Popen(
+                        [str(ray), "start", *words],
+                        env=sweep_env(),
+                        cwd=AWAY,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    )
+                )
+            started = functools.partial(_says, path, "Ray runtime started")
+            wait_until(started, nodes[-1])
+        yield f"127.0.0.1:{port}"
+    finally:
+        for node in reversed(nodes):
+            node.send_signal(signal.SIGTERM)
+            try:
+                node.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(node.pid, signal.SIGKILL)
+
+
+def _says(path: Path, text: str) -> bool:
+    return text in path.read_text()
+
+
+AWAY = "/"  # any folder but the sweep's: relative paths must not hang on it
+
+
+@needs("ray")
+def test_a_ray_cluster_of_two_nodes(
+    sweep: SweepRunner, by_pool: dict[str, Any], ray_cluster: str
+) -> None:
+    """The sweep joins a running cluster, uses both of its nodes, and leaves it running."""
+    joined = ["hydra/launcher=ray", f"hydra.launcher.init.address={ray_cluster}"]
+    words = [*FOUR, *joined]
+    folder = sweep.sweep("s")
+    sweep.trouble(**{"seed=1": "kill"})
+    two = ["seed=0,1" if word.startswith("seed=") else word for word in words]
+    output = sweep(*two, "+hydra.launcher.remote.resources.far=1", code=1)
+    assert changes(folder, "finished") == ["seed=0"], output
+    assert changes(folder, "failed") == ["seed=1"], output
+    sweep.no_trouble()
+    output = sweep(*words)
+    assert "2 at once" in output
+    assert sorted(changes(folder, "started")) == ["seed=0", "seed=1", "seed=1", "seed=2", "seed=3"]
+    assert {name: numbers(folder.run(name)) for name in NAMES} == by_pool
+
+
+@pytest.mark.parametrize(
+    "engine", [path.stem for path in (conf_dir() / "hydra" / "launcher").glob("*.yaml")]
+)
+def test_every_launcher_composes(sweep: SweepRunner, engine: str) -> None:
+    """Also without its package: settings can be looked at before anything is installed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mnist_seq.train", f"hydra/launcher={engine}", "--cfg", "hydra",
+         "-p", "hydra.launcher"],
+        cwd=sweep.folder, env=sweep_env(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "_target_: hydra_plugins.mnist_seq." in done.stdout
+    assert "workers:" in done.stdout
+
+
+@pytest.mark.parametrize(("launcher", "extra"), [*EXTRAS.items(), ("submitit_slurm", "slurm")])
+def test_a_missing_package_is_named_with_its_install_line(
+    sweep: SweepRunner, launcher: str, extra: str
+) -> None:
+    (sweep.folder / "sitecustomize.py").write_text(HIDE)
+    env = {"PYTHONPATH": f"{sweep.folder}{os.pathsep}{sweep_env()['PYTHONPATH']}"}
+    output = sweep(*FOUR, f"hydra/launcher={launcher}", code=1, **env)
+    assert f"pip install 'mnist_seq[{extra}]'" in output
+    assert len(output.strip().splitlines()) == 1
+    assert not sweep.sweep("s").path.exists()
+
+
+HIDE = """
+import importlib.util
+find = importlib.util.find_spec
+hidden = {"joblib", "ray", "submitit", "optuna"}
+importlib.util.find_spec = lambda name, *more: None if name in hidden else find(name, *more)
+"""
+
+
+@needs("submitit_local")
+def test_slurm_is_refused_where_there_is_none(sweep: SweepRunner) -> None:
+    output = sweep(*FOUR, "hydra/launcher=submitit_slurm", code=1, PATH="/usr/bin:/bin")
+    assert "hydra/launcher=submitit_slurm cannot work here" in output
+    assert not changes(sweep.sweep("s"), "started")
+
+
+def test_hydras_own_launcher_still_works(sweep: SweepRunner, by_pool: dict[str, Any]) -> None:
+    """Any other launcher gets the plan as overrides, and the folders tell what came of it."""
+    words = [*FOUR, "hydra/launcher=basic"]
+    sweep(*words)
+    folder = sweep.sweep("s")
+    assert {name: numbers(folder.run(name)) for name in NAMES} == by_pool
+    assert "finished, reused" in sweep(*words)

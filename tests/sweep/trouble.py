@@ -1,0 +1,81 @@
+"""Real trouble for chosen runs: in the worker's process, in the middle of training.
+
+Hydra loads it as a callback, `+hydra.callbacks.trouble={_target_: tests.sweep.trouble.Trouble}`. Which
+runs it visits, and how, stands in `trouble.json` in the current folder: remove the file, and the same
+command meets no trouble.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra.experimental.callback import Callback
+
+from mnist_seq.runs.events import WATCHERS, Listener, Row
+
+FILE = Path("trouble.json")  # {"<run>": "<kind>"}
+CALLBACK = "+hydra.callbacks.trouble._target_=tests.sweep.trouble.Trouble"
+
+
+class Trouble(Callback):
+    """Puts a saboteur among those who watch the run."""
+
+    def on_job_start(self, config: Any, **_: Any) -> None:
+        if FILE.exists():
+            kind = json.loads(FILE.read_text()).get(config.hydra.sweep.subdir)
+            if kind:
+                WATCHERS.append(Saboteur(kind))
+
+
+class Saboteur(Listener):
+    """Acts whenever the run is evaluated."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def evaluated(self, row: Row) -> None:
+        act(self.kind)
+
+
+def act(kind: str) -> None:
+    """Do what goes wrong in the field."""
+    match kind:
+        case "raise":
+            raise RuntimeError("the job's own fault")
+        case "exit":
+            os._exit(1)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "segfault":
+            ctypes.string_at(0)
+        case "allocate":
+            # What a container or a batch system sets for the whole job
+            resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+            hoard = []
+            while True:
+                hoard.append(np.zeros(256 << 20, dtype=np.uint8))
+        case "linger":  # deaf to a polite request
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            Path(f"lingering.{os.getpid()}").touch()
+            time.sleep(600)
+        case "slow":
+            time.sleep(1.0)
+        case "leak":
+            leak()
+
+
+def leak() -> None:
+    """Leave behind what a job can leave behind in a process."""
+    import torch
+
+    torch.manual_seed(int(time.time_ns() % 2**31))
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(2)
+    torch.set_grad_enabled(False)
+    os.environ["MNIST_SEQ_LEAKED"] = "1"

@@ -1,0 +1,184 @@
+"""The command: real runs in, a report out, and one line for whatever is wrong."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mnist_seq import compare
+from mnist_seq.config.errors import ConfigError
+from tests.conftest import SMALL, clean_env
+from tests.report.sweeps import write_run
+
+Compare = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def python(module: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of the package in a folder, without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *words],
+        cwd=folder,
+        env=clean_env(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a real sweep: GRU at two seeds, its baseline added by the sweep or not."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = python("mnist_seq.train", folder, "-m", "model=gru,lstm", "seed=0,1", "sweep.name=cells",
+                  *SMALL)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it, to damage."""
+    shutil.copytree(trained / "outputs", tmp_path / "outputs")
+    return tmp_path
+
+
+def test_a_real_sweep_becomes_a_report(folder: Path) -> None:
+    done = python("mnist_seq.compare", folder, "sweep=outputs/sweeps/cells", "thresholds=[0.3]")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "of 1 comparison" in done.stdout
+    assert "paired by seed, n=2 of 2 pairs" in done.stdout
+    report = folder / "outputs" / "sweeps" / "cells" / "report"
+    names = {path.name for path in report.iterdir()}
+    assert names == {"report.html", "report.md", "report.csv", "figures"}
+    assert len(list((report / "figures").glob("*.svg"))) >= 4
+    assert "data:image/png;base64," in (report / "report.html").read_text(), "mnist_5k has pictures"
+    assert {path.name for path in folder.iterdir()} == {"outputs"}, "Hydra leaves nothing behind"
+
+
+def test_the_same_report_again_leaves_the_sweep_as_it_is(folder: Path) -> None:
+    """A report inside a sweep is no run of it."""
+    words = ("sweep=outputs/sweeps/cells", "formats=[csv]")
+    first = python("mnist_seq.compare", folder, *words)
+    second = python("mnist_seq.compare", folder, *words)
+    assert first.stdout == second.stdout
+    assert "skipped" not in second.stdout
+
+
+def test_the_command_for_a_missing_baseline_adds_it(folder: Path) -> None:
+    """It is printed to be pasted."""
+    sweep = folder / "outputs" / "sweeps" / "cells"
+    for run in sweep.glob("*lstm*"):
+        shutil.rmtree(run)
+    done = python("mnist_seq.compare", folder, "sweep=outputs/sweeps/cells", "formats=[csv]")
+    found = re.search(r"python -m mnist_seq\.train (-m .*)", done.stdout)
+    assert found, done.stdout
+    added = python("mnist_seq.train", folder, *found[1].split())
+    assert added.returncode == 0, added.stdout + added.stderr
+    again = python("mnist_seq.compare", folder, "sweep=outputs/sweeps/cells", "formats=[csv]")
+    assert "missing" not in again.stdout
+    assert "of 1 comparison" in again.stdout
+
+
+def test_one_run_folder_and_a_baseline_by_hand_can_be_typed_plainly(folder: Path) -> None:
+    """Folder names hold commas and '=', which Hydra's grammar would take for its own."""
+    runs = sorted(p for p in (folder / "outputs/sweeps/cells").iterdir() if p.is_dir())
+    one = python("mnist_seq.compare", folder, f"sweep={runs[0]}", "formats=[csv]", "out=elsewhere")
+    assert one.returncode == 0, one.stderr
+    assert (folder / "elsewhere" / "report.csv").exists()
+    done = python("mnist_seq.compare", folder, "sweep=outputs/sweeps/cells", "formats=[csv]",
+                  "baseline=model=gru model.hidden=16", "where=model=lstm,gru")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "lstm against gru" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "sweep must be given"),
+        (["sweeep=x"], "no code reads sweeep; did you mean sweep?"),
+        (["sweep=x", "+wilcoxn=true"], "did you mean wilcoxon?"),
+        (["sweep=nowhere"], "sweep must be a folder that exists: sweep=nowhere"),
+        (["sweep=outputs/sweeps/cells", "margin=lots"], "margin must be none or a number"),
+        (["sweep=outputs/sweeps/cells", "margin=0"], "margin must be positive"),
+        (["sweep=outputs/sweeps/cells", "test=f"], "test must be one of t, permutation: test=f"),
+        (["sweep=outputs/sweeps/cells", "formats=[pdf]"], "formats must be a list of html"),
+        (["sweep=outputs/sweeps/cells", "metric=test/acc"], "metric must be one of"),
+        (["sweep=outputs/sweeps/cells", "baseline=model=mgu"], "none of them"),
+        (["-m", "sweep=outputs/sweeps/cells"], "leave out -m"),
+        (["sweep=outputs/sweeps/cells", "alpha=0.1,0.2"], "alpha=[a,b]"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(trained: Path, words: list[str], says: str) -> None:
+    done = python("mnist_seq.compare", trained, *words)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+
+
+def test_mixed_budgets_are_refused_at_the_command_line(tmp_path: Path) -> None:
+    for epochs in (1, 2):
+        write_run(tmp_path / "s", training__epochs=epochs)
+    done = python("mnist_seq.compare", tmp_path, "sweep=s")
+    assert done.returncode == 1
+    assert "training.epochs differs" in done.stderr
+    assert "where='training.epochs=1'" in done.stderr
+    assert not (tmp_path / "s" / "report").exists()
+
+
+def test_help_imports_nothing_slow() -> None:
+    code = (
+        "import sys; sys.argv = ['compare', '--help']\n"
+        "from mnist_seq import compare\n"
+        "try: compare.main()\n"
+        "except SystemExit: pass\n"
+        "slow = {'torch', 'pandas', 'altair', 'scipy', 'wandb', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {slow}' if slow else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "python -m mnist_seq.compare sweep=outputs/sweeps/<name>" in done.stdout
+
+
+def test_a_sweep_can_print_the_table_alone(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.console import Console
+
+    sweep = trained / "outputs" / "sweeps" / "cells"
+    before = sorted(path.name for path in sweep.iterdir())
+    compare.print_summary(sweep, Console(width=120))
+    assert "of 1 comparison" in capsys.readouterr().out
+    assert sorted(path.name for path in sweep.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("word", "want"),
+    [
+        ("baseline=model=lstm model.hidden=64", "baseline='model=lstm model.hidden=64'"),
+        ("sweep=a/model=gru,seed=0", "sweep='a/model=gru,seed=0'"),
+        ("sweep=it's", r"sweep='it\'s'"),
+        ("sweep=[a,b]", "sweep=[a,b]"),
+        ("sweep='a b'", "sweep='a b'"),
+        ("alpha=0.1", "alpha=0.1"),
+        ("--help", "--help"),
+    ],
+)
+def test_values_are_quoted_for_hydra_once(word: str, want: str) -> None:
+    assert compare.quoted(word) == want
+
+
+def test_flags_are_true_or_false() -> None:
+    values = {
+        "wilcoxon": "maybe", "test": "t", "correction": "holm", "duplicates": "refuse",
+        "thresholds": [0.9], "margin": "none", "level": 0.95, "alpha": 0.05,
+        "baseline": "auto", "where": "all", "metric": "test/accuracy",
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="wilcoxon must be true or false: wilcoxon=maybe"):
+        compare.read_options(values)
