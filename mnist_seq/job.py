@@ -36,6 +36,7 @@ def run(cfg: DictConfig) -> float:
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
+
     from mnist_seq.runs.console import QuietConsole
     from mnist_seq.runs.errors import FolderLocked, Interrupted, RunFailed
     from mnist_seq.runs.lock import held
@@ -48,7 +49,10 @@ def run(cfg: DictConfig) -> float:
         with held(job.folder.path, what="a run", wait_s=30.0 if is_sweep else 0.0):
             ended = train(job, console)
     except Interrupted as stop:
-        print(f"{stop}; to go on: {_command(is_sweep, cfg, HydraConfig.get().runtime.output_dir)}", flush=True)
+        print(
+            f"{stop}; to go on: {_command(is_sweep, cfg, HydraConfig.get().runtime.output_dir)}",
+            flush=True,
+        )
         raise SystemExit(stop.exit_code) from None
     except (ConfigError, RunFailed, ValueError, OSError) as error:
         # In a sweep the other jobs go on, and Hydra ends with the error; alone, one line is all
@@ -188,7 +192,9 @@ def _remove_unused(folder: Path) -> None:
     """Remove the folder that Hydra made for a run which was refused before it began."""
     from hydra.core.hydra_config import HydraConfig
 
-    is_ours = not any(word.startswith("hydra.run.dir") for word in HydraConfig.get().overrides.hydra)
+    is_ours = not any(
+        word.startswith("hydra.run.dir") for word in HydraConfig.get().overrides.hydra
+    )
     if is_ours and {path.name for path in folder.iterdir()} <= {".lock", "train.log"}:
         shutil.rmtree(folder)
 

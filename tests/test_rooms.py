@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "train": {"config", "job", "runs"},
     "job": {"config", "training", "runs", "tracking"},
     "compare": {"config", "report", "runs"},
+    "sync": {"config", "runs", "tracking"},
     "config": set(),
     "data": {"config"},
     "models": {"config"},

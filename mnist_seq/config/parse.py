@@ -82,6 +82,7 @@ def identity(config: Config) -> str:
     data's content has its own fingerprint.
     """
     values = plain(config)
+    del values["training"]["diagnostics"]
     del values["arm"], values["tracker"], values["sweep"], values["data"]["root"]
     del values["training"]["checkpoint_every"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

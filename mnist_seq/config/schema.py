@@ -78,7 +78,8 @@ class LSTM(Model):
         if self.peepholes and len(off) == 3:
             return f"model.peepholes=true needs a gate to look, and {' '.join(off)} leaves none"
         if self.forget_bias != "default" and (not self.forget_gate or self.cifg):
-            return f"model.forget_bias={self.forget_bias} sets a bias that this LSTM does not have"
+            why = "model.cifg=true" if self.cifg else "model.forget_gate=false"
+            return f"{why} leaves no forget bias to set: model.forget_bias={self.forget_bias}"
         return ""
 
 
@@ -190,6 +191,7 @@ class Training(Group):
     eval_batch_size: Count
     monitor_test: CountOrNone
     checkpoint_every: Count
+    diagnostics: Literal["none", "gradients"]
 
 
 class Sweep(Group):

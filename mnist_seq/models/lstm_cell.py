@@ -105,7 +105,7 @@ class LSTMCell(Cell):
         look = {}
         if options.peepholes:
             look = dict(zip(kind.gates, self.peepholes.unbind(0), strict=True))
-            for name in look.keys() - {"o"}:
+            for name in (name for name in look if name != "o"):
                 a[name] = a[name] + look[name] * c
         i = torch.sigmoid(a["i"]) if "i" in a else torch.ones_like(c)
         f = torch.sigmoid(a["f"]) if "f" in a else 1 - i if kind.is_coupled else torch.ones_like(c)

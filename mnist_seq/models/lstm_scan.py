@@ -143,7 +143,7 @@ def _forward_steps(
     hidden = h.shape[-1]
     by_name = {name: block.unbind(0) for name, block in _blocks(kind, gates).items()}
     look = {} if peepholes is None else dict(zip(kind.gates, peepholes.unbind(0), strict=True))
-    has_late_o = "o" in look
+    has_late_o, early = "o" in look, [name for name in look if name != "o"]
     all_t, g = gates.unbind(0), by_name["g"]
     i, f, o = (by_name.get(name) for name in "ifo")
     last = gates.shape[-1] - hidden * has_late_o
@@ -152,7 +152,7 @@ def _forward_steps(
     for t in range(len(gates)):
         c_old, c_new = c_t[t], c_t[t + 1]
         all_t[t].addmm_(h_t[t], w)
-        for name in look.keys() - {"o"}:
+        for name in early:
             by_name[name][t].addcmul_(look[name], c_old)
         if sigmoids is not None:
             sigmoids[t].sigmoid_()
@@ -197,6 +197,7 @@ class _Backward:
         look = {}
         if self.peepholes is not None:
             look = dict(zip(kind.gates, self.peepholes.unbind(0), strict=True))
+        early = [name for name in look if name != "o"]
         dc_by_dh = _local_gradients(kind, d, gates, c, read).unbind(0)
         by_name = _blocks(kind, gates)
         keep = (1 - by_name["i"]) if kind.is_coupled else by_name.get("f")
@@ -211,12 +212,12 @@ class _Backward:
             dc.addcmul_(dh, dc_by_dh[t])
             if kind.has_output_gate:
                 d_by_name["o"][t].mul_(dh)
-                if look:
+                if "o" in look:
                     dc.addcmul_(d_by_name["o"][t], look["o"])
             d_of_c[t].mul_(dc.unsqueeze(1))
             if keep_t is not None:
                 dc.mul_(keep_t[t])
-            for name in look.keys() - {"o"}:
+            for name in early:
                 dc.addcmul_(d_by_name[name][t], look[name])
             torch.mm(d_t[t], self.w_h, out=dh)
 

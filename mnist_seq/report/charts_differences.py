@@ -31,7 +31,7 @@ def differences(report: Report) -> Figure | None:
     series, d = series_of(report), report.metric.decimals
     tables = Tables()
     rows = [_difference_row(v, series, d) for v in compared]
-    label = axis_title(f"difference in {report.metric.label} to the baseline", report.metric.points)
+    label = axis_title("difference to the baseline", report.metric.points)
     y = alt.Y("variant:N", sort=[v.name for v in compared], title=None,
               axis=alt.Axis(grid=False, ticks=False, domain=False, labelPadding=8))  # fmt: skip
     about = tooltip(variant="variant", baseline="baseline", difference="difference",
@@ -57,9 +57,9 @@ def differences(report: Report) -> Figure | None:
         margin = alt.Chart(tables.add(edge)).mark_rect(color=INK, fillOpacity=0.08)
         layers.insert(0, margin.encode(x="low:Q", x2="high:Q"))
     caption = (
-        f"Mean difference over seeds; whiskers: {wording.percent(report.level)} interval, not "
-        "adjusted "
-        "for the number of comparisons. Left of 0 the variant is "
+        f"Mean difference in {report.metric.label} over seeds; whiskers: "
+        f"{wording.percent(report.level)} interval, not adjusted for the "
+        "number of comparisons. Left of 0 the variant is "
         f"{'worse' if report.metric.higher_is_better else 'better'}."
     )
     if report.rule.margin is not None:

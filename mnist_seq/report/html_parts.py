@@ -12,6 +12,7 @@ from mnist_seq.report.cells import Column, columns
 from mnist_seq.report.value import Digit, Report, Variant
 
 _TEXT_COLUMNS = ("variant", "verdict", "n")
+_MANY = 12  # variants, from which their sentences are folded
 
 
 def head(report: Report) -> str:
@@ -49,12 +50,14 @@ def verdicts(report: Report) -> str:
         for v in report.variants
         if not v.is_baseline
     )
+    is_open = " open" if len(report.variants) <= _MANY else ""
     return (
         '<section id="verdicts"><h2>Verdicts</h2>'
         f'<div class="scroll"><table class="verdicts sortable"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
         '<p class="caption">Declared rule: '
-        f"{escape(report.rule_text)}.</p><ul>{sentences}</ul></section>"
+        f"{escape(report.rule_text)}.</p><details{is_open}><summary>Each verdict in full</summary>"
+        f"<ul>{sentences}</ul></details></section>"
     )
 
 

@@ -1,7 +1,7 @@
 """A folder held by one process at a time.
 
-The operating system frees such a lock when its process dies, however it dies: a lock of a dead process
-is no lock.
+The operating system frees such a lock when its process dies, however it dies: a lock of a dead
+process is no lock.
 """
 
 import contextlib

@@ -40,6 +40,8 @@ def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "")
         old, new = a.get(key), b.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differing_keys(old, new, f"{prefix}{key}.")
-        elif old != new and not f"{prefix}{key}".startswith(("arm", "tracker", "sweep", "data.root")):
+        elif old != new and not f"{prefix}{key}".startswith(
+            ("arm", "tracker", "sweep", "data.root")
+        ):
             found.append(f"{prefix}{key} ({old}, now {new})")
     return found

@@ -21,7 +21,7 @@ BASELINE_CELL = "lstm"
 ARM = "arm"
 NO_ARM = ("none", "baseline")  # a run of its own, and what a study's arms are compared with
 _OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
-_NOT_OF_A_VARIANT = ("seed", "tracker", "sweep", "data.root")
+_NOT_OF_A_VARIANT = ("seed", "tracker", "sweep", "data.root", "training.diagnostics")
 # Where runs differ in one of these, no difference between their numbers means anything
 TASK_KEYS = ("data.name", "data.sequence", "data.normalize", "data.valid", "data.limit")
 
@@ -50,7 +50,10 @@ def variant_key(config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def varying(variants: Iterable[Flat]) -> list[str]:
-    """Keys on which some variants differ, in the configs' order; an absent key differs from any value."""
+    """Keys on which some variants differ, in the configs' order.
+
+    An absent key differs from any value.
+    """
     variants = list(variants)
     keys = dict.fromkeys(key for variant in variants for key in variant)
     absent = object()
@@ -90,7 +93,7 @@ def _is_implied(key: str, keys: list[str], variants: list[Flat]) -> bool:
 
 
 def telling(variants: Iterable[Flat]) -> list[str]:
-    """Keys for the titles of variants: an option of one cell alone tells nothing while it stays put."""
+    """Keys for the titles of variants; an option of one cell tells nothing if it stays put."""
     variants = list(variants)
     return [
         key

@@ -1,8 +1,8 @@
 """Composition of many configs that differ little.
 
-Hydra composes a config in about 80 ms, and twice a job. Here it does so once for each combination of
-group choices; plain values are then set on a copy, by the call that Hydra itself makes for them. A test
-holds the result to Hydra's own.
+Hydra composes a config in about 80 ms, and twice a job. Here it does so once for each combination
+of group choices; plain values are then set on a copy, by the call that Hydra itself makes for them.
+A test holds the result to Hydra's own.
 """
 
 import copy

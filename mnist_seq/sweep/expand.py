@@ -51,8 +51,8 @@ def expand(
         left = [job for job in jobs if not _matches(job, text)]
         if len(left) == len(jobs):
             raise ConfigError(
-                f"sweep.exclude must name planned runs: {text!r} fits none of {len(jobs)}; write it "
-                "as 'model=rnn,model.hidden=128', with the values as the sweep has them"
+                f"sweep.exclude must name planned runs: {text!r} fits none of {len(jobs)}; write "
+                "it as 'model=rnn,model.hidden=128', with the values as the sweep has them"
             )
         jobs = left
     return Grid(list(dict.fromkeys(jobs)), swept)

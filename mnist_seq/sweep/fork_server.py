@@ -36,8 +36,8 @@ def start_fork_server(threads: int, *, data: str = "") -> None:
 def stop_fork_server() -> None:
     """End the fork server at once, when no job is left.
 
-    By itself it would end with this process, half a second later: torch takes that long to shut down,
-    and a pipe behind the command would wait for it.
+    By itself it would end with this process, half a second later: torch takes that long to shut
+    down, and a pipe behind the command would wait for it.
     """
     server: Any = forkserver._forkserver  # no public call ends it
     if server._forkserver_pid is not None:

@@ -136,7 +136,8 @@ class Planner:
             raise StaleRun(
                 f"{len(refused)} run{'s' * (len(refused) > 1)} of {self.folder.path} stand for "
                 f"something else than what is asked now: {shown}; write sweep.stale=rerun to run "
-                "them anew, sweep.stale=keep to take finished ones as they are, or another sweep.name"
+                "them anew, sweep.stale=keep to take finished ones as they are, or another "
+                "sweep.name"
             )
         return decided
 
@@ -159,8 +160,8 @@ class Planner:
 def run_name(words: Sequence[str], keys: Collection[str]) -> str:
     """Folder name of a run: its overrides of some keys, in the command's order.
 
-    A name that a file system or an interpolation would not take is changed, and made unique by a hash
-    of the whole.
+    A name that a file system or an interpolation would not take is changed, and made unique by a
+    hash of the whole.
     """
     whole = ",".join(word for word in words if word.partition("=")[0] in keys) or "run"
     name = re.sub(r"[/\\\x00-\x1f\x7f]|\$(?=\{)|^[.]", "_", whole)

@@ -1,13 +1,13 @@
 """Runs jobs side by side on this machine, each in a fresh process forked from a warm fork server.
 
-A process a job is isolation by construction: no random state, thread count, default dtype, logger or
-W&B run can pass from one job to the next, and a job that crashes takes nothing along. A fork costs about
-10 ms, because the fork server has torch and this package imported.
+A process a job is isolation by construction: no random state, thread count, default dtype, logger
+or W&B run can pass from one job to the next, and a job that crashes takes nothing along. A fork
+costs about 10 ms, because the fork server has torch and this package imported.
 
-Own process handling, after a look at the alternatives: `concurrent.futures` and loky break the whole pool
-when one worker dies; pebble survives that, but ends a task that is too late with SIGKILL, where ours is
-asked first and saves its checkpoint, and it has no channel for progress. What is left to do without them
-is a loop over `multiprocessing.connection.wait`.
+Own process handling, after a look at the alternatives: `concurrent.futures` and loky break the
+whole pool when one worker dies; pebble survives that, but ends a task that is too late with
+SIGKILL, where ours is asked first and saves its checkpoint, and it has no channel for progress.
+What is left to do without them is a loop over `multiprocessing.connection.wait`.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ class Pool:
         self._is_ending = False
 
     def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
-        """Run all jobs, the longest first, and return how each ended; unstarted ones are left out."""
+        """Run all jobs, the longest first; return how each of those that began has ended."""
         known = [job.expected_s for job in jobs if job.expected_s]
         guess = statistics.fmean(known) if known else 0.0
         # stable: jobs of one expected length keep their order

@@ -1,6 +1,7 @@
 """Imported by the fork server before it forks a job: everything that every job would import.
 
-Objects made here are frozen out of the garbage collector, so that the jobs go on sharing their memory.
+Objects made here are frozen out of the garbage collector, so that the jobs go on sharing their
+memory.
 """
 
 import gc
@@ -20,7 +21,7 @@ _MODULES = (
     "mnist_seq.training.run",
     "mnist_seq.training.progress",
     "mnist_seq.models.cells.lstm",
-    "mnist_seq.tracking",
+    "mnist_seq.tracking.mirror",
     "mnist_seq.runs.lock",
     "filelock",
     "rich.console",
@@ -33,7 +34,8 @@ for _name in _MODULES:
     importlib.import_module(_name)
 # Found out once for all jobs: it runs git, and must name the code that was imported here
 importlib.import_module("mnist_seq.runs.provenance").describe()
-if os.environ.get(WARM_DATA) == "mnist_5k":  # decoding it takes a job 0.1 s; MNIST's files are mapped
+# Decoding it takes a job 0.1 s; the other sets' files are mapped
+if os.environ.get(WARM_DATA) == "mnist_5k":
     importlib.import_module("mnist_seq.data.mnist_5k").read()
 gc.collect()
 gc.freeze()

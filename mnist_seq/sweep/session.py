@@ -103,8 +103,8 @@ class Session:
         if num_added := sum(run.is_baseline for run in runs):
             names = [name for name, _, of in grouped(runs) if any(r.is_baseline for r in of)]
             plan.notices.append(
-                f"added {num_added} baseline run{'s' * (num_added > 1)} ({'; '.join(names)}) for the "
-                "comparison; sweep.baseline=none leaves them out"
+                f"added {num_added} baseline run{'s' * (num_added > 1)} ({'; '.join(names)}) for "
+                "the comparison; sweep.baseline=none leaves them out"
             )
         self.speeds = seconds_a_step(self.neighbours())
         self.slots = open_slots(
@@ -184,16 +184,19 @@ class Session:
         jobs = [self.job(i, run) for i, run in enumerate(plan.runs) if run.action != "reuse"]
         expected = total([job.expected_s for job in jobs], self.workers)
         watched = task.watched(configs, self.folder.path, lambda _, text: say(self.console, text))
-        with watched as views, opened_pool(
-            Task(TASK, shared),
-            self.launcher,
-            slots=self.slots,
-            options=self.options,
-            folder=self.folder,
-            console=self.console,
-            num_jobs=len(jobs),
-            expected_s=expected,
-        ) as pool:
+        with (
+            watched as views,
+            opened_pool(
+                Task(TASK, shared),
+                self.launcher,
+                slots=self.slots,
+                options=self.options,
+                folder=self.folder,
+                console=self.console,
+                num_jobs=len(jobs),
+                expected_s=expected,
+            ) as pool,
+        ):
             pool.views.extend(views)
             pool.run(jobs)
         return pool.stop_reason, pool.stop_signal

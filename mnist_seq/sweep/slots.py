@@ -14,7 +14,7 @@ Slots = list[dict[str, str]]  # environment of each slot
 def open_slots(
     configs: Sequence[Config], *, workers: int | Literal["auto"] = "auto", per_device: int = 1
 ) -> Slots:
-    """One environment for each run that goes at once: cores / threads of them, or GPUs * per_device.
+    """One environment for each run that goes at once: cores / threads, or GPUs * per_device.
 
     Args:
         workers: how many at once, whatever the machine has.

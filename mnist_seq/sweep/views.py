@@ -15,7 +15,6 @@ from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool import Outcome, PoolJob, log_path
 from mnist_seq.sweep.times import duration
 
-
 LINE_EVERY_S = 60.0  # between two lines where no job begins or ends
 
 
@@ -66,7 +65,8 @@ class LineView:
 
     def stopping(self, reason: str) -> None:
         self.say(
-            f"stopping: {reason}; running jobs save their checkpoints (Ctrl-C again ends them at once)"
+            f"stopping: {reason}; running jobs save their checkpoints "
+            "(Ctrl-C again ends them at once)"
         )
 
     def say(self, text: str) -> None:

@@ -23,15 +23,14 @@ LOG = "log.txt"  # what a job prints, in its folder
 
 ORPHAN_GRACE_S = 10.0  # to save a checkpoint when the sweep's process has died
 
-# Imported once in the fork server, so that a forked job finds them there. torch._dynamo: torch's
-# optimizers import it when the first of them is made, which takes a second.
+# Imported once in the fork server, so that a forked job finds all modules there
 PRELOAD = ("mnist_seq.sweep.preload",)
 WARM_DATA = "MNIST_SEQ_WARM_DATA"  # names the data that the fork server reads beforehand
 
 
 @dataclass(frozen=True)
 class Task:
-    """A module whose `run(cfg)` trains a job, and `adopt(shared)` takes what the parent found out."""
+    """A module whose `run(cfg)` trains a job; `adopt(shared)` takes what the parent found out."""
 
     module: str
     shared: Any
@@ -127,7 +126,7 @@ def _log_to(folder: Path) -> None:
 
 
 def _leave_with_parent() -> None:
-    """End the job when the sweep's process has died: first with a checkpoint, then at all events."""
+    """End the job when the sweep's process has died: with a checkpoint if that takes not too long."""
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])

@@ -138,6 +138,9 @@ def _judge(items: Sequence[Item], found: dict[str, Held], how: How) -> None:
         if there is None:
             continue
         item.reason = lack(item.folder, there)
+        is_cut = status.recorded(item.folder).get("state") == "partial" and item.tracker.artifact
+        if how == "there" and is_cut:  # the model is what the server may lack
+            item.reason = item.reason or "its model may not have got through"
         if not item.reason:
             item.how, item.url = how, there.url
             _record(item)
@@ -160,7 +163,8 @@ def lack(folder: RunFolder, there: Held) -> str:
         return "" if is_same else f"the server says {there.state}, and the run is {end.state}"
     if there.state != "finished" or said != end.state:
         return f"the server says {there.state} ({said}), and the run is {end.state}"
-    missing = [key for key in source.summary(folder, end) if key not in there.summary]
+    wanted = [*source.summary(folder, end), *(["samples"] * (source.samples(folder) is not None))]
+    missing = [key for key in wanted if key not in there.summary]
     return f"the server lacks {', '.join(missing)}" if missing else ""
 
 
@@ -182,6 +186,7 @@ def _replay(items: Sequence[Item]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(
                 [sys.executable, "-m", "wandb", "sync", *paths],
+                cwd=items[0].identity.home,  # it makes a folder for its logs
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -25,6 +25,8 @@ def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str,
     - A service that a parent process left there is not used: it may have died.
     - What wandb keeps in the user's home goes below `home`, unless the user has said where: a home
       that cannot be written to is no matter then.
+    - A W&B agent's parameters are in the run's config already, as our keys; its model=lstm would
+      take the place of all that `model` holds.
     - An empty variable of wandb's means none, where wandb would refuse it.
     - The package is found, however this process found it; wandb's warnings are wandb's own.
 
@@ -35,7 +37,7 @@ def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str,
     values = {
         k: v for k, v in (os.environ if given is None else given).items() if v or "WANDB" not in k
     }
-    for name in (_SERVICE, "PYTHONWARNINGS"):
+    for name in (_SERVICE, "PYTHONWARNINGS", "WANDB_SWEEP_PARAM_PATH"):
         values.pop(name, None)
     values.setdefault("WANDB_ERROR_REPORTING", "false")
     for name in _FOLDERS:

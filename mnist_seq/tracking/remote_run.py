@@ -1,9 +1,11 @@
 """One run in W&B, as the wandb package sees it: opened, given its rows and its end."""
 
+import contextlib
 import shutil
+import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +16,8 @@ from mnist_seq.tracking.source import Identity, Tracker
 
 INIT_SECONDS = 10.0  # until a server must have taken a new run
 FLUSH_SECONDS = 3.0  # until an offline file is whole: finish() does not wait for its last bytes
+
+_drawing = threading.Lock()  # Pillow finds its formats on first use, and no two threads may
 
 Row = dict[str, Any]
 
@@ -81,18 +85,19 @@ class RemoteRun:
         Raises:
             TimeoutError: the server did not take it in time; it lies on the disk.
         """
-        charts = self._charts(folder)
+        charts: dict[str, Any] = {}
+        with self._faults_noted():
+            charts = self._charts(folder)
         if charts or self.num_sent > self._first:
             # Closes the last row, whose values would else take the place of the summary's
             self.run.log(charts, step=max(self.num_sent - 1, self._first), commit=True)
         self.run.summary.update(source.summary(folder, end))
-        if (samples := source.samples(folder)) is not None:
-            self.run.summary.update({"samples": self._table(samples)})
-        if self._tracker.artifact and end.state == "finished":
-            try:
+        with self._faults_noted():
+            if (samples := source.samples(folder)) is not None:
+                self.run.summary.update({"samples": self._table(samples)})
+        with self._faults_noted():
+            if self._tracker.artifact and end.state == "finished":
                 self._send_model(folder, end)
-            except Exception as error:  # the run itself is to end in order all the same
-                self._fault = library.reason(error)
         try:
             self.run.finish(exit_code=end.exit_code)
         except TimeoutError:
@@ -115,6 +120,15 @@ class RemoteRun:
         else:
             return ""
         return f"{self.path} is cut off; is the disk full?"
+
+    @contextlib.contextmanager
+    def _faults_noted(self) -> Iterator[None]:
+        """The run is to end in order, even where a picture or its model could not be sent."""
+        try:
+            with _drawing:
+                yield
+        except Exception as error:
+            self._fault = library.reason(error)
 
     def _remove_older_files(self) -> None:
         """Remove offline files of this id that the new one replaces, being complete.

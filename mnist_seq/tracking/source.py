@@ -5,6 +5,7 @@ So a run looks the same in W&B whether it was mirrored while it ran, or brought 
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def identify(
     arm = [f"arm:{config['arm']}"] if config.get("arm", "none") != "none" else []
     own = config["tracker"].get("tags", [])
     return Identity(
-        id=known.get("id") or run_id(config_hash, path),
+        id=known.get("id") or _agents_id() or run_id(config_hash, path),
         name=str(record.get("name", cell))[:128],  # the longest that W&B takes
         group=group[:128],
         job_type="train",
@@ -106,6 +107,11 @@ def identify(
 def run_id(config_hash: str, path: Path) -> str:
     """The W&B id of a run: the same each time that this config runs in this folder."""
     return hashlib.sha256(f"{config_hash} {path}".encode()).hexdigest()[:16]
+
+
+def _agents_id() -> str:
+    """The id that a W&B agent has given to the run that it started, or ""."""
+    return os.environ.get("WANDB_RUN_ID", "") if os.environ.get("WANDB_SWEEP_ID") else ""
 
 
 def _counts(folder: RunFolder) -> dict[str, Any]:

@@ -6,19 +6,22 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mnist_seq.config import Config
 from mnist_seq.data.task import Part, Task
+from mnist_seq.models import Classifier
 from mnist_seq.runs.events import Listener, Progress, Row, tell
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training import checkpoint
+from mnist_seq.training.diagnostics import diagnose
 from mnist_seq.training.evaluation import Evaluation, evaluate
 from mnist_seq.training.interruption import Interruption
 from mnist_seq.training.schedules import lr_factor
 from mnist_seq.training.seeds import epoch_order
 from mnist_seq.training.step import train_step
 
+DIAGNOSED = 64  # training examples that the diagnostics look at, the same each time
 CHECK_EVERY = 50  # steps between two looks at the loss: each look waits for the device
 TELL_EVERY_S = 1.0  # where 50 steps take longer than that
 
@@ -43,7 +46,7 @@ class Loop:
         self,
         config: Config,
         task: Task,
-        model: nn.Module,
+        model: Classifier,
         optimizer: torch.optim.Optimizer,
         *,
         folder: RunFolder,
@@ -164,6 +167,9 @@ class Loop:
         if config.training.monitor_test:
             monitor = self._evaluated("test", limit=config.training.monitor_test)
             row["monitor/accuracy"] = monitor.accuracy
+        if config.training.diagnostics == "gradients":
+            first = torch.arange(min(DIAGNOSED, self.task.num_train), device=self.device)
+            row |= diagnose(self.model, *self.task.train_batch(first))
         self._loss_sum.zero_()
         state.loss_count = 0
         state.seconds = time.perf_counter() - self._started

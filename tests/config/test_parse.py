@@ -124,7 +124,7 @@ def test_plain_values_survive_json(composed: Compose) -> None:
     [
         (["model.cifg=true", "model.input_gate=false"], "model.cifg=true couples two gates"),
         (["model.cifg=true", "model.full_gate_recurrence=true"], "joins three gates"),
-        (["model.forget_gate=false", "model.forget_bias=1"], "sets a bias that this LSTM does not"),
+        (["model.forget_gate=false", "model.forget_bias=1"], "leaves no forget bias to set"),
         (["model.input_gate=false", "model.forget_gate=false", "model.output_gate=false",
           "model.peepholes=true"], "model.peepholes=true needs a gate to look"),
         (["model.match=lstm-64", "model.params=24714"], "give one"),

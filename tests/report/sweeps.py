@@ -41,11 +41,7 @@ def write_run(
     data: dict[str, Any] | None = None,
     **changes: Any,
 ) -> RunFolder:
-    """One run folder.
-
-    Args:
-        changes: config keys with `__` for the dot: training__epochs=2.
-    """
+    """One run folder; `changes` are config keys with `__` for the dot: training__epochs=2."""
     config = {key: dict(v) if isinstance(v, dict) else v for key, v in CONFIG.items()}
     config["seed"] = seed
     config["model"] |= {"name": cell, "hidden": hidden}

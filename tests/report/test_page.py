@@ -64,6 +64,9 @@ def opened(browser: Any, page: Path, width: int, scheme: str) -> None:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get("about:blank")
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # of the browser's own first page, or of the test before
     browser.get(page.as_uri())
     for _ in range(300):
         if browser.execute_script("return document.body.dataset.ready"):
@@ -88,6 +91,11 @@ def test_the_page_fits_and_is_silent(browser: Any, page: Path, width: int, schem
     """No sideways scrolling, no console message, no request but for the file itself."""
     opened(browser, page, width, scheme)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    narrowest = browser.execute_script(
+        "return Math.min(...[...document.querySelectorAll('table.verdicts tbody th')]"
+        ".map(cell => cell.offsetWidth))"
+    )
+    assert narrowest > 90, "a name is read in words, not in letters"
     charts = browser.execute_script(
         "return [...document.querySelectorAll('.chart')].map(c => "
         "[c.querySelector('svg').getBoundingClientRect().width, c.offsetWidth])"
@@ -140,12 +148,13 @@ def test_pointing_at_a_curve_names_its_run(browser: Any, page: Path) -> None:
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
     ActionChains(browser).move_to_element(chart).move_by_offset(20, 10).perform()
     text = ""
-    for _ in range(50):
+    for step in range(50):  # a tooltip shows while the pointer moves
+        ActionChains(browser).move_by_offset(1 if step % 2 else -1, 0).perform()
+        time.sleep(0.1)
         found = browser.find_elements(By.ID, "vg-tooltip-element")
         text = found[0].text if found else ""
         if "seed" in text:
             break
-        time.sleep(0.1)
     assert "hidden=32" in text
     assert "valid accuracy (%)" in text
     assert browser.get_log("browser") == []

@@ -11,9 +11,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     """A crash while a result is written must not cost the result that was there."""
     path = tmp_path / "result.json"
     files.write_json(path, {"a": 1})
-    with pytest.raises(RuntimeError, match="crash"), files.replaced(path) as file:
-        file.write(b"half of")
-        raise RuntimeError("crash")
+
+    def write() -> None:
+        with files.replaced(path) as file:
+            file.write(b"half of")
+            raise RuntimeError("crash")
+
+    with pytest.raises(RuntimeError, match="crash"):
+        write()
     assert files.read_json(path) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
 

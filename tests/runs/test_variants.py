@@ -43,7 +43,8 @@ def test_a_missing_baseline_is_none() -> None:
     variants = [flat(config("gru", h)) for h in (32, 64)] + [flat(config("lstm", 64))]
     assert find_baseline(variants[0], variants=variants, defaults=DEFAULTS) is None
     assert find_baseline(variants[1], variants=variants, defaults=DEFAULTS) == variants[2]
-    assert find_baseline(flat(config(hidden=32)), variants=[flat(config(hidden=h)) for h in (32, 128)],
+    assert find_baseline(flat(config(hidden=32)), variants=[flat(config(hidden=h)) for h in (32,
+    128)],
                          defaults=DEFAULTS) is None  # fmt: skip
 
 

@@ -123,7 +123,7 @@ def test_a_damaged_folder_is_refused_by_name_and_run_anew_when_asked(
     (run,) = planner("seed").plan(SEEDS[:1])
     train(run)
     (run.folder.path / file).write_text(text)
-    with pytest.raises(StaleRun, match="seed=0 .*is damaged"):
+    with pytest.raises(StaleRun, match=r"seed=0 .*is damaged"):
         actions(planner("seed"), SEEDS[:1])
     assert actions(planner("seed"), SEEDS[:1], "rerun") == {"seed=0": "rerun"}
     assert actions(planner("seed"), SEEDS[:1], "keep") == {"seed=0": "rerun"}

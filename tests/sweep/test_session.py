@@ -24,16 +24,14 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(sweep: SweepRunner) -> Non
 
 
 def test_a_finished_sweep_is_reused_grown_and_never_mixed(sweep: SweepRunner) -> None:
-    """One name, five commands: again, a larger grid, another config, and both ways out of that."""
+    """One name, five commands: a grid, a larger one, another config, and both ways out of that."""
     words = [*TINY, "sweep.name=s"]
     sweep(*words, "seed=0,1")
     before = numbers(sweep.sweep("s").run("seed=0"))
-    output = sweep(*words, "seed=0,1")
-    assert "2 runs: 2 finished, reused" in output
-    assert "2 of 2 runs done, 2 of them reused" in output
-    assert "next: python -m mnist_seq.compare sweep=" in output
     output = sweep(*words, "seed=0,1,2")
     assert "3 runs: 1 new, 2 finished, reused" in output
+    assert "3 of 3 runs done, 2 of them reused" in output
+    assert "next: python -m mnist_seq.compare sweep=" in output
     assert changes(sweep.sweep("s"), "started") == ["seed=0", "seed=1", "seed=2"]
     changed = [*words, "seed=0,1", "optimizer.lr=0.5"]
     output = sweep(*changed, code=1)

@@ -1,4 +1,4 @@
-"""What goes wrong in a sweep stays with its run, and the same command puts it right, bit for bit."""
+"""What goes wrong in a sweep stays with its run; the same command puts it right, bit for bit."""
 
 import os
 import re
@@ -75,7 +75,7 @@ def test_each_kind_of_failure_stays_with_its_run(
 def test_after_a_kill_of_the_sweep_itself_no_process_is_left_and_nothing_is_lost(
     sweep: SweepRunner, undisturbed: dict[str, Any]
 ) -> None:
-    """The workers of other launchers run on without their parent, and into the next sweep's folders."""
+    """Other launchers' workers run on without their parent, into the next sweep's folders."""
     sweep.trouble(**{NAMES[4]: "slow"})
     process = sweep.start(*WORDS)
     wait_until(lambda: len(finished(sweep)) >= 3, process)
@@ -156,7 +156,7 @@ def test_a_second_sweep_of_one_name_is_refused_and_a_dead_ones_lock_is_free(
 def test_nothing_leaks_from_one_job_into_the_next(
     sweep: SweepRunner, undisturbed: dict[str, Any]
 ) -> None:
-    """One job sets the default dtype, threads, grad mode and random state; another order runs next."""
+    """A job sets default dtype, threads, grad mode and random state; others run after it."""
     sweep.trouble(**{NAMES[5]: "leak"})
     words = [*SMALL, "model=rnn,lstm", "model.hidden=8", "seed=2,0,1", "sweep.name=s"]
     sweep(*words, "hydra.launcher.workers=1", code=1)

@@ -1,8 +1,8 @@
 """Real trouble for chosen runs: in the worker's process, in the middle of training.
 
-Hydra loads it as a callback, `+hydra.callbacks.trouble={_target_: tests.sweep.trouble.Trouble}`. Which
-runs it visits, and how, stands in `trouble.json` in the current folder: remove the file, and the same
-command meets no trouble.
+Hydra loads it as a callback, `+hydra.callbacks.trouble={_target_: tests.sweep.trouble.Trouble}`.
+Which runs it visits, and how, stands in `trouble.json` in the current folder: remove the file, and
+the same command meets no trouble.
 """
 
 import ctypes

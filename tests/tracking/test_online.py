@@ -221,6 +221,21 @@ def test_a_run_that_starts_anew_doubles_no_row(online: Player, server: Server) -
     assert run.state == "finished"
 
 
+def test_a_run_of_an_agent_is_the_run_that_the_agent_has_made(
+    online: Player, server: Server, tmp_path: Path
+) -> None:
+    """`wandb agent` looks for its run by the id that it gave; W&B Sweeps optimise by it."""
+    (tmp_path / "parameters.yaml").write_text("model:\n  value: lstm\n")
+    parameters = str(tmp_path / "parameters.yaml")
+    online.env |= {"WANDB_SWEEP_ID": "sw1", "WANDB_RUN_ID": "agents1"}
+    online.env["WANDB_SWEEP_PARAM_PATH"] = parameters
+    assert online.play([{"name": "a"}]).states() == ["synced"]
+    (run,) = server.runs.values()
+    assert (run.name, run.fields["sweep"]) == ("agents1", "sw1")
+    assert run.config["model"]["hidden"] == 64
+    assert run.summary["best/valid/accuracy"] == 0.75  # the metric of conf/wandb_sweep.yaml
+
+
 def test_a_service_that_died_is_not_looked_for(player: Player, tmp_path: Path) -> None:
     """A worker may inherit the address of a service whose process has ended."""
     player.env = {"WANDB_SERVICE": f"3-1-unix-{tmp_path}/gone"}

@@ -77,6 +77,8 @@ class _Search:
                 "a search runs in hydra/launcher=pool, joblib, ray, submitit_local or "
                 f"submitit_slurm: hydra/launcher={master.hydra.runtime.choices['hydra/launcher']}"
             )
+        if session.study is not None:
+            raise ConfigError("a search has no arms; leave ablation=... out, and search one arm")
         if session.options.zip or session.options.exclude:
             raise ConfigError("sweep.zip and sweep.exclude shape a grid, and a search has none")
         parser = session.composer.parser

@@ -57,7 +57,9 @@ def read_space(words: Sequence[str], search: Mapping[str, str], parser: Override
     Raises:
         ConfigError: an entry is no sweep, or there is none at all.
     """
-    given = parser.parse_overrides(list(words))
+    # Of two words for one key the last one counts, as everywhere in Hydra
+    parsed = {o.get_key_element(): o for o in parser.parse_overrides(list(words))}
+    given = list(parsed.values())
     keys = {override.get_key_element() for override in given}
     sweeps = [override for override in given if override.is_sweep_override()]
     sweeps += [_entry(key, text, parser) for key, text in search.items() if key not in keys]

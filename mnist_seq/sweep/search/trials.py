@@ -79,7 +79,7 @@ class Trials:
     def event(self, job: PoolJob, event: Any) -> None:
         """Report an evaluation, and let the run go where the pruner says so."""
         value = event.get(self.settings.objective) if isinstance(event, dict) else None
-        if value is None or job.name not in self._at_work:
+        if value is None or job.name not in self._at_work or job.name in self._to_prune:
             return
         steps = [row["step"] for row in job.folder.metrics()]
         number = steps.index(event["step"]) + 1 if event["step"] in steps else len(steps) + 1

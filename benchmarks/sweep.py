@@ -1,0 +1,121 @@
+"""Wall time of a sweep: our pool against other ways to run the same grid.
+
+    pip install hydra-joblib-launcher
+    python benchmarks/sweep.py data.root=../shared/data
+
+Each row trains the baseline, one epoch of MNIST, once a seed, and is a command that a user would
+type; its time is the time of the whole process. The rows take turns, so that a busy machine slows
+all of them, and the ratio of the medians is the figure. The last lines give what a job costs that
+does next to nothing.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BASIC = ["hydra/sweeper=basic"]
+# By its class: conf/hydra/launcher/joblib.yaml is ours, over the same library
+JOBLIB = [
+    "hydra/launcher=basic",
+    "hydra.launcher._target_=hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+    "+hydra.launcher.n_jobs=-1",
+]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run the grid."""
+
+    name: str
+    command: list[str]
+
+
+def ways(root: Path, num_runs: int, epochs: int) -> list[Way]:
+    """Ours first, then what it is measured against."""
+    python, seeds = sys.executable, f"seed=range({num_runs})"
+    ours = [python, "-m", "mnist_seq.train", "-m", "tracker=none", f"data.root={root}"]
+    ours += [f"training.epochs={epochs}", seeds]
+    tutorial = [python, str(HERE / "tutorial" / "app.py"), "-m", f"data={root}"]
+    tutorial += [f"epochs={epochs}", seeds]
+    return [
+        Way("ours: pool", ours),
+        Way("(a) tutorial's loop, Hydra's basic launcher", tutorial),
+        Way("(b) our training, basic launcher", [*ours, *BASIC, "hydra/launcher=basic"]),
+        Way("(c) our training, hydra-joblib-launcher", [*ours, *BASIC, *JOBLIB]),
+    ]
+
+
+def measure(command: list[str]) -> float:
+    """Seconds of a whole process, in a folder of its own.
+
+    Raises:
+        RuntimeError: the command failed; its output is in the text.
+    """
+    drop = ("HYDRA", "MNIST_SEQ", "WANDB")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+        seconds = time.perf_counter() - begun
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return seconds
+
+
+def overhead(num_jobs: int, repeats: int) -> float:
+    """Seconds that each further trivial job adds: 64 images, one step."""
+    tiny = ["data=mnist_5k", "data.limit=64", "data.valid=0", "model.hidden=8", "tracker=none"]
+    start = [sys.executable, "-m", "mnist_seq.train", "-m", *tiny]
+    slopes = []
+    for _ in range(repeats):
+        few = measure([*start, "seed=range(2)"])
+        many = measure([*start, f"seed=range({2 + num_jobs})"])
+        slopes.append((many - few) / num_jobs)
+    return statistics.median(slopes)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "root", nargs="?", default="data", help="data.root=... or the folder itself"
+    )
+    parser.add_argument("--runs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=40, help="trivial jobs for the overhead")
+    options = parser.parse_args()
+    root = Path(options.root.removeprefix("data.root=")).resolve()
+    table = ways(root, options.runs, options.epochs)
+    times: dict[str, list[float]] = {way.name: [] for way in table}
+    for turn in range(options.repeats):
+        for way in table:
+            try:
+                times[way.name].append(measure(way.command))
+            except RuntimeError as error:
+                print(f"  {way.name} failed: {str(error)[-300:]}", file=sys.stderr)
+                continue
+            print(f"  turn {turn + 1}: {way.name}: {times[way.name][-1]:.1f} s", flush=True)
+    cores = len(os.sched_getaffinity(0))
+    print(f"\n{options.runs} runs of {options.epochs} epoch on {cores} cores, seconds of the whole "
+          f"command, median of {options.repeats}, taking turns")  # fmt: skip
+    print(f"{'':<46}{'seconds':>9}{'least':>8}{'most':>8}{'to ours':>9}")
+    ours = statistics.median(times[table[0].name])
+    for name, seconds in times.items():
+        if seconds:
+            middle = statistics.median(seconds)
+            print(f"{name:<46}{middle:>9.1f}{min(seconds):>8.1f}{max(seconds):>8.1f}"
+                  f"{middle / ours:>9.2f}")  # fmt: skip
+    each = overhead(options.jobs, options.repeats)
+    print(f"\na trivial job adds {each:.3f} s (slope from 2 to {2 + options.jobs} jobs)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Runs taken from W&B as run folders."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnist_seq.runs.folder import RunFolder
+from tests.tracking.player import Player
+from tests.wandb_server import KEY, Server
+
+RUNS = [
+    {"name": "model=lstm,seed=0", "samples": True},
+    {"name": "model=lstm,seed=1", "state": "diverged", "reason": "the loss is not finite"},
+    {"name": "model=lstm,seed=2", "state": "failed", "exit_code": 1, "reason": "OSError: no"},
+]
+
+
+@pytest.fixture
+def online(player: Player, server: Server) -> Player:
+    player.env = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+    return player
+
+
+def pull(player: Player, cache: Path, **arguments: str) -> "subprocess.CompletedProcess[str]":
+    code = (
+        "import json, sys; from pathlib import Path; from mnist_seq.tracking.pull import pull; "
+        "given = json.loads(sys.argv[1]); cache = Path(given.pop('cache')); "
+        "print(*pull(given.pop('project'), given.pop('group'), cache, **given), sep='\\n')"
+    )
+    given = {"project": "mnist_seq", "group": "sweep", "cache": str(cache), **arguments}
+    return subprocess.run(
+        [sys.executable, "-c", code, json.dumps(given)], env=player.environment(),
+        cwd=player.home, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_a_pulled_run_says_what_its_folder_says(
+    online: Player, server: Server, tmp_path: Path
+) -> None:
+    """A report over pulled runs has the numbers of a report over the folders."""
+    assert online.play(RUNS, group="sweep").states() == ["synced"] * 3
+    cache = tmp_path / "cache"
+    done = pull(online, cache)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+    for run in RUNS:
+        ours = RunFolder(online.root / str(run["name"]))
+        theirs = RunFolder(cache / "mnist_seq" / "sweep" / str(run["name"]))
+        assert theirs.metrics() == ours.metrics()
+        assert theirs.state() == ours.state()
+        for key in ("name", "config", "config_hash", "data", "device"):
+            assert theirs.record()[key] == ours.record()[key]
+        if ours.state() in ("finished", "diverged"):
+            a, b = ours.result(), theirs.result()
+            assert a["metrics"].items() <= b["metrics"].items()
+            for key in ("best", "num_params", "seconds", "state", "reason", "steps"):
+                assert a[key] == b[key]
+    assert "OSError: no" in RunFolder(cache / "mnist_seq/sweep/model=lstm,seed=2").error()
+    server.requests.clear()
+    assert pull(online, cache).returncode == 0
+    assert "RunParquetHistory" not in server.requests, "what has not changed is not read again"
+    assert not server.unknown
+
+
+def test_what_is_not_there_is_said_in_one_line(online: Player, tmp_path: Path) -> None:
+    """The rule, the value, the way out."""
+    said = pull(online, tmp_path / "cache", group="none").stderr.splitlines()[-1]
+    assert "W&B holds no ended runs of this project: project=mnist_seq group=none" in said
+    online.env = {"WANDB_BASE_URL": online.env["WANDB_BASE_URL"]}
+    assert "no credentials" in pull(online, tmp_path / "cache").stderr.splitlines()[-1]
