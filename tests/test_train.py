@@ -175,7 +175,7 @@ def test_an_unreadable_root_is_named(train: Command, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_the_run_without_a_result(tmp_path: Path) -> None:
-    """Half a result must never be taken for one; the limit on file sizes acts as a full disk does."""
+    """Half a result must never be taken for one; a limit on file sizes acts as a full disk."""
     words = shlex.join([sys.executable, "-m", "mnist_seq.train", *LONG, "model.hidden=64"])
     # SIGXFSZ ignored, a write past the limit is an OSError, as on a full disk
     done = subprocess.run(
@@ -257,7 +257,7 @@ def test_a_terminal_gets_a_bar_and_is_never_asked(tmp_path: Path) -> None:
 
 
 def test_the_article_repeats_the_tutorial(train: Command, tmp_path: Path) -> None:
-    """Every 50 steps a line with epoch, loss and accuracy; at the end ten predictions and digits."""
+    """Every 50 steps a line with epoch, loss and accuracy; at the end ten predictions."""
     done = train("experiment=article", "data=mnist_5k", "tracker=none", RUN)
     rows = RunFolder(tmp_path / "run").metrics()
     assert [row["step"] for row in rows] == [50, 63]

@@ -14,8 +14,8 @@ def one_line(error: Exception) -> str:
 
     if isinstance(error, OverrideParseException):
         return (
-            f"an override is key=value in Hydra's grammar: {error.override}; quote values that hold "
-            "spaces, commas, brackets or quotes, such as 'key=\"a, b\"'"
+            f"an override is key=value in Hydra's grammar: {error.override}; quote values that "
+            "hold spaces, commas, brackets or quotes, such as 'key=\"a, b\"'"
         )
     text = str(error)
     for pattern, explain in _KNOWN:
@@ -55,11 +55,15 @@ def _ambiguous(match: re.Match[str]) -> str:
 
 
 def _has_a_place(match: re.Match[str]) -> str:
-    return f"{match[1]} is a group with a place of its own: write {match[1]}={match[2]}, without a +"
+    return (
+        f"{match[1]} is a group with a place of its own: write {match[1]}={match[2]}, without a +"
+    )
 
 
 def _no_choice(match: re.Match[str]) -> str:
-    return f"a group is chosen by the name of an option: write one of {', '.join(groups())}=<option>"
+    return (
+        f"a group is chosen by the name of an option: write one of {', '.join(groups())}=<option>"
+    )
 
 
 _KNOWN = [

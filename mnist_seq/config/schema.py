@@ -195,7 +195,9 @@ class Training(Group):
 
 
 class Sweep(Group):
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
+    name: Annotated[
+        str, Field(min_length=1, max_length=200, pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")
+    ]
     baseline: Literal["auto", "none"]
     stale: Literal["error", "rerun", "keep"]
     dry_run: bool
@@ -262,8 +264,8 @@ OWN: dict[tuple[str, str], type[Group]] = {
 def schema_of(group: str, name: str) -> type[Group]:
     """The schema of one option.
 
-    An option of a group that has no class in `OWN` takes the group's class, and its further keys take
-    the type of the value in its YAML: a new cell needs no edit here.
+    An option of a group that has no class in `OWN` takes the group's class, and its further keys
+    take the type of the value in its YAML: a new cell needs no edit here.
 
     Raises:
         KeyError: the group has no such option.

@@ -1,4 +1,4 @@
-"""The screen, which must never end a run: a closed pipe or a full disk behind it only silences it."""
+"""The screen, which must never end a run: a closed pipe or a full disk only silences it."""
 
 import logging
 import os

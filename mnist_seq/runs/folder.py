@@ -112,7 +112,10 @@ class RunFolder:
     def predictions(self) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
         """Labels and predictions of the test examples, in the data's order."""
         # opened here, since numpy leaves a file open that turns out to be no archive
-        with open(self.predictions_path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with (
+            open(self.predictions_path, "rb") as stream,
+            np.load(stream, allow_pickle=False) as file,
+        ):
             return file["label"], file["prediction"]
 
 

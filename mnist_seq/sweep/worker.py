@@ -126,7 +126,7 @@ def _log_to(folder: Path) -> None:
 
 
 def _leave_with_parent() -> None:
-    """End the job when the sweep's process has died: with a checkpoint if that takes not too long."""
+    """End the job when the sweep's process has died: with a checkpoint if that is quick."""
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])

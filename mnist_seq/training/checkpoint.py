@@ -65,7 +65,8 @@ def restore(
     except Exception as error:
         raise ValueError(
             f"{path} must be a checkpoint of this run: {type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else ''}; remove the file to train from the start"
+            f"{str(error).splitlines()[0] if str(error) else ''}; remove the file to train "
+            "from the start"
         ) from error
     assert isinstance(loop, dict)
     return loop

@@ -69,7 +69,8 @@ def diagnose(model: Classifier, x: Float[Tensor, "T B D"], y: Int64[Tensor, " B"
             state: State = (below.new_zeros(x.shape[1], cell.hidden),) * cell.num_states
             parts = (cell.project(below), *cell.noise(below))
             for x_t, *noise in zip(*(part.unbind(0) for part in parts), strict=True):
-                state = cell.step(x_t, state, *noise)
+                # cloned, so that c's gradient is that of the c handed on, without its own way to h
+                state = tuple(s.clone() for s in cell.step(x_t, state, *noise))
                 states.append(state)
         h = torch.stack([state[0] for state in states])
         features = h.mean(dim=0) if model.readout == "mean" else h[-1]

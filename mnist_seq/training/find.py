@@ -1,4 +1,4 @@
-"""The data of a run, found before anything is trained; without torch, since a plan asks for it too."""
+"""The data of a run, found before anything is trained; without torch, for plans ask for it too."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -51,8 +51,8 @@ def _leave_compiler_out() -> None:
     """Keep torch from importing its compiler when the first optimizer is made: 1.3 s for nothing.
 
     These methods are wrapped so that the first call asks `torch._dynamo` for a function to call in
-    their stead, and keeps the answer in this attribute. Where torch does it in another way, this does
-    nothing, and the first optimizer is as slow as torch makes it.
+    their stead, and keeps the answer in this attribute. Where torch does it in another way, this
+    does nothing, and the first optimizer is as slow as torch makes it.
     """
     for name in ("add_param_group", "zero_grad"):
         plain = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)

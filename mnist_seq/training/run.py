@@ -6,7 +6,6 @@ import math
 import sys
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -70,7 +69,7 @@ def train_run(job: Job, listeners: list[Listener]) -> Ended:
     """Train a run to its end, from its last checkpoint if it has one.
 
     Raises:
-        ConfigError: the run cannot be as asked, or the folder holds another one; nothing is written.
+        ConfigError: the run cannot be as asked, or the folder holds another one.
         Interrupted: a signal came; the folder can be resumed.
         RunFailed: anything else; the folder holds error.txt.
     """

@@ -24,7 +24,7 @@ def composed() -> Any:
 
 
 def test_the_defaults_are_the_baseline(composed: Compose) -> None:
-    """Everything is compared with it: LSTM, 64 hidden units, Adam 0.01, batch 64, one epoch, rows."""
+    """All is compared with it: LSTM, 64 hidden units, Adam 0.01, batch 64, one epoch, rows."""
     config = parse(composed())
     assert (config.model.name, config.model.hidden, config.model.layers) == ("lstm", 64, 1)
     assert (config.optimizer.name, config.optimizer.lr) == ("adam", 0.01)
@@ -62,14 +62,15 @@ def test_every_yaml_of_every_group_composes_and_parses(
         ("training.eval_every=0", "training.eval_every must be epoch, or 1 or more"),
         ("training.clip_norm=0", "training.clip_norm must be more than 0"),
         ("optimizer.betas=[0.9]", "optimizer.betas must be a list of 2 entries or more"),
-        ("model.name=lsmt", f"model must be one of {', '.join(options('model'))}: model=lsmt; did you "
+        ("model.name=lsmt", f"model must be one of {', '.join(options('model'))}: model=lsmt; did "
+         "you "
                             "mean model=lstm?"),
         ("model.forget_bias=high", "model.forget_bias must be default or chrono, or a number"),
         ("model.zoneout_cell=1", "model.zoneout_cell must be less than 1"),
         ("model.init=zero", "model.init must be default, orthogonal or identity: model.init=zero"),
         ("model.match=64", "model.match must be text"),
         ("model.params=0", "model.params must be any, or 1 or more"),
-        ("+model.hiden=64", "no code reads model.hiden: model.hiden=64; did you mean model.hidden?"),
+        ("+model.hiden=64", "no code reads model.hiden: model.hiden=64; did you mean model.hidden"),
         ("+foo=1", "no code reads foo: foo=1"),
         ("seed=-1", "seed must be 0 or more: seed=-1"),
     ],

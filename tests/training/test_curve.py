@@ -10,8 +10,8 @@ from mnist_seq.runs.folder import RunFolder
 
 RunIn = Callable[..., tuple[Ended, RunFolder]]
 
-# train/loss of each of the first 20 steps at seed 0, torch 2.13 on a CPU; kernels of other versions and
-# processors round differently, which 20 steps blow up to less than the tolerance
+# train/loss of each of the first 20 steps at seed 0, torch 2.13 on a CPU; kernels of other versions
+# and processors round differently, which 20 steps blow up to less than the tolerance
 CURVES = {
     "lstm": [
         2.31063,
