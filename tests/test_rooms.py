@@ -12,7 +12,7 @@ PACKAGE = ROOT / "mnist_seq"
 MAY_IMPORT = {
     "train": {"config", "job", "runs"},
     "job": {"config", "training", "runs", "tracking"},
-    "compare": {"config", "report", "runs"},
+    "compare": {"config", "data", "report", "runs"},  # data: pictures of contested digits
     "sync": {"config", "runs", "tracking"},
     "config": set(),
     "data": {"config"},
@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "training": {"config", "data", "models", "runs"},
     "runs": {"config"},
     "tracking": {"config", "runs"},
-    "sweep": {"config", "runs", "training", "stats"},
+    "sweep": {"config", "report", "runs", "training", "stats"},  # report: the last table
     "stats": set(),
     "report": {"stats", "runs"},
 }

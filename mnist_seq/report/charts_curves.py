@@ -60,7 +60,9 @@ def _layers(
 ) -> list[Any]:
     x, y = _axes(curves)
     color = _color(series, members)
-    lines = _of_runs(runs).mark_line(strokeWidth=0.8, strokeOpacity=0.35)
+    # a line through one evaluation a run is invisible
+    point = alt.OverlayMarkDef(size=40) if curves.start == curves.end else False
+    lines = _of_runs(runs).mark_line(strokeWidth=0.8, strokeOpacity=0.35, point=point)
     thin = lines.encode(x=x, y=y, color=color, detail="run:N")
     if means is None:
         return [thin]

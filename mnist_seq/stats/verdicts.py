@@ -211,4 +211,4 @@ def _unit(rule: Rule) -> str:
 
 
 def _p(p: float) -> str:
-    return "p<.0001" if p < 1e-4 else f"p={p:.2g}"
+    return "p<.0001" if p < 1e-4 else f"p={p:.3g}"
