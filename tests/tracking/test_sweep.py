@@ -101,6 +101,7 @@ def test_a_worker_is_killed_and_the_sweep_launched_again_and_nothing_is_double_o
     assert not server.unknown
 
 
+@pytest.mark.slow
 def test_a_retry_goes_on_with_the_run_that_is_open(
     server: Server, env: dict[str, str], tmp_path: Path
 ) -> None:
