@@ -27,6 +27,7 @@ _CHOICES = {
     "test": ("t", "permutation"),
     "correction": ("holm", "bh", "none"),
     "duplicates": ("refuse", "first"),
+    "source": ("folders", "wandb"),
 }
 _FORMATS = ("html", "markdown", "csv", "figures")
 
@@ -49,10 +50,11 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     from mnist_seq.report.terminal import print_report
 
     options, formats = read_options(values), _formats(values["formats"])
-    sources = _sources(values["sweep"])
+    sources = _pulled(values) if values["source"] == "wandb" else _sources(values["sweep"])
     collected = collect(sources)
     report = build(collected, options, defaults=_defaults(), images=_pictures(collected))
-    out = sources[0] / "report" if values["out"] == "auto" else Path(str(values["out"]))
+    home = sources[0].parent if values["source"] == "wandb" else sources[0]
+    out = home / "report" if values["out"] == "auto" else Path(str(values["out"]))
     print_report(report, console)
     written = write(report, out, formats=formats)
     lines = [f"written: {path}" for path in written]
@@ -63,6 +65,19 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return out
+
+
+def _pulled(values: Mapping[str, Any]) -> list[Path]:
+    """Run folders of a W&B group, brought here where they are not here yet."""
+    from mnist_seq.tracking.pull import pull
+
+    project, group = str(values["project"]), str(values["group"])
+    if group == "none":
+        raise ConfigError(
+            "source=wandb needs a sweep's name: group=none; write group=<name>, and project=... "
+            "entity=... where they are not the defaults"
+        )
+    return pull(project, group, Path(str(values["cache"])), entity=str(values["entity"]))
 
 
 def print_summary(folder: Path, console: "Console") -> None:
@@ -130,6 +145,8 @@ def _job(cfg: DictConfig) -> None:
 def _compare(cfg: DictConfig) -> None:
     from rich.console import Console
 
+    if cfg.source == "wandb" and OmegaConf.is_missing(cfg, "sweep"):
+        cfg.sweep = "none"
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
         raise ConfigError(

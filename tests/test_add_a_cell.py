@@ -118,5 +118,5 @@ def test_its_contracts_are_checked_by_themselves(copy: Path) -> None:
 
 def test_a_mistyped_key_is_refused(copy: Path) -> None:
     """Its keys are typed by its YAML."""
-    with pytest.raises(AssertionError, match="no code reads model.leek"):
+    with pytest.raises(AssertionError, match=r"no code reads model\.leek"):
         run(copy, "mnist_seq.train", "model=leaky", "+model.leek=1", *SMALL)

@@ -12,7 +12,13 @@ PACKAGE = ROOT / "mnist_seq"
 MAY_IMPORT = {
     "train": {"config", "job", "runs"},
     "job": {"config", "training", "runs", "tracking"},
-    "compare": {"config", "data", "report", "runs"},  # data: pictures of contested digits
+    "compare": {
+        "config",
+        "data",
+        "report",
+        "runs",
+        "tracking",
+    },  # data: pictures of contested digits
     "sync": {"config", "runs", "tracking"},
     "config": set(),
     "data": {"config"},

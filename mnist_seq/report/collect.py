@@ -187,7 +187,7 @@ def _others(source: Path, runs: set[Path]) -> Iterator[Path]:
             folder = here / name
             if folder in above:
                 inside.append(name)
-            elif folder not in runs and not name.startswith(".") and not _is_report(folder):
+            elif folder not in runs and not name.startswith(".") and not _is_ours(folder):
                 yield folder
         folders[:] = [] if here in runs else inside
 
@@ -196,8 +196,10 @@ def _is_hidden(path: Path, source: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(source).parts)
 
 
-def _is_report(folder: Path) -> bool:
-    return (folder / "report.csv").exists() or (folder / "report.html").exists()
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is a report, or W&B's files of the runs beside it."""
+    names = ("report.csv", "report.html") if folder.name != "wandb" else ("",)
+    return any((folder / name).exists() for name in names)
 
 
 def _why_no_run(folder: Path) -> str:

@@ -54,7 +54,7 @@ def _leave_compiler_out() -> None:
     their stead, and keeps the answer in this attribute. Where torch does it in another way, this
     does nothing, and the first optimizer is as slow as torch makes it.
     """
-    for name in ("add_param_group", "zero_grad"):
+    for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
         plain = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
         if plain is not None and not hasattr(plain, "__dynamo_disable"):
             plain.__dynamo_disable = plain

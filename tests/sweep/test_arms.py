@@ -44,9 +44,9 @@ def test_every_arm_of_every_study_is_a_run_of_its_own(
     try:
         study = made(composed, f"ablation={name}", f"ablation.design={design}")
     except ConfigError as error:
-        assert design == "leave_one_out"  # arms that are alternatives have no full set
-        assert "both set" in str(error)
-        return
+        if design != "leave_one_out" or "both set" not in str(error):
+            raise
+        return  # arms that are alternatives have no full set
     if design == "leave_one_out" and name == "lstm_gates":
         return  # all gates away at once is no LSTM
     jobs = study.over(grid(())).jobs
@@ -142,7 +142,7 @@ def test_two_arms_of_one_config_are_announced() -> None:
 
 
 def test_a_study_runs_from_one_line(train: Command) -> None:
-    """Arms by name in the plan, in the folders and in the end; the same command again does nothing."""
+    """Arms by name in plan, folders and end; the same command again does nothing."""
     words = [
         "-m", "ablation=lstm_gates", "sweep.name=gates", "data=mnist_5k", "tracker=none",
         "model.hidden=4", "data.limit=200", "hydra.launcher.workers=2", "training.batch_size=200",
