@@ -1,0 +1,52 @@
+"""The built wheel: what a user gets who never sees the clone."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, SMALL, clean_env
+
+pytestmark = pytest.mark.slow  # builds, with the build tool from the package index
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("a wheel's path with spaces")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True, timeout=300)
+    (path,) = out.glob("mnist_seq-*.whl")
+    return path
+
+
+def test_configs_plugins_and_assets_travel_with_it(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for folder in ("conf", "mnist_seq", "hydra_plugins"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in {".py", ".yaml", ".css", ".js"}:
+                inside = path.relative_to(ROOT).as_posix()
+                assert (f"mnist_seq/{inside}" if folder == "conf" else inside) in names
+
+
+def test_it_sweeps_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
+    """Configs and plugins are found beside the package, not beside the clone."""
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    work = tmp_path / "work"
+    work.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "mnist_seq.train", "-m", *SMALL, "seed=0,1", "sweep.name=w"],
+        cwd=work, env={**clean_env(), "PYTHONPATH": str(site) + os.pathsep},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((work / "outputs" / "sweeps" / "w").glob("*/result.json"))) == 2
+    where = subprocess.run(
+        [sys.executable, "-c", "import mnist_seq; print(mnist_seq.__file__)"],
+        cwd=work, env={**clean_env(), "PYTHONPATH": str(site)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert where.stdout.startswith(str(site))
