@@ -178,7 +178,7 @@ def test_flags_are_true_or_false() -> None:
     values = {
         "wilcoxon": "maybe", "test": "t", "correction": "holm", "duplicates": "refuse",
         "thresholds": [0.9], "margin": "none", "level": 0.95, "alpha": 0.05,
-        "baseline": "auto", "where": "all", "metric": "test/accuracy",
+        "baseline": "auto", "where": "all", "metric": "test/accuracy", "source": "folders",
     }  # fmt: skip
     with pytest.raises(ConfigError, match="wilcoxon must be true or false: wilcoxon=maybe"):
         compare.read_options(values)
