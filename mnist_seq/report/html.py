@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def render(report: Report, charts: Sequence[Figure]) -> str:
         '<link rel="icon" href="data:,">'
         f"<title>{escape(report.title)}: comparison</title>"
         f"<style>{_asset('page.css')}</style></head>\n<body><main>{body}</main>\n"
-        f"{data}\n<script>{_vega()}</script>\n<script>{_asset('page.js')}</script></body></html>\n"
+        f"{data}\n<script>{bundled().result()}</script>\n<script>{_asset('page.js')}</script></body></html>\n"
     )
 
 
@@ -85,6 +86,14 @@ def _json(value: object) -> str:
 
 
 @functools.cache
+def bundled() -> "Future[str]":
+    """The page's libraries, on their way; begun early, they take a second of another core."""
+    executor = ThreadPoolExecutor(1)
+    future = executor.submit(_vega)
+    executor.shutdown(wait=False)  # it ends by itself when the work is done
+    return future
+
+
 def _vega() -> str:
     """Vega, Vega-Lite and vega-embed as vl-convert carries them."""
     import vl_convert
