@@ -50,10 +50,6 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     from mnist_seq.report.terminal import print_report
 
     options, formats = read_options(values), _formats(values["formats"])
-    if "html" in formats:
-        from mnist_seq.report.html import bundled
-
-        bundled()  # while the runs are read
     sources = _pulled(values) if values["source"] == "wandb" else _sources(values["sweep"])
     collected = collect(sources)
     report = build(collected, options, defaults=_defaults(), images=_pictures(collected))

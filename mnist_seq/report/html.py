@@ -1,10 +1,12 @@
 """report.html: one file that needs nothing else, neither a network nor the folder it lies in."""
 
+import contextlib
 import functools
 import json
+import os
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from mnist_seq.report.charts import Figure
 from mnist_seq.report.draw import VEGALITE
 from mnist_seq.report.figures import panel_specifications
 from mnist_seq.report.value import Report
+from mnist_seq.runs.files import write_text
 
 _ASSETS = Path(__file__).resolve().parent / "assets"
 # Nothing may be fetched, from anywhere; Vega compiles its expressions, hence unsafe-eval
@@ -59,7 +62,7 @@ def render(report: Report, charts: Sequence[Figure]) -> str:
         '<link rel="icon" href="data:,">'
         f"<title>{escape(report.title)}: comparison</title>"
         f"<style>{_asset('page.css')}</style></head>\n<body><main>{body}</main>\n"
-        f"{data}\n<script>{bundled().result()}</script>\n<script>{_asset('page.js')}</script></body></html>\n"
+        f"{data}\n<script>{_vega()}</script>\n<script>{_asset('page.js')}</script></body></html>\n"
     )
 
 
@@ -85,21 +88,28 @@ def _json(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-@functools.cache
-def bundled() -> "Future[str]":
-    """The page's libraries, on their way; begun early, they take a second of another core."""
-    executor = ThreadPoolExecutor(1)
-    future = executor.submit(_vega)
-    executor.shutdown(wait=False)  # it ends by itself when the work is done
-    return future
-
-
 def _vega() -> str:
-    """Vega, Vega-Lite and vega-embed as vl-convert carries them."""
+    """Vega, Vega-Lite and vega-embed as vl-convert carries them.
+
+    To put them together takes more than a second, so the user's cache keeps them.
+    """
     import vl_convert
 
-    bundle = vl_convert.javascript_bundle(vl_version=VEGALITE)  # type: ignore[call-arg]
-    return str(bundle).replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    name = f"vega-{version('vl-convert-python')}-{VEGALITE}.js"
+    try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        kept = home / "mnist_seq" / name
+        if kept.exists():
+            return kept.read_text(encoding="utf-8")
+    except (OSError, RuntimeError):  # no home, or none that can be read
+        kept = None
+    bundle = str(vl_convert.javascript_bundle(vl_version=VEGALITE))  # type: ignore[call-arg]
+    bundle = bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    if kept is not None:
+        with contextlib.suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_text(kept, bundle)
+    return bundle
 
 
 @functools.cache
