@@ -16,6 +16,7 @@ from rich.console import Console
 
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.parse import parse
+from mnist_seq.runs.console import say
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
 from mnist_seq.sweep.arms import study_of
@@ -29,7 +30,7 @@ from mnist_seq.sweep.jobs import PoolJob
 from mnist_seq.sweep.opened import opened_pool
 from mnist_seq.sweep.plan import Plan, PlannedRun, Planner
 from mnist_seq.sweep.slots import Slots, open_slots
-from mnist_seq.sweep.summary import grouped, say, show_end, show_plan
+from mnist_seq.sweep.summary import grouped, show_end, show_plan
 from mnist_seq.sweep.worker import Task
 
 TASK = "mnist_seq.job"  # run(cfg), share(configs), watched(...), adopt(shared)

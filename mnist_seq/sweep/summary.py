@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnist_seq.config import plain
+from mnist_seq.runs.console import say
 from mnist_seq.runs.variants import Flat, flat, telling, title
 from mnist_seq.sweep.estimate import Speeds, estimate, total
 from mnist_seq.sweep.failures import reason, state_of
@@ -113,8 +114,3 @@ def show_end(
             console, f"next: python -m mnist_seq.compare sweep={shlex.quote(str(plan.folder.path))}"
         )
     return len(failed)
-
-
-def say(console: Console, text: str) -> None:
-    """Print plain text: names may hold brackets, which are no markup."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

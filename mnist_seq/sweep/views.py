@@ -10,6 +10,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from mnist_seq.runs.console import say
 from mnist_seq.runs.events import Progress, Started
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool import Outcome, PoolJob, log_path
@@ -72,7 +73,7 @@ class LineView:
     def say(self, text: str) -> None:
         """Print plain text."""
         self._said = time.monotonic()
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(self.console, text)
 
     def _left(self) -> str:
         """The time left, from what is done so far; "" as long as that is next to nothing."""

@@ -9,11 +9,11 @@ from omegaconf import OmegaConf
 from rich.table import Table
 
 from mnist_seq.runs import files
+from mnist_seq.runs.console import say
 from mnist_seq.sweep.failures import reason
 from mnist_seq.sweep.pool import log_path
 from mnist_seq.sweep.search.trials import Trials
 from mnist_seq.sweep.session import Session
-from mnist_seq.sweep.summary import say
 from mnist_seq.sweep.times import duration
 
 RESULTS = "optimization_results.yaml"  # the name that Hydra's own Optuna sweeper gives it

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.runs import provenance
+from mnist_seq.runs.console import say
 from mnist_seq.sweep.estimate import seconds_a_step
 from mnist_seq.sweep.fork_server import stop_fork_server
 from mnist_seq.sweep.opened import opened_pool
@@ -23,7 +24,6 @@ from mnist_seq.sweep.search.study import is_done, left_running, open_study, queu
 from mnist_seq.sweep.search.trials import Trials
 from mnist_seq.sweep.session import TASK, Session, prepare
 from mnist_seq.sweep.slots import open_slots
-from mnist_seq.sweep.summary import say
 from mnist_seq.sweep.worker import Task
 
 
