@@ -1,18 +1,22 @@
 """Sweeps of recurrent sequence models on MNIST, each compared with the LSTM baseline."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mnist_seq.notebook import build_report, compose, load_run, train_run
     from mnist_seq.report.frame import load_sweep
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "load_sweep"]
+__all__ = ["__version__", "build_report", "compose", "load_run", "load_sweep", "train_run"]
+
+_MODULES = dict.fromkeys(("build_report", "compose", "load_run", "train_run"), "notebook")
+_MODULES["load_sweep"] = "report.frame"
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load_sweep":  # pandas, which only notebooks need, is imported with it
-        from mnist_seq.report.frame import load_sweep
-
-        return load_sweep
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Load on first use: the command line needs none of these, nor pandas."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

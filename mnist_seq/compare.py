@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mnist_seq.report.build import Options
     from mnist_seq.report.collect import Collected
+    from mnist_seq.report.value import Report
 
 _IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
 # Their values hold spaces, commas and '=', which Hydra's grammar takes for its own unless quoted
@@ -44,15 +45,12 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     Raises:
         ValueError: the runs cannot be compared, or not as asked.
     """
-    from mnist_seq.report.build import build
-    from mnist_seq.report.collect import collect
     from mnist_seq.report.files import write
     from mnist_seq.report.terminal import print_report
 
     options, formats = read_options(values), _formats(values["formats"])
     sources = _pulled(values) if values["source"] == "wandb" else _sources(values["sweep"])
-    collected = collect(sources)
-    report = build(collected, options, defaults=_defaults(), images=_pictures(collected))
+    report = build_from(sources, options)
     home = sources[0].parent if values["source"] == "wandb" else sources[0]
     out = home / "report" if values["out"] == "auto" else Path(str(values["out"]))
     print_report(report, console)
@@ -65,6 +63,19 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return out
+
+
+def build_from(sources: Sequence[Path], options: "Options") -> "Report":
+    """Read runs and compare them.
+
+    Raises:
+        ValueError: they cannot be compared.
+    """
+    from mnist_seq.report.build import build
+    from mnist_seq.report.collect import collect
+
+    collected = collect(sources)
+    return build(collected, options, defaults=_defaults(), images=_pictures(collected))
 
 
 def _pulled(values: Mapping[str, Any]) -> list[Path]:

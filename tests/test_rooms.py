@@ -20,6 +20,7 @@ MAY_IMPORT = {
         "tracking",
     },  # data: pictures of contested digits
     "sync": {"config", "runs", "tracking"},
+    "notebook": {"compare", "config", "models", "report", "runs", "tracking", "training"},
     "config": set(),
     "data": {"config"},
     "models": {"config"},

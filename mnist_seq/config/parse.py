@@ -75,6 +75,21 @@ def plain(config: Config) -> dict[str, Any]:
     return values
 
 
+def parse_plain(values: Mapping[str, Any]) -> Config:
+    """The config that `plain` wrote.
+
+    Raises:
+        ConfigError: it is of another version of this project.
+    """
+    return parse({key: _with_infinity(value) for key, value in values.items()})
+
+
+def _with_infinity(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _with_infinity(inner) for key, inner in value.items()}
+    return math.inf if value == "Infinity" else value
+
+
 def identity(config: Config) -> str:
     """SHA-256 (hex) over everything in a config that its numbers depend on.
 

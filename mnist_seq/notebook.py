@@ -1,0 +1,214 @@
+"""The parts for a notebook: compose a config, train it, load a run, build a report.
+
+    from mnist_seq import build_report, compose, load_run, train_run
+
+    run = train_run(compose("model=gru", "model.hidden=32", "tracker=none"))
+    run.history
+    build_report("outputs/sweeps/cells")
+
+Sweeps are started with the command, `!python -m mnist_seq.train -m ...`: their runs go in processes
+of their own.
+"""
+
+import datetime
+import functools
+import html
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_seq.config import Config, ConfigError
+from mnist_seq.config.parse import check_words, parse, parse_plain
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from jaxtyping import Int
+
+    from mnist_seq.models import Classifier
+    from mnist_seq.report.collect import Run
+    from mnist_seq.report.value import Report
+
+
+def compose(*overrides: str) -> Config:
+    """The config of one run, checked: `compose("model=gru", "optimizer.lr=0.001")`.
+
+    Args:
+        overrides: as on the command line of `python -m mnist_seq.train`.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, an impossible value, or what is a sweep.
+    """
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from mnist_seq.config.hydra_errors import one_line
+    from mnist_seq.config.paths import conf_dir
+
+    check_words(overrides)
+    theirs = GlobalHydra.instance().hydra  # a notebook may use Hydra for something else
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            values = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(one_line(error)) from None
+    finally:
+        GlobalHydra.instance().hydra = theirs
+    assert isinstance(values, dict)
+    values["data"]["root"] = os.path.abspath(values["data"]["root"])
+    return parse({str(key): value for key, value in values.items()})
+
+
+def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
+    """Train one run in this process; a folder that holds a part of this run resumes it.
+
+    Args:
+        folder: where the run is recorded; without it a new one below `outputs/runs`.
+
+    Raises:
+        ConfigError: the run cannot be as asked, or the folder holds another one.
+        Interrupted: stopped by the notebook's button, with its checkpoint saved.
+        RunFailed: anything else; the folder holds error.txt.
+    """
+    from mnist_seq.runs.console import QuietConsole, say
+    from mnist_seq.runs.events import WATCHERS
+    from mnist_seq.runs.folder import RunFolder
+    from mnist_seq.runs.lock import held
+    from mnist_seq.tracking import open_tracker
+    from mnist_seq.training.device import check_device
+    from mnist_seq.training.find import find_data
+    from mnist_seq.training.match import with_hidden_solved
+    from mnist_seq.training.progress import open_progress
+    from mnist_seq.training.run import Job, kept
+    from mnist_seq.training.run import train_run as train
+
+    check_device(config.device)
+    config, located = find_data(with_hidden_solved(config))
+    now = datetime.datetime.now()
+    path = Path(folder or f"outputs/runs/{now:%Y-%m-%d_%H-%M-%S-%f}")
+    console = QuietConsole()
+    if located.notice:
+        say(console, located.notice)
+    path.mkdir(parents=True, exist_ok=True)
+    job = Job(config=config, located=located, folder=RunFolder(path), name=config.model.name)
+    with held(path, what="a run", wait_s=0.0):
+        if kept(job) is None:
+            tracker = open_tracker(config, job.folder)
+            train(job, [tracker, open_progress(console), *WATCHERS])
+    return load_run(path)
+
+
+def load_run(folder: str | Path) -> "LoadedRun":
+    """A run from its folder, whatever became of it.
+
+    Raises:
+        ValueError: there is no run, or its record is damaged.
+    """
+    from mnist_seq.report.collect import Run, read_run
+    from mnist_seq.runs.folder import RunFolder
+
+    run = read_run(RunFolder(Path(folder)))
+    if not isinstance(run, Run):
+        raise ValueError(f"{folder} must be the folder of a run: {run.reason}")
+    return LoadedRun(run)
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """One run as its folder holds it."""
+
+    run: "Run"
+
+    @property
+    def folder(self) -> Path:
+        """Where it is recorded."""
+        return self.run.folder
+
+    @property
+    def state(self) -> str:
+        """finished, diverged, failed, interrupted or unreadable."""
+        return self.run.state
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Those of result.json, accuracies as fractions; empty where the run has not ended."""
+        return dict(self.run.metrics)
+
+    @functools.cached_property
+    def config(self) -> Config:
+        """All that the run was asked to do."""
+        return parse_plain(self.run.record["config"])
+
+    @property
+    def history(self) -> "pd.DataFrame":
+        """One row an evaluation."""
+        import pandas as pd
+
+        return pd.DataFrame(self.run.history)
+
+    @property
+    def predictions(self) -> "tuple[Int[np.ndarray, ' N'], Int[np.ndarray, ' N']]":
+        """Label and prediction of every test example.
+
+        Raises:
+            ValueError: the run has none.
+        """
+        if self.run.predictions is None:
+            raise ValueError(f"{self.folder} holds no predictions: the run is {self.state}")
+        return self.run.predictions
+
+    def model(self) -> "Classifier":
+        """The trained classifier, on the CPU, ready to evaluate: `model()(x [T, B, D])`.
+
+        Raises:
+            ValueError: the run has left no weights, or they are of another version of the code.
+        """
+        from mnist_seq.runs.folder import RunFolder
+        from mnist_seq.training.count import load_classifier
+
+        return load_classifier(self.config, RunFolder(self.folder).model_path)
+
+    def __repr__(self) -> str:
+        shown = "  ".join(f"{key}={value:.4g}" for key, value in self.metrics.items())
+        return f"<{self.state} run of {self.run.record['name']} in {self.folder}  {shown}>"
+
+    def _repr_html_(self) -> str:
+        rows = {"state": self.state, **{k: f"{v:.4f}" for k, v in self.metrics.items()}}
+        if self.run.reason:
+            rows["reason"] = self.run.reason
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>"
+            for k, v in rows.items()
+        )
+        name = html.escape(str(self.run.record["name"]))
+        where = html.escape(str(self.folder))
+        return f"<table><caption>{name} <code>{where}</code></caption>{cells}</table>"
+
+
+def build_report(*sweeps: str | Path, **keys: Any) -> "Report":
+    """What `python -m mnist_seq.compare` writes, as one value: its tables are shown as they are.
+
+    Args:
+        sweeps: folders of sweeps or runs.
+        keys: those of `conf/compare.yaml`: `baseline="model=lstm"`, `where="seed=0"`, ...
+
+    Raises:
+        ValueError: the runs cannot be compared, or not as asked.
+    """
+    from omegaconf import OmegaConf
+
+    from mnist_seq.compare import build_from, read_options
+    from mnist_seq.config.paths import conf_dir
+
+    values = OmegaConf.to_container(OmegaConf.load(conf_dir() / "compare.yaml"))
+    assert isinstance(values, dict)
+    if unknown := sorted(set(keys) - set(values)):
+        raise ConfigError(f"no code reads {unknown[0]}; the keys are those of conf/compare.yaml")
+    options = read_options({str(key): value for key, value in {**values, **keys}.items()})
+    return build_from([Path(sweep) for sweep in sweeps], options)
+
