@@ -289,3 +289,9 @@ class Report:
     mirror: Mirror
     curves: Curves | None = None
     predictions: Predictions | None = None
+
+    def _repr_markdown_(self) -> str:
+        """How a notebook shows it."""
+        from mnist_seq.report.markdown import render
+
+        return render(self)

@@ -1,0 +1,117 @@
+"""The functions for notebooks, and the notebooks themselves in a real kernel."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+import mnist_seq
+from mnist_seq import build_report, compose, load_run, load_sweep, train_run
+from mnist_seq.config import ConfigError
+from mnist_seq.config.paths import conf_dir
+from tests.conftest import ROOT, clean_env
+
+WORDS = ("data=mnist_5k", "tracker=none", "data.limit=256", "data.valid=128", "model.hidden=8")
+
+EXECUTE = """
+import sys, nbformat, nbclient
+for path in sys.argv[1:]:
+    notebook = nbformat.read(path, as_version=4)
+    nbclient.NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    nbformat.write(notebook, path.rpartition("/")[2])
+"""
+
+
+def test_what_the_package_offers_is_there() -> None:
+    for name in mnist_seq.__all__:
+        assert getattr(mnist_seq, name)
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        mnist_seq.trian  # noqa: B018
+
+
+def test_a_run_trained_loaded_and_reported(tmp_path: Path) -> None:
+    config = compose(*WORDS, "training.clip_norm=1", "seed=3")
+    run = train_run(config, tmp_path / "a")
+    assert (run.state, run.config, load_run(run.folder).config) == ("finished", config, config)
+    assert list(run.history["step"]) == [4]
+    labels, predictions = run.predictions
+    assert run.metrics["test/accuracy"] == pytest.approx((labels == predictions).mean())
+    before = run.folder.joinpath("result.json").read_bytes()
+    assert train_run(config, run.folder).state == "finished"  # kept, not trained again
+    assert run.folder.joinpath("result.json").read_bytes() == before
+    assert "finished run" in repr(run)
+    assert "test/accuracy" in run._repr_html_()
+    (variant,) = build_report(tmp_path).variants
+    assert variant.mean == pytest.approx(100 * run.metrics["test/accuracy"])
+    assert load_sweep(tmp_path)["test/accuracy"].tolist() == [run.metrics["test/accuracy"]]
+
+
+def test_the_loaded_model_says_what_the_run_said(tmp_path: Path) -> None:
+    """Weights, sequence and scaling are those of the run: its predictions come out again."""
+    import torch
+
+    from mnist_seq.data.images import load
+    from mnist_seq.data.locate import locate
+    from mnist_seq.data.split import split
+    from mnist_seq.data.task import Task
+
+    config = compose(*WORDS, "model=gru", "data.sequence=columns")
+    run = train_run(config, tmp_path)
+    images = load(locate("mnist_5k", Path(config.data.root)))
+    parts = split(len(images.train_labels), valid=0, limit=None, generator_seed=0)
+    task = Task(
+        images, name="mnist_5k", sequence="columns", normalize=config.data.normalize,
+        split=parts, device=torch.device("cpu"),
+    )  # fmt: skip
+    with torch.inference_mode():
+        said = torch.cat([run.model()(x).argmax(-1) for x, _ in task.batches("test", 500)])
+    assert said.tolist() == run.predictions[1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("model.hiden=8",), "did you mean model.hidden"),
+        (("model=lstn",), "did you mean model=lstm"),
+        (("model.hidden=8,16",), "a sweep"),
+        (("ablation=cells",), "a sweep"),
+        (("model.name=gru",), "write model=gru"),
+    ],
+)
+def test_a_wrong_word_is_refused_in_one_line(words: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as error:
+        compose(*words)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must be the folder of a run"):
+        load_run(tmp_path)
+    with pytest.raises(ConfigError, match="no code reads colour"):
+        build_report(tmp_path, colour="red")
+
+
+def test_a_notebook_keeps_its_own_hydra() -> None:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        theirs = GlobalHydra.instance().hydra
+        compose("seed=1")
+        assert GlobalHydra.instance().hydra is theirs
+        assert hydra_compose("train").seed == 0
+
+
+def test_the_examples_run_in_a_real_kernel(tmp_path: Path) -> None:
+    env = {**clean_env(), "HOME": str(tmp_path), "JUPYTER_PLATFORM_DIRS": "1"}
+    del env["PYTHONWARNINGS"]  # Jupyter's own
+    done = subprocess.run(
+        [sys.executable, "-c", EXECUTE, str(ROOT / "examples" / "run.ipynb")],
+        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    shown = (tmp_path / "run.ipynb").read_text()
+    assert "text/html" in shown
+    assert "text/markdown" in shown
+    assert "finished" in shown
