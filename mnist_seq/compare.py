@@ -1,7 +1,6 @@
 """Compare the variants of a sweep: `python -m mnist_seq.compare sweep=outputs/sweeps/<name>`."""
 
-import os
-import re
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_seq.config.errors import ConfigError
+from mnist_seq import command
+from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mnist_seq.report.collect import Collected
     from mnist_seq.report.value import Report
 
-_IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
 # Their values hold spaces, commas and '=', which Hydra's grammar takes for its own unless quoted
 _QUOTED = ("sweep", "where", "baseline", "out")
 _CHOICES = {
@@ -29,6 +28,7 @@ _CHOICES = {
     "correction": ("holm", "bh", "none"),
     "duplicates": ("refuse", "first"),
     "source": ("folders", "wandb"),
+    "importance": ("auto", "all", "none"),
 }
 _FORMATS = ("html", "markdown", "csv", "figures")
 
@@ -52,7 +52,7 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     sources = _pulled(values) if values["source"] == "wandb" else _sources(values["sweep"])
     report = build_from(sources, options)
     home = sources[0].parent if values["source"] == "wandb" else sources[0]
-    out = home / "report" if values["out"] == "auto" else Path(str(values["out"]))
+    out = home / "report" if values["out"] == "auto" else Path(_text(values, "out"))
     print_report(report, console)
     written = write(report, out, formats=formats)
     lines = [f"written: {path}" for path in written]
@@ -82,27 +82,13 @@ def _pulled(values: Mapping[str, Any]) -> list[Path]:
     """Run folders of a W&B group, brought here where they are not here yet."""
     from mnist_seq.tracking.pull import pull
 
-    project, group = str(values["project"]), str(values["group"])
+    project, group = _text(values, "project"), _text(values, "group")
     if group == "none":
         raise ConfigError(
             "source=wandb needs a sweep's name: group=none; write group=<name>, and project=... "
             "entity=... where they are not the defaults"
         )
-    return pull(project, group, Path(str(values["cache"])), entity=str(values["entity"]))
-
-
-def print_summary(folder: Path, console: "Console") -> None:
-    """Print the verdict table of a sweep, as every sweep does at its end; nothing is written.
-
-    Raises:
-        ValueError: the runs cannot be compared.
-    """
-    from mnist_seq.report.build import Options, build
-    from mnist_seq.report.collect import collect
-    from mnist_seq.report.terminal import print_table
-
-    report = build(collect([folder]), Options(), defaults=_defaults(), is_table_only=True)
-    print_table(report, console)
+    return pull(project, group, Path(_text(values, "cache")), entity=_text(values, "entity"))
 
 
 def read_options(values: Mapping[str, Any]) -> "Options":
@@ -113,6 +99,8 @@ def read_options(values: Mapping[str, Any]) -> "Options":
     """
     from mnist_seq.report.build import Options
 
+    for key in ("baseline", "where", "metric"):
+        _text(values, key)
     for key, choices in _CHOICES.items():
         if values[key] not in choices:
             raise ConfigError(f"{key} must be one of {', '.join(choices)}: {key}={values[key]}")
@@ -140,17 +128,16 @@ def read_options(values: Mapping[str, Any]) -> "Options":
         wilcoxon=_flag(values, "wilcoxon"),
         duplicates=values["duplicates"],
         thresholds=tuple(float(t) for t in thresholds),
+        select=str(values["select"]),
+        over=_over(values["over"]),
+        importance=values["importance"],
     )
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="compare")
 def _job(cfg: DictConfig) -> None:
-    try:
+    with command.errors_said():
         _compare(cfg)
-    except (ValueError, OSError) as error:  # here: Hydra would print the overrides before it
-        if _IS_DEBUG:
-            raise
-        _refuse(str(error))
 
 
 def _compare(cfg: DictConfig) -> None:
@@ -166,41 +153,23 @@ def _compare(cfg: DictConfig) -> None:
         )
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
-    if added := [str(key) for key in values if key not in _keys()]:
-        raise ConfigError(_unknown(added[0]))
+    command.check_keys("compare", {str(key): value for key, value in values.items()})
     run({str(key): value for key, value in values.items()}, Console())
 
 
 def main() -> None:
     """Console entry: Hydra's command line, its errors in one line each."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     if {"-m", "--multirun"} & set(sys.argv[1:]):
-        _refuse(
+        refuse(
             "a comparison reads sweeps and runs none; leave out -m, and name several as sweep=[a,b]"
         )
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
-    if _IS_DEBUG:
-        _job()
-        return
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and we say it in one line
-    try:
-        _job()
-    except (HydraException, OmegaConfBaseException) as error:
-        _refuse(_one_line(error))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+    command.run(_job, functools.partial(command.one_line, "compare"), interrupted="interrupted")
 
 
 def quoted(word: str) -> str:
     """An override whose value Hydra's grammar takes as it was typed."""
-    key, equals, value = word.partition("=")
-    if not equals or key not in _QUOTED or value[:1] in ("'", '"', "["):
-        return word
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{key}='{escaped}'"
+    return command.quoted(word, _QUOTED)
 
 
 def _sources(sweep: object) -> list[Path]:
@@ -211,8 +180,16 @@ def _sources(sweep: object) -> list[Path]:
     return [Path(str(path)) for path in given]
 
 
+def _over(over: object) -> tuple[str, ...]:
+    given = over if isinstance(over, list) else [] if over == "none" else [over]
+    if not all(isinstance(key, str) and key for key in given):
+        raise ConfigError(f"over must be a key or a list of them: over={over}; write "
+                          "over=[optimizer.lr,optimizer.weight_decay]")  # fmt: skip
+    return tuple(str(key) for key in given)
+
+
 def _formats(formats: object) -> Sequence[str]:
-    if not isinstance(formats, list) or not formats or not set(formats) <= set(_FORMATS):
+    if not isinstance(formats, list) or not formats or any(f not in _FORMATS for f in formats):
         raise ConfigError(f"formats must be a list of {', '.join(_FORMATS)}: formats={formats}; "
                           "write formats=[html,csv]")  # fmt: skip
     return formats
@@ -246,37 +223,14 @@ def _flag(values: Mapping[str, Any], key: str) -> bool:
     return bool(values[key])
 
 
+def _text(values: Mapping[str, Any], key: str) -> str:
+    if not isinstance(values[key], str) or not values[key]:
+        raise ConfigError(f"{key} must be text, not empty: {key}={values[key]}")
+    return str(values[key])
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _keys() -> list[str]:
-    known = [str(key) for key in OmegaConf.load(conf_dir() / "compare.yaml")]
-    return [key for key in known if key not in ("defaults", "hydra")]
-
-
-def _unknown(key: str) -> str:
-    from mnist_seq.config.parse import suggestion
-
-    keys = _keys()
-    return f"no code reads {key}" + (suggestion(key, keys) or f"; the keys are {', '.join(keys)}")
-
-
-def _one_line(error: Exception) -> str:
-    from mnist_seq.config import hydra_errors
-
-    text = str(error)
-    if match := re.search(r"Could not (?:override|find|append[^']*) '([^']+)'", text):
-        return _unknown(match[1])
-    if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
-        key = match[1].partition("=")[0]
-        return f"several values are a list in brackets: {match[1]}; write {key}=[a,b]"
-    return hydra_errors.one_line(error)
-
-
-def _refuse(text: str) -> None:
-    print(f"mnist_seq: {text}", file=sys.stderr, flush=True)
-    raise SystemExit(1)
 
 
 if __name__ == "__main__":

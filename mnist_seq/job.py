@@ -7,15 +7,15 @@ import os
 import shlex
 import shutil
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_seq.config.errors import ConfigError
-
-IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
+from mnist_seq import command
+from mnist_seq.config.errors import ConfigError, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mnist_seq.config import Config
-    from mnist_seq.runs.events import Ended
+    from mnist_seq.runs.events import Ended, Listener
     from mnist_seq.training.run import Job
 
 
@@ -56,7 +56,7 @@ def run(cfg: DictConfig) -> float:
         raise SystemExit(stop.exit_code) from None
     except (ConfigError, RunFailed, ValueError, OSError) as error:
         # In a sweep the other jobs go on, and Hydra ends with the error; alone, one line is all
-        if is_sweep or IS_DEBUG:
+        if is_sweep or command.IS_DEBUG:
             raise
         if not isinstance(error, FolderLocked):
             _remove_unused(Path(HydraConfig.get().runtime.output_dir))
@@ -73,25 +73,30 @@ def prepare(cfg: DictConfig, console: "Console", *, is_sweep: bool) -> "Job":
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from mnist_seq.config.parse import check_words, parse
+    from mnist_seq.config.parse import check_words, parse, rooted
     from mnist_seq.runs.console import say
     from mnist_seq.runs.folder import RunFolder
 
     hydra_config = HydraConfig.get()
-    check_words(hydra_config.overrides.task)
+    words = hydra_config.overrides
+    check_words(words.task)
+    for word in () if is_sweep else (*words.task, *words.hydra):
+        if word.lstrip("+").startswith(_OF_A_SWEEP) and not word.startswith("sweep.name="):
+            raise ConfigError(f"{word} says how a sweep runs, and this is one run; add -m")
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
     # Where the command was typed, also with hydra.job.chdir=true
-    values["data"]["root"] = os.path.join(hydra_config.runtime.cwd, values["data"]["root"])
-    config = parse({str(key): value for key, value in values.items()})
+    config = rooted(parse({str(k): v for k, v in values.items()}), hydra_config.runtime.cwd)
 
     from mnist_seq.training.device import check_device  # torch: after the checks that need none
     from mnist_seq.training.find import find_data
     from mnist_seq.training.match import with_hidden_solved
+    from mnist_seq.training.memory import check_memory
     from mnist_seq.training.run import Job
 
     check_device(config.device)
     config, located = find_data(with_hidden_solved(config))
+    check_memory(config)
     if located.notice:
         say(console, located.notice)
     return Job(
@@ -122,6 +127,74 @@ def train(job: "Job", console: "Console") -> "Ended":
     _write_asked(job)
     tracker = open_tracker(job.config, job.folder)
     return train_run(job, [tracker, open_progress(console), *WATCHERS])
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run that is ready to train with others."""
+
+    job: "Job"
+    listeners: "list[Listener]"
+
+
+def open_run(cfg: DictConfig, log: Path, watchers: "list[Listener]") -> Opened:
+    """Check a composed config of a stack and find its data.
+
+    Args:
+        log: the file that is to have its progress.
+        watchers: told what happens to it, beside the tracker.
+
+    Raises:
+        ConfigError: the config is impossible.
+        ValueError: the data cannot be found, or is damaged.
+    """
+    from mnist_seq.runs.console import QuietConsole
+    from mnist_seq.tracking import open_tracker
+    from mnist_seq.training.progress import open_progress
+
+    console = QuietConsole(file=log.open("a", buffering=1))
+    job = prepare(cfg, console, is_sweep=True)
+    _write_asked(job)
+    tracker = open_tracker(job.config, job.folder)
+    return Opened(job, [tracker, open_progress(console), *watchers])
+
+
+def train_together(runs: list[Opened], *, share: float) -> int:
+    """Train runs of equal shape as one program; see `train_stack`. Finished ones are kept.
+
+    Args:
+        share: of the free memory, that they may take; 0 where nobody is to measure.
+
+    Returns:
+        How many of them fit into memory, where they were too many; else 0.
+
+    Raises:
+        Interrupted: a signal came; all can be resumed.
+    """
+    from mnist_seq.runs.events import tell
+    from mnist_seq.runs.lock import held
+    from mnist_seq.training.run import kept, train_stack
+    from mnist_seq.training.sizing import TooManyRuns
+
+    with ExitStack() as stack:
+        todo = []
+        for run in runs:
+            stack.enter_context(held(run.job.folder.path, what="a run", wait_s=30.0))
+            if (ended := kept(run.job)) is None:
+                todo.append(run)
+            else:
+                tell(run.listeners, lambda listener, ended=ended: listener.ended(ended))
+        if not todo:
+            return 0
+        try:
+            train_stack([run.job for run in todo], [run.listeners for run in todo], share=share)
+        except TooManyRuns as error:
+            print(error, flush=True)
+            return error.most
+    return 0
+
+
+_OF_A_SWEEP = ("sweep.", "hydra.sweep", "hydra.launcher", "hydra/sweeper", "hydra/launcher")
 
 
 @dataclass(frozen=True)
@@ -168,13 +241,6 @@ def adopt(shared: Shared) -> None:
     remember_all(shared.located)
 
 
-def refuse(text: str) -> None:
-    """End the command with one line of error."""
-    text = "; ".join(line.strip() for line in text.splitlines() if line.strip())
-    print(f"mnist_seq: {text}", file=sys.stderr, flush=True)
-    raise SystemExit(1)
-
-
 def _write_asked(job: "Job") -> None:
     """Write `.hydra/`, as Hydra would have done before it was known whose folder this is."""
     from hydra.core.hydra_config import HydraConfig
@@ -203,6 +269,8 @@ def _command(is_sweep: bool, cfg: DictConfig, output_dir: str) -> str:
     """The command that goes on with what was interrupted."""
     from hydra.core.hydra_config import HydraConfig
 
+    from mnist_seq.runs.words import override
+
     words = sys.argv[1:]
     if is_sweep:
         key, value = "sweep.name", str(cfg.sweep.name)
@@ -210,7 +278,7 @@ def _command(is_sweep: bool, cfg: DictConfig, output_dir: str) -> str:
         typed_in = HydraConfig.get().runtime.cwd
         key, value = "hydra.run.dir", os.path.relpath(output_dir, typed_in)
     if not any(word.startswith(f"{key}=") for word in words):
-        words = [*words, f"{key}={value}"]
+        words = [*words, override(key, value)]
     program = Path(sys.argv[0]).name
     start = program if program.startswith("mnist-seq") else "python -m mnist_seq.train"
     return f"{start} {shlex.join(words)}"

@@ -1,8 +1,9 @@
 """Bring to W&B what is not there: `python -m mnist_seq.sync sweep=outputs/sweeps/<name>`."""
 
 import contextlib
+import functools
+import math
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_seq.config.errors import ConfigError
+from mnist_seq import command
+from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.runs.console import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from mnist_seq.runs.folder import RunFolder
     from mnist_seq.tracking.catch_up import Item, Limits
 
-_IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
 _NUM_REASONS = 5  # runs that are named with why they are not there
 
 
@@ -41,6 +43,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
     from mnist_seq.tracking import library
 
     limits, sources = read_limits(values), _sources(values["sweep"])
+    where = {key: _address(values, key) for key in ("project", "entity")}
     folders = {
         folder.path.resolve(): folder
         for source in sources
@@ -66,27 +69,26 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
     with contextlib.ExitStack() as stack:
         for home in sorted({_home(folder) for folder in folders.values()}):
             stack.enter_context(_held(home))
-        return _bring(list(folders.values()), values, limits, console)
+        return _bring(list(folders.values()), where, limits, console)
 
 
 def _bring(
-    folders: Sequence["RunFolder"], values: Mapping[str, Any], limits: "Limits", console: "Console"
+    folders: Sequence["RunFolder"], where: Mapping[str, str], limits: "Limits", console: "Console"
 ) -> bool:
     from mnist_seq.tracking.catch_up import catch_up, read
 
-    project, entity = ("" if values[k] == "auto" else str(values[k]) for k in ("project", "entity"))
     items, unread = [], []
     for folder in folders:
         try:
-            items.append(read(folder, project=project, entity=entity))
+            items.append(read(folder, **where))
         except (ValueError, OSError) as error:
             unread.append(f"{folder.path}: {error}")
     with _progress(len(items), console) as tell:
         catch_up(items, limits, tell)
     missing = [f"{i.folder.path}: {i.reason}" for i in items if i.how == "missing"] + unread
     for line in missing[:_NUM_REASONS]:
-        _say(console, f"not there: {line}")
-    _say(console, last_line(items, len(missing)))
+        say(console, f"not there: {line}")
+    say(console, last_line(items, len(missing)))
     return not missing
 
 
@@ -118,9 +120,18 @@ def read_limits(values: Mapping[str, Any]) -> "Limits":
         if type(values[key]) is not int or values[key] < 1:
             raise ConfigError(f"{key} must be a whole number, 1 or more: {key}={values[key]}")
     timeout = values["timeout"]
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 1:
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not is_number or not 1 <= timeout < math.inf:
         raise ConfigError(f"timeout must be a number of seconds, 1 or more: timeout={timeout}")
     return Limits(values["workers"], values["tries"], float(timeout))
+
+
+def _address(values: Mapping[str, Any], key: str) -> str:
+    """Where to, or "" for where each run's config says."""
+    value = values[key]
+    if not isinstance(value, str) or not value or set(value) & set("/\\#?%:"):
+        raise ConfigError(f"{key} must be auto or a name without : / \\ # ? %: {key}={value}")
+    return "" if value == "auto" else value
 
 
 def _sources(sweep: object) -> list[Path]:
@@ -191,23 +202,15 @@ def _progress(total: int, console: "Console") -> Iterator[Callable[["Item"], Non
         nonlocal count
         count += 1
         if count % max(1, total // 10) == 0 or count == total:
-            _say(console, f"[{count}/{total}] {item.how} {item.identity.name}")
+            say(console, f"[{count}/{total}] {item.how} {item.identity.name}")
 
     yield tell
 
 
-def _say(console: "Console", text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="sync")
 def _job(cfg: DictConfig) -> None:
-    try:
+    with command.errors_said():
         _sync(cfg)
-    except (ValueError, OSError) as error:  # here: Hydra would print the overrides before it
-        if _IS_DEBUG:
-            raise
-        _refuse(str(error))
 
 
 def _sync(cfg: DictConfig) -> None:
@@ -220,52 +223,22 @@ def _sync(cfg: DictConfig) -> None:
         )
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
+    command.check_keys("sync", {str(key): value for key, value in values.items()})
     if not run({str(key): value for key, value in values.items()}, Console()):
-        _leave(1)
-    _leave(0)
+        raise SystemExit(1)
 
 
 def main() -> None:
     """Console entry: Hydra's command line, its errors in one line each."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     if {"-m", "--multirun"} & set(sys.argv[1:]):
-        _refuse("a sync runs no sweep; leave out -m, and name several folders as sweep=[a,b]")
-    sys.argv[1:] = [_quoted(word) for word in sys.argv[1:]]
-    if _IS_DEBUG:
-        _job()
-        return
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and we say it in one line
+        refuse("a sync runs no sweep; leave out -m, and name several folders as sweep=[a,b]")
+    sys.argv[1:] = [command.quoted(word, ["sweep"]) for word in sys.argv[1:]]
+    explain = functools.partial(command.one_line, "sync")
     try:
-        _job()
-    except (HydraException, OmegaConfBaseException) as error:
-        _refuse(_one_line(error))
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on", file=sys.stderr, flush=True)
-        _leave(130)
-
-
-def _quoted(word: str) -> str:
-    """An override whose value, a path, Hydra's grammar takes as it was typed."""
-    key, equals, value = word.partition("=")
-    if key != "sweep" or not equals or value[:1] in ("'", '"', "["):
-        return word
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{key}='{escaped}'"
-
-
-def _one_line(error: Exception) -> str:
-    from mnist_seq.config import hydra_errors
-
-    if match := re.search(r"Could not override '([^']+)'", str(error)):
-        from mnist_seq.config.parse import suggestion
-
-        known = [str(key) for key in OmegaConf.load(conf_dir() / "sync.yaml")]
-        keys = [key for key in known if key not in ("defaults", "hydra")]
-        near = suggestion(match[1], keys) or f"; the keys are {', '.join(keys)}"
-        return f"no code reads {match[1]}{near}"
-    return hydra_errors.one_line(error)
+        command.run(_job, explain, interrupted="interrupted; the same command goes on")
+    except SystemExit as end:
+        _leave(int(end.code or 0))
+    _leave(0)
 
 
 def _leave(code: int) -> None:
@@ -273,11 +246,6 @@ def _leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _refuse(text: str) -> None:
-    print(f"mnist_seq: {text}", file=sys.stderr, flush=True)
-    raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,18 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "mnist_seq"
 
 MAY_IMPORT = {
-    "train": {"config", "job", "runs"},
-    "job": {"config", "training", "runs", "tracking"},
+    "command": {"config", "runs"},
+    "train": {"command", "config", "job"},
+    "job": {"command", "config", "training", "runs", "tracking"},
     "compare": {
+        "command",
         "config",
         "data",
         "report",
         "runs",
         "tracking",
     },  # data: pictures of contested digits
-    "sync": {"config", "runs", "tracking"},
+    "sync": {"command", "config", "runs", "tracking"},
     "notebook": {"compare", "config", "models", "report", "runs", "tracking", "training"},
     "config": set(),
     "data": {"config"},

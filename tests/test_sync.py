@@ -66,6 +66,7 @@ def check(server: Server) -> None:
     assert [run.summary["state"] for run in found] == states
     assert found[0].summary["samples"]["nrows"] == 4
     assert found[0].fields["groupName"] == "sweep"
+    assert found[0].files.count("predictions.npz") == 1
 
 
 def test_offline_files_are_replayed_and_counted_and_a_second_time_finds_them(
@@ -95,8 +96,9 @@ def test_torn_and_missing_files_are_rebuilt_from_the_folder(
     (empty,) = files(offline, "b")
     empty.write_bytes(b":W&B")
     shutil.rmtree(files(offline, "c")[0].parent)
-    done = offline.sync()
+    done = offline.sync("workers=2")
     assert "(1 sent from offline files, 3 rebuilt), 0 not" in done.stdout
+    assert server.most_open <= 2
     check(server)
 
 
@@ -192,6 +194,7 @@ def test_what_is_wrong_is_said_in_one_line(mirrored: Path, tmp_path: Path) -> No
         "sweep must be a folder that exists: sweep=nowhere": refused("sweep=nowhere", cwd=tmp_path),
         "a sync needs run folders": refused(f"sweep={tmp_path}", cwd=tmp_path),
         "tries must be a whole number": refused(sweep, "tries=0", cwd=tmp_path),
+        "project must be auto or a name without": refused(sweep, "project=a/b", cwd=tmp_path),
         "did you mean tries?": refused(sweep, "trys=2", cwd=tmp_path),
         "no credentials; run `wandb login`": refused(sweep, cwd=tmp_path, **home),
     }

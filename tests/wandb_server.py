@@ -47,6 +47,7 @@ class Server(Queries, Artifacts):
         num_failures: how many requests fail; all of them by default.
         is_stalled: take requests and answer none of them, until cleared.
         is_down: break every connection, as a server does that was killed, until cleared.
+        most_open: how many runs were open at once, at most.
         unknown: operations that it has no answer to; empty in a good test.
     """
 
@@ -60,6 +61,8 @@ class Server(Queries, Artifacts):
         self.views: dict[str, dict[str, Any]] = {}
         self.is_stalled = self.is_down = False
         self.is_closing = False
+        self.open: set[str] = set()
+        self.most_open = 0
         self.requests: list[str] = []
         self.unknown: list[str] = []
         self.http = _Http(("127.0.0.1", 0), type("H", (_Handler,), {"server_": self}))
@@ -90,6 +93,7 @@ class Server(Queries, Artifacts):
             if chunk := files.get("wandb-summary.json"):
                 run.summary = json.loads(chunk["content"][-1])
             if body.get("complete"):
+                self.open.discard(run_id)
                 run.exit_code = body["exitcode"]
                 run.state = "failed" if run.exit_code else "finished"
 
@@ -154,6 +158,8 @@ class Server(Queries, Artifacts):
             sent = json.loads(values["config"])
             run.config = {key: entry["value"] for key, entry in sent.items()}
             run.num_starts += 1
+            self.open.add(name)
+            self.most_open = max(self.most_open, len(self.open))
             run.state = "running"
         if values.get("summaryMetrics") and not run.history:
             run.summary = json.loads(values["summaryMetrics"])
@@ -204,7 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing; the requests are kept."""
 
     def do_GET(self) -> None:
-        self.answer(404, {"error": "not here"})
+        if (found := self.server_.blobs.get(self.path)) is None:
+            self.answer(404, {"error": "not here"})
+        else:
+            self.answer(200, found)
 
     def do_PUT(self) -> None:
         body = self.body()
@@ -270,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(chunks)
 
     def answer(self, code: int, value: Any) -> None:
-        body = json.dumps(value).encode()
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
         with contextlib.suppress(ConnectionError):  # the client may have gone
             self.send_response(code)
             self.send_header("content-type", "application/json")

@@ -32,11 +32,35 @@ def _unknown_key(match: re.Match[str]) -> str:
     from mnist_seq.config.parse import known_keys, suggestion
 
     key = match[1]
+    group = key.partition(".")[0]
+    if group == "hydra":
+        return f"no code reads {key}; Hydra's own keys are those of --cfg hydra"
+    if group in _OPTIONAL:
+        return f"{key} is a key of {group}=<name>, which must be chosen too: write {group}=<name>"
     known = list(known_keys(defaults()))
+    if group in groups():
+        own = {name: _keys(group, name) for name in options(group)}
+        having = [name for name, keys in own.items() if key in keys]
+        if having:
+            which = f"{group}={having[0]}"
+            return f"{key} is no key of the chosen {group}; choose {which}, or leave {key} out"
+        known += [k for keys in own.values() for k in keys]
+    if key in known:
+        return f"{key} was taken out by another override; leave out ~{group}"
     near = suggestion(key, known)
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
     return f"no code reads {key}" + (near or f"; the keys are {', '.join(siblings or groups())}")
+
+_OPTIONAL = ("ablation", "experiment")
+
+
+def _keys(group: str, name: str) -> list[str]:
+    """Keys that an option's own YAML sets."""
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.load(conf_dir() / group / f"{name}.yaml")
+    return [f"{group}.{key}" for key in values if key != "defaults"]
 
 
 def _no_option(match: re.Match[str]) -> str:

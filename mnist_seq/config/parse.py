@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -14,6 +15,9 @@ from mnist_seq.config.paths import options
 from mnist_seq.config.schema import CHOSEN, NUM_TRAIN, Config, Data, schema_of
 
 M = TypeVar("M", bound=BaseModel)
+
+MAX_LINES = 3  # problems of one group that are named
+MAX_STEPS = 10**10  # a year, at 300 steps a second
 
 # What pydantic finds -> our words for the rule; {x} is filled from the error's context.
 _RULES = {
@@ -26,14 +30,15 @@ _RULES = {
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "text (quote it: '\"...\"')",
-    "list_type": "a list, such as [0.9,0.999]",
+    "list_type": "a list, such as [a,b]",
     "finite_number": "finite",
     "too_short": "a list of {min_length} entries or more",
     "too_long": "a list of {max_length} entries or fewer",
     "string_too_short": "not empty",
+    "dict_type": "a group of keys",
+    "string_pattern_mismatch": "a name of letters, digits and . _ -, a letter first",
     "string_too_long": "{max_length} characters or shorter",
     "model_type": "a group of keys; set its keys one by one",
-    "string_pattern_mismatch": "a plain folder name, without / or control characters",
 }
 
 
@@ -58,15 +63,22 @@ def parse(values: Mapping[str, Any]) -> Config:
             raise ConfigError(f"{group} must be a config group: {group}={given!r}; choose one of "
                               f"{', '.join(options(group))}")  # fmt: skip
         schema = base
-        if isinstance(name := given.get("name"), str):
+        if "name" in given:
+            name = given["name"]
             try:
-                schema = schema_of(group, name)
+                schema = schema_of(group, name if isinstance(name, str) else "")
             except KeyError:
-                raise ConfigError(_no_option(group, name)) from None
-        groups[group] = _validate(schema, given, group)
-    config = _validate(Config, {**values, **groups}, "", known=list(known_keys(values)))
+                raise ConfigError(_no_option(group, _shown(name))) from None
+        groups[group] = validated(schema, given, group)
+    config = validated(Config, {**values, **groups}, "", known=list(known_keys(values)))
     _check_together(config)
     return config
+
+
+def rooted(config: Config, folder: str) -> Config:
+    """The config with `data.root` as a path from a folder, where it was typed."""
+    root = os.path.abspath(os.path.join(folder, config.data.root))
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
 
 
 def plain(config: Config) -> dict[str, Any]:
@@ -81,13 +93,19 @@ def parse_plain(values: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: it is of another version of this project.
     """
-    return parse({key: _with_infinity(value) for key, value in values.items()})
+    return parse(_with_infinity(values, Config))
 
 
-def _with_infinity(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _with_infinity(inner) for key, inner in value.items()}
-    return math.inf if value == "Infinity" else value
+def _with_infinity(values: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
+    """Values in which text that stands for infinity is a number, where a number is wanted."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        field = schema.model_fields.get(key)
+        wanted = None if field is None else field.annotation
+        if isinstance(value, Mapping) and isinstance(wanted, type):
+            value = _with_infinity(value, wanted)
+        found[key] = math.inf if value == "Infinity" and wanted is float else value
+    return found
 
 
 def identity(config: Config) -> str:
@@ -125,28 +143,51 @@ def suggestion(wrong: str, known: list[str]) -> str:
 
 
 def check_words(words: Iterable[str]) -> None:
-    """Refuse overrides that would make a config contradict its group choices.
+    """Refuse overrides that would make a config contradict its group choices, or each other.
 
     Raises:
-        ConfigError: a group's `name` is set by itself.
+        ConfigError: a group is set to no option of its own, a group's `name` is set by itself, or
+            `model.hidden` is given beside a size that it is solved for.
     """
+    given: dict[str, str] = {}
     for word in words:
-        key, _, value = word.lstrip("+").partition("=")
+        key, equals, value = word.lstrip("+").partition("=")
         group, _, last = key.rpartition(".")
         if group in CHOSEN and last == "name":
             raise ConfigError(
                 f"{key} goes with its group's other keys: {word}; write {group}={value}"
             )
+        value = value.strip("'\"")
+        if key in CHOSEN and equals and value not in options(key):
+            raise ConfigError(_no_option(key, value))
+        given[key] = value
+    for key, none in (("model.match", "none"), ("model.params", "any")):
+        if "model.hidden" in given and given.get(key, none) != none:
+            raise ConfigError(
+                f"{key} solves model.hidden, which is given too: model.hidden="
+                f"{given['model.hidden']} {key}={given[key]}; give one"
+            )
 
 
-def _validate(
+def validated(
     schema: type[M], values: Mapping[str, Any], prefix: str, known: list[str] | None = None
 ) -> M:
+    """Values as a schema has them.
+
+    Args:
+        prefix: the group's name, for the errors.
+        known: keys that a wrong one may have been meant for; the schema's own where left out.
+
+    Raises:
+        ConfigError: all that is wrong with them, in one line.
+    """
     try:
         return schema.model_validate(dict(values))
     except ValidationError as error:
         fields = [f"{prefix}.{k}" if prefix else k for k in schema.model_fields]
-        raise ConfigError("; ".join(_problems(error, prefix, fields, known or fields))) from None
+        lines = _problems(error, prefix, fields, known or fields)
+        rest = f"; and {len(lines) - MAX_LINES} more" if lines[MAX_LINES:] else ""
+        raise ConfigError("; ".join(lines[:MAX_LINES]) + rest) from None
 
 
 def _problems(
@@ -211,15 +252,16 @@ def _no_option(group: str, name: str) -> str:
 def _check_together(config: Config) -> None:
     """Rules that hold between keys."""
     data, training = config.data, config.training
-    if problem := config.model.problem():
-        raise ConfigError(problem)
+    for group in (config.model, config.data):
+        if problem := group.problem():
+            raise ConfigError(problem)
     if config.model.match != "none" and config.model.params != "any":
         raise ConfigError(
             "model.match and model.params both ask for a size: "
             f"model.match={config.model.match} model.params={config.model.params}; give one"
         )
     _check_split(data)
-    _check_warmup(config)
+    _check_steps(config)
     for key, wants in (("early_stop", training.early_stop != "never"),
                        ("evaluate", training.evaluate == "best")):  # fmt: skip
         if wants and data.valid == 0:
@@ -227,6 +269,12 @@ def _check_together(config: Config) -> None:
                 f"training.{key}={getattr(training, key)} chooses by validation, and data.valid=0 "
                 "sets no image aside; choose data.valid=5000, say"
             )
+    if training.tbptt != "none" and config.model.bidirectional:
+        raise ConfigError(
+            "training.tbptt hands the state on from the first time step to the last: "
+            f"training.tbptt={training.tbptt} model.bidirectional=true; choose "
+            "model.bidirectional=false, or training.tbptt=none"
+        )
     momentum = getattr(config.optimizer, "momentum", 0.0)
     if getattr(config.optimizer, "nesterov", False) and (
         momentum == 0 or getattr(config.optimizer, "dampening", 0.0) != 0
@@ -244,7 +292,14 @@ def num_steps(config: Config) -> int:
     return math.ceil(num_train / config.training.batch_size) * config.training.epochs
 
 
-def _check_warmup(config: Config) -> None:
+def _check_steps(config: Config) -> None:
+    if config.data.name not in NUM_TRAIN:
+        return
+    if num_steps(config) > MAX_STEPS:
+        raise ConfigError(
+            f"training.epochs must come to an end: training.epochs={config.training.epochs} is "
+            f"{num_steps(config):,} steps, more than {MAX_STEPS:,}; choose less"
+        )
     if config.schedule.warmup and config.schedule.warmup >= num_steps(config):
         raise ConfigError(
             "schedule.warmup must end before the run does: "

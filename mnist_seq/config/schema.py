@@ -6,17 +6,54 @@ An option without a class of its own here (a new cell, say) is typed by its YAML
 import functools
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic_core import PydanticCustomError
 
 from mnist_seq.config.paths import conf_dir, options
+from mnist_seq.config.text import is_control
+
+LARGEST = 1e30  # of a factor: float32 ends at 3e38, and kernels refuse what a product takes there
+MAX_COUNT = 10**12
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Beta = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=10**12)]
-CountOrNone = Annotated[int, Field(ge=0)]
+# Nearer to 1 than float32 can tell, torch's NAdam divides by zero
+Beta = Annotated[
+    list[Annotated[float, Field(ge=0, le=0.999999)]], Field(min_length=2, max_length=2)
+]
+Positive = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
+Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+CountOrNone = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+
+
+def _folder_name(text: str) -> str:
+    """A name that stays where it is put, on any file system."""
+    is_plain = not set(text) & set("/\\") and not any(map(is_control, text))
+    is_safe = is_plain and not text.startswith(".") and not text.endswith(".")
+    if not is_safe or text != text.strip() or not 1 <= len(text.encode(errors="replace")) <= 200:
+        raise PydanticCustomError(
+            "folder_name",
+            "a plain folder name of 1 to 200 bytes, without slashes and control characters, and "
+            "without a dot or a space at its ends",
+        )
+    return text
+
+
+def _printable(text: str) -> str:
+    if any(map(is_control, text)):
+        raise PydanticCustomError("printable", "text without control characters")
+    return text
+
+
+def _stripped(text: str) -> str:
+    if text != text.strip():
+        raise PydanticCustomError("stripped", "a name without spaces at its ends")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_printable)]
+Name = Annotated[Text, AfterValidator(_stripped)]
 
 
 class Group(BaseModel):
@@ -25,14 +62,25 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="strings")
 
 
+MAX_HIDDEN = 10**6
+
+
+def _cell_and_size(text: str) -> str:
+    cell, _, hidden = text.rpartition("-")
+    is_size = hidden.isascii() and hidden.isdecimal() and 1 <= int(hidden[:9]) <= MAX_HIDDEN
+    if text != "none" and not (cell and is_size and len(hidden) <= len(str(MAX_HIDDEN))):
+        raise PydanticCustomError("cell_and_size", "none, or a cell and its hidden size: lstm-64")
+    return text
+
+
 class Model(Group):
     name: str
-    hidden: Count
-    layers: Count
+    hidden: Annotated[int, Field(ge=1, le=MAX_HIDDEN)]
+    layers: Annotated[int, Field(ge=1, le=100)]
     bidirectional: bool
     dropout: Fraction
-    readout: Literal["last", "mean"]
-    match: Annotated[str, Field(pattern=r"^(none|[a-z0-9_]+-[1-9][0-9]*)$")]
+    readout: Literal["last", "mean", "flat"]
+    match: Annotated[str, AfterValidator(_cell_and_size)]
     params: Literal["any"] | Count
 
     def problem(self) -> str:
@@ -92,16 +140,70 @@ class RNN(Model):
     nonlinearity: Literal["tanh", "relu"]
 
 
-NUM_TRAIN = {"mnist": 60_000, "fashion_mnist": 60_000, "kmnist": 60_000, "mnist_5k": 4_000}
+NUM_TRAIN = {"mnist": 60_000, "fashion_mnist": 60_000, "kmnist": 60_000, "mnist_5k": 4_000,
+             "mnist1d": 4_000}  # fmt: skip
+SIDE = 28  # of a picture
+NUM_SIGNAL = 40  # values of an MNIST-1D signal
+PERMUTATION_SEED = 92916  # of the literature's permuted MNIST
 
 
 class Data(Group):
     name: str
-    root: str
+    root: Text
     sequence: Literal["rows", "columns", "pixels", "permuted"]
+    chunk: Count
+    permutation: Literal["bit_reversal"] | Annotated[int, Field(ge=0, lt=2**32)]
     normalize: Literal["standard", "unit"]
     valid: CountOrNone
     limit: Literal["all"] | Count
+    label_noise: Fraction
+    shift: CountOrNone
+    noise: NonNegative
+    drop_steps: Fraction
+
+    def shape(self) -> tuple[int, int]:
+        """(T, D): the number of time steps, and of values that each one shows."""
+        if self.sequence in ("rows", "columns"):
+            return SIDE, SIDE
+        return self._num_values() // self.chunk, self.chunk
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether training batches are changed at random."""
+        return bool(self.shift or self.noise or self.drop_steps)
+
+    def problem(self) -> str:
+        """Why these values do not go together, or ""."""
+        is_signal, is_grid = self.name == "mnist1d", self.sequence in ("rows", "columns")
+        instead = f"data.sequence={self.sequence}; choose data.sequence=pixels or permuted"
+        if is_signal and is_grid:
+            return f"data=mnist1d has signals, no rows or columns: {instead}"
+        if is_signal and self.normalize == "unit":
+            return (
+                "data=mnist1d is published with mean 0 and deviation 1, not as pixels: "
+                "data.normalize=unit; choose data.normalize=standard"
+            )
+        if is_grid and self.chunk != 1:
+            return f"data.chunk is the pixels of a time step: data.chunk={self.chunk} {instead}"
+        if not is_grid and self._num_values() % self.chunk:
+            return (
+                f"data.chunk must divide the {self._num_values()} values of an example: "
+                f"data.chunk={self.chunk}; choose a divisor"
+            )
+        if self.permutation != PERMUTATION_SEED and self.sequence != "permuted":
+            return (
+                f"data.permutation={self.permutation} is the order of permuted values: "
+                f"data.sequence={self.sequence}; choose data.sequence=permuted"
+            )
+        if self.shift >= self.shape()[0]:
+            return (
+                f"data.shift must be less than the {self.shape()[0]} time steps of a sequence: "
+                f"data.shift={self.shift}; choose less"
+            )
+        return ""
+
+    def _num_values(self) -> int:
+        return NUM_SIGNAL if self.name == "mnist1d" else SIDE * SIDE
 
 
 class Optimizer(Group):
@@ -163,7 +265,7 @@ class Step(Schedule):
 
 class Device(Group):
     name: Literal["auto", "cpu", "cuda", "mps"]
-    threads: Count
+    threads: Annotated[int, Field(ge=1, le=512)]  # far more of them end the process
     precision: Literal["fp32", "bf16"]
     deterministic: bool
 
@@ -172,11 +274,21 @@ class Tracker(Group):
     name: str
 
 
+def _no_address(text: str) -> str:
+    """The characters that wandb.init refuses in a project's name."""
+    if set(text) & set("/\\#?%:"):
+        raise PydanticCustomError("address", "a name without : / \\ # ? %")
+    return text
+
+
+WandBName = Annotated[Name, Field(max_length=128), AfterValidator(_no_address)]
+
+
 class WandB(Tracker):
     mode: Literal["auto", "online", "offline", "disabled"]
-    project: Annotated[str, Field(min_length=1, max_length=128)]
-    entity: Annotated[str, Field(min_length=1)]
-    tags: list[Annotated[str, Field(min_length=1, max_length=64)]]
+    project: WandBName
+    entity: WandBName
+    tags: list[Annotated[Name, Field(max_length=64)]]
     artifact: bool
     finish: Positive
 
@@ -184,7 +296,9 @@ class WandB(Tracker):
 class Training(Group):
     epochs: Count
     batch_size: Count
+    order: Literal["shuffled", "fixed"]
     clip_norm: Annotated[float, Field(gt=0)]
+    tbptt: Literal["none"] | Count
     eval_every: Literal["epoch"] | Count
     early_stop: Literal["never"] | Count
     evaluate: Literal["last", "best"]
@@ -195,9 +309,7 @@ class Training(Group):
 
 
 class Sweep(Group):
-    name: Annotated[
-        str, Field(min_length=1, max_length=200, pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")
-    ]
+    name: Annotated[str, AfterValidator(_folder_name)]
     baseline: Literal["auto", "none"]
     stale: Literal["error", "rerun", "keep"]
     dry_run: bool
@@ -205,6 +317,7 @@ class Sweep(Group):
     retries: CountOrNone
     timeout: Annotated[float, Field(gt=0)]
     stop_after_same_failures: CountOrNone
+    unstackable: Literal["error", "pool"]
     zip: list[str]
     exclude: list[str]
 
@@ -224,8 +337,8 @@ class Ablation(Group):
 class Config(Group):
     """Everything that one run is asked to do."""
 
-    seed: CountOrNone
-    arm: str
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    arm: Annotated[Name, Field(max_length=200)]
     model: Model
     data: Data
     optimizer: Optimizer
@@ -234,6 +347,13 @@ class Config(Group):
     tracker: Tracker
     training: Training
     sweep: Sweep
+
+    def _repr_markdown_(self) -> str:
+        """How a notebook shows it."""
+        from omegaconf import OmegaConf
+
+        values = OmegaConf.create(self.model_dump(serialize_as_any=True))
+        return f"```yaml\n{OmegaConf.to_yaml(values)}```"
 
 
 CHOSEN: dict[str, type[Group]] = {
@@ -285,7 +405,7 @@ def _typed_by_yaml(group: str, name: str) -> type[Group]:
     values = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{name}.yaml"))
     assert isinstance(values, dict)
     own: dict[str, Any] = {
-        str(key): (type(value), ...)
+        str(key): (Finite if isinstance(value, float) else type(value), ...)
         for key, value in values.items()
         if key not in base.model_fields and key != "defaults"
     }

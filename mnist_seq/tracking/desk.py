@@ -22,7 +22,7 @@ from mnist_seq.tracking import library, status
 
 CHOICE_SECONDS = 6.0
 # The longest that the end of a run waits for W&B, beyond the time that its server is given
-GRACE_SECONDS = 25.0
+GRACE_SECONDS = 30.0
 
 Tell = Callable[[int, str], None]
 
@@ -195,5 +195,7 @@ def _start(home: Path) -> subprocess.Popen[str]:
             stderr=errors,
             text=True,
             env=library.environment(home),
-            start_new_session=True,  # Ctrl-C at the terminal is not for it
+            # Ctrl-C at the terminal is not for it. Not a session of its own, in which Linux would
+            # let its niceness count for nothing against those who train
+            process_group=0,
         )

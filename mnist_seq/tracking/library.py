@@ -1,20 +1,25 @@
 """The wandb package: how it is imported, kept quiet and kept to its place."""
 
+import contextlib
 import importlib
 import json
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+_MODE = "WANDB_MODE"
 _SERVICE = "WANDB_SERVICE"
 _FOLDERS = ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")  # staged files of tables; logs of the service
+_TELEMETRY = "WANDB_ERROR_REPORTING"
+_OWN = (_MODE, _TELEMETRY, *_FOLDERS, "WANDB_RUN_ID", "WANDB_SWEEP_ID")
 
 log = logging.getLogger("mnist_seq.tracking")
 _lock = threading.Lock()
+_is_started = False
 
 
 def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -39,7 +44,7 @@ def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str,
     }
     for name in (_SERVICE, "PYTHONWARNINGS", "WANDB_SWEEP_PARAM_PATH"):
         values.pop(name, None)
-    values.setdefault("WANDB_ERROR_REPORTING", "false")
+    values.setdefault(_TELEMETRY, "false")
     for name in _FOLDERS:
         values.setdefault(name, str(home / "wandb" / "local"))
     package = str(Path(__file__).resolve().parents[2])
@@ -52,11 +57,45 @@ def load() -> Any:
     """The wandb module, silent, with this process's service running."""
     with _lock:
         is_first = "wandb" not in sys.modules
+        if is_first:
+            _prepare_pictures()
         wandb = importlib.import_module("wandb")
         if is_first:
             threading.excepthook = _hushed(threading.excepthook)
-            wandb.setup(wandb.Settings(silent=True))
+        if not _is_started:
+            _start(wandb)
     return wandb
+
+
+def _prepare_pictures() -> None:
+    """Load Pillow and its formats, for wandb loads it lazily when a first picture is drawn.
+
+    Two threads that draw their first pictures at once run the module twice then, and the formats
+    are registered with the copy that nobody sees: "unknown file extension: .png".
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("PIL.Image").preinit()
+
+
+def _start(wandb: Any) -> None:
+    global _is_started
+    with _without_mode():
+        wandb.setup(wandb.Settings(silent=True))
+    _is_started = True
+
+
+@contextlib.contextmanager
+def _without_mode() -> Iterator[None]:
+    """Keep WANDB_MODE from wandb, since the mode is chosen here.
+
+    wandb refuses a value that it does not know, and all credentials where it says offline.
+    """
+    given = os.environ.pop(_MODE, None)
+    try:
+        yield
+    finally:
+        if given is not None:
+            os.environ[_MODE] = given
 
 
 def _hushed(hook: Callable[[Any], object]) -> Callable[[Any], object]:
@@ -71,11 +110,16 @@ def _hushed(hook: Callable[[Any], object]) -> Callable[[Any], object]:
     return hushed
 
 
-def restart() -> None:
+def restart(*, is_offline: bool = False) -> None:
     """Give up this process's service, and with it the ids of runs that did not get through.
 
     A run that failed to open keeps its id in use until then.
+
+    Args:
+        is_offline: without the user's variables of wandb's, which files need not: one that wandb
+            refuses (a key that ends with a blank, an address that is none) keeps it from starting.
     """
+    global _is_started
     with _lock:
         wandb = importlib.import_module("wandb")
         try:
@@ -83,7 +127,31 @@ def restart() -> None:
         except (Exception, SystemExit) as error:  # it may have died, which is no matter now
             log.debug("W&B's service did not end well: %s", reason(error))
         os.environ.pop(_SERVICE, None)
-        wandb.setup(wandb.Settings(silent=True))
+        for name in [n for n in os.environ if is_offline and n.startswith("WANDB_")]:
+            if name not in _OWN:
+                del os.environ[name]
+        _is_started = False
+        _start(wandb)
+
+
+def lacks_credentials() -> bool:
+    """Whether no credentials can be configured: said at once, for the import of wandb takes 0.6 s.
+
+    Where there is anything that may hold some, the answer is False, and `has_credentials` knows.
+
+    Source: the order in which `wandb.login` says that it looks.
+    """
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return False
+    netrc = os.environ.get("NETRC")
+    config = os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb")
+    places = [
+        *([netrc] if netrc else ["~/.netrc", "~/_netrc"]),
+        f"{config}/settings",
+        *(f"{os.environ.get('WANDB_DIR', '.')}/{name}/settings" for name in ("wandb", ".wandb")),
+        "secrets.env",  # SageMaker's
+    ]
+    return not any(os.path.exists(os.path.expanduser(place)) for place in places)
 
 
 def has_credentials(*, verify: bool) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 from mnist_seq.runs.events import Ended
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking import library, mode, source, status
+from mnist_seq.tracking.priority import give_way
 from mnist_seq.tracking.remote_run import RemoteRun
 from mnist_seq.tracking.source import Identity, Tracker
 from mnist_seq.tracking.status import Status
@@ -64,8 +65,10 @@ class Link(threading.Thread):
         self._done(self.folder, self.status)
 
     def _mirror(self) -> None:
+        give_way()
         with _opening:
             remote = self._open()
+            give_way()  # what wandb has started is to do so too
             _open_runs.add(self._identity.id)
         message = None
         while message is None:
@@ -121,7 +124,7 @@ class Link(threading.Thread):
         if _open_runs:
             raise error
         log.debug("W&B is started again: %s", library.reason(error))
-        library.restart()
+        library.restart(is_offline=True)
 
     def _give_up(self, reason: str) -> None:
         log.warning(

@@ -11,7 +11,7 @@ from mnist_seq.tracking.source import Tracker
 
 Mode = Literal["online", "offline", "disabled"]
 
-PROBE_SECONDS = 5.0  # until credentials must have proved good, the import of wandb included
+PROBE_SECONDS = 4.5  # until a server must have said that credentials are good
 _CHANGE = "choose with tracker.mode=online|offline|disabled or tracker=none"
 # Values of WANDB_MODE that mean one of ours; "run" and "dryrun" are wandb's old names
 _WANDB_MODES: dict[str, Mode] = {
@@ -21,6 +21,7 @@ _WANDB_MODES: dict[str, Mode] = {
     "dryrun": "offline",
     "disabled": "disabled",
 }
+_NO_CREDENTIALS = "no credentials (`wandb login` stores some)"
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,33 @@ _online_failed = False
 def choose_mode(tracker: Tracker) -> Choice:
     """Decide where runs are mirrored to.
 
-    Only `mode=auto` without WANDB_MODE asks the server, for 5 s at most; nothing ever asks the
-    user, and nothing raises.
+    Only `mode=auto` with credentials and without WANDB_MODE asks the server, for 5 s at most;
+    nothing ever asks the user, and nothing raises.
     """
     if tracker.mode != "auto":
         return Choice(tracker.mode, f"W&B: {tracker.mode}, by tracker.mode; {_CHANGE}")
-    given = os.environ.get("WANDB_MODE", "")
-    if given in _WANDB_MODES:
-        mode = _WANDB_MODES[given]
-        return Choice(mode, f"W&B: {mode}, by WANDB_MODE={given}; unset it or {_CHANGE}")
+    if found := _from_environment():
+        return found
+    if library.lacks_credentials():
+        return _offline(_NO_CREDENTIALS)
     return _probe()
+
+
+def _from_environment() -> Choice | None:
+    """What wandb's variables say; WANDB_DISABLED is an old one that other packages know."""
+    disabled, given = os.environ.get("WANDB_DISABLED", ""), os.environ.get("WANDB_MODE", "")
+    if disabled.lower() in ("true", "1", "yes"):
+        return _by("disabled", f"WANDB_DISABLED={disabled}")
+    if given in _WANDB_MODES:
+        return _by(_WANDB_MODES[given], f"WANDB_MODE={given}")
+    if given:
+        known = ", ".join(_WANDB_MODES)
+        return _offline(f"since WANDB_MODE must be one of {known}: WANDB_MODE={given}")
+    return None
+
+
+def _by(mode: Mode, variable: str) -> Choice:
+    return Choice(mode, f"W&B: {mode}, by {variable}; unset it or {_CHANGE}")
 
 
 def settle(tracker: Tracker) -> tuple[Choice, bool]:
@@ -69,10 +87,9 @@ def settle(tracker: Tracker) -> tuple[Choice, bool]:
 
 def is_disabled(tracker: Tracker) -> bool:
     """Whether nothing is to be mirrored: said without asking the server."""
-    given = tracker.mode
-    if given == "auto":
-        given = _WANDB_MODES.get(os.environ.get("WANDB_MODE", ""), "auto")
-    return given == "disabled"
+    if tracker.mode == "auto" and (found := _from_environment()):
+        return found.mode == "disabled"
+    return tracker.mode == "disabled"
 
 
 def remember_failure() -> None:
@@ -82,6 +99,10 @@ def remember_failure() -> None:
 
 
 def _probe() -> Choice:
+    try:
+        library.load()  # takes longer where the machine is busy, which is not the server's fault
+    except Exception as error:
+        return _offline(f"wandb does not start ({library.reason(error)})")
     answers: queue.SimpleQueue[Choice] = queue.SimpleQueue()
     # On a thread, since a server that does not answer holds login() for 10 s or more
     threading.Thread(
@@ -96,7 +117,7 @@ def _probe() -> Choice:
 def _verified() -> Choice:
     try:
         if not library.has_credentials(verify=True):
-            return _offline("no credentials (`wandb login` stores some)")
+            return _offline(_NO_CREDENTIALS)
     except Exception as error:  # whatever wandb raises here, the answer is offline, and says why
         return _offline(f"credentials did not work ({library.reason(error)})")
     return Choice("online", f"W&B: online, credentials verified; {_CHANGE}")

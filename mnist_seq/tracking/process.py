@@ -31,10 +31,9 @@ from mnist_seq.tracking.mode import is_disabled, settle
 from mnist_seq.tracking.source import Tracker
 from mnist_seq.tracking.status import Status
 
-NICENESS = 5  # training goes first where cores are short
 LOCK_SECONDS = 60.0  # until a mirror of the same folder, whose sweep was killed, has left
 # Beyond the time that a server has to take the end of a run
-GRACE_SECONDS = 15.0
+GRACE_SECONDS = 20.0
 
 log = logging.getLogger("mnist_seq.tracking")
 
@@ -130,8 +129,6 @@ def main() -> None:
 
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # the end of the input is the end
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(NICENESS)
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever wandb prints is no report
     reporter = Reporter(out)

@@ -23,8 +23,7 @@ def pull(
 ) -> list[Path]:
     """Bring the ended runs of a sweep from W&B into a folder, one run folder each.
 
-    What is there already and has not changed in W&B is not read again. A run without predictions
-    is complete but for the comparisons that go example by example.
+    What is there already and has not changed in W&B is not read again. The weights stay there.
 
     Args:
         group: the sweep's name.
@@ -88,9 +87,11 @@ def _written(run: Any, root: Path) -> Path:
         if known.get("id", run.id) != run.id:  # two runs of one name
             folder = RunFolder(root / f"{_plain(run.name)}_{run.id}")
     folder.path.mkdir(parents=True, exist_ok=True)
-    for path in (folder.result_path, folder.error_path, folder.record_path):
+    ours = (folder.result_path, folder.error_path, folder.record_path, folder.predictions_path)
+    for path in ours:
         path.unlink(missing_ok=True)
     _write_history(run, folder)
+    _write_predictions(run, folder)
     _write_end(summary, folder)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     files.write_json(  # last: a folder without it is written again
@@ -114,6 +115,13 @@ def _write_history(run: Any, folder: RunFolder) -> None:
     ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     files.write_text(folder.metrics_path, text)
+
+
+def _write_predictions(run: Any, folder: RunFolder) -> None:
+    """Those of the test set; a run that never read it has none."""
+    name = folder.predictions_path.name
+    for file in run.files([name]):
+        file.download(root=str(folder.path), replace=True)
 
 
 def _write_end(summary: Mapping[str, Any], folder: RunFolder) -> None:

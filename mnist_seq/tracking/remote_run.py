@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,10 +13,8 @@ from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking import library, offline_file, source
 from mnist_seq.tracking.source import Identity, Tracker
 
-INIT_SECONDS = 10.0  # until a server must have taken a new run
+INIT_SECONDS = 15.0  # until a server must have taken a new run
 FLUSH_SECONDS = 3.0  # until an offline file is whole: finish() does not wait for its last bytes
-
-_drawing = threading.Lock()  # Pillow finds its formats on first use, and no two threads may
 
 Row = dict[str, Any]
 
@@ -96,6 +93,9 @@ class RemoteRun:
             if (samples := source.samples(folder)) is not None:
                 self.run.summary.update({"samples": self._table(samples)})
         with self._faults_noted():
+            if folder.predictions_path.exists():
+                self._send_predictions(folder)
+        with self._faults_noted():
             if self._tracker.artifact and end.state == "finished":
                 self._send_model(folder, end)
         try:
@@ -125,8 +125,7 @@ class RemoteRun:
     def _faults_noted(self) -> Iterator[None]:
         """The run is to end in order, even where a picture or its model could not be sent."""
         try:
-            with _drawing:
-                yield
+            yield
         except Exception as error:
             self._fault = library.reason(error)
 
@@ -157,6 +156,12 @@ class RemoteRun:
             columns=["image", "label", "prediction"],
             data=[[self.wandb.Image(image), int(a), int(b)] for image, a, b in found],
         )
+
+    def _send_predictions(self, folder: RunFolder) -> None:
+        """As a file of the run: a pulled run can then be compared example by example."""
+        copy = Path(self.run.dir) / folder.predictions_path.name
+        shutil.copyfile(folder.predictions_path, copy)  # wandb's link would break where runs move
+        self.run.save(str(copy), base_path=self.run.dir, policy="end")
 
     def _send_model(self, folder: RunFolder, end: Ended) -> None:
         artifact = self.wandb.Artifact(

@@ -91,7 +91,7 @@ def identify(
     known = record.get("wandb", {})
     facts = {key: record[key] for key in _FACTS if key in record}
     config["run"] = {"folder": str(path), **facts, **(started or _counts(folder))}
-    arm = [f"arm:{config['arm']}"] if config.get("arm", "none") != "none" else []
+    arm = [f"arm:{config['arm']}"[:64]] if config.get("arm", "none") != "none" else []
     own = config["tracker"].get("tags", [])
     return Identity(
         id=known.get("id") or _agents_id() or run_id(config_hash, path),

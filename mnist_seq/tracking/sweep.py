@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,5 +71,6 @@ def ending_lines(desk: Desk, home: Path) -> list[str]:
     if not said:
         return []
     rest = counts["offline"] + counts["partial"]
-    hint = f"; python -m mnist_seq.sync sweep={home} brings the rest" if rest else ""
+    command = f"python -m mnist_seq.sync sweep={shlex.quote(str(home))}"
+    hint = f"; {command} brings the rest" if rest else ""
     return [f"W&B: {said}{hint}"]

@@ -33,7 +33,8 @@ def test_the_defaults_are_the_baseline(composed: Compose) -> None:
     assert config.device.threads == 1
 
 
-RUN_GROUPS = [group for group in groups() if group != "ablation"]  # a study is no run: test_arms
+# a study is no run: test_arms; diagnostics is added with a +
+RUN_GROUPS = [group for group in groups() if group not in ("ablation", "diagnostics")]
 ALL_OPTIONS = [(group, name) for group in RUN_GROUPS for name in options(group)]
 
 
@@ -58,9 +59,10 @@ def test_every_yaml_of_every_group_composes_and_parses(
         ("optimizer.lr=nan", "optimizer.lr must be finite: optimizer.lr=nan"),
         ("data.valid=60000", "data.valid must leave training images: data.valid=60000 of 60,000"),
         ("data.limit=59000", "data.limit must not exceed the training images that data.valid=5000"),
-        ("model.readout=first", "model.readout must be last or mean: model.readout=first"),
+        ("model.readout=first", "model.readout must be last, mean or flat: model.readout=first"),
         ("training.eval_every=0", "training.eval_every must be epoch, or 1 or more"),
         ("training.clip_norm=0", "training.clip_norm must be more than 0"),
+        ("training.tbptt=0", "training.tbptt must be none, or 1 or more: training.tbptt=0"),
         ("optimizer.betas=[0.9]", "optimizer.betas must be a list of 2 entries or more"),
         ("model.name=lsmt", f"model must be one of {', '.join(options('model'))}: model=lsmt; did "
          "you "
@@ -96,6 +98,13 @@ def test_nesterov_needs_a_momentum(composed: Compose) -> None:
         parse(composed("optimizer=sgd", "optimizer.nesterov=true", "optimizer.momentum=0"))
 
 
+def test_a_state_that_is_handed_on_has_one_direction(composed: Compose) -> None:
+    """The backward direction begins where the last chunk ends."""
+    with pytest.raises(ConfigError, match=r"training\.tbptt=7 model\.bidirectional=true; choose"):
+        parse(composed("training.tbptt=7", "model.bidirectional=true"))
+    assert parse(composed("training.tbptt=7")).training.tbptt == 7
+
+
 def test_identity_ignores_where_and_who_and_keeps_what(composed: Compose) -> None:
     """A moved data folder is the same run; another learning rate is not."""
     same = identity(parse(composed()))
@@ -129,6 +138,13 @@ def test_plain_values_survive_json(composed: Compose) -> None:
         (["model.input_gate=false", "model.forget_gate=false", "model.output_gate=false",
           "model.peepholes=true"], "model.peepholes=true needs a gate to look"),
         (["model.match=lstm-64", "model.params=24714"], "give one"),
+        (["data.chunk=4"], "data.sequence=rows; choose data.sequence=pixels or permuted"),
+        (["data.chunk=5", "data.sequence=pixels"], "must divide the 784 values of an example"),
+        (["data.permutation=7"], "data.sequence=rows; choose data.sequence=permuted"),
+        (["data.shift=28"], "data.shift must be less than the 28 time steps"),
+        (["data=mnist1d", "data.sequence=rows"], "data=mnist1d has signals, no rows"),
+        (["data=mnist1d", "data.normalize=unit"], "choose data.normalize=standard"),
+        (["data=mnist1d", "data.chunk=3"], "must divide the 40 values"),
         (["ablation=cells"], "add -m before ablation=..."),
     ],
 )  # fmt: skip
@@ -145,3 +161,8 @@ def test_options_that_do_not_go_together_are_refused(
 def test_an_arms_name_is_a_label(composed: Compose) -> None:
     """Two arms of one config are one run."""
     assert identity(parse(composed("arm=NIG"))) == identity(parse(composed()))
+
+
+def test_diagnostics_can_be_added_by_their_short_name(composed: Compose) -> None:
+    """`+diagnostics=gradients` is `training.diagnostics=gradients`."""
+    assert parse(composed("+diagnostics=gradients")).training.diagnostics == "gradients"

@@ -113,7 +113,7 @@ def play(folder: RunFolder, config: Config, spec: dict[str, Any], tracker: Liste
     """One run, from its start to the end that `spec` gives it."""
     first = spec.get("first_step", 0)
     begin(folder, config, first)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     if spec.get("starts", True):
         tracker.started(Started(folder.path.name, folder.path, 24714, 100, first, 1, "cpu"))
     for step in spec.get("steps", [1, 2, 3]):
@@ -128,7 +128,8 @@ def play(folder: RunFolder, config: Config, spec: dict[str, Any], tracker: Liste
     training = time.perf_counter() - start
     tracker.ended(end(folder, spec))
     report = {"name": folder.path.name, "training_s": training,
-              "all_s": time.perf_counter() - start, "imported": "wandb" in sys.modules}  # fmt: skip
+              "all_s": time.perf_counter() - start, "imported": "wandb" in sys.modules,
+              "cpu_s": time.process_time() - cpu}  # fmt: skip
     print(json.dumps(report), flush=True)
 
 
@@ -162,7 +163,9 @@ def main() -> None:
             told = [Told(view, Job(folder)) for view in found] if group else []
             play(folder, run_config, run, told[0] if told else open_tracker(run_config, folder)
                  if not group else Listener())  # fmt: skip
-    whole = {"chosen_s": chosen, "whole_s": time.perf_counter() - began}
+    mirror = resource.getrusage(resource.RUSAGE_CHILDREN)
+    whole = {"chosen_s": chosen, "whole_s": time.perf_counter() - began,
+             "mirror_cpu_s": mirror.ru_utime + mirror.ru_stime}  # fmt: skip
     print(json.dumps(whole), flush=True)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.tracking.priority import NICENESS
 from tests.tracking.wandb_file import read
 
 TESTS = Path(__file__).resolve().parent
@@ -102,15 +103,34 @@ class Player:
             assert time.monotonic() < deadline, self.record(name)
             time.sleep(0.02)
 
-    def kill_mirror(self, parent: int) -> None:
-        """Kill the mirror's process of a process, and W&B's service with it."""
+    def wait_until_behind(self, mirror: int) -> None:
+        """Wait until the mirror's threads and W&B's service, in its own session, give way."""
+        tasks, deadline = Path(f"/proc/{mirror}/task"), time.monotonic() + 20
+        while True:
+            ids = [int(task.name) for task in tasks.iterdir()]
+            services = [int(pid) for path in tasks.glob("*/children")
+                        for pid in path.read_text().split()]  # fmt: skip
+            nice = {os.getpriority(os.PRIO_PROCESS, i) for i in ids}
+            groups = [Path(f"/proc/{pid}/autogroup") for pid in services]
+            ours = {path.read_text().split()[-1] for path in groups if path.exists()}
+            if nice == {NICENESS} and services and ours <= {str(NICENESS)}:
+                return
+            assert time.monotonic() < deadline, (nice, ours)
+            time.sleep(0.05)
+
+    def mirror(self, parent: int) -> int:
+        """The mirror's process of a process."""
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         (mirror,) = [
             int(pid)
             for pid in children
             if b"mnist_seq.tracking.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
-        os.killpg(mirror, signal.SIGKILL)
+        return mirror
+
+    def kill_mirror(self, parent: int) -> None:
+        """Kill the mirror's process of a process."""
+        os.killpg(self.mirror(parent), signal.SIGKILL)
 
     def wandb_files(self) -> list[dict[str, Any]]:
         """All offline runs below the root, in the order of their starts."""

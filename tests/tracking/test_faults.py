@@ -15,9 +15,9 @@ from tests.wandb_server import KEY, Server, serving
 
 STEPS = [1, 2, 3, 4, 5]
 FINISH = 3  # seconds that a server gets at the end; 30 by default
-# Beyond FINISH, on a busy machine: the choice (6 s) or the opening of one run (10 s), and the
-# process's own start and end
-EXTRA_S = 17.0
+# Beyond FINISH: the choice (6 s) or the opening of one run (15 s), the process's own start and end,
+# and all of it several times as long on a busy machine. wandb itself waits 100 s and for ever
+EXTRA_S = 57.0
 _MOMENTS = ["start", "middle", "end"]
 FAULTS = ["killed", "stalled", "500", "429", "403"]
 # What depends on the clock or the place
@@ -94,18 +94,9 @@ def check_results(played: Played) -> None:
     assert played.whole["whole_s"] < FINISH + EXTRA_S
 
 
-@pytest.mark.parametrize(
-    ("moment", "faults"),
-    [
-        ("start", ["killed"]),
-        ("middle", ["500", "429"]),
-        ("end", ["stalled", "403"]),
-        *(pytest.param(moment, FAULTS, marks=pytest.mark.slow) for moment in _MOMENTS),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "+".join(value),
-)
+@pytest.mark.parametrize("moment", _MOMENTS)
 def test_a_failing_server_costs_seconds_and_no_row(
-    moment: str, faults: list[str], tmp_path: Path, faultless: dict[str, Any]
+    moment: str, tmp_path: Path, faultless: dict[str, Any]
 ) -> None:
     """Killed, stalled, 500, 429 or 403: sync brings the server to where no fault would have."""
 
@@ -123,8 +114,8 @@ def test_a_failing_server_costs_seconds_and_no_row(
             assert shown(server) == faultless
             assert not server.unknown
 
-    with ThreadPoolExecutor(3) as at_once:
-        list(at_once.map(check, faults))
+    with ThreadPoolExecutor() as at_once:  # most of it is waiting
+        list(at_once.map(check, FAULTS))
 
 
 @pytest.mark.parametrize("case", ["blackholed", "wrong key", "no key"])

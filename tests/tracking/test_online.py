@@ -60,6 +60,7 @@ def test_samples_confusion_and_model_arrive(online: Player, server: Server) -> N
     (run,) = server.runs.values()
     assert run.summary["samples"]["_type"] == "table-file"
     assert run.summary["samples"]["nrows"] == 4
+    assert len({path for path in server.blobs if path.endswith(".png")}) == 1  # four equal digits
     assert run.history[-1]["test/confusion_table"]["nrows"] == 100
     kinds = {artifact["name"].partition("-")[0] for artifact in server.artifacts.values()}
     assert kinds == {"run", "model"}  # run: the tables
@@ -141,14 +142,34 @@ def test_servers_that_do_not_answer_cost_seconds(tmp_path: Path) -> None:
             player.env = {"WANDB_BASE_URL": url, "WANDB_API_KEY": KEY}
             played = player.play([{"name": "a"}, {"name": "b"}], group="sweep")
             assert played.states() == ["offline"] * 2
-            assert played.log.count("\n") == 2
-            assert "did not answer" in played.log
-            assert played.whole["chosen_s"] < 6.5
-            assert played.whole["whole_s"] < 11
+            assert played.log.count("W&B: offline, the server did not answer") == 1
+            # Bounds for a busy machine; 6 s and 9 s on an idle one, and 100 s by wandb itself
+            assert played.whole["chosen_s"] < 20
+            assert played.whole["whole_s"] < 60
             assert [len(found["history"]) for found in player.wandb_files()] == [3, 3]
 
     with ThreadPoolExecutor() as at_once:
         list(at_once.map(play, ["broken", "stalled", "absent"]))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("WANDB_API_KEY", f"{KEY}\n"), ("WANDB_BASE_URL", "not an address")]
+)
+def test_an_environment_that_wandb_refuses_leads_offline(
+    variable: str, value: str, online: Player, server: Server
+) -> None:
+    """A line break behind a key, a typing error: one line, and the files are written all the same.
+
+    Nor does a run go to another server than the one that was meant.
+    """
+    online.env[variable] = value
+    played = online.play([{"name": "a"}, {"name": "b"}], group="sweep")
+    assert played.states() == ["offline"] * 2
+    assert played.log.count("W&B: offline, wandb does not start") == 1
+    assert played.log.count("\n") == 2
+    assert KEY not in played.log
+    assert [len(found["history"]) for found in online.wandb_files()] == [3, 3]
+    assert not server.requests
 
 
 def test_credentials_that_the_server_refuses_lead_offline(online: Player, server: Server) -> None:
@@ -167,7 +188,7 @@ def test_a_server_that_breaks_at_the_end_is_waited_for_once(online: Player, serv
     played = online.play(runs, "tracker.finish=2", group="sweep")
     assert "within 2 s" in played.records()[0]["reason"]
     assert set(played.states()) <= {"partial", "offline"}
-    assert played.whole["whole_s"] < 10
+    assert played.whole["whole_s"] < 60  # for a busy machine
     later = online.play([{"name": "c"}], "tracker.finish=2", "tracker.mode=offline", group="sweep")
     assert later.states() == ["offline"]
 

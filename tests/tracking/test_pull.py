@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mnist_seq.runs.folder import RunFolder
@@ -51,6 +52,7 @@ def test_a_pulled_run_says_what_its_folder_says(
         theirs = RunFolder(cache / "mnist_seq" / "sweep" / str(run["name"]))
         assert theirs.metrics() == ours.metrics()
         assert theirs.state() == ours.state()
+        assert theirs.predictions_path.exists() == ours.predictions_path.exists()
         for key in ("name", "config", "config_hash", "data", "device"):
             assert theirs.record()[key] == ours.record()[key]
         if ours.state() in ("finished", "diverged"):
@@ -58,6 +60,13 @@ def test_a_pulled_run_says_what_its_folder_says(
             assert a["metrics"].items() <= b["metrics"].items()
             for key in ("best", "num_params", "seconds", "state", "reason", "steps"):
                 assert a[key] == b[key]
+    first = "model=lstm,seed=0"
+    for a, b in zip(
+        RunFolder(online.root / first).predictions(),
+        RunFolder(cache / "mnist_seq" / "sweep" / first).predictions(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
     assert "OSError: no" in RunFolder(cache / "mnist_seq/sweep/model=lstm,seed=2").error()
     server.requests.clear()
     assert pull(online, cache).returncode == 0

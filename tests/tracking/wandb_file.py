@@ -15,10 +15,12 @@ _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Config, history, summary, exit code and names of one run, as far as the file goes."""
+    """Config, history, summary, exit code, names and axes of one run, as far as the file goes."""
     from wandb.proto import wandb_internal_pb2 as pb
 
-    run: dict[str, Any] = {"config": {}, "summary": {}, "history": [], "exit": None}
+    run: dict[str, Any] = {
+        "config": {}, "summary": {}, "history": [], "axes": {}, "exit": None
+    }  # fmt: skip
     for raw in _records(path.read_bytes()):
         record = pb.Record()
         record.ParseFromString(raw)
@@ -31,6 +33,9 @@ def read(path: Path) -> dict[str, Any]:
             run["config"] |= _values(found.config.update)
         elif kind == "config":
             run["config"] |= _values(record.config.update)
+        elif kind == "metric":
+            metric = record.metric
+            run["axes"][metric.name or metric.glob_name] = metric.step_metric
         elif kind == "history":
             run["history"].append(_values(record.history.item))
         elif kind == "summary":

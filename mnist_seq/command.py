@@ -1,0 +1,120 @@
+"""The frame of our commands: Hydra's command line, its errors in one line each."""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from mnist_seq.config.errors import ConfigError, refuse
+from mnist_seq.config.paths import conf_dir
+
+IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
+
+
+def run(
+    job: Callable[[], object], explain: Callable[[Exception], str], *, interrupted: str
+) -> None:
+    """Run what `hydra.main` has made of a job.
+
+    Args:
+        explain: gives the line for an error of Hydra's.
+        interrupted: the line after a Ctrl-C.
+
+    Raises:
+        SystemExit: the command failed, and has said why.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from mnist_seq.runs.console import silence
+    from mnist_seq.runs.errors import RunFailed
+
+    if IS_DEBUG:
+        job()
+        return
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and we say it in one line
+    try:
+        job()
+    except (HydraException, OmegaConfBaseException) as error:
+        refuse(explain(error))
+    except BrokenPipeError:  # whoever read the output has left
+        silence()
+        raise SystemExit(1) from None
+    except (ValueError, OSError, RuntimeError) as error:
+        is_known = isinstance(error, ValueError | OSError | RunFailed)
+        if not is_known and not str(error).startswith("Invalid plugin"):  # hydra.*._target_
+            raise
+        refuse(explain(error))
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr, flush=True)
+        raise SystemExit(130) from None
+
+
+@contextlib.contextmanager
+def errors_said() -> Iterator[None]:
+    """Say a job's own errors inside of the job: outside, Hydra would print the overrides first."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if IS_DEBUG:
+            raise
+        refuse(str(error))
+
+
+def quoted(word: str, keys: Collection[str]) -> str:
+    """An override whose value Hydra's grammar takes as it was typed.
+
+    Args:
+        keys: those whose values are paths and filters, with spaces, commas and '='.
+    """
+    key, equals, value = word.partition("=")
+    if not equals or key not in keys or value[:1] in ("'", '"', "["):
+        return word
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{escaped}'"
+
+
+def keys_of(config_name: str) -> list[str]:
+    """The keys of a config without groups."""
+    known = [str(key) for key in OmegaConf.load(conf_dir() / f"{config_name}.yaml")]
+    return [key for key in known if key not in ("defaults", "hydra")]
+
+
+def unknown_key(config_name: str, key: str) -> str:
+    """What to say of a key that such a config lacks."""
+    from mnist_seq.config.parse import suggestion
+
+    keys = keys_of(config_name)
+    return f"no code reads {key}" + (suggestion(key, keys) or f"; the keys are {', '.join(keys)}")
+
+
+def check_keys(config_name: str, values: Mapping[str, Any]) -> None:
+    """Refuse values of a config without groups to which keys were added, or that lack some.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    known = keys_of(config_name)
+    for key in values:
+        if key not in known:
+            raise ConfigError(unknown_key(config_name, key))
+    for key in known:
+        if values.get(key, "???") == "???":
+            raise ConfigError(f"{key} must be given; write {key}=<value>")
+
+
+def one_line(config_name: str, error: Exception) -> str:
+    """An error of Hydra's over a config without groups."""
+    from mnist_seq.config import hydra_errors
+
+    text = str(error)
+    if match := re.search(r"Could not (?:override|find|append[^']*) '([^']+)'", text):
+        return unknown_key(config_name, match[1])
+    if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        key = match[1].partition("=")[0]
+        return f"several values are a list in brackets: {match[1]}; write {key}=[a,b]"
+    return hydra_errors.one_line(error)
