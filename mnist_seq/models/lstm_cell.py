@@ -7,9 +7,9 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import LSTM
 from mnist_seq.models.initial import chrono_, identity_blocks_, orthogonal_blocks_
-from mnist_seq.models.lstm_scan import Kind, scan
-from mnist_seq.models.recurrence import Cell, State
-from mnist_seq.models.scan import is_fast_on_cpu
+from mnist_seq.models.lstm_scan import Kind, LSTMScan
+from mnist_seq.models.recurrence import Cell, State, dropout_mask
+from mnist_seq.models.scan import is_scannable, run_scan
 
 
 class LSTMCell(Cell):
@@ -35,6 +35,7 @@ class LSTMCell(Cell):
         num_blocks = len(kind.blocks)
         super().__init__(input_size, hidden, blocks_x=num_blocks, blocks_h=num_blocks)
         self.kind, self.options = kind, options
+        self.noisy = tuple(key for key in options.noises() if getattr(options, key))
         if options.full_gate_recurrence:
             self.num_states = 5  # and the gates
             self.weight_gates = nn.Parameter(torch.empty(3 * hidden, 3 * hidden))
@@ -60,44 +61,38 @@ class LSTMCell(Cell):
 
     def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B blocks_H"]:
         """What the input adds, at all time steps."""
-        if self.training and self.options.gal_dropout:
-            x = x * self._mask(x[:1], 1 - self.options.gal_dropout)
         if not self.options.layer_norm:
             return F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
         a = F.linear(x, self.weight_ih)
         return F.layer_norm(a, a.shape[-1:], self.gain_ih, self.bias_ih)
 
-    def noise(self, x: Float[Tensor, "T B D"]) -> State:
-        """Factors of the options that are on, in the order of `LSTM.noises`."""
-        rates = {key: getattr(self.options, key) for key in self.options.noises()}
-        like = x.new_zeros(()).expand(*x.shape[:2], self.hidden)
-        found = []
-        for key, rate in rates.items():
-            if not rate:
+    def noises(
+        self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
+    ) -> State:
+        """Factors of the options that are on, in the order of `LSTM.noises`; Gal's dropout has two,
+        on x and on h."""
+        like, found = self.bias_ih, []
+        for key in self.noisy:
+            rate = getattr(self.options, key)
+            if key == "gal_dropout":
+                for size in (self.weight_ih.shape[1], self.hidden):
+                    shape = (1, batch_size, size)
+                    found.append(dropout_mask(shape, rate, like=like, generator=generator))
                 continue
-            if key.startswith("zoneout"):
-                share = torch.full_like(like, rate)
-                found.append(torch.bernoulli(share) if self.training else share)
-            elif not self.training:
-                found.append(torch.ones_like(like))
-            elif key == "gal_dropout":
-                found.append(self._mask(like[:1], 1 - rate).expand_as(like))
+            shape = (time_steps, batch_size, self.hidden)
+            if key == "semeniuta_dropout":
+                found.append(dropout_mask(shape, rate, like=like, generator=generator))
             else:
-                found.append(self._mask(like, 1 - rate))
+                found.append(like.new_empty(shape).bernoulli_(rate, generator=generator))
         return tuple(found)
-
-    def _mask(self, like: Tensor, keep: float) -> Tensor:
-        """0, or 1 / keep in a share of `keep`."""
-        return torch.bernoulli(torch.full_like(like, keep)) / keep
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
         """The next h and c, and with full gate recurrence i, f and o."""
         h, c = state[:2]
         kind, options = self.kind, self.options
-        factors = iter(noise)
-        keep_h = next(factors) if options.gal_dropout else 1.0
-        keep_g = next(factors) if options.semeniuta_dropout else 1.0
-        a = dict(zip(kind.blocks, self._into(x, h * keep_h), strict=True))
+        drawn = dict(zip(self.noisy, noise, strict=True)) if noise else {}
+        seen = h * drawn["gal_dropout"] if "gal_dropout" in drawn else h
+        a = dict(zip(kind.blocks, self._into(x, seen), strict=True))
         if options.full_gate_recurrence:
             of_gates = F.linear(torch.cat(state[2:], dim=-1), self.weight_gates).chunk(3, dim=-1)
             for name, share in zip("ifo", of_gates, strict=True):
@@ -110,16 +105,18 @@ class LSTMCell(Cell):
         i = torch.sigmoid(a["i"]) if "i" in a else torch.ones_like(c)
         f = torch.sigmoid(a["f"]) if "f" in a else 1 - i if kind.is_coupled else torch.ones_like(c)
         g = torch.tanh(a["g"]) if kind.has_input_tanh else a["g"]
-        c_new = f * c + i * (g * keep_g)
+        if "semeniuta_dropout" in drawn:
+            g = g * drawn["semeniuta_dropout"]
+        c_new = f * c + i * g
         if options.zoneout_cell:
-            c_new = torch.lerp(c_new, c, next(factors))
+            c_new = torch.lerp(c_new, c, drawn.get("zoneout_cell", options.zoneout_cell))
         if "o" in look:
             a["o"] = a["o"] + look["o"] * c_new
         o = torch.sigmoid(a["o"]) if "o" in a else torch.ones_like(c)
         read = self.norm_c(c_new) if options.layer_norm else c_new
         h_new = o * (torch.tanh(read) if kind.has_output_tanh else read)
         if options.zoneout_hidden:
-            h_new = torch.lerp(h_new, h, next(factors))
+            h_new = torch.lerp(h_new, h, drawn.get("zoneout_hidden", options.zoneout_hidden))
         return (h_new, c_new, i, f, o) if options.full_gate_recurrence else (h_new, c_new)
 
     def _into(self, x: Tensor, h: Tensor) -> State:
@@ -130,15 +127,17 @@ class LSTMCell(Cell):
         return (x + of_h).chunk(len(self.kind.blocks), dim=-1)
 
     def forward(
-        self, x: Float[Tensor, "T B D"]
-    ) -> tuple[Float[Tensor, "T B H"], Float[Tensor, "B H"]]:
-        """Outputs and the last of them; on a CPU with a backward pass written by hand."""
-        if not (has_scan(self.options) and is_fast_on_cpu(x, self.weight_hh.dtype)):
-            return super().forward(x)
-        peepholes = self.peepholes if self.options.peepholes else None
-        return scan(
-            self.kind, x, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, peepholes
-        )
+        self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
+    ) -> tuple[Float[Tensor, "T B H"], State]:
+        """See `Cell`; on a CPU and in a stack with a backward pass written by hand."""
+        if has_scan(self.options) and is_scannable(x, self.weight_hh.dtype):
+            peepholes = self.peepholes if self.options.peepholes else None
+            weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, peepholes)
+            outputs, *new = run_scan(LSTMScan, self.kind, x, *weights, *(state or (None, None)))
+            return outputs, tuple(new)
+        if noises and self.options.gal_dropout:
+            x, noises = x * noises[0], noises[1:]
+        return super().forward(x, state, noises)
 
 
 def is_torchs(options: LSTM) -> bool:

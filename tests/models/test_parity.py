@@ -37,7 +37,7 @@ def test_the_lstm_recurrence_equals_torchs(
 ) -> None:
     """With all options at their defaults the step is `nn.LSTM`'s, forward and gradient."""
     if not is_scanned:
-        monkeypatch.setattr("mnist_seq.models.lstm_cell.is_fast_on_cpu", lambda x, dtype: False)
+        monkeypatch.setattr("mnist_seq.models.lstm_cell.is_scannable", lambda x, dtype: False)
     theirs = nn.LSTM(2, 3, dtype=torch.float64)
     ours = LSTMCell(2, 3, default_model("lstm")).double()  # type: ignore[arg-type]
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -71,11 +71,11 @@ def test_the_scan_equals_autograd_through_the_step(
     name: str, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The hand-written backward pass differs in speed alone, chunk by chunk and at once."""
-    monkeypatch.setattr("mnist_seq.models.lstm_scan.CHUNK_BYTES", chunk)
+    monkeypatch.setattr("mnist_seq.models.scan.CHUNK_BYTES", chunk)
     cell = cell_of("lstm", **SCANNED[name])
     fast = plain_gradients(cell, sequence())
     assert "LSTMScan" in cell(sequence())[0].grad_fn.name()
-    monkeypatch.setattr("mnist_seq.models.lstm_cell.is_fast_on_cpu", lambda x, dtype: False)
+    monkeypatch.setattr("mnist_seq.models.lstm_cell.is_scannable", lambda x, dtype: False)
     assert "LSTMScan" not in cell(sequence())[0].grad_fn.name()
     assert_equal(fast, plain_gradients(cell, sequence()))
 

@@ -1,23 +1,21 @@
 """One file a cell, named as its option in `conf/model/`.
 
-Each has `build(shape, model) -> nn.Module`: a recurrent layer stack that maps
-`x [T, B, D]` to its outputs `[T, B, directions * H]` and its final state, as `nn.LSTM` and `nn.GRU`
-do.
+Each has `build(shape, model)`: a recurrent layer stack that maps `x [T, B, D]` to its outputs
+`[T, B, directions * H]` and its final state, as `nn.LSTM` and `nn.GRU` do.
 """
 
 import importlib
 
-from torch import nn
-
 from mnist_seq.config.schema import Model
-from mnist_seq.models.recurrence import Shape
+from mnist_seq.models.recurrence import Recurrence, Shape
+from mnist_seq.models.scan import Scanned
 
 
-def build_cell(shape: Shape, model: Model) -> nn.Module:
+def build_cell(shape: Shape, model: Model) -> Recurrence | Scanned:
     """The recurrent layers that `model.name` names."""
     module = importlib.import_module(f"mnist_seq.models.cells.{model.name}")
     cell = module.build(shape, model)
-    assert isinstance(cell, nn.Module)
+    assert isinstance(cell, Recurrence | Scanned)
     return cell
 
 

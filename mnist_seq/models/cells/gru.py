@@ -4,6 +4,7 @@ Source: Cho et al. 2014, arXiv:1406.1078.
 Differs: resets after the recurrent product, as cuDNN does, not before it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,14 +15,14 @@ from torch.nn import functional as F
 from mnist_seq.config.schema import GRU
 from mnist_seq.models.cells import torch_options
 from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
-from mnist_seq.models.scan import CHUNK_BYTES, is_scannable, scan_layers
+from mnist_seq.models.scan import Scanned, products, run_scan, steps_at_a_time
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class GRUScan(torch.autograd.Function):
-    """A GRU over a whole sequence, from h = 0.
+    """A GRU over a whole sequence.
 
         r, z = sigmoid(...)    n = tanh(n_x + r * n_h)    h' = n + z * (h - n)
 
@@ -32,77 +33,90 @@ class GRUScan(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor
+        ctx: Any,
+        x: Tensor,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Tensor,
+        b_hh: Tensor,
+        h_0: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Outputs [T, B, H] and the last of them."""
-        (num_steps, batch, _), hidden = x.shape, w_hh.shape[1]
+        """Outputs [T, B, H] and the last of them, of one run or of R: then all have R before."""
+        (*runs, num_steps, batch, _), hidden = x.shape, w_hh.shape[-1]
+        mm = products(w_hh).mm
         joint, w_n = _join(w_ih, w_hh, b_ih, b_hh)
-        hx1 = x.new_empty(num_steps + 1, batch, joint.shape[1])  # h before time step t, x at t, 1
-        h, x1_rows = hx1[..., :hidden], hx1[:-1].flatten(0, 1)[:, hidden:]
-        h[0].zero_()
-        hx1[:-1, :, hidden:-1] = x
-        hx1[:-1, :, -1] = 1
-        gates = x.new_empty(num_steps, batch, 4 * hidden)  # r, z, n_h, n
-        w = joint.t().contiguous()
+        # h before time step t, x at t, 1
+        hx1 = x.new_empty(*runs, num_steps + 1, batch, joint.shape[-1])
+        h, x1_rows = hx1[..., :hidden], hx1[..., :-1, :, :].flatten(-3, -2)[..., hidden:]
+        first = h[..., 0, :, :]
+        first.zero_() if h_0 is None else first.copy_(h_0)
+        hx1[..., :-1, :, hidden:-1] = x
+        hx1[..., :-1, :, -1] = 1
+        gates = x.new_empty(*runs, num_steps, batch, 4 * hidden)  # r, z, n_h, n
+        w = joint.mT.contiguous()
         with torch.inference_mode():  # spares autograd's bookkeeping of every view: 4 %
-            torch.mm(x1_rows, w_n.t(), out=gates.flatten(0, 1)[:, 3 * hidden :])
-            r, z, n_h, n = (gate.unbind(0) for gate in gates.chunk(4, dim=-1))
-            rz, rzn_h = (gates[..., : k * hidden].unbind(0) for k in (2, 3))
-            h_t, hx1_t = h.unbind(0), hx1.unbind(0)
+            mm(x1_rows, w_n.mT, out=gates.flatten(-3, -2)[..., 3 * hidden :])
+            r, z, n_h, n = (gate.unbind(-3) for gate in gates.chunk(4, dim=-1))
+            rz, rzn_h = (gates[..., : k * hidden].unbind(-3) for k in (2, 3))
+            h_t, hx1_t = h.unbind(-3), hx1.unbind(-3)
             for t in range(num_steps):
-                torch.mm(hx1_t[t], w, out=rzn_h[t])
+                mm(hx1_t[t], w, out=rzn_h[t])
                 rz[t].sigmoid_()
                 n[t].addcmul_(r[t], n_h[t]).tanh_()  # n_x until here
                 torch.lerp(n[t], h_t[t], z[t], out=h_t[t + 1])
         ctx.save_for_backward(hx1, gates, w_ih, w_hh)
         ctx.set_materialize_grads(False)
-        return h[1:], h[-1].clone()
+        return h[..., 1:, :, :], h[..., -1, :, :].clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> Any:
         """Gradients of what `forward` takes."""
         hx1, gates, w_ih, w_hh = ctx.saved_tensors
-        num_steps, batch, hidden = len(gates), gates.shape[1], w_hh.shape[1]
-        dh = gates.new_zeros(batch, hidden)
-        if d_last is not None:
-            dh.copy_(d_last)
-        d_joint = gates.new_zeros(3 * hidden, hx1.shape[-1])
-        d_w_n = gates.new_zeros(hidden, w_ih.shape[1] + 1)
-        dx = gates.new_empty(num_steps, batch, w_ih.shape[1]) if ctx.needs_input_grad[0] else None
-        chunk = max(1, CHUNK_BYTES // (gates[0].numel() * gates.element_size()))
-        d_gates = torch.empty_like(gates[:chunk])
+        mm, _, addmm_ = products(w_hh)
+        (*runs, num_steps, batch, _), hidden = gates.shape, w_hh.shape[-1]
+        dh = gates.new_zeros(*runs, batch, hidden) if d_last is None else d_last.clone()
+        d_joint = gates.new_zeros(*runs, 3 * hidden, hx1.shape[-1])
+        d_w_n = gates.new_zeros(*runs, hidden, w_ih.shape[-1] + 1)
+        dx = None
+        if ctx.needs_input_grad[0]:
+            dx = gates.new_empty(*runs, num_steps, batch, w_ih.shape[-1])
+        chunk = steps_at_a_time(gates[..., 0, :, :])
+        d_gates = torch.empty_like(gates[..., :chunk, :, :])
         with torch.inference_mode():
             for stop in range(num_steps, 0, -chunk):
-                steps = slice(max(0, stop - chunk), stop)
-                d = d_gates[: stop - steps.start]
-                _local_gradients(hx1[steps, :, :hidden], gates[steps], out=d)
-                z = gates[steps, :, hidden : 2 * hidden].unbind(0)
-                d_by_gate = d.view(-1, batch, 4, hidden).unbind(0)
-                d_rzn_h = d[..., : 3 * hidden].unbind(0)
-                for t in reversed(range(len(d))):
-                    if d_outputs is not None:
-                        dh.add_(d_outputs[steps.start + t])
-                    d_by_gate[t].mul_(dh.unsqueeze(1))
-                    dh.mul_(z[t]).addmm_(d_rzn_h[t], w_hh)
-                d_rows, hx1_rows = d.flatten(0, 1), hx1[steps].flatten(0, 1)
-                d_joint.addmm_(d_rows[:, : 3 * hidden].t(), hx1_rows)
-                d_w_n.addmm_(d_rows[:, 3 * hidden :].t(), hx1_rows[:, hidden:])
+                start = max(0, stop - chunk)
+                steps = (-3, start, stop - start)
+                d, gates_of = d_gates.narrow(-3, 0, stop - start), gates.narrow(*steps)
+                _local_gradients(hx1.narrow(*steps)[..., :hidden], gates_of, out=d)
+                z = gates_of[..., hidden : 2 * hidden].unbind(-3)
+                d_by_gate = torch.unflatten(d, -1, (4, hidden)).unbind(-4)
+                d_rzn_h = d[..., : 3 * hidden].unbind(-3)
+                of_outputs = None if d_outputs is None else d_outputs.narrow(*steps).unbind(-3)
+                for t in reversed(range(stop - start)):
+                    if of_outputs is not None:
+                        dh.add_(of_outputs[t])
+                    d_by_gate[t].mul_(dh.unsqueeze(-2))
+                    addmm_(dh.mul_(z[t]), d_rzn_h[t], w_hh)
+                d_rows, hx1_rows = d.flatten(-3, -2), hx1.narrow(*steps).flatten(-3, -2)
+                addmm_(d_joint, d_rows[..., : 3 * hidden].mT, hx1_rows)
+                addmm_(d_w_n, d_rows[..., 3 * hidden :].mT, hx1_rows[..., hidden:])
                 if dx is not None:
-                    d_rzn_x = torch.cat((d[..., : 2 * hidden], d[..., 3 * hidden :]), dim=-1)
-                    torch.matmul(d_rzn_x, w_ih, out=dx[steps])
-        of_x = torch.cat((d_joint[: 2 * hidden, hidden:], d_w_n))
-        return dx, of_x[:, :-1], d_joint[:, :hidden], of_x[:, -1], d_joint[:, -1]
+                    d_rzn_x = torch.cat((d_rows[..., : 2 * hidden], d_rows[..., 3 * hidden :]), -1)
+                    mm(d_rzn_x, w_ih, out=dx.narrow(*steps).flatten(-3, -2))
+        of_x = torch.cat((d_joint[..., : 2 * hidden, hidden:], d_w_n), dim=-2)
+        dh_0 = dh if ctx.needs_input_grad[5] else None
+        return dx, of_x[..., :-1], d_joint[..., :hidden], of_x[..., -1], d_joint[..., -1], dh_0
 
 
 def _join(w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> tuple[Tensor, Tensor]:
     """The joint matrix of r, z and n_h, and [H, D + 1] of n_x, from torch's weights of r, z, n."""
-    rz = slice(2 * w_hh.shape[1])
-    of_x = torch.cat((w_ih, b_ih.unsqueeze(1)), dim=1)
-    joint = torch.cat((w_hh, torch.zeros_like(of_x)), dim=1)
-    joint[:, -1] = b_hh
-    joint[rz, w_hh.shape[1] :] += of_x[rz]
-    return joint, of_x[rz.stop :]
+    hidden = w_hh.shape[-1]
+    of_x = torch.cat((w_ih, b_ih.unsqueeze(-1)), dim=-1)
+    joint = torch.cat((w_hh, torch.zeros_like(of_x)), dim=-1)
+    joint[..., -1] = b_hh
+    joint[..., : 2 * hidden, hidden:] += of_x[..., : 2 * hidden, :]
+    return joint, of_x[..., 2 * hidden :, :]
 
 
 def _local_gradients(h: Tensor, gates: Tensor, *, out: Tensor) -> None:
@@ -119,14 +133,14 @@ def _local_gradients(h: Tensor, gates: Tensor, *, out: Tensor) -> None:
     _sigmoid_backward(d_rz, rz, grad_input=d_rz)
 
 
-class ScanGRU(nn.GRU):
+class ScanGRU(Scanned, nn.GRU):
     """`nn.GRU` whose training on a CPU goes through `GRUScan`."""
 
-    def forward(self, input: Any, hx: Tensor | None = None) -> Any:
-        """As `nn.GRU.forward`."""
-        if is_scannable(self, input, hx):
-            return scan_layers(self, input, GRUScan.apply)
-        return super().forward(input, hx)
+    def scan(self, x: Tensor, state: State, weights: Sequence[Tensor]) -> tuple[Tensor, State]:
+        """See `Scanned`."""
+        (h_0,) = state or (None,)
+        outputs, *new = run_scan(GRUScan, x, *weights, h_0)
+        return outputs, tuple(new)
 
 
 class GRUCell(Cell):
