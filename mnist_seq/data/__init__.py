@@ -1,4 +1,4 @@
-"""Data sets as tensors on the device, and how an image is read as a sequence.
+"""Data sets as tensors on the device, and how an example is read as a sequence.
 
 `locate` finds and verifies the files, `load` reads them, `split` divides the training images, and
 `Task` gives batches. The names below load on first use: whoever only locates data does not wait for
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from mnist_seq.data.idx_files import AlteredFile
     from mnist_seq.data.images import Images, load
     from mnist_seq.data.locate import DataNotFound, Located, remember
-    from mnist_seq.data.sequence import MEAN_STD, as_sequence, permutation_hash, sequence_shape
+    from mnist_seq.data.permutation import permutation_hash
+    from mnist_seq.data.sequence import MEAN_STD, as_sequence
     from mnist_seq.data.split import Split
     from mnist_seq.data.task import Task
     from mnist_seq.data.torchvision_compat import import_torchvision_datasets
@@ -28,9 +29,8 @@ _MODULES = {
     "as_sequence": "sequence",
     "import_torchvision_datasets": "torchvision_compat",
     "load": "images",
-    "permutation_hash": "sequence",
+    "permutation_hash": "permutation",
     "remember": "locate",
-    "sequence_shape": "sequence",
 }
 
 __all__ = [
@@ -46,7 +46,6 @@ __all__ = [
     "load",
     "permutation_hash",
     "remember",
-    "sequence_shape",
 ]
 
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import stat
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,22 +27,20 @@ class Found:
 def find_files(source: Source, root: Path) -> Found:
     """Look for the files of `source` under `root` and verify every one that is used.
 
-    A file is looked for in torchvision's layout, then directly in `root`; raw, then as `.gz`.
+    A file is looked for in torchvision's layout, then directly in `root`, then where a system
+    package puts it; raw, then as `.gz`.
 
     Raises:
         AlteredFile: the first one met is truncated, altered or cannot be checked.
         ValueError: `root` or a file cannot be read.
     """
-    files, missing = [], []
-    if _is_readable_folder(root):
-        for file in source.files:
-            found = _find(source, file, root)
-            if found is None:
-                missing.append(file)
-            else:
-                files.append(found)
-        return Found(tuple(files), tuple(missing))
-    return Found((), source.files)
+    folders = [root / source.folder / "raw", root] if _is_readable_folder(root) else []
+    folders += [Path(source.system)] if source.system else []
+    found = {file: _find(source, file, folders) for file in source.files}
+    return Found(
+        tuple(where for where in found.values() if where is not None),
+        tuple(file for file, where in found.items() if where is None),
+    )
 
 
 def _is_readable_folder(root: Path) -> bool:
@@ -59,15 +58,15 @@ def _is_readable_folder(root: Path) -> bool:
     return True
 
 
-def _find(source: Source, file: IdxFile, root: Path) -> tuple[str, str] | None:
-    folder = root / source.folder / "raw"
-    for path in (folder / file.name, root / file.name):
+def _find(source: Source, file: IdxFile, folders: Sequence[Path]) -> tuple[str, str] | None:
+    for path in (folder / file.name for folder in folders):
         archive = path.with_name(path.name + ".gz")
         try:
             checked = _check(path, archive, file)
         except AlteredFile:
-            # Directly in the root, MNIST's and Fashion-MNIST's files have the same names.
-            if path.parent == root and _is_of_another_source(path, archive, source):
+            # Directly in a root, MNIST's and Fashion-MNIST's files have the same names.
+            is_own = path.parent.parent.name == source.folder
+            if not is_own and _is_of_another_source(path, archive, source):
                 continue
             raise
         except OSError as error:

@@ -1,4 +1,4 @@
-"""A data set's pictures and labels as tensors in memory."""
+"""A data set's pictures or signals and their labels as tensors in memory."""
 
 import gzip
 import math
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from mnist_seq.data import mnist_5k
+from mnist_seq.data import mnist_1d, mnist_5k
 from mnist_seq.data.locate import Located
 
 SIDE, NUM_CLASSES = 28, 10
@@ -20,11 +20,11 @@ SIDE, NUM_CLASSES = 28, 10
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """The pictures of one data set and what they show."""
+    """The pictures of one data set, or MNIST-1D's signals, and what they show."""
 
-    train_images: UInt8[Tensor, "N 28 28"]
+    train_images: UInt8[Tensor, "N 28 28"] | Float32[Tensor, "N 40"]
     train_labels: Int64[Tensor, " N"]
-    test_images: UInt8[Tensor, "M 28 28"]
+    test_images: UInt8[Tensor, "M 28 28"] | Float32[Tensor, "M 40"]
     test_labels: Int64[Tensor, " M"]
 
 
@@ -38,6 +38,9 @@ def load(located: Located) -> Images:
     """
     if located.name == "mnist_5k":
         return Images(*(torch.from_numpy(array) for array in mnist_5k.read()))
+    if located.name == "mnist1d":
+        signals = mnist_1d.read(Path(located.files[0][0]))
+        return Images(*(torch.from_numpy(array) for array in signals))
     parts = []
     for image_file, label_file in (located.files[:2], located.files[2:]):
         images = read_idx(Path(image_file[0]), num_dims=3)

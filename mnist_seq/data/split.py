@@ -1,4 +1,4 @@
-"""Which training images train and which validate."""
+"""Which training images train and which validate, and which of the labels are made wrong."""
 
 import hashlib
 from dataclasses import dataclass
@@ -47,6 +47,26 @@ def split(num_train: int, *, valid: int, limit: int | None, generator_seed: int)
     stop = num_train if limit is None else valid + limit
     parts = order[valid:stop].sort().values, order[:valid].sort().values
     return Split(*parts, hash=_hash(*parts))
+
+
+def with_wrong_labels(
+    labels: Int64[Tensor, " N"],
+    rows: Int64[Tensor, " n"],
+    *,
+    share: float,
+    num_classes: int,
+    generator_seed: int,
+) -> Int64[Tensor, " N"]:
+    """Labels of which some, at `rows` alone, are another class, each other class equally likely.
+
+    Each label is drawn for by itself, so `share` holds on average; the labels that are wrong at a
+    smaller share are wrong in the same way at a larger one.
+    """
+    generator = torch.Generator().manual_seed(generator_seed)
+    is_wrong = torch.rand(len(labels), generator=generator) < share
+    by = torch.randint(1, num_classes, (len(labels),), generator=generator)
+    wrong = torch.where(is_wrong, (labels + by) % num_classes, labels)
+    return labels.index_copy(0, rows, wrong[rows])
 
 
 def _hash(*parts: Int64[Tensor, " _"]) -> str:

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
+from mnist_seq.config.schema import PERMUTATION_SEED
 from mnist_seq.data.images import NUM_CLASSES, Images
-from mnist_seq.data.sequence import MEAN_STD, as_sequence, permutation_hash, sequence_shape
+from mnist_seq.data.permutation import Permutation, permutation_hash
+from mnist_seq.data.pictures import drawn
+from mnist_seq.data.sequence import MEAN_STD, as_sequence
 from mnist_seq.data.split import Split
 
 Part = Literal["train", "valid", "test"]
@@ -20,11 +23,13 @@ NORMALIZATIONS = ("standard", "unit")
 class Task:
     """One data set as sequences on a device, with its split: what a training loop reads from.
 
-    The sequences stay bytes; a batch is gathered, turned time-major and made float as it is read.
+    Pixels stay bytes; a batch is gathered, turned time-major and made float as it is read.
 
     Args:
         name: the data set, for its mean and standard deviation and for `identity`.
-        normalize: "standard" for (x / 255 - mean) / std, "unit" for x / 255.
+        sequence, chunk, permutation: as for `as_sequence`.
+        normalize: "standard" for (x / 255 - mean) / std, "unit" for x / 255; signals are published
+            with mean 0 and deviation 1, "standard" as they are.
         fingerprint: `Located.fingerprint`, for `identity`.
     """
 
@@ -36,13 +41,14 @@ class Task:
         *,
         name: str,
         sequence: str,
+        chunk: int = 1,
+        permutation: Permutation = PERMUTATION_SEED,
         normalize: str,
         split: Split,
         device: torch.device,
         fingerprint: str = "",
     ) -> None:
         scale, offset = _affine(normalize, name)
-        self.time_steps, self.input_size = sequence_shape(sequence)
         self.num_train, self.num_valid = len(split.train), len(split.valid)
         self.num_test = len(images.test_labels)
         self.device = device
@@ -50,10 +56,14 @@ class Task:
         self._rows = {"train": split.train, "valid": split.valid}
         self._scale = scale
         self._offset = torch.tensor(offset, device=device)
-        train = as_sequence(images.train_images.to(device), sequence).flatten(1)
-        test = as_sequence(images.test_images.to(device), sequence).flatten(1)
+        train, test = (
+            as_sequence(part.to(device), sequence, chunk=chunk, permutation=permutation)
+            for part in (images.train_images, images.test_images)
+        )
+        _, self.time_steps, self.input_size = train.shape
         # One gather through the split costs 2 us a batch; a second copy of the images costs 43 MB.
-        self._sequences = {"train": train, "valid": train, "test": test}
+        flat = train.flatten(1)
+        self._sequences = {"train": flat, "valid": flat, "test": test.flatten(1)}
         self._device_rows = {part: rows.to(device) for part, rows in self._rows.items()}
         self._labels = {
             "train": images.train_labels[split.train].to(device),
@@ -64,7 +74,9 @@ class Task:
             "data": name,
             "fingerprint": fingerprint,
             "sequence": sequence,
-            "permutation": permutation_hash() if sequence == "permuted" else "",
+            "permutation_hash": (
+                permutation_hash(permutation, flat.shape[1]) if sequence == "permuted" else ""
+            ),
             "split": split.hash,
             "num_train": self.num_train,
             "num_valid": self.num_valid,
@@ -93,30 +105,44 @@ class Task:
         """The true classes of a part, in the order of `batches`."""
         return self._labels[part]
 
+    @property
+    def blank(self) -> Float[Tensor, ""]:
+        """What a black pixel, or 0 in a signal, is to the net."""
+        return self._offset
+
     def images(self, part: Part, positions: Int64[Tensor, " B"]) -> UInt8[Tensor, "B 28 28"]:
-        """The pictures at `positions` of a part as published, on the CPU: for people to look at."""
+        """Pictures at `positions` of a part, on the CPU: for people to look at.
+
+        They are as published; signals are drawn.
+        """
         positions = positions.cpu()
         if part == "test":
-            return self._images.test_images[positions]
-        return self._images.train_images[self._rows[part][positions]]
+            found = self._images.test_images[positions]
+        else:
+            found = self._images.train_images[self._rows[part][positions]]
+        return found if found.dtype == torch.uint8 else torch.from_numpy(drawn(found.numpy()))
 
     def identity(self) -> dict[str, str | int]:
         """What must be equal for two runs to be compared: data, reading and split."""
         return dict(self._identity)
 
-    def _normalized(self, chunk: UInt8[Tensor, "B TD"]) -> Float[Tensor, "T B D"]:
+    def _normalized(
+        self, chunk: UInt8[Tensor, "B TD"] | Float32[Tensor, "B TD"]
+    ) -> Float[Tensor, "T B D"]:
         x = chunk.view(len(chunk), self.time_steps, self.input_size).transpose(0, 1).contiguous()
         # offset + scale * x in one pass over the bytes: measured faster than a table or two passes.
         return torch.add(self._offset, x, alpha=self._scale)
 
 
 def _affine(normalize: str, name: str) -> tuple[float, float]:
-    """(scale, offset) that take a byte to a network's input."""
+    """(scale, offset) that take a pixel's byte, or a signal's value, to a network's input."""
     if normalize not in NORMALIZATIONS:
         raise ValueError(
             f"data.normalize must be one of {', '.join(NORMALIZATIONS)}: "
             f"data.normalize={normalize}; choose one of them"
         )
+    if name == "mnist1d":
+        return 1.0, 0.0
     if normalize == "unit":
         return 1 / 255, 0.0
     mean, std = MEAN_STD[name]

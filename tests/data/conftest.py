@@ -3,15 +3,18 @@
 import gzip
 import hashlib
 import http.server
+import multiprocessing
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mnist_seq.data import mnist_1d
 from mnist_seq.data.sources import MNIST, IdxFile, Source
 
 NUM_TRAIN, NUM_TEST = 40, 20
@@ -120,3 +123,15 @@ def serve() -> Iterator[Callable[..., Mirror]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def signals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with MNIST-1D, generated while two processes ask for it at once."""
+    root = tmp_path_factory.mktemp("signals") / "new"
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        paths = list(pool.map(mnist_1d.find, [root, root]))
+    assert paths == [root / mnist_1d.FILE] * 2
+    assert [path.name for path in paths[0].parent.iterdir()] == [mnist_1d.FILE.name]
+    return root

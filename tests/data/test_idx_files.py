@@ -29,6 +29,19 @@ def test_another_compression_of_the_same_content_is_accepted(published, tmp_path
     assert not find_files(published.source, tmp_path).missing
 
 
+def test_a_system_packages_folder_is_searched_after_the_root(published, tmp_path):
+    """`apt-get install dataset-fashion-mnist`, and no data.root to set."""
+    system = published.write(tmp_path / "usr" / "share", archived=True)
+    source = replace(published.source, system=str(system))
+    found = find_files(source, tmp_path / "none")
+    assert {Path(path).parent for path, _ in found.files} == {system}
+    own = published.write(tmp_path / "root" / "MNIST" / "raw")
+    assert {Path(p).parent for p, _ in find_files(source, tmp_path / "root").files} == {own}
+    (system / f"{TRAIN_IMAGES}.gz").write_bytes(b"damaged")
+    with pytest.raises(AlteredFile, match=str(system)):
+        find_files(source, tmp_path / "none")
+
+
 def _flip_last_byte(content: bytes) -> bytes:
     return content[:-1] + bytes([content[-1] ^ 1])
 

@@ -73,7 +73,7 @@ def test_a_data_set_without_fallback_says_how_to_get_it(published, tmp_path):
 
 def test_an_unknown_name_is_refused(tmp_path):
     """The message lists what there is."""
-    with pytest.raises(ValueError, match="mnist, fashion_mnist, kmnist, mnist_5k"):
+    with pytest.raises(ValueError, match="mnist, fashion_mnist, kmnist, mnist_5k, mnist1d"):
         locate("mnis", tmp_path)
 
 

@@ -1,5 +1,6 @@
 """On the real files, where a machine has them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,20 @@ def test_the_files_of_another_data_set_directly_in_the_root_are_passed_over():
     if not ROOTS["mnist"].is_dir():
         pytest.skip(f"the published mnist is not in {ROOTS['mnist']}")
     folder = ROOTS["mnist"] / "MNIST" / "raw"
-    assert find_files(FASHION_MNIST, folder).missing == FASHION_MNIST.files
+    alone = replace(FASHION_MNIST, system="")
+    assert find_files(alone, folder).missing == FASHION_MNIST.files
     assert not find_files(MNIST, folder).missing
+
+
+def test_debians_fashion_mnist_is_found_without_being_told(tmp_path):
+    """Its archives are Debian's own: the content's checksums vouch for them."""
+    if not ROOTS["fashion_mnist"].is_dir():
+        pytest.skip("Debian's package dataset-fashion-mnist is not installed")
+    located = locate("fashion_mnist", tmp_path)
+    assert {Path(path).parent for path, _ in located.files} == {ROOTS["fashion_mnist"]}
+    told = locate("fashion_mnist", ROOTS["fashion_mnist"])
+    assert located.fingerprint == told.fingerprint
+    assert load(located).test_labels[:10].tolist() == [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]
 
 
 def test_the_first_ten_test_digits_of_mnist_are_the_known_ones():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mnist_seq.data.split import split
+from mnist_seq.data.split import split, with_wrong_labels
 
 
 def test_parts_are_disjoint_and_together_everything():
@@ -62,3 +62,25 @@ def test_what_the_data_cannot_give_is_refused(valid, limit, message):
     """Refuse, never repair: a clamped limit would be another experiment."""
     with pytest.raises(ValueError, match=message):
         split(1000, valid=valid, limit=limit, generator_seed=0)
+
+
+def test_wrong_labels_are_wrong_as_often_as_stated_and_only_where_asked():
+    """Valid and test must measure what is learned, not what is memorised."""
+    labels = torch.arange(20_000) % 10
+    rows = torch.arange(0, 20_000, 2)
+    found = {
+        share: with_wrong_labels(labels, rows, share=share, num_classes=10, generator_seed=3)
+        for share in (0.1, 0.4)
+    }
+    assert torch.equal(labels, torch.arange(20_000) % 10)
+    for share, noisy in found.items():
+        is_wrong = noisy != labels
+        assert not is_wrong[1::2].any()
+        assert float(is_wrong[rows].float().mean()) == pytest.approx(share, abs=0.015)
+        by = ((noisy - labels) % 10)[is_wrong].bincount(minlength=10)
+        assert by[0] == 0
+        assert by[1:].min() > 0.7 * by[1:].max(), "each other class is equally likely"
+    is_wrong = found[0.1] != labels
+    assert torch.equal(found[0.1][is_wrong], found[0.4][is_wrong]), "more noise adds wrong labels"
+    other = with_wrong_labels(labels, rows, share=0.1, num_classes=10, generator_seed=4)
+    assert not torch.equal(other, found[0.1])

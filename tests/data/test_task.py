@@ -3,7 +3,9 @@ import torch
 
 from mnist_seq.data.images import load
 from mnist_seq.data.locate import locate
-from mnist_seq.data.sequence import SEQUENCES, as_sequence, permutation_hash
+from mnist_seq.data.permutation import permutation_hash
+from mnist_seq.data.pictures import drawn
+from mnist_seq.data.sequence import SEQUENCES, as_sequence
 from mnist_seq.data.split import split
 from mnist_seq.data.task import Task
 
@@ -86,13 +88,40 @@ def test_identity_says_all_that_makes_runs_comparable(images):
         "data": "mnist",
         "fingerprint": "f",
         "sequence": "permuted",
-        "permutation": permutation_hash(),
+        "permutation_hash": permutation_hash(92916, 784),
         "split": parts.hash,
         "num_train": 3000,
         "num_valid": 500,
         "num_test": 1000,
     }
-    assert _task(images)[0].identity()["permutation"] == ""
+    assert _task(images)[0].identity()["permutation_hash"] == ""
+
+
+def test_signals_come_as_they_are_published_and_are_drawn_to_be_looked_at(signals):
+    """MNIST-1D's values are no pixels: nothing is divided by 255."""
+    found = load(locate("mnist1d", signals))
+    task = Task(
+        found,
+        name="mnist1d",
+        sequence="permuted",
+        chunk=2,
+        permutation=42,
+        normalize="standard",
+        split=split(4000, valid=0, limit=None, generator_seed=0),
+        device=CPU,
+    )
+    assert (task.time_steps, task.input_size, task.num_train) == (20, 2, 4000)
+    x, y = task.train_batch(torch.tensor([3, 5]))
+    assert x.shape == (20, 2, 2)
+    assert torch.equal(x[0, :, 0], found.train_images[[3, 5], 19])
+    assert torch.equal(x[0, :, 1], found.train_images[[3, 5], 16])
+    assert torch.equal(y, found.train_labels[[3, 5]])
+    (first,) = next(task.batches("test", 1))[:1]
+    assert torch.equal(first[1, 0], found.test_images[0, [15, 26]])
+    assert float(task.blank) == 0
+    pictures = task.images("test", torch.arange(3))
+    assert torch.equal(pictures, torch.from_numpy(drawn(found.test_images[:3].numpy())))
+    assert task.identity()["permutation_hash"] == permutation_hash(42, 40)
 
 
 def test_an_unknown_normalisation_is_refused(images):
