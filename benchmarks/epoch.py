@@ -74,7 +74,7 @@ def our_epoch(cell: str, task: Task, num_steps: int) -> float:
     adam = Adam(name="adam", lr=LR, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False)
     optimizer = build_optimizer(adam, net.parameters(), CPU)
     start = time.perf_counter()
-    order = epoch_order(0, 0, task.num_train)
+    order = epoch_order(0, 0, task.num_train, order="shuffled")
     for step in range(num_steps):
         x, y = task.train_batch(order[step * BATCH : (step + 1) * BATCH])
         train_step(net, optimizer, x, y, clip_norm=float("inf"), precision="fp32")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_seq.config import Config, ConfigError
-from mnist_seq.config.parse import check_words, parse, parse_plain
+from mnist_seq.config.parse import check_words, parse, parse_plain, rooted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,18 +50,23 @@ def compose(*overrides: str) -> Config:
     from mnist_seq.config.paths import conf_dir
 
     check_words(overrides)
+    for word in overrides:
+        if word.lstrip("+~").startswith("hydra"):
+            raise ConfigError(
+                f"hydra's keys say how the command launches a run: {word}; here, give "
+                "train_run(config, folder)"
+            )
     theirs = GlobalHydra.instance().hydra  # a notebook may use Hydra for something else
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             values = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(one_line(error)) from None
     finally:
         GlobalHydra.instance().hydra = theirs
     assert isinstance(values, dict)
-    values["data"]["root"] = os.path.abspath(values["data"]["root"])
-    return parse({str(key): value for key, value in values.items()})
+    return rooted(parse({str(key): value for key, value in values.items()}), os.getcwd())
 
 
 def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
@@ -83,12 +88,14 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     from mnist_seq.training.device import check_device
     from mnist_seq.training.find import find_data
     from mnist_seq.training.match import with_hidden_solved
+    from mnist_seq.training.memory import check_memory
     from mnist_seq.training.progress import open_progress
     from mnist_seq.training.run import Job, kept
     from mnist_seq.training.run import train_run as train
 
     check_device(config.device)
     config, located = find_data(with_hidden_solved(config))
+    check_memory(config)
     now = datetime.datetime.now()
     path = Path(folder or f"outputs/runs/{now:%Y-%m-%d_%H-%M-%S-%f}")
     console = QuietConsole()

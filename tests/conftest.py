@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 # Every annotated shape is checked while the tests run; in use, training pays nothing for it
@@ -14,6 +15,13 @@ _HOOK = install_import_hook(
     ["mnist_seq.data", "mnist_seq.models", "mnist_seq.stats", "mnist_seq.training"],
     "beartype.beartype",
 )
+
+# The same examples each time; others, and more of them: --hypothesis-profile=deep, which prints the
+# seed of a failure for --hypothesis-seed
+_COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, **_COMMON)  # type: ignore[arg-type]
+settings.register_profile("deep", max_examples=3000, print_blob=True, **_COMMON)  # type: ignore[arg-type]
+settings.load_profile("same")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"

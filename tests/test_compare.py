@@ -11,8 +11,9 @@ import pytest
 
 from mnist_seq import compare
 from mnist_seq.config.errors import ConfigError
-from tests.conftest import SMALL, clean_env
-from tests.report.sweeps import write_run
+from mnist_seq.report.errors import CannotCompare
+from tests.conftest import SHARED_DATA, SMALL, clean_env
+from tests.report.sweeps import report_of, write_run
 
 Compare = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -110,6 +111,8 @@ def test_one_run_folder_and_a_baseline_by_hand_can_be_typed_plainly(folder: Path
         (["sweep=outputs/sweeps/cells", "formats=[pdf]"], "formats must be a list of html"),
         (["sweep=outputs/sweeps/cells", "metric=test/acc"], "metric must be one of"),
         (["sweep=outputs/sweeps/cells", "baseline=model=mgu"], "none of them"),
+        (["sweep=outputs/sweeps/cells", "select=test/accuracy"], "leaves nothing to report"),
+        (["sweep=outputs/sweeps/cells", "over=[1]"], "over must be a key or a list of them"),
         (["-m", "sweep=outputs/sweeps/cells"], "leave out -m"),
         (["sweep=outputs/sweeps/cells", "alpha=0.1,0.2"], "alpha=[a,b]"),
     ],
@@ -132,6 +135,21 @@ def test_mixed_budgets_are_refused_at_the_command_line(tmp_path: Path) -> None:
     assert not (tmp_path / "s" / "report").exists()
 
 
+def test_tuned_values_are_chosen_at_the_command_line(tmp_path: Path) -> None:
+    """One comparison is left of four variants: each cell at its own best."""
+    for cell, best in (("lstm", 0.01), ("gru", 0.1)):
+        for lr in (0.01, 0.1):
+            for seed in range(2):
+                accuracy = (0.95 if lr == best else 0.9) + seed / 1000
+                write_run(tmp_path / "s", cell, seed=seed, accuracy=accuracy, optimizer__lr=lr)
+    done = python("mnist_seq.compare", tmp_path, "sweep=s", "select=valid/accuracy",
+                  "over=optimizer.lr", "formats=[csv]")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "gru: chosen lr=0.1 of 2; valid accuracy, % 95.05" in done.stdout
+    assert "lstm: chosen lr=0.01 of 2" in done.stdout
+    assert "of 1 comparison" in done.stdout
+
+
 def test_help_imports_nothing_slow() -> None:
     code = (
         "import sys; sys.argv = ['compare', '--help']\n"
@@ -144,18 +162,6 @@ def test_help_imports_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "python -m mnist_seq.compare sweep=outputs/sweeps/<name>" in done.stdout
-
-
-def test_a_sweep_can_print_the_table_alone(
-    trained: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from rich.console import Console
-
-    sweep = trained / "outputs" / "sweeps" / "cells"
-    before = sorted(path.name for path in sweep.iterdir())
-    compare.print_summary(sweep, Console(width=120))
-    assert "of 1 comparison" in capsys.readouterr().out
-    assert sorted(path.name for path in sweep.iterdir()) == before
 
 
 @pytest.mark.parametrize(
@@ -179,6 +185,44 @@ def test_flags_are_true_or_false() -> None:
         "wilcoxon": "maybe", "test": "t", "correction": "holm", "duplicates": "refuse",
         "thresholds": [0.9], "margin": "none", "level": 0.95, "alpha": 0.05,
         "baseline": "auto", "where": "all", "metric": "test/accuracy", "source": "folders",
+        "select": "valid/accuracy", "over": "none", "importance": "auto",
     }  # fmt: skip
     with pytest.raises(ConfigError, match="wilcoxon must be true or false: wilcoxon=maybe"):
         compare.read_options(values)
+
+
+def test_a_sweep_over_tasks_is_trained_but_never_compared_as_one(tmp_path: Path) -> None:
+    """A difference between two data sets, orders or splits is no difference between cells."""
+    words = ["data=mnist,mnist_5k" if SHARED_DATA.is_dir() else "data=mnist_5k",
+             "data.sequence=permuted", "data.chunk=56", "data.permutation=92916,bit_reversal",
+             "data.valid=400,500", "data.limit=200", f"data.root={SHARED_DATA}"]  # fmt: skip
+    done = python("mnist_seq.train", tmp_path, "-m", *words, "sweep.name=mixed", "model.hidden=4",
+                  "training.batch_size=100", "tracker=none")  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    sweep, where = tmp_path / "outputs" / "sweeps" / "mixed", []
+    keys = {"data.name": "mnist_5k", "data.permutation": "92916", "data.valid": "400"}
+    for i, (key, value) in enumerate(keys.items()):
+        if i or SHARED_DATA.is_dir():
+            with pytest.raises(
+                CannotCompare, match=rf"\b{key} differs: .*where='{key}="
+            ) as refused:
+                report_of(sweep, where=" ".join(where) or "all")
+            if not where:
+                assert f"no comparison: {refused.value}" in done.stdout, "the sweep's own table"
+        where.append(f"{key}={value}")
+    assert [v.n for v in report_of(sweep, where=" ".join(where)).variants] == [1]
+
+
+def test_mnist1d_becomes_a_report_with_its_signals_drawn(tmp_path: Path) -> None:
+    """Its examples are no pictures, and augmentation is an option like any other."""
+    done = python("mnist_seq.train", tmp_path, "-m", "data=mnist1d", "data.root=data", "seed=0,1",
+                  "data.noise=0.0,0.3", "data.limit=400", "training.batch_size=100",
+                  "model.hidden=4", "tracker=none", "sweep.name=signals")  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "generated MNIST-1D into" in done.stdout
+    done = python("mnist_seq.compare", tmp_path, "sweep=outputs/sweeps/signals",
+                  "formats=[html]", "thresholds=[0.2]")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = tmp_path / "outputs" / "sweeps" / "signals" / "report"
+    assert "data:image/png;base64," in (report / "report.html").read_text()
+    assert "noise=0.3" in done.stdout

@@ -30,11 +30,14 @@ def one_line(error: Exception) -> str:
 
 def _unknown_key(match: re.Match[str]) -> str:
     from mnist_seq.config.parse import known_keys, suggestion
+    from mnist_seq.config.schema import CHOSEN
 
     key = match[1]
     group = key.partition(".")[0]
     if group == "hydra":
         return f"no code reads {key}; Hydra's own keys are those of --cfg hydra"
+    if key in groups() and key not in (*CHOSEN, *_OPTIONAL):
+        return f"{key} is a group that is added: write +{key}=<{'|'.join(options(key))}>"
     if group in _OPTIONAL:
         return f"{key} is a key of {group}=<name>, which must be chosen too: write {group}=<name>"
     known = list(known_keys(defaults()))

@@ -2,34 +2,40 @@
 
 import datetime
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from mnist_seq.report import select, wording
-from mnist_seq.report.collect import Collected
-from mnist_seq.report.curves import learning_curves, reached
+from mnist_seq.report.chance import chance_of, not_learning
+from mnist_seq.report.collect import Collected, Run
+from mnist_seq.report.curves import learning_curves
 from mnist_seq.report.digits import Images, predictions
 from mnist_seq.report.errors import CannotCompare
 from mnist_seq.report.grouping import AUTO, Group, group
+from mnist_seq.report.importance import importances_of
 from mnist_seq.report.metric import Metric, find_metric
+from mnist_seq.report.metric import metric as metric_named
 from mnist_seq.report.missing import missing_runs
 from mnist_seq.report.origins import origins, settings, warnings_of
-from mnist_seq.report.value import Difference, Left, Mirror, Report, RunRow, Variant
-from mnist_seq.report.versus import Versus, compare, difference
-from mnist_seq.runs.variants import Flat
-from mnist_seq.stats import (
-    Correction,
-    Rule,
-    Verdict,
-    describe,
-    judge,
-    no_verdict,
-    pareto_front,
+from mnist_seq.report.searches import (
+    GRID,
+    Subject,
+    samplers_of,
+    search_of,
+    subjects_of,
+    unequal_searches,
 )
+from mnist_seq.report.tuning import check_select, choose, unequal_budgets, values_tried
+from mnist_seq.report.value import Left, Mirror, Report, RunRow
+from mnist_seq.report.variants import variants_of
+from mnist_seq.report.watched import watched
+from mnist_seq.runs.variants import Flat
+from mnist_seq.stats import Correction, Rule
 from mnist_seq.stats.verdicts import Test
+
+Importances = Literal["auto", "all", "none"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,9 @@ class Options:
     wilcoxon: bool = False
     duplicates: select.Duplicates = "refuse"
     thresholds: tuple[float, ...] = (0.97, 0.98)
+    select: str = "valid/accuracy"
+    over: tuple[str, ...] = ()
+    importance: Importances = "auto"
 
 
 def build(
@@ -63,7 +72,8 @@ def build(
     Args:
         defaults: flat config of `conf/train.yaml`, which says what the baseline is.
         images: pictures of the test set; else images are named by their index.
-        is_table_only: leave out curves and predictions, which only the whole report shows.
+        is_table_only: leave out curves, predictions and searches, which only the whole report
+            shows.
 
     Raises:
         CannotCompare: the runs may not be compared, or not as asked.
@@ -73,9 +83,22 @@ def build(
     metric = find_metric(options.metric, chosen)
     runs, notes = select.drop_duplicates(chosen, metric.of, options.duplicates)
     select.check_comparable(runs)
+    chance = chance_of(runs)
+    tuning = choose(runs, options.select, options.over, chance=chance)
+    kept, tuned = tuning.runs, tuning.keys
+    at_chance = not_learning(kept, chance)
+    samplers = samplers_of(runs)
+    by_hand = [run for run in runs if tuned or samplers[run.folder] == GRID]
+    subjects = subjects_of(runs, options.select, tuned, samplers, chance=chance)
+    weighed = _weighed(runs, subjects, options, tuned, samplers, chance)
+    importances, lacking = importances_of(
+        [] if is_table_only else weighed, options.select.replace("/", " ")
+    )
     rule = _rule(options, metric)
-    groups, keys = group(runs, baseline=options.baseline, defaults=defaults)
-    variants = _variants(groups, keys, metric, rule, options)
+    groups, keys = group(kept, baseline=options.baseline, defaults=defaults, tuned=tuned)
+    groups, variants = variants_of(groups, keys, metric, rule, options, tuning.choices, at_chance)
+    tried = values_tried(runs, tuned)
+    is_by_hand = options.baseline != AUTO
     return Report(
         title=" + ".join(source.resolve().name for source in collected.sources),
         sources=tuple(str(source) for source in collected.sources),
@@ -87,18 +110,50 @@ def build(
         headline=wording.headline(variants, metric),
         counts=wording.counts(variants, collected),
         variants=variants,
-        runs=tuple(_run_rows(groups, metric)),
+        runs=tuple(_run_rows(groups, metric, at_chance)),
         factor_keys=keys,
         settings=settings(groups),
-        origins=origins(runs),
-        warnings=warnings_of(runs, groups, options.metric),
-        notes=(*_filter_note(options, len(chosen), len(collected.runs)), *notes),
-        missing=missing_runs(groups, keys, defaults, is_by_hand=options.baseline != AUTO),
+        origins=origins(kept),
+        warnings=(
+            *wording.not_learning(variants),
+            *unequal_budgets(by_hand, tuned),
+            *([] if tuned else unequal_searches(subjects)),
+            *tuning.warnings,
+            *warnings_of(kept, groups, options.metric),
+        ),
+        notes=(
+            *_filter_note(options, len(chosen), len(collected.runs)),
+            *tuning.notes,
+            *notes,
+            *lacking,
+        ),
+        missing=(
+            *missing_runs(groups, keys, defaults, is_by_hand=is_by_hand, tried=tried),
+            *tuning.missing,
+        ),
         skipped=tuple(Left(str(s.folder), s.reason) for s in collected.skipped),
         mirror=_mirror(groups),
         curves=None if is_table_only else learning_curves(groups, options.level),
         predictions=None if is_table_only else predictions(groups, images),
+        selector=metric_named(options.select) if options.over else None,
+        watched=() if is_table_only else watched(groups),
+        search=None if is_table_only else search_of(subjects, options.select),
+        importances=importances,
     )
+
+
+def _weighed(
+    runs: Sequence[Run],
+    subjects: list[Subject],
+    options: Options,
+    tuned: frozenset[str],
+    samplers: Mapping[Path, str],
+    chance: float,
+) -> list[Subject]:
+    """What importances are asked for: nothing, the searches, or every sweep's cells."""
+    if options.importance == "all":
+        return subjects_of(runs, options.select, tuned, samplers, chance=chance, is_any=True)
+    return subjects if options.importance == "auto" else []
 
 
 def _filter_note(options: Options, num_chosen: int, num_runs: int) -> tuple[str, ...]:
@@ -107,19 +162,14 @@ def _filter_note(options: Options, num_chosen: int, num_runs: int) -> tuple[str,
     return (f"only runs with {options.where}: {num_chosen} of {num_runs}",)
 
 
-def _variants(
-    groups: Sequence[Group], keys: Sequence[str], metric: Metric, rule: Rule, options: Options
-) -> tuple[Variant, ...]:
-    versus, verdicts = _judged(groups, metric, rule, options)
-    differences = {place: difference(v, verdicts[place], rule) for place, v in versus.items()}
-    found = [
-        _variant(place, groups, keys, metric, differences.get(place), verdicts.get(place), options)
-        for place in range(len(groups))
-    ]
-    return tuple(_on_the_front(found, metric))
-
-
 def _check(options: Options) -> None:
+    check_select(options.select)
+    by_hand = {} if options.baseline == AUTO else select.parse_filter(options.baseline, "baseline")
+    if named := [key for key in by_hand if key in options.over]:
+        raise CannotCompare(
+            f"a baseline has its own best values too: baseline={options.baseline!r} sets "
+            f"{named[0]}, which over tunes; leave it out"
+        )
     for name in ("level", "alpha", "power"):
         value = getattr(options, name)
         if not 0 < value < 1:
@@ -144,113 +194,23 @@ def _rule(options: Options, metric: Metric) -> Rule:
     )
 
 
-def _judged(
-    groups: Sequence[Group], metric: Metric, rule: Rule, options: Options
-) -> tuple[dict[int, Versus], dict[int, Verdict]]:
-    """Comparisons and verdicts by place; the correction runs over all that could be made."""
-    versus: dict[int, Versus] = {}
-    verdicts: dict[int, Verdict] = {}
-    for place, own in enumerate(groups):
-        if own.baseline is None:
-            verdicts[place] = no_verdict("no baseline", len(own.finished))
-        elif own.baseline != place:
-            base = groups[own.baseline]
-            found = compare(own, base, metric, level=options.level, power=options.power,
-                            wilcoxon=options.wilcoxon)  # fmt: skip
-            if found is None:
-                n = min(len(own.finished), len(base.finished))
-                verdicts[place] = no_verdict("too few seeds", n)
-            else:
-                versus[place] = found
-    judged = judge([v.comparison for v in versus.values()], rule)
-    return versus, verdicts | dict(zip(versus, judged, strict=True))
-
-
-def _variant(
-    place: int,
-    groups: Sequence[Group],
-    keys: Sequence[str],
-    metric: Metric,
-    versus: Difference | None,
-    verdict: Verdict | None,
-    options: Options,
-) -> Variant:
-    own = groups[place]
-    values = [(run, value) for run in own.finished if (value := metric.of(run)) is not None]
-    about = describe(np.array([v for _, v in values]), options.level) if values else None
-    seconds = np.array([run.seconds for run, _ in values])
-    states = Counter(run.state for run in own.runs)
-    is_baseline = own.baseline == place
-    return Variant(
-        key=place,
-        name=own.name,
-        cell=own.cell,
-        settings={key: wording.shown(own.variant[key]) for key in keys if key in own.variant},
-        factors={key: _factor(own.variant[key]) for key in keys if key in own.variant},
-        is_baseline=is_baseline,
-        baseline=own.baseline,
-        baseline_name="" if own.baseline is None else groups[own.baseline].name,
-        seeds=tuple(run.seed for run, _ in values),
-        n=len(values),
-        planned=len(own.runs),
-        failed=states["failed"],
-        diverged=states["diverged"],
-        interrupted=states["interrupted"],
-        unreadable=states["unreadable"] + states["finished"] - len(values),
-        mean=about.mean if about else math.nan,
-        sd=about.sd if about else math.nan,
-        low=about.interval.low if about else math.nan,
-        high=about.interval.high if about else math.nan,
-        median=about.median if about else math.nan,
-        iqm=about.iqm if about else math.nan,
-        num_params=float(np.mean([run.num_params for run, _ in values])) if values else math.nan,
-        seconds=float(seconds.mean()) if values else math.nan,
-        seconds_sd=float(seconds.std(ddof=1)) if len(values) > 1 else math.nan,
-        difference=versus,
-        word="baseline" if is_baseline else (verdict.word if verdict else ""),
-        verdict="the baseline" if is_baseline else (verdict.text if verdict else ""),
-        reached=tuple(reached(own, threshold) for threshold in options.thresholds),
-    )
-
-
-def _on_the_front(variants: list[Variant], metric: Metric) -> list[Variant]:
-    """Marks the variants that no other beats in the mean at no more cost."""
-    known = [v for v in variants if v.n]
-    value = np.array([v.mean if metric.higher_is_better else -v.mean for v in known])
-    marks: dict[int, dict[str, bool]] = {}
-    for name in ("num_params", "seconds"):
-        front = pareto_front(np.array([getattr(v, name) for v in known]), value)
-        for v, is_on_it in zip(known, front, strict=True):
-            marks.setdefault(v.key, {})[name] = bool(is_on_it)
-    return [
-        replace(
-            v,
-            is_cheapest_params=marks.get(v.key, {}).get("num_params", False),
-            is_cheapest_seconds=marks.get(v.key, {}).get("seconds", False),
-        )
-        for v in variants
-    ]
-
-
-def _run_rows(groups: Sequence[Group], metric: Metric) -> list[RunRow]:
+def _run_rows(
+    groups: Sequence[Group], metric: Metric, at_chance: Mapping[Path, str]
+) -> list[RunRow]:
     return [
         RunRow(
             variant=place,
             seed=run.seed,
             state=run.state,
-            reason=run.reason,
+            reason=at_chance.get(run.folder, run.reason),
             folder=str(run.folder),
             value=math.nan if (value := metric.of(run)) is None else value,
             seconds=run.seconds,
+            is_learning=run.folder not in at_chance,
         )
         for place, own in enumerate(groups)
         for run in own.runs
     ]
-
-
-def _factor(value: object) -> str | float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else wording.shown(value)  # type: ignore[arg-type]
 
 
 def _mirror(groups: Sequence[Group]) -> Mirror:

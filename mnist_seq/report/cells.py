@@ -22,6 +22,11 @@ class Column:
     text: Callable[[Variant], str]
     order: Callable[[Variant], float | str]
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it reads from the left."""
+        return self.key in ("variant", "verdict", "change", "choice")
+
 
 def columns(report: Report) -> list[Column]:
     """All columns of the verdict table, in their order."""
@@ -41,9 +46,18 @@ def columns(report: Report) -> list[Column]:
     def size(get: Callable[[Difference], float]) -> Callable[[Variant], float | str]:
         return lambda v: float("nan") if v.difference is None else get(v.difference)
 
+    extra = []
+    if any(v.change for v in report.variants):
+        extra.append(Column("change", "changes", "what the arm overrides of its baseline",
+                            lambda v: v.change or wording.NONE, lambda v: v.change))  # fmt: skip
+    if any(v.choice for v in report.variants):
+        extra.append(Column("choice", "chosen on valid", "the values that did best on validation",
+                            lambda v: v.choice.text if v.choice else wording.NONE,
+                            lambda v: v.choice.text if v.choice else ""))  # fmt: skip
     return [
         Column("variant", "variant", "the keys that were swept", lambda v: v.name, lambda v: v.key),
         Column("verdict", "verdict", "by the declared rule", lambda v: v.word, lambda v: v.word),
+        *extra,
         Column("n", "n", "finished runs; what became of others", wording.n_text, lambda v: v.n),
         Column("mean", f"{report.metric.label}{behind}", "mean over seeds",
                value(lambda v: v.mean), lambda v: v.mean),
@@ -71,9 +85,9 @@ def columns(report: Report) -> list[Column]:
 
 
 def chosen(report: Report, keys: Sequence[str]) -> list[Column]:
-    """Some of the columns, in the order asked for."""
+    """Some of the columns, in the order asked for; those that the report lacks are left out."""
     found = {column.key: column for column in columns(report)}
-    return [found[key] for key in keys]
+    return [found[key] for key in keys if key in found]
 
 
 def _range(low: float, high: float, decimals: int) -> str:

@@ -5,12 +5,13 @@ Ink is `currentColor`, so that one chart reads on a light page, a dark page and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
 from mnist_seq.report import style
 from mnist_seq.report.value import Report, Variant
+from mnist_seq.runs.variants import ARM, NO_ARM
 
 INK = "currentColor"
 WIDTH, HEIGHT = 380, 260  # of one panel in a file; a page makes its panels as wide as there is room
@@ -29,6 +30,11 @@ CONFIG: dict[str, Any] = {
     },
     "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12},
     "title": {"color": INK, "fontSize": 13, "fontWeight": "bold", "anchor": "start"},
+}  # fmt: skip
+
+# Legend of lines, with `Series.color` and `Series.dash`
+LINE: dict[str, Any] = {
+    "symbolType": "stroke", "symbolStrokeWidth": 2.5, "symbolSize": 400, "symbolOpacity": 1,
 }  # fmt: skip
 
 Rows = list[dict[str, Any]]
@@ -69,41 +75,42 @@ class Figure:
 
 @dataclass(frozen=True)
 class Series:
-    """What colour and marker stand for: the cell, or the variant where there is one cell only."""
+    """What colour and marker stand for: the arm of a study, else the cell, else the variant."""
 
-    title: str
+    title: Literal["arm", "cell", "variant"]
     styles: dict[str, style.Style]
-    is_cell: bool
 
     def of(self, variant: Variant) -> str:
         """Name of a variant's series."""
-        return variant.cell if self.is_cell else variant.name
+        if self.title == "arm":
+            return _arm(variant)
+        return variant.cell if self.title == "cell" else variant.name
 
-    def color(self, *, used: Sequence[Variant] = (), **legend: Any) -> alt.Color:
-        """Encoding of `series` by colour, with a legend of the variants used (none: no legend).
+    def color(self, *, used: Sequence[Variant | str] = (), **legend: Any) -> alt.Color:
+        """Encoding of `series` by colour, with a legend of those used (none: no legend).
 
         Layers of one chart must ask for one legend: Vega-Lite drops it where one asks for none.
         """
         scale = alt.Scale(domain=list(self.styles), range=[s.color for s in self.styles.values()])
         return alt.Color("series:N", scale=scale, legend=self._legend(used, legend))
 
-    def shape(self, *, used: Sequence[Variant] = ()) -> alt.Shape:
+    def shape(self, *, used: Sequence[Variant | str] = ()) -> alt.Shape:
         """Encoding of `series` by marker."""
         scale = alt.Scale(domain=list(self.styles), range=[s.marker for s in self.styles.values()])
         return alt.Shape("series:N", scale=scale, legend=self._legend(used, {}))
 
-    def dash(self, *, used: Sequence[Variant] = (), **legend: Any) -> alt.StrokeDash:
+    def dash(self, *, used: Sequence[Variant | str] = (), **legend: Any) -> alt.StrokeDash:
         """Encoding of `series` by dash."""
         dashes = [list(s.dash) or [1, 0] for s in self.styles.values()]
         scale = alt.Scale(domain=list(self.styles), range=dashes)
         return alt.StrokeDash("series:N", scale=scale, legend=self._legend(used, legend))
 
-    def _legend(self, used: Sequence[Variant], options: dict[str, Any]) -> alt.Legend | None:
-        here = {self.of(v) for v in used}
+    def _legend(self, used: Sequence[Variant | str], options: dict[str, Any]) -> alt.Legend | None:
+        here = {v if isinstance(v, str) else self.of(v) for v in used}
         names = [name for name in self.styles if name in here]
         if not names or len(self.styles) < 2:
             return None
-        columns = 4 if self.is_cell else 2
+        columns = 4 if self.title == "cell" else 2
         shared = {"title": None, "orient": "top", "columns": columns, "symbolSize": 90,
                   "labelLimit": 170, "values": names, "symbolStrokeWidth": 0}  # fmt: skip
         return alt.Legend(**{**shared, **options})
@@ -111,10 +118,12 @@ class Series:
 
 def series_of(report: Report) -> Series:
     """The one meaning of colour in all figures of a report."""
-    if len({v.cell for v in report.variants}) > 1:
-        return Series("cell", style.cell_styles(v.cell for v in report.variants), True)
     names = sorted(report.variants, key=lambda v: not v.is_baseline)
-    return Series("variant", style.variant_styles(v.name for v in names), False)
+    if ARM in report.factor_keys:
+        return Series("arm", style.variant_styles(_arm(v) for v in names))
+    if len({v.cell for v in report.variants}) > 1:
+        return Series("cell", style.cell_styles(v.cell for v in report.variants))
+    return Series("variant", style.variant_styles(v.name for v in names))
 
 
 def axis_title(label: str, unit: str) -> str:
@@ -137,21 +146,37 @@ def tooltip(**titles: str) -> list[alt.Tooltip]:
 
 
 def families(report: Report, *, per_panel: int = 8) -> list[tuple[str, list[Variant]]]:
-    """Variants that share a panel: all cells at equal settings, or some of one cell."""
-    rest = [key for key in report.factor_keys if key != "model.name"]
-    if len({v.cell for v in report.variants}) > 1:
-        found: dict[str, list[Variant]] = {}
-        for v in report.variants:
-            name = ", ".join(
-                f"{short(key, rest)}={v.settings[key]}" for key in rest if key in v.settings
-            )
-            found.setdefault(name, []).append(v)
+    """Variants that share a panel: cells or arms at equal settings, or some of one cell."""
+    by = series_of(report).title
+    if by == "variant":
+        return [("", members) for members in _beside_baseline(report.variants, per_panel)]
+    rest = [key for key in report.factor_keys if key not in ("model.name", ARM)]
+    found: dict[str, list[Variant]] = {}
+    for v in report.variants:
+        name = ", ".join(
+            f"{short(key, rest)}={v.settings[key]}" for key in rest if key in v.settings
+        )
+        found.setdefault(name, []).append(v)
+    if by == "cell":
         return list(found.items())
-    base = [v for v in report.variants if v.is_baseline]
-    others = [v for v in report.variants if not v.is_baseline]
+    return [
+        (name, members)
+        for name, family in found.items()
+        for members in _beside_baseline(family, per_panel)
+    ]
+
+
+def _beside_baseline(variants: Sequence[Variant], per_panel: int) -> list[list[Variant]]:
+    """So many variants at a time, the baseline with each of them."""
+    base = [v for v in variants if v.is_baseline]
+    others = [v for v in variants if not v.is_baseline]
     size = max(1, per_panel - len(base))
     chunks = [others[i : i + size] for i in range(0, len(others), size)] or [[]]
-    return [("", [*base, *chunk]) for chunk in chunks]
+    return [[*base, *chunk] for chunk in chunks]
+
+
+def _arm(variant: Variant) -> str:
+    return variant.settings.get(ARM, NO_ARM[1])
 
 
 def short(key: str, keys: Sequence[str]) -> str:

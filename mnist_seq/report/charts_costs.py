@@ -10,8 +10,10 @@ from mnist_seq.report.charts import (
     HEIGHT,
     INK,
     ROW,
+    WIDTH,
     Figure,
     Panel,
+    Rows,
     Series,
     Tables,
     axis_title,
@@ -20,6 +22,8 @@ from mnist_seq.report.charts import (
     tooltip,
 )
 from mnist_seq.report.value import Report, Variant
+
+_LETTERS = (6, 13)  # width and height of a letter of a name, in pixels
 
 
 def costs(report: Report) -> Figure | None:
@@ -75,6 +79,7 @@ def _cost(
     )
     # to the left of the middle a name runs right, to the right of it left, and so stays inside
     middle = math.sqrt(min(found) * max(found)) if is_log else (min(found) + max(found)) / 2
+    front = _apart(front, rows, is_log=is_log)
     sides: list[tuple[bool, Any, int]] = [(False, "left", 7), (True, "right", -7)]
     names = [
         alt.Chart(tables.add([row for row in front if (row["x"] > middle) == is_right]))
@@ -83,7 +88,30 @@ def _cost(
         for is_right, align, dx in sides
         if any((row["x"] > middle) == is_right for row in front)
     ]
-    return alt.layer(steps, whiskers, points, *names).properties(height=HEIGHT), tables
+    ends = [whiskers] if any("low" in row for row in rows) else []  # of one seed there are none
+    return alt.layer(steps, *ends, points, *names).properties(height=HEIGHT), tables
+
+
+def _apart(front: Rows, rows: Rows, *, is_log: bool) -> Rows:
+    """Those of the front whose names do not run into each other; the better keep theirs."""
+    measure = math.log if is_log else float
+    xs = [measure(row["x"]) for row in rows]
+    ys = [
+        float(row[key] if key in row else row["value"]) for row in rows for key in ("low", "high")
+    ]
+    width, height = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
+    kept: Rows = []
+    for row in sorted(front, key=lambda row: -row["x"]):
+        near = (
+            other
+            for other in kept
+            if abs(row["value"] - other["value"]) * HEIGHT / height < _LETTERS[1]
+            and abs(measure(row["x"]) - measure(other["x"])) * WIDTH / width
+            < _LETTERS[0] * max(len(row["variant"]), len(other["variant"]))
+        )
+        if not any(near):
+            kept.append(row)
+    return kept
 
 
 def thresholds(report: Report) -> Figure | None:

@@ -7,6 +7,7 @@ import altair as alt
 from mnist_seq.report import wording
 from mnist_seq.report.charts import (
     HEIGHT,
+    LINE,
     Figure,
     Panel,
     Rows,
@@ -16,10 +17,10 @@ from mnist_seq.report.charts import (
     families,
     series_of,
 )
-from mnist_seq.report.value import Curves, Report, Variant
+from mnist_seq.report.evidence import Curves
+from mnist_seq.report.value import Report, Variant
 
 _SAID = ("variant", "seed", "step", "state")  # of the run that a reader points at
-_LINE = {"symbolType": "stroke", "symbolStrokeWidth": 2.5, "symbolSize": 400, "symbolOpacity": 1}
 
 
 def learning_curves(report: Report) -> Figure | None:
@@ -72,7 +73,7 @@ def _layers(
     return [
         mean.mark_area(fillOpacity=0.18).encode(y=low, y2="high:Q"),
         thin,
-        bold.encode(y=y, strokeDash=series.dash(used=members, **_LINE)),
+        bold.encode(y=y, strokeDash=series.dash(used=members, **LINE)),
     ]
 
 
@@ -101,7 +102,7 @@ def _pointed_at(
 
 
 def _color(series: Series, members: list[Variant]) -> alt.Color:
-    return series.color(used=members, **_LINE)
+    return series.color(used=members, **LINE)
 
 
 def _of_runs(runs: tuple[Any, Any]) -> Any:

@@ -21,6 +21,9 @@ from mnist_seq.report.charts import (
     tooltip,
 )
 from mnist_seq.report.value import Report, Variant
+from mnist_seq.runs.variants import ARM
+
+_MOST_TICKS = 10
 
 
 def differences(report: Report) -> Figure | None:
@@ -72,14 +75,15 @@ def differences(report: Report) -> Figure | None:
 
 def factors(report: Report) -> Figure | None:
     """The metric along each swept key, one line for variants that agree on all others."""
-    keys = [key for key in report.factor_keys if key != "model.name"]
+    # cells and arms have no order along which a line could run
+    keys = [key for key in report.factor_keys if key not in ("model.name", ARM)]
     keys = [key for key in keys if len({v.factors.get(key) for v in report.variants}) > 1]
     known = [v for v in report.variants if v.n]
     if not keys or not known:
         return None
     series = series_of(report)
-    if not series.is_cell:  # one cell: lines join its variants, so colour cannot part them
-        series = Series("cell", {known[0].cell: next(iter(series.styles.values()))}, True)
+    if series.title == "variant":  # lines join the variants, so colour cannot part them
+        series = Series("cell", {known[0].cell: next(iter(series.styles.values()))})
     panels = [_factor(report, key, known, series) for key in keys]
     caption = (
         f"Mean {report.metric.label} over seeds; whiskers: {wording.percent(report.level)} "
@@ -97,9 +101,14 @@ def _factor(report: Report, key: str, known: list[Variant], series: Series) -> P
     is_number = all(isinstance(x, float) for x in numbers)
     is_log = is_number and ticks[0] > 0 and ticks[-1] >= 4 * ticks[0]
     name = short(key, report.factor_keys)
+    # each value of a grid has its tick; those that a search drew are too many, and too long
+    axis = (
+        alt.Axis(values=ticks, labelExpr="datum.value", grid=False)
+        if len(ticks) <= _MOST_TICKS
+        else alt.Axis(tickCount=5, format="~g", grid=False, labelOverlap=True)
+    )
     x = (
-        alt.X("x:Q", title=name, scale=spaced(is_log=is_log, padding=16),
-              axis=alt.Axis(values=ticks, labelExpr="datum.value", grid=False))
+        alt.X("x:Q", title=name, scale=spaced(is_log=is_log, padding=16), axis=axis)
         if is_number
         else alt.X("x:N", title=name, axis=alt.Axis(labelAngle=0, grid=False))
     )  # fmt: skip
@@ -116,7 +125,8 @@ def _factor(report: Report, key: str, known: list[Variant], series: Series) -> P
         shape=series.shape(used=here),
         tooltip=tooltip(variant="variant", text=label, interval="interval", n="n"),
     )
-    return Panel("", alt.layer(whiskers, lines, points).properties(height=HEIGHT), tables)
+    ends = [whiskers] if any("low" in row for row in rows) else []  # of one seed there are none
+    return Panel("", alt.layer(*ends, lines, points).properties(height=HEIGHT), tables)
 
 
 def _factor_row(report: Report, v: Variant, key: str, series: Series) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 import altair as alt
 
 from mnist_seq.report.charts import INK, Figure, Panel, Tables, tooltip
-from mnist_seq.report.value import Confusion, Report
+from mnist_seq.report.evidence import Confusion
+from mnist_seq.report.value import Report
 
 MAX_PANELS = 12  # more are no longer read; baselines are first in the report's order
 _ERRORS = "#D55E00"

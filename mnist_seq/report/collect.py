@@ -1,10 +1,9 @@
 """Reads run folders; whatever cannot be read is named with its reason, never dropped silently."""
 
+import contextlib
 import functools
 import math
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,15 +57,21 @@ class Run:
     @functools.cached_property
     def history(self) -> list[dict[str, Any]]:
         """Evaluations in the order of their steps; lines without step and seconds are left out."""
-        rows = [r for r in RunFolder(self.folder).metrics() if _is_evaluation(r)]
+        rows = []
+        with contextlib.suppress(OSError):  # said when it was collected
+            rows = [r for r in RunFolder(self.folder).metrics() if _is_evaluation(r)]
         return sorted(rows, key=lambda row: float(row["step"]))
+
+    def evaluations(self, name: str) -> dict[float, float]:
+        """Finite values of one metric by step, in the file's unit."""
+        return {float(r["step"]): r[name] for r in self.history if _is_number(r.get(name))}
 
     @functools.cached_property
     def predictions(self) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]] | None:
         """Labels and predictions of the test examples, or None where they cannot be read."""
         try:
             labels, predictions = RunFolder(self.folder).predictions()
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        except (OSError, ValueError):
             return None
         is_row = labels.ndim == 1 and labels.shape == predictions.shape
         return (labels, predictions) if is_row and labels.dtype.kind in "ui" else None
@@ -108,6 +113,7 @@ def collect(sources: Sequence[Path]) -> Collected:
             seen.add(folder.path.resolve())
             entry = read_run(folder)
             (runs if isinstance(entry, Run) else skipped).append(entry)  # type: ignore[arg-type]
+            skipped.extend(_damaged_parts(entry))
         for other in _others(source, {run.path for run in found}):
             if other.resolve() not in seen:
                 seen.add(other.resolve())
@@ -175,6 +181,22 @@ def _read_result(folder: RunFolder) -> tuple[State, str, Mapping[str, Any]]:
         str(result.get("reason", "")),
         result,
     )
+
+
+def _damaged_parts(run: Run | Skipped) -> Iterator[Skipped]:
+    """Evaluations of a run that has ended which cannot be read: its curves lack them."""
+    if isinstance(run, Skipped) or run.state not in ("finished", "diverged"):
+        return
+    folder = RunFolder(run.folder)
+    try:
+        damaged = folder.num_damaged_metrics()
+    except OSError as error:
+        yield Skipped(folder.metrics_path, f"{_short(error, run.folder)}: no curve")
+        return
+    if damaged:
+        yield Skipped(folder.metrics_path, f"lines that are damaged, left out of curves: {damaged}")
+    elif run.state == "finished" and not run.history:
+        yield Skipped(folder.metrics_path, "holds no evaluation: no curve")
 
 
 def _others(source: Path, runs: set[Path]) -> Iterator[Path]:

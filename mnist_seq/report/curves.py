@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from mnist_seq.report.collect import Run
+from mnist_seq.report.evidence import Curves, Point, RunCurve
 from mnist_seq.report.grouping import Group
-from mnist_seq.report.value import Curves, Point, Reached, RunCurve
+from mnist_seq.report.value import Reached
 from mnist_seq.stats import mean_interval, time_to_threshold
 
 MAX_POINTS = 8_000  # drawn in all: more makes the page heavy, and no eye tells them apart
@@ -78,8 +79,8 @@ def reached(group: Group, threshold: float) -> Reached:
 
 
 def _curve(run: Run, name: str, scale: float) -> tuple[list[float], list[float]]:
-    points = {float(r["step"]): r[name] * scale for r in run.history if _is_value(r.get(name))}
-    return list(points), list(points.values())
+    points = run.evaluations(name)
+    return list(points), [value * scale for value in points.values()]
 
 
 def _mean(curves: Sequence[tuple[list[float], list[float]]], level: float) -> list[Point]:
@@ -104,7 +105,7 @@ def _thinned(values: Sequence[Any], every: int) -> list[Any]:
 
 
 def _has(run: Run, name: str) -> bool:
-    return any(_is_value(row.get(name)) for row in run.history)
+    return bool(run.evaluations(name))
 
 
 def _is_value(value: Any) -> bool:

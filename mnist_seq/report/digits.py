@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mnist_seq.report.evidence import Confusion, Digit, Exchanged, Predictions
 from mnist_seq.report.grouping import Group
-from mnist_seq.report.value import Confusion, Digit, Exchanged, Predictions
 from mnist_seq.stats import Disagreements, confusion_matrix, disagreements
 
 # Pictures of test images by their indexes, N x 28 x 28 bytes, or None where they cannot be had

@@ -15,6 +15,7 @@ from mnist_seq.report.charts_costs import costs, thresholds
 from mnist_seq.report.charts_curves import learning_curves
 from mnist_seq.report.charts_differences import differences, factors
 from mnist_seq.report.charts_digits import confusions
+from mnist_seq.report.charts_watched import gradients, search, states
 from mnist_seq.report.value import Report
 
 _COLUMNS = 3
@@ -29,6 +30,12 @@ def all_figures(report: Report) -> list[Figure]:
             costs(report),
             factors(report),
             thresholds(report),
+            search(report),
+            gradients(report),
+            states(report),
+            search(report),
+            gradients(report),
+            states(report),
             confusions(report),
         ]
     return [figure for figure in found if figure is not None and figure.panels]

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from mnist_seq.report.collect import Run
 from mnist_seq.report.errors import CannotCompare
 from mnist_seq.report.select import matches, parse_filter
 from mnist_seq.runs.variants import BASELINE_CELL, Flat, find_baseline, naming_keys, title
+from mnist_seq.runs.words import override
 
 AUTO = "auto"
 
@@ -20,6 +21,7 @@ class Group:
     """The runs of one variant, by seed.
 
     Attributes:
+        variant: without the keys that were tuned.
         baseline: position of its baseline among the groups; None where it is missing.
     """
 
@@ -36,35 +38,40 @@ class Group:
 
 
 def group(
-    runs: Sequence[Run], *, baseline: str, defaults: Flat
+    runs: Sequence[Run], *, baseline: str, defaults: Flat, tuned: Collection[str] = ()
 ) -> tuple[list[Group], tuple[str, ...]]:
     """Variants, each baseline before those that are compared with it; and the keys in their names.
 
     Args:
         baseline: "auto" for the rule of `runs.variants`, or 'model=lstm model.hidden=64'.
         defaults: flat config of `conf/train.yaml` as it stands.
+        tuned: keys that are no part of what makes a variant.
 
     Raises:
         CannotCompare: a baseline set by hand that is no variant, or more than one.
     """
     found: dict[tuple[Any, ...], list[Run]] = {}
+    by_identity: dict[tuple[Any, ...], Flat] = {}
     for run in runs:
-        found.setdefault(_key(run.variant), []).append(run)
-    variants = [members[0].variant for members in found.values()]
+        variant = {key: value for key, value in run.variant.items() if key not in tuned}
+        identity = identity_of(variant)
+        found.setdefault(identity, []).append(run)
+        by_identity.setdefault(identity, variant)
+    variants = list(by_identity.values())
     keys = tuple(naming_keys(variants))
-    if "model.name" not in keys and variants[0]["model.name"] != BASELINE_CELL:
+    if "model.name" not in keys and all(v["model.name"] != BASELINE_CELL for v in variants):
         keys = ("model.name", *keys)  # the baseline that is missing has another cell
     by_hand = None if baseline == AUTO else _by_hand(baseline, variants, keys, runs)
     chosen = {}
     for variant in variants:
         own = by_hand or find_baseline(variant, variants=variants, defaults=defaults)
-        chosen[_key(variant)] = None if own is None else _key(own)
+        chosen[identity_of(variant)] = None if own is None else identity_of(own)
     order = _ordered(variants, chosen, keys)
     places = {key: place for place, key in enumerate(order)}
     groups = []
     for key in order:
         members = tuple(sorted(found[key], key=lambda run: run.seed))
-        variant, own_key = members[0].variant, chosen[key]
+        variant, own_key = by_identity[key], chosen[key]
         groups.append(
             Group(
                 name=title(variant, keys),
@@ -84,15 +91,24 @@ def _ordered(
     rest = [key for key in keys if key != "model.name"]
 
     def place(variant: Flat) -> tuple[Any, ...]:
-        family = [_sortable(variant.get(key)) for key in rest]
+        family = [sortable(variant.get(key)) for key in rest]
         return family, style.cell_place(str(variant["model.name"])), str(variant["model.name"])
 
     def family_first(variant: Flat) -> tuple[Any, ...]:
-        own = _key(variant)
-        head = next((v for v in variants if _key(v) == chosen[own]), variant)
+        own = identity_of(variant)
+        head = next((v for v in variants if identity_of(v) == chosen[own]), variant)
         return (*place(head), chosen[own] != own, *place(variant))
 
-    return [_key(variant) for variant in sorted(variants, key=family_first)]
+    return [identity_of(variant) for variant in sorted(variants, key=family_first)]
+
+
+def reordered(groups: Sequence[Group], order: Sequence[int]) -> list[Group]:
+    """The groups in another order, each with its baseline's new position."""
+    new = {old: place for place, old in enumerate(order)}
+    return [
+        replace(groups[old], baseline=None if (b := groups[old].baseline) is None else new[b])
+        for old in order
+    ]
 
 
 def _by_hand(text: str, variants: Sequence[Flat], keys: Sequence[str], runs: Sequence[Run]) -> Flat:
@@ -127,8 +143,11 @@ def command(
     """
     sweep = str(run.values.get("sweep.name", ""))
     given = [str(word) for word in run.record.get("overrides", [])]
-    kept = [word for word in given if _override_key(word) not in {*drop, "seed", "sweep.name"}]
-    asked = [*kept, *words, f"seed={','.join(map(str, seeds))}", f"sweep.name={sweep}"]
+    # What pairs and excludes the values of that sweep says nothing of the runs that are added
+    left = {*drop, "seed", "sweep.name", "sweep.zip", "sweep.exclude"}
+    kept = [word for word in given if _override_key(word) not in left]
+    asked = [*kept, *words, f"seed={','.join(map(str, seeds))}"]
+    asked += [override("sweep.name", sweep)]
     asked += _place(run, sweep)
     return f"python -m mnist_seq.train -m {shlex.join(asked)}"
 
@@ -138,20 +157,22 @@ def _place(run: Run, sweep: str) -> list[str]:
     folder = run.folder.parent
     if folder.resolve() == (Path("outputs/sweeps") / sweep).resolve() or folder.name != sweep:
         return []
-    return [f"hydra.sweep.dir={folder}"]
+    return [override("hydra.sweep.dir", str(folder))]
 
 
 def _override_key(word: str) -> str:
     return word.lstrip("+~").partition("=")[0]
 
 
-def _key(variant: Flat) -> tuple[Any, ...]:
+def identity_of(variant: Flat) -> tuple[Any, ...]:
+    """Hashable, and equal for equal variants."""
     # 1 and True are equal to Python, and are not the same setting
     items = sorted(variant.items(), key=lambda item: item[0])
     return tuple((key, type(value).__name__, value) for key, value in items)
 
 
-def _sortable(value: Any) -> tuple[int, float, str]:
+def sortable(value: Any) -> tuple[int, float, str]:
+    """Orders values of any type: numbers first."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 1, 0.0, str(value)
     return 0, float(value), ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.report import html_parts as parts
+from mnist_seq.report import tables
 from mnist_seq.report.charts import Figure
 from mnist_seq.report.draw import VEGALITE
 from mnist_seq.report.figures import panel_specifications
@@ -41,8 +42,12 @@ def render(report: Report, charts: Sequence[Figure]) -> str:
         [
             parts.head(report),
             parts.verdicts(report),
+            parts.small(tables.choices(report)),
             drawn("differences", "learning_curves", "costs", "factors"),
-            parts.reached(report, drawn("thresholds")),
+            parts.small(tables.reached(report), drawn("thresholds")),
+            parts.small(tables.searches(report), drawn("search")),
+            *(parts.small(table) for table in tables.importances(report)),
+            parts.small(tables.watched(report), drawn("gradients", "states")),
             drawn("confusions"),
             parts.digits(report),
             parts.models(report),

@@ -9,9 +9,10 @@ from html import escape
 
 from mnist_seq.report import wording
 from mnist_seq.report.cells import Column, columns
-from mnist_seq.report.value import Digit, Report, Variant
+from mnist_seq.report.evidence import Digit
+from mnist_seq.report.tables import Table
+from mnist_seq.report.value import Report, Variant
 
-_TEXT_COLUMNS = ("variant", "verdict", "n")
 _MANY = 12  # variants, from which their sentences are folded
 
 
@@ -43,7 +44,8 @@ def verdicts(report: Report) -> str:
     )
     rows = "".join(_verdict_row(v, shown) for v in report.variants)
     sentences = "".join(
-        f"<li><b>{escape(v.name)}</b> against {escape(v.baseline_name)}: {escape(v.verdict)}; "
+        f"<li><b>{escape(v.name)}</b>{f' ({escape(v.change)})' if v.change else ''} against "
+        f"{escape(v.baseline_name)}: {escape(v.verdict)}; "
         f"{escape(v.difference.pairing)}.</li>"
         if v.difference
         else f"<li><b>{escape(v.name)}</b>: {escape(v.verdict)}.</li>"
@@ -76,25 +78,15 @@ def _verdict_row(v: Variant, shown: Sequence[Column]) -> str:
     return f"<tr{kind}>{''.join(cells)}</tr>"
 
 
-def reached(report: Report, figure: str) -> str:
-    """How many seeds reached each threshold, and when."""
-    firsts = report.variants[0].reached
-    if not firsts or not any(r.n for v in report.variants for r in v.reached):
-        return ""
-    header = ["variant"]
-    for first in firsts:
-        header += [f"{wording.percent(first.threshold)} valid accuracy", "median seconds"]
-    rows = [
-        [v.name, *(t for r in v.reached for t in (r.text, wording.number(r.median, 1)))]
-        for v in report.variants
-    ]
-    title = "" if figure else "<h2>Time to accuracy</h2>"
+def small(table: Table | None, figure: str = "") -> str:
+    """A smaller table, below the figure that shows it, if there is one."""
+    if table is None:
+        return figure
+    title = "" if figure else f"<h2>{escape(table.title)}</h2>"
+    wrap = [i for i, header in enumerate(table.header) if header in ("remarks", "sampler")]
     return (
-        f"{figure}<section>{title}{_table(header, rows)}"
-        '<p class="caption">Training time at the first evaluation with this accuracy. The median '
-        "counts "
-        "a seed that never reached it as later than any other; ∞: half or more never "
-        "did.</p></section>"
+        f'{figure}<section id="{table.name}-table">{title}{_table(table.header, table.rows, wrap)}'
+        f'<p class="caption">{escape(table.caption)}</p></section>'
     )
 
 
@@ -165,7 +157,7 @@ def runs(report: Report) -> str:
     """Every run and every folder that was left aside."""
     d = report.metric.decimals
     rows = [
-        [report.variants[r.variant].name, str(r.seed), r.state, wording.number(r.value, d),
+        [report.variants[r.variant].name, str(r.seed), r.outcome, wording.number(r.value, d),
          wording.number(r.seconds, 1), r.folder, r.reason]
         for r in report.runs
     ]  # fmt: skip
@@ -242,7 +234,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], wrap: Sequence[
 
 
 def _kind(column: Column) -> str:
-    return "text" if column.key in _TEXT_COLUMNS else "number"
+    return "text" if column.is_text or column.key == "n" else "number"
 
 
 def _order(column: Column, variant: Variant) -> str:

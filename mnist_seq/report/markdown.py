@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from mnist_seq.report import wording
+from mnist_seq.report import tables
 from mnist_seq.report.cells import columns
-from mnist_seq.report.value import Report
+from mnist_seq.report.tables import Table
+from mnist_seq.report.value import Report, Variant
 
 
 def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
@@ -28,9 +29,12 @@ def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
             f"{_plain(m.what)}, seed {', '.join(map(str, m.seeds))}:\n\n```\n{m.command}\n```"
             for m in report.missing
         ]
+    parts += [part for table in tables.further(report) for part in _small(table)]
     if pictures := [f"![{_plain(c)}]({name})\n\n{_plain(c)}" for name, c in figures]:
         parts += ["## Figures", *pictures]
-    parts += [*_reached(report), *_settings(report), *_left_out(report), *_origins(report)]
+    if (reached := tables.reached(report)) is not None:
+        parts += _small(reached)
+    parts += [*_settings(report), *_left_out(report), *_origins(report)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -38,7 +42,7 @@ def verdict_table(report: Report) -> str:
     """The verdict table alone, which W&B's report shows too."""
     shown = columns(report)
     rows = [[column.text(v) for column in shown] for v in report.variants]
-    numeric = [column.key not in ("variant", "verdict") for column in shown]
+    numeric = [not column.is_text for column in shown]
     return _table([column.header for column in shown], rows, numeric)
 
 
@@ -47,29 +51,30 @@ def _verdicts(report: Report) -> str:
     for v in report.variants:
         if v.difference is not None:
             lines.append(
-                f"- **{_plain(v.name)}** against {_plain(v.baseline_name)}: {_plain(v.verdict)}; "
-                f"{_plain(v.difference.pairing)}."
+                f"- **{_plain(v.name)}**{_changed(v)} against {_plain(v.baseline_name)}: "
+                f"{_plain(v.verdict)}; {_plain(v.difference.pairing)}."
             )
         elif not v.is_baseline:
             lines.append(f"- **{_plain(v.name)}**: {_plain(v.verdict)}.")
     return "\n".join(lines)
 
 
-def _reached(report: Report) -> list[str]:
-    thresholds = [reached.threshold for reached in report.variants[0].reached]
-    if not thresholds or not any(r.n for v in report.variants for r in v.reached):
-        return []
-    header = ["variant"]
-    for threshold in thresholds:
-        header += [f"{wording.percent(threshold)} valid accuracy", "median seconds"]
-    rows = [
-        [v.name, *(t for r in v.reached for t in (r.text, wording.number(r.median, 1)))]
-        for v in report.variants
-    ]
-    text = (
-        "The median counts a seed that never reached it as later than any other; ∞: half or more."
-    )
-    return ["## Time to accuracy", _table(header, rows, [False, *[True] * (len(header) - 1)]), text]
+def _changed(v: Variant) -> str:
+    return f" ({_plain(v.change)})" if v.change else ""
+
+
+def small_table(table: Table) -> str:
+    """One of the smaller tables alone, which W&B's report shows too."""
+    numeric = [_is_numeric(column) for column in zip(*table.rows, strict=True)]
+    return _table(table.header, table.rows, numeric)
+
+
+def _small(table: Table) -> list[str]:
+    return [f"## {_plain(table.title)}", small_table(table), _plain(table.caption)]
+
+
+def _is_numeric(texts: Sequence[str]) -> bool:
+    return not any(re.search("[a-z]{3}", text) for text in texts)  # "1.2 to 3.4" is a number
 
 
 def _settings(report: Report) -> list[str]:
@@ -81,11 +86,11 @@ def _settings(report: Report) -> list[str]:
 
 
 def _left_out(report: Report) -> list[str]:
-    lost = [r for r in report.runs if r.state != "finished"]
-    lines = [f"- {r.state}: `{_code(r.folder)}` ({_plain(r.reason)})" for r in lost]
+    lost = [r for r in report.runs if r.state != "finished" or not r.is_learning]
+    lines = [f"- {r.outcome}: `{_code(r.folder)}` ({_plain(r.reason)})" for r in lost]
     lines += [f"- skipped: `{_code(s.folder)}` ({_plain(s.reason)})" for s in report.skipped]
     lines += [f"- {_plain(note)}" for note in report.notes]
-    return ["## Left out, and why", "\n".join(lines)] if lines else []
+    return ["## Runs and folders to know of", "\n".join(lines)] if lines else []
 
 
 def _origins(report: Report) -> list[str]:

@@ -1,6 +1,7 @@
 """Runs that a comparison lacks, and the commands that add them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mnist_seq.report.grouping import Group, command
 from mnist_seq.report.value import Missing
@@ -9,9 +10,18 @@ from mnist_seq.runs.variants import BASELINE_CELL, Flat, title
 
 
 def missing_runs(
-    groups: Sequence[Group], keys: Sequence[str], defaults: Flat, *, is_by_hand: bool
+    groups: Sequence[Group],
+    keys: Sequence[str],
+    defaults: Flat,
+    *,
+    is_by_hand: bool,
+    tried: Mapping[str, Sequence[Any]],
 ) -> tuple[Missing, ...]:
-    """Baselines that are absent, and seeds that a baseline lacks; diverged ones are outcomes."""
+    """Baselines that are absent, and seeds that a baseline lacks; diverged ones are outcomes.
+
+    Args:
+        tried: values of each tuned key, all of which an absent baseline needs.
+    """
     wanted: dict[str, tuple[Group, set[int]]] = {}
     for group in groups:
         if group.baseline is None and not is_by_hand:
@@ -21,7 +31,8 @@ def missing_runs(
     found = []
     for what, (group, seeds) in wanted.items():
         _, (words, drop) = _baseline_of(group, groups, keys, defaults)
-        text = command(group.runs[0], words, seeds=sorted(seeds), drop=drop)
+        words += [f"{key}={','.join(map(_written, values))}" for key, values in tried.items()]
+        text = command(group.runs[0], words, seeds=sorted(seeds), drop={*drop, *tried})
         found.append(Missing(f"baseline {what}", tuple(sorted(seeds)), text))
     for place, base in enumerate(groups):
         if base.baseline != place:

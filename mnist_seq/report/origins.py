@@ -13,7 +13,7 @@ from mnist_seq.runs.variants import varying
 
 def settings(groups: Sequence[Group]) -> tuple[tuple[Setting, ...], tuple[Setting, ...]]:
     """Config keys that differ between variants, with each one's value; and those common to all."""
-    variants = [group.variant for group in groups]
+    variants = [group.runs[0].variant for group in groups]  # with the values that were chosen
     keys = varying(variants)
     differing = tuple(
         Setting(key, tuple(shown(v[key]) if key in v else NONE for v in variants)) for key in keys

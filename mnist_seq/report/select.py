@@ -13,7 +13,13 @@ Duplicates = Literal["refuse", "first"]
 # An epoch is a pass over the training set: runs of unequal budgets differ before any cell does
 BUDGET_KEYS = ("training.epochs", "training.early_stop")
 # Of run.json, where the config alone does not tell what was read
-DATA_KEYS = ("data.data", "data.fingerprint", "data.permutation", "data.num_train", "data.num_test")
+DATA_KEYS = (
+    "data.data",
+    "data.fingerprint",
+    "data.permutation_hash",
+    "data.num_train",
+    "data.num_test",
+)
 _ENDED = {"finished": 0, "diverged": 0, "unreadable": 1, "failed": 2, "interrupted": 3}
 
 
@@ -29,7 +35,11 @@ def parse_filter(text: str, key: str) -> dict[str, tuple[str, ...]]:
         CannotCompare: a word that is not key=value.
     """
     wanted = {}
-    for word in shlex.split(text):
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise CannotCompare(f"{key} is a list of key=value: {key}={text!r}: {error}") from None
+    for word in words:
         name, equals, value = word.partition("=")
         if not (name and equals and value):
             raise CannotCompare(

@@ -49,6 +49,14 @@ def cell_styles(cells: Iterable[str]) -> dict[str, Style]:
 
 
 def variant_styles(names: Iterable[str]) -> dict[str, Style]:
-    """Style of each variant of one cell: the baseline, named first, has the LSTM's."""
-    cycle = [*CELLS.values(), *FURTHER]
-    return {name: cycle[i % len(cycle)] for i, name in enumerate(dict.fromkeys(names))}
+    """Style of each variant of one cell: the baseline, named first, has the LSTM's alone.
+
+    Beyond the eighth, colours come again, each with another marker and dash.
+    """
+    first, others = CELLS["lstm"], [*list(CELLS.values())[1:], *FURTHER]
+    found: dict[str, Style] = {}
+    for i, name in enumerate(dict.fromkeys(names)):
+        rounds, place = divmod(i - 1, len(others))
+        shifted = others[(place + rounds) % len(others)]
+        found[name] = Style(others[place].color, shifted.marker, shifted.dash) if i else first
+    return found

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 
-from mnist_seq.report.value import Difference, Report, Variant
+from mnist_seq.report.value import Choice, Difference, Report, Variant
 
 Cell = str | int | float | None
 
@@ -29,6 +29,7 @@ def _row(report: Report, v: Variant) -> dict[str, Cell]:
         "diverged": v.diverged,
         "interrupted": v.interrupted,
         "unreadable": v.unreadable,
+        "not_learning": v.not_learning,
         "mean": v.mean,
         "sd": v.sd,
         "low": v.low,
@@ -40,6 +41,8 @@ def _row(report: Report, v: Variant) -> dict[str, Cell]:
         "verdict_text": v.verdict,
         "num_params": v.num_params,
         "seconds": v.seconds,
+        "changes": v.change,
+        **_choice(report, v.choice),
         "metric": report.metric.name,
         "unit": report.metric.unit,
         "level": report.level,
@@ -50,6 +53,17 @@ def _row(report: Report, v: Variant) -> dict[str, Cell]:
         name = f"seconds_to_{100 * reached.threshold:g}_percent"
         row |= {name: reached.median, f"reached_{100 * reached.threshold:g}_percent": reached.text}
     return row | {key: v.settings.get(key) for key in report.factor_keys}
+
+
+def _choice(report: Report, choice: Choice | None) -> dict[str, Cell]:
+    return {
+        "chosen": choice.text if choice else None,
+        "num_tried": choice.num_tried if choice else None,
+        "chosen_by": report.selector.name if report.selector else None,
+        "chosen_value": choice.value if choice else None,
+        "chosen_seeds": choice.n if choice else None,
+        "chosen_remarks": "; ".join(choice.remarks) if choice else None,
+    }
 
 
 def _difference(d: Difference | None) -> dict[str, Cell]:
@@ -80,5 +94,16 @@ def _written(value: Cell) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     text = str(value)
-    # a spreadsheet takes a text that begins so for a formula
-    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "@") else text
+    return f"'{text}" if isinstance(value, str) and _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet would compute it."""
+    first = text.strip()[:1]
+    if first == "-":
+        try:
+            float(text)
+        except ValueError:
+            return True
+        return False
+    return first in ("=", "+", "@")

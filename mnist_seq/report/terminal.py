@@ -1,10 +1,12 @@
 """A report at the terminal: the verdict table, and what a reader must know besides."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mnist_seq.report import style, wording
+from mnist_seq.report import style, tables, wording
 from mnist_seq.report.cells import Column, chosen, columns
 from mnist_seq.report.value import Report, Variant
+from mnist_seq.runs.console import cell, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,23 +28,33 @@ _MAX_NAMED = 20  # folders that are named one by one
 def print_report(report: Report, console: "Console") -> None:
     """Print all that the terminal shows of a report."""
     print_table(report, console)
-    _say(console, f"\nrule: {report.rule_text}")
+    say(console, f"\nrule: {report.rule_text}")
     for v in report.variants:
         if v.difference is not None:
-            _say(
-                console, f"{v.name} against {v.baseline_name}: {v.verdict}; {v.difference.pairing}"
+            say(
+                console,
+                f"{v.name}{f' ({v.change})' if v.change else ''} against {v.baseline_name}: "
+                f"{v.verdict}; {v.difference.pairing}",
             )
         elif v.verdict and not v.is_baseline:
-            _say(console, f"{v.name}: {v.verdict}")
+            say(console, f"{v.name}: {v.verdict}")
+    for table in tables.further(report):
+        say(console, f"\n{table.title}")
+        for row in table.rows:
+            pairs = zip(table.header[1:], row[1:], strict=True)
+            cells = [f"{header} {text}" for header, text in pairs if text != wording.NONE]
+            say(console, f"  {row[0]}: {'; '.join(cells)}")
+        say(console, f"  {table.caption}")
     for note in report.notes:
-        _say(console, f"note: {note}")
+        say(console, f"note: {note}")
 
 
 def print_table(report: Report, console: "Console") -> None:
     """Print the answer, the verdict table, and what is missing: what ends every sweep."""
-    _say(console, f"{report.headline}")
-    _say(console, report.counts)
-    for keys in _LAYOUTS:
+    say(console, f"{report.headline}")
+    say(console, report.counts)
+    layouts = [with_extra for keys in _LAYOUTS for with_extra in (_with_extra(keys), keys)]
+    for keys in layouts:
         shown = chosen(report, keys)
         if _width(report, shown) <= console.width:
             console.print(_table(report, shown))
@@ -50,39 +62,46 @@ def print_table(report: Report, console: "Console") -> None:
     else:
         _print_list(report, console)
     for warning in report.warnings:
-        _say(console, f"warning: {warning}")
-    for run in [r for r in report.runs if r.state not in ("finished", "diverged")][:_MAX_NAMED]:
-        _say(console, f"{run.state}: {run.folder} ({run.reason})")
+        say(console, f"warning: {warning}")
+    lost = [r for r in report.runs if r.state not in ("finished", "diverged") or not r.is_learning]
+    for run in lost[:_MAX_NAMED]:
+        say(console, f"{run.outcome}: {run.folder} ({run.reason})")
+    if len(lost) > _MAX_NAMED:
+        say(console, f"and {len(lost) - _MAX_NAMED} more, all named in the report")
     for left in report.skipped[:_MAX_NAMED]:
-        _say(console, f"skipped: {left.folder} ({left.reason})")
+        say(console, f"skipped: {left.folder} ({left.reason})")
     if len(report.skipped) > _MAX_NAMED:
-        _say(console, f"skipped: {len(report.skipped) - _MAX_NAMED} more, all named in the report")
+        say(console, f"skipped: {len(report.skipped) - _MAX_NAMED} more, all named in the report")
     for missing in report.missing:
         seeds = ", ".join(map(str, missing.seeds))
-        _say(console, f"missing: {missing.what}, seed {seeds}; to add it:\n  {missing.command}")
+        say(console, f"missing: {missing.what}, seed {seeds}; to add it:\n  {missing.command}")
 
 
 def _table(report: Report, shown: list[Column]) -> object:
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for column in shown:
-        is_text = column.key in ("variant", "verdict")
-        table.add_column(Text(column.header), justify="left" if is_text else "right", no_wrap=True)
+        table.add_column(
+            cell(column.header), justify="left" if column.is_text else "right", no_wrap=True
+        )
     for v in report.variants:
-        table.add_row(*(Text(column.text(v), style=_style(column, v)) for column in shown))
+        table.add_row(*(cell(column.text(v), _style(column, v)) for column in shown))
     return table
+
+
+def _with_extra(keys: Sequence[str]) -> tuple[str, ...]:
+    return (keys[0], "change", "choice", *keys[1:])
 
 
 def _print_list(report: Report, console: "Console") -> None:
     """A few short lines a variant, for terminals that no table fits."""
     for v in report.variants:
-        _say(console, f"{v.name}: {v.word}")
+        say(console, f"{v.name}: {v.word}")
         for column in columns(report):
             if column.key in _LISTED and (text := column.text(v)) != wording.NONE:
-                _say(console, f"  {column.header} {text}")
+                say(console, f"  {column.header} {text}")
 
 
 def _width(report: Report, shown: list[Column]) -> int:
@@ -99,9 +118,3 @@ def _style(column: Column, variant: Variant) -> str:
     if column.key == "verdict" and variant.word in style.VERDICTS:
         return f"bold {style.VERDICTS[variant.word]}"
     return "dim" if variant.is_baseline and column.key == "verdict" else ""
-
-
-def _say(console: "Console", text: str) -> None:
-    # names may hold brackets and control characters; neither is markup
-    clean = "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
-    console.print(clean, markup=False, highlight=False, soft_wrap=True)

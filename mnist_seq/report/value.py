@@ -7,6 +7,7 @@ and texts. A rendering formats and arranges; it computes nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mnist_seq.report.evidence import Curves, Importance, Predictions, Search, Watched
 from mnist_seq.report.metric import Metric
 from mnist_seq.stats.verdicts import Rule, Word
 
@@ -65,6 +66,28 @@ class Reached:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The values of tuned keys that a variant is reported with, chosen on validation.
+
+    Attributes:
+        settings: the chosen values, as text; of `num_tried` combinations in all.
+        value: mean of the selection's metric over its n seeds, in the unit that people read.
+        runner_up: the next best combination's; NaN where there is none.
+        text: "lr=0.01 of 4".
+        remarks: what a reader should know of it: the edge of the values tried, ties, seeds that
+            lack.
+    """
+
+    settings: Mapping[str, str]
+    num_tried: int
+    value: float
+    n: int
+    runner_up: float
+    text: str
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Variant:
     """The runs that differ only in their seed, and what was found about them.
 
@@ -74,8 +97,11 @@ class Variant:
         factors: the same as they are, for the axes of charts.
         baseline: key of the baseline; None where it is missing, its own key for a baseline.
         n: finished runs, of `planned` in all.
+        not_learning: of these n, runs that are no better than a guess; they count like the others.
         word: the verdict's; "baseline" for a baseline.
         is_cheapest_params, is_cheapest_seconds: on the Pareto front of the mean.
+        change: what an arm of a study changes of its baseline, as overrides; else "".
+        choice: None where nothing was chosen.
     """
 
     key: int
@@ -93,6 +119,7 @@ class Variant:
     diverged: int
     interrupted: int
     unreadable: int
+    not_learning: int
     mean: float
     sd: float
     low: float
@@ -108,11 +135,17 @@ class Variant:
     reached: tuple[Reached, ...] = ()
     is_cheapest_params: bool = False
     is_cheapest_seconds: bool = False
+    change: str = ""
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run, for the list of runs and the points of charts."""
+    """One run, for the list of runs and the points of charts.
+
+    Attributes:
+        is_learning: False for a finished run that is no better than a guess; `reason` says so.
+    """
 
     variant: int
     seed: int
@@ -121,93 +154,12 @@ class RunRow:
     folder: str
     value: float
     seconds: float
+    is_learning: bool = True
 
-
-@dataclass(frozen=True)
-class Point:
-    """One place on a learning curve; low and high are the interval of the mean over seeds."""
-
-    step: float
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class RunCurve:
-    """Evaluations of one run, thinned for drawing."""
-
-    run: int  # position in `Report.runs`
-    steps: tuple[float, ...]
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Learning curves of one metric.
-
-    Attributes:
-        means: by variant, over its finished runs, as far as all of them were evaluated.
-        every: at most one evaluation in this many is kept for drawing.
-        low, high, start, end: of all values and steps, so that panels share their axes.
-    """
-
-    label: str
-    unit: str
-    decimals: int
-    means: Mapping[int, tuple[Point, ...]]
-    runs: tuple[RunCurve, ...]
-    every: int
-    low: float
-    high: float
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Mean counts a run: row is the label, column the prediction."""
-
-    variant: int
-    n: int
-    counts: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True)
-class Digit:
-    """A test image, and what the runs made of it.
-
-    Attributes:
-        predictions: (class, number of runs), most frequent first.
-        pixels: 28 rows of 28 grey values as bytes; empty where the data cannot be found.
-    """
-
-    index: int
-    label: int
-    predictions: tuple[tuple[int, int], ...]
-    pixels: bytes = b""
-
-
-@dataclass(frozen=True)
-class Exchanged:
-    """Test images that most seeds of one side get right and most of the other wrong."""
-
-    variant: int
-    num_lost: int
-    num_gained: int
-    lost: tuple[Digit, ...]
-    gained: tuple[Digit, ...]
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What the runs say about single test images; empty where no run has predictions."""
-
-    num_images: int
-    num_contested: int
-    confusions: tuple[Confusion, ...]
-    contested: tuple[Digit, ...]
-    exchanged: tuple[Exchanged, ...]
+    @property
+    def outcome(self) -> str:
+        """Its state in words: "finished, not learning"."""
+        return self.state if self.is_learning else f"{self.state}, not learning"
 
 
 @dataclass(frozen=True)
@@ -266,6 +218,7 @@ class Report:
         headline: the answer in one sentence; `counts`: what it rests on.
         rule_text: the declared rule in words.
         warnings: what weakens the comparison; `notes`: what else was decided.
+        selector: the validation metric that tuned values were chosen by, if any were.
     """
 
     title: str
@@ -289,6 +242,10 @@ class Report:
     mirror: Mirror
     curves: Curves | None = None
     predictions: Predictions | None = None
+    selector: Metric | None = None
+    watched: tuple[Watched, ...] = ()
+    search: Search | None = None
+    importances: tuple[Importance, ...] = ()
 
     def _repr_markdown_(self) -> str:
         """How a notebook shows it."""

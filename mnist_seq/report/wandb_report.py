@@ -13,8 +13,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from mnist_seq.report import style
-from mnist_seq.report.markdown import verdict_table
+from mnist_seq.report import style, tables
+from mnist_seq.report.markdown import small_table, verdict_table
 from mnist_seq.report.value import Report
 from mnist_seq.runs.files import write_text
 
@@ -112,6 +112,7 @@ def _compose(report: Report, *, is_online: bool) -> Any:
         wr.MarkdownBlock(verdict_table(report)),
         wr.P(f"Declared rule: {report.rule_text}."),
         *(wr.P(f"Warning: {text}.") for text in report.warnings),
+        *_further(report),
         wr.H2("Variants"),
         _variants_grid(report, is_online=is_online),
         wr.H2("Runs and settings"),
@@ -126,6 +127,15 @@ def _compose(report: Report, *, is_online: bool) -> Any:
         blocks=blocks,
         width="fluid",
     )
+
+
+def _further(report: Report) -> list[Any]:
+    wr, _ = _workspaces()
+    return [
+        block
+        for table in tables.further(report)
+        for block in (wr.H2(table.title), wr.MarkdownBlock(small_table(table)), wr.P(table.caption))
+    ]
 
 
 def _variants_grid(report: Report, *, is_online: bool) -> Any:
@@ -152,6 +162,13 @@ def _variants_grid(report: Report, *, is_online: bool) -> Any:
                    metrics=[wr.SummaryMetric(report.metric.name)], groupby=grouping,
                    groupby_aggfunc="mean", groupby_rangefunc="stderr", layout=at(0, 8, 24, 7)),
     ]  # fmt: skip
+    if report.watched:
+        panels += [
+            wr.LinePlot(title=name, x="Step", y=[name], groupby=grouping, groupby_aggfunc="mean",
+                        groupby_rangefunc="minmax", smoothing_factor=0.0,
+                        layout=at(8 * i, 15, 8, 7))
+            for i, name in enumerate(("gradient/t000", "gates/saturated", "state/last"))
+        ]  # fmt: skip
     return wr.PanelGrid(
         runsets=[*_baselines(report, is_online=is_online), by_variant], panels=panels
     )

@@ -12,6 +12,7 @@ from mnist_seq.report.metric import Metric
 from mnist_seq.report.value import Variant
 from mnist_seq.stats import Rule
 
+_MAX_LISTED = 6  # texts in one sentence
 NONE = "\N{EN DASH}"
 
 
@@ -22,6 +23,17 @@ def number(value: float, decimals: int) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{value:.{decimals}f}"
+
+
+def small(value: float) -> str:
+    """A number of any size with three digits."""
+    return NONE if math.isnan(value) else f"{value:.3g}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """The first of many texts, and how many more there are; texts may hold commas."""
+    more = f" and {len(texts) - _MAX_LISTED} more" if texts[_MAX_LISTED:] else ""
+    return "; ".join(texts[:_MAX_LISTED]) + more
 
 
 def signed(value: float, decimals: int) -> str:
@@ -57,9 +69,9 @@ def n_text(variant: Variant) -> str:
         for state in ("diverged", "failed", "interrupted", "unreadable")
         if getattr(variant, state)
     ]
-    if not lost:
-        return str(variant.n)
-    return f"{variant.n} of {variant.planned}, {', '.join(lost)}"
+    of = f" of {variant.planned}" if lost else ""
+    stuck = [f"{variant.not_learning} not learning"] if variant.not_learning else []
+    return ", ".join([f"{variant.n}{of}", *lost, *stuck])
 
 
 def percent(level: float) -> str:
@@ -85,6 +97,31 @@ def rule_text(rule: Rule, level: float) -> str:
             f"else equivalent: two one-sided tests show a difference below {rule.margin:g}{unit}; "
         )
     return text + "else not distinguishable at this n"
+
+
+def not_learning(variants: Sequence[Variant]) -> tuple[str, ...]:
+    """A warning where runs that learnt nothing are in the means."""
+    found = [f"{v.name} {v.not_learning} of {v.n}" for v in variants if v.not_learning]
+    if not found:
+        return ()
+    return (
+        "runs that learnt nothing, at no evaluation better than a guess, count in the means: "
+        f"{listed(found)}",
+    )
+
+
+def search_assumption(samplers: Sequence[str]) -> str:
+    """What expected best values rest on, and which searches do not meet it."""
+    text = "holds for trials drawn independently from one distribution"
+    used = dict.fromkeys(name for sampler in samplers for name in sampler.split(" + "))
+    if set(used) == {"random"}:
+        return f"{text}, as random search draws them"
+    parts = []
+    if others := [name for name in used if name not in ("random", "grid")]:
+        parts.append(f"{', '.join(others)} does not: each trial looks at those before it")
+    if "grid" in used:
+        parts.append("values listed by hand are no draws")
+    return f"{text}; {'; '.join(parts)}, so the curve sums up this search and forecasts no other"
 
 
 def headline(variants: Sequence[Variant], metric: Metric) -> str:
@@ -120,6 +157,9 @@ def counts(variants: Sequence[Variant], collected: Collected) -> str:
     lost = {name: sum(getattr(v, name) for v in variants) for name in names}
     total = sum(v.planned for v in variants)
     text = f"{sum(v.n for v in variants)} finished of {total} runs"
+    lost["not learning"] = sum(v.not_learning for v in variants)
     parts = [f"{number} {name}" for name, number in lost.items() if number]
     parts += [f"{len(collected.skipped)} folders skipped"] if collected.skipped else []
-    return f"{text} in {len(variants)} variants" + (f"; {', '.join(parts)}" if parts else "")
+    ranked = ["arms by the size of their effect"] if any(v.change for v in variants) else []
+    counted = [", ".join(parts)] if parts else []
+    return "; ".join([f"{text} in {len(variants)} variants", *counted, *ranked])

@@ -13,9 +13,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
+from omegaconf import OmegaConf
+
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import held
+from mnist_seq.runs.points import passed
 
 Change = Literal[
     "planned", "reused", "started", "finished", "failed", "diverged", "interrupted", "retried"
@@ -28,6 +31,7 @@ class SweepFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.ledger_path = path / "ledger.jsonl"
+        self.config_path = path / "multirun.yaml"
         self.stale_path = path / ".stale"
 
     def run(self, name: str) -> RunFolder:
@@ -48,12 +52,23 @@ class SweepFolder:
         """All changes so far, oldest first; a torn last line is left out."""
         return files.read_lines(self.ledger_path)
 
+    def sampler(self) -> str:
+        """What drew the values of a search, such as "random"; "" where the sweep was none."""
+        try:
+            text = self.config_path.read_text(encoding="utf-8")
+        except OSError:
+            return ""
+        if "sampler:" not in text:  # most sweeps are grids, and to parse takes its time
+            return ""
+        return str(OmegaConf.select(OmegaConf.create(text), "hydra.sweeper.sampler", default=""))
+
     def set_aside(self, run: RunFolder) -> Path:
         """Move a run out of the way, so that another takes its name; nothing is deleted."""
         stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
         target = self.stale_path / f"{run.path.name}_{stamp}"
         target.parent.mkdir(exist_ok=True)
         shutil.move(run.path, target)
+        passed("run: set aside")
         return target
 
     def locked(self) -> AbstractContextManager[None]:

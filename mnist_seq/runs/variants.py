@@ -23,7 +23,16 @@ NO_ARM = ("none", "baseline")  # a run of its own, and what a study's arms are c
 _OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
 _NOT_OF_A_VARIANT = ("seed", "tracker", "sweep", "data.root", "training.diagnostics")
 # Where runs differ in one of these, no difference between their numbers means anything
-TASK_KEYS = ("data.name", "data.sequence", "data.normalize", "data.valid", "data.limit")
+TASK_KEYS = (
+    "data.name",
+    "data.sequence",
+    "data.chunk",
+    "data.permutation",
+    "data.normalize",
+    "data.valid",
+    "data.limit",
+    "data.label_noise",
+)
 
 
 def flat(config: Mapping[str, Any]) -> Flat:
@@ -90,16 +99,6 @@ def _is_implied(key: str, keys: list[str], variants: list[Flat]) -> bool:
         return False
     pairs = {(v.get(choice), _hashable(v.get(key))) for v in variants}
     return len(pairs) == len({name for name, _ in pairs})
-
-
-def telling(variants: Iterable[Flat]) -> list[str]:
-    """Keys for the titles of variants; an option of one cell tells nothing if it stays put."""
-    variants = list(variants)
-    return [
-        key
-        for key in _told_by_no_arm(varying(variants), variants)
-        if key == ARM or len({_hashable(v[key]) for v in variants if key in v}) > 1
-    ]
 
 
 def is_baseline(candidate: Flat, variant: Flat, *, variants: list[Flat], defaults: Flat) -> bool:

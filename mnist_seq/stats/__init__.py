@@ -5,6 +5,8 @@ runs, folders or units. Only `scipy.special` is imported with the room; the few 
 `scipy.stats` or `scipy.optimize` import it when called, so that a sweep's summary stays quick.
 """
 
+from mnist_seq.stats.chance import chance_p
+from mnist_seq.stats.comparison import Comparison
 from mnist_seq.stats.intervals import (
     BOOTSTRAP_MIN_N,
     Description,
@@ -28,14 +30,9 @@ from mnist_seq.stats.predictions import (
     mcnemar,
     mcnemar_over_seeds,
 )
+from mnist_seq.stats.search import best_sd, expected_best
 from mnist_seq.stats.timing import TimeToThreshold, time_to_threshold
-from mnist_seq.stats.tost import (
-    Comparison,
-    Equivalence,
-    equivalence,
-    tost_paired,
-    tost_welch,
-)
+from mnist_seq.stats.tost import Equivalence, equivalence, tost_paired, tost_welch
 from mnist_seq.stats.unpaired import WelchComparison, welch_comparison
 from mnist_seq.stats.verdicts import Rule, Verdict, judge, no_verdict, verdict
 
@@ -57,12 +54,15 @@ __all__ = [
     "Verdict",
     "WelchComparison",
     "adjust",
+    "best_sd",
     "bootstrap_interval",
+    "chance_p",
     "confusion_matrix",
     "describe",
     "detectable_difference",
     "disagreements",
     "equivalence",
+    "expected_best",
     "judge",
     "mcnemar",
     "mcnemar_over_seeds",

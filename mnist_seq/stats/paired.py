@@ -7,54 +7,41 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
+from mnist_seq.stats.comparison import Comparison
 from mnist_seq.stats.intervals import Interval, proportion_interval, t_interval, t_test_p
 from mnist_seq.stats.permutation import sign_flip_test
 from mnist_seq.stats.power import detectable_difference
 from mnist_seq.stats.samples import mean, paired_differences, sd
 
 
-@dataclass(frozen=True)
-class PairedComparison:
+@dataclass(frozen=True, kw_only=True)
+class PairedComparison(Comparison):
     """What n seeds, run on both sides, say about a - b.
 
+    `difference` is the mean of a - b; `p_permutation` the sign-flip test's, whose floor is 2^(1-n)
+    unless some differences are 0; `effect_size` Cohen's d_z, difference / sd_difference, 0 or an
+    infinity where the sd is 0; `p_better` the share of seeds on which a is better.
+
     Attributes:
-        difference: mean of a - b, in the unit of a; its sign knows nothing of which way is better.
-        p_t: paired t-test; where all differences are equal it is `p_permutation`, since without
-            spread t has no meaning.
-        p_permutation: sign-flip test, exact if `is_exact`.
-        permutation_floor: smallest p these seeds could give, 2^(1-n) unless some differences are 0.
-        can_reach_05: whether the sign-flip test can come out below .05 at all.
-        d_z: Cohen's d_z, difference / sd_difference; 0 or an infinity where the sd is 0.
-        p_better: share of seeds on which a is better, ties one half.
-        detectable: smallest true difference seen with the given power (80 %) at this n and sd.
         correlation: of a and b over seeds, what pairing gains from; NaN where a side is constant.
     """
 
-    n: int
-    difference: float
-    interval: Interval
-    standard_error: float
-    df: float
-    p_t: float
-    p_permutation: float
-    is_exact: bool
-    permutation_floor: float
-    can_reach_05: bool
-    d_z: float
-    p_better: float
     p_better_interval: Interval
-    detectable: float
     correlation: float
     sd_difference: float
-    higher_is_better: bool
 
     is_paired: ClassVar[bool] = True
     effect_name: ClassVar[str] = "d_z"
 
     @property
-    def effect_size(self) -> float:
-        """`d_z`, under the name that paired and unpaired comparisons share."""
-        return self.d_z
+    def n_text(self) -> str:
+        """Number of pairs."""
+        return str(self.n)
+
+    @property
+    def spread(self) -> float:
+        """Of the differences."""
+        return self.sd_difference
 
 
 def paired_comparison(
@@ -98,7 +85,7 @@ def paired_comparison(
         is_exact=flips.is_exact,
         permutation_floor=flips.floor,
         can_reach_05=flips.floor < 0.05,
-        d_z=ratio(difference, spread),
+        effect_size=ratio(difference, spread),
         p_better=wins / n,
         p_better_interval=proportion_interval(wins, n, level),
         detectable=detectable_difference(n, spread, alpha=round(1 - level, 12), power=power),

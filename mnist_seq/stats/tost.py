@@ -6,12 +6,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import stdtr
 
+from mnist_seq.stats.comparison import Comparison
 from mnist_seq.stats.intervals import Interval, t_interval
-from mnist_seq.stats.paired import PairedComparison, paired_comparison
+from mnist_seq.stats.paired import paired_comparison
 from mnist_seq.stats.samples import check_fraction
-from mnist_seq.stats.unpaired import WelchComparison, welch_comparison
-
-Comparison = PairedComparison | WelchComparison
+from mnist_seq.stats.unpaired import welch_comparison
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def equivalence(comparison: Comparison, margin: float, *, alpha: float = 0.05) -
         p = float(stdtr(df, -room / error))
     elif room <= 0:
         p = 1.0
-    elif isinstance(comparison, PairedComparison):
+    elif comparison.is_paired:
         p = 2.0**-comparison.n
     else:
         p = comparison.permutation_floor

@@ -8,58 +8,40 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import gammaln
 
-from mnist_seq.stats.intervals import Interval, t_interval, t_test_p
+from mnist_seq.stats.comparison import Comparison
+from mnist_seq.stats.intervals import t_interval, t_test_p
 from mnist_seq.stats.paired import ratio
 from mnist_seq.stats.permutation import split_test
 from mnist_seq.stats.power import needed_noncentrality
 from mnist_seq.stats.samples import check_sample, mean, sd
 
 
-@dataclass(frozen=True)
-class WelchComparison:
+@dataclass(frozen=True, kw_only=True)
+class WelchComparison(Comparison):
     """What n_a and n_b independent seeds say about mean(a) - mean(b).
 
-    Attributes:
-        difference: mean(a) - mean(b); its sign knows nothing of which way is better.
-        p_t: Welch's t-test; `p_permutation` where neither side has any spread.
-        p_permutation: permutation test of the difference in means, exact if `is_exact`.
-        permutation_floor: smallest p that this many seeds could give.
-        can_reach_05: whether the permutation test can come out below .05 at all.
-        hedges_g: difference in units of the root mean variance of both sides, corrected for bias.
-        p_better: chance that a random seed of a beats one of b, ties one half: U / (n_a n_b).
-        detectable: smallest true difference seen with the given power (80 %) at these n and sds.
+    `p_t` is Welch's; `effect_size` Hedges' g, the difference in units of the root mean variance of
+    both sides, corrected for bias; `p_better` the chance that a random seed of a beats one of b,
+    U / (n_a n_b).
     """
 
     n_a: int
     n_b: int
-    difference: float
-    interval: Interval
-    standard_error: float
-    df: float
-    p_t: float
-    p_permutation: float
-    is_exact: bool
-    permutation_floor: float
-    can_reach_05: bool
-    hedges_g: float
-    p_better: float
-    detectable: float
     sd_a: float
     sd_b: float
-    higher_is_better: bool
 
     is_paired: ClassVar[bool] = False
     effect_name: ClassVar[str] = "Hedges' g"
 
     @property
-    def n(self) -> int:
-        """Seeds on the smaller side."""
-        return min(self.n_a, self.n_b)
+    def n_text(self) -> str:
+        """Seeds of both sides, one number where they are equal."""
+        return str(self.n) if self.n_a == self.n_b else f"{self.n_a} and {self.n_b}"
 
     @property
-    def effect_size(self) -> float:
-        """`hedges_g`, under the name that paired and unpaired comparisons share."""
-        return self.hedges_g
+    def spread(self) -> float:
+        """Root mean variance of both sides."""
+        return math.sqrt((self.sd_a**2 + self.sd_b**2) / 2)
 
 
 def welch_comparison(
@@ -93,6 +75,7 @@ def welch_comparison(
     splits = split_test(a64, b64, rng_seed=rng_seed)
     wins = np.sign(a64[:, None] - b64) * (1 if higher_is_better else -1)
     return WelchComparison(
+        n=min(len(a), len(b)),
         n_a=len(a),
         n_b=len(b),
         difference=difference,
@@ -104,7 +87,7 @@ def welch_comparison(
         is_exact=splits.is_exact,
         permutation_floor=splits.floor,
         can_reach_05=splits.floor < 0.05,
-        hedges_g=_hedges_g(difference, sd_a, len(a), sd_b, len(b)),
+        effect_size=_hedges_g(difference, sd_a, len(a), sd_b, len(b)),
         p_better=float((wins.mean() + 1) / 2),
         detectable=needed_noncentrality(df, round(1 - level, 12), power) * standard_error,
         sd_a=sd_a,

@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from mnist_seq.stats.comparison import Comparison
 from mnist_seq.stats.multiple import Correction, adjust
-from mnist_seq.stats.paired import PairedComparison
 from mnist_seq.stats.power import MOST_SEEDS, seeds_needed
 from mnist_seq.stats.samples import check_fraction
-from mnist_seq.stats.tost import Comparison, Equivalence, equivalence
+from mnist_seq.stats.tost import Equivalence, equivalence
 
 Test = Literal["t", "permutation"]
 Word = Literal[
@@ -123,7 +123,7 @@ def verdict(
         return Verdict("equivalent", text, p, p_adjusted, None, True, close)
     needed = _needed(comparison, rule, family_size)
     text = (
-        f"not distinguishable at n={_n(comparison)}: difference {comparison.difference:.3g}"
+        f"not distinguishable at n={comparison.n_text}: difference {comparison.difference:.3g}"
         f"{_unit(rule)}, {_plea(comparison, needed)} ({evidence})"
     )
     return Verdict("not distinguishable", text, p, p_adjusted, needed, False, close)
@@ -149,13 +149,9 @@ def _needed(c: Comparison, rule: Rule, family_size: int) -> int | None:
     Taken at alpha; where that many are there already and only the correction stands between, at
     alpha / family_size, Holm's first step.
     """
-    if isinstance(c, PairedComparison):
-        spread = c.sd_difference
-    else:
-        spread = math.sqrt((c.sd_a**2 + c.sd_b**2) / 2)
     for alpha in (rule.alpha, rule.alpha / family_size):
         needed = seeds_needed(
-            c.difference, spread, alpha=alpha, power=rule.power, paired=c.is_paired
+            c.difference, c.spread, alpha=alpha, power=rule.power, paired=c.is_paired
         )
         if needed is None:
             return None
@@ -192,18 +188,12 @@ def _evidence(c: Comparison, rule: Rule, p_adjusted: float, family_size: int) ->
     over = f" {names[rule.correction]} over {family_size}" if names[rule.correction] else ""
     floor = c.permutation_floor
     note = f"; no p below {floor:.3g} at this n" if _is_hopeless(c, rule) else ""
-    return f"{spread}, {_p(p_adjusted)}{over}{note}, n={_n(c)}"
+    return f"{spread}, {_p(p_adjusted)}{over}{note}, n={c.n_text}"
 
 
 def _is_hopeless(c: Comparison, rule: Rule) -> bool:
     is_permuted = rule.test == "permutation" or c.standard_error == 0
     return is_permuted and c.permutation_floor >= rule.alpha
-
-
-def _n(c: Comparison) -> str:
-    if isinstance(c, PairedComparison) or c.n_a == c.n_b:
-        return str(c.n)
-    return f"{c.n_a} and {c.n_b}"
 
 
 def _unit(rule: Rule) -> str:

@@ -36,7 +36,11 @@ def test_numbers_are_those_of_the_statistics(grid: Path) -> None:
         assert d is not None
         assert (d.difference, d.low, d.high) == (c.difference, c.interval.low, c.interval.high)
         assert (d.p, d.p_adjusted, v.word) == (verdict.p, verdict.p_adjusted, verdict.word)
-        assert (d.p_better, d.effect_size, d.detectable) == (c.p_better, c.d_z, c.detectable)
+        assert (d.p_better, d.effect_size, d.detectable) == (
+            c.p_better,
+            c.effect_size,
+            c.detectable,
+        )
 
 
 def test_each_cell_is_compared_with_the_lstm_of_its_width(grid: Path) -> None:

@@ -12,7 +12,9 @@ import pytest
 
 from mnist_seq.report.figures import all_figures
 from mnist_seq.report.html import render
+from mnist_seq.runs.folder import find_runs
 from tests.report.sweeps import report_of
+from tests.report.test_searches import write_search
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -104,6 +106,31 @@ def test_the_page_fits_and_is_silent(browser: Any, page: Path, width: int, schem
     assert all(0 < svg <= place + 1 for svg, place in charts)
     assert browser.get_log("browser") == []
     assert [url for url in requests(browser) if not url.startswith("data:")] == [page.as_uri()]
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_searches_and_diagnostics_fit_and_are_silent(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    """Logarithmic axes, bands and a gradient of 0 draw without a complaint."""
+    sweep = write_search(tmp_path / "s")
+    for i, run in enumerate(find_runs(sweep)):
+        run.append_metrics({
+            "step": 60, "seconds": 3.0, "gradient/t000": 1e-9 * i, "gradient/t027": 0.1,
+            "state/first": 1.0, "state/last": 2.0 + i, "gates/saturated": 0.1 * i,
+        })  # fmt: skip
+    report = report_of(sweep)
+    path = tmp_path / "report.html"
+    path.write_text(render(report, all_figures(report)), encoding="utf-8")
+    opened(browser, path, width, "light")
+    sections = {s.get_attribute("id") for s in browser.find_elements("css selector", "section")}
+    assert {"search", "search-table", "gradients", "states", "watched-table"} <= sections
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    drawn = browser.execute_script(
+        "return [...document.querySelectorAll('.chart')].map(c => !!c.querySelector('svg'))"
+    )
+    assert all(drawn)
+    assert browser.get_log("browser") == []
 
 
 def test_light_and_dark_are_both_legible(browser: Any, page: Path) -> None:

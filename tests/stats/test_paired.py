@@ -28,8 +28,7 @@ def test_paired_comparison_equals_scipy_and_statsmodels(n: int) -> None:
     assert found.p_t == pytest.approx(expected.pvalue, rel=1e-10)
     assert (found.interval.low, found.interval.high) == pytest.approx((ci.low, ci.high), rel=1e-10)
     assert found.difference == pytest.approx(np.mean(a) - np.mean(b))
-    assert found.d_z == pytest.approx(np.mean(a - b) / np.std(a - b, ddof=1))
-    assert found.effect_size == found.d_z
+    assert found.effect_size == pytest.approx(np.mean(a - b) / np.std(a - b, ddof=1))
     assert found.correlation == pytest.approx(np.corrcoef(a, b)[0, 1])
     assert found.p_better == np.mean(a > b)
     if n > 2:  # at n = 2 statsmodels' own search does not converge
@@ -54,7 +53,7 @@ def test_fractions_and_percent_tell_the_same() -> None:
     percent, fraction = paired_comparison(a, b), paired_comparison(a / 100, b / 100)
     assert fraction.p_t == pytest.approx(percent.p_t)
     assert fraction.p_permutation == percent.p_permutation
-    assert fraction.d_z == pytest.approx(percent.d_z)
+    assert fraction.effect_size == pytest.approx(percent.effect_size)
     assert 100 * fraction.interval.high == pytest.approx(percent.interval.high)
     assert 100 * fraction.detectable == pytest.approx(percent.detectable)
 
@@ -81,7 +80,7 @@ def test_equal_runs_give_p_1_and_an_interval_of_0() -> None:
     found = paired_comparison(a, a.copy())
     assert (found.difference, found.interval.low, found.interval.high) == (0.0, 0.0, 0.0)
     assert (found.p_t, found.p_permutation, found.permutation_floor) == (1.0, 1.0, 1.0)
-    assert (found.d_z, found.p_better, found.detectable) == (0.0, 0.5, 0.0)
+    assert (found.effect_size, found.p_better, found.detectable) == (0.0, 0.5, 0.0)
     assert found.interval.kind == "constant"
     assert not found.can_reach_05
 
@@ -94,8 +93,8 @@ def test_a_constant_gain_is_as_significant_as_its_seeds_allow(n: int, p: float) 
     assert found.sd_difference == 0.0
     assert (found.p_t, found.p_permutation) == (p, p)
     assert found.difference == found.interval.low == found.interval.high == pytest.approx(0.1)
-    assert found.d_z == math.inf
-    assert paired_comparison(b - 0.1, b).d_z == -math.inf
+    assert found.effect_size == math.inf
+    assert paired_comparison(b - 0.1, b).effect_size == -math.inf
 
 
 def test_results_are_plain_numbers() -> None:

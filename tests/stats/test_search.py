@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from mnist_seq.stats.search import expected_best
+from mnist_seq.stats.search import best_sd, expected_best
 
 VALUES = np.array([0.97, 0.985, 0.91, 0.985, 0.96])
 
@@ -66,3 +66,14 @@ def test_a_trial_without_a_value_is_refused(values: list[float]) -> None:
     """Dropping failed trials would flatter the search."""
     with pytest.raises(ValueError, match="diverged"):
         expected_best(np.array(values))
+
+
+@pytest.mark.parametrize("num_trials", [1, 2, 3])
+def test_the_spread_of_the_best_is_that_over_all_draws(num_trials: int) -> None:
+    """By enumeration again: the sd of what a search of that many trials ends with."""
+    bests = [max(draw) for draw in itertools.product(VALUES, repeat=num_trials)]
+    assert best_sd(VALUES)[num_trials - 1] == pytest.approx(np.std(bests), abs=1e-12)
+
+
+def test_equal_trials_have_no_spread() -> None:
+    assert best_sd(np.full(50, 0.1)) == pytest.approx(np.zeros(50), abs=1e-12)

@@ -94,6 +94,12 @@ def test_the_baselines_of_a_sweep_are_tagged(player: Player) -> None:
     assert [name for name, found in tags.items() if "baseline" in found] == ["64"]
 
 
+def test_the_arm_of_a_study_is_a_tag(player: Player) -> None:
+    player.play([{"name": "a", "overrides": ["arm=NOAF"]}], OFFLINE)
+    (found,) = player.wandb_files()
+    assert "arm:NOAF" in found["tags"]
+
+
 def test_a_run_of_its_own_keeps_its_exit_code(player: Player) -> None:
     """128 + 15 tells a stop by the scheduler from a crash."""
     player.play([{"name": "a", "state": "interrupted", "exit_code": 143}], OFFLINE)

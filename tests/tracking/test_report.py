@@ -55,6 +55,10 @@ def test_the_published_report_holds_the_local_numbers(mirrored: Any) -> None:
     (view,) = server.views.values()
     published = json.loads(view["spec"]) if isinstance(view["spec"], str) else view["spec"]
     text = json.dumps(published, ensure_ascii=False)
+    assert KEY not in text + said
+    local = [path for path in (folder / "outputs/sweeps/two/report").rglob("*") if path.is_file()]
+    assert len(local) >= 3
+    assert not [path for path in local if KEY.encode() in path.read_bytes()]
     rows = (folder / "outputs/sweeps/two/report/report.md").read_text().splitlines()
     verdicts = [row for row in rows if row.startswith("| ") and "---" not in row]
     assert len(verdicts) >= 3

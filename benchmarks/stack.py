@@ -1,0 +1,218 @@
+"""Training steps of R runs as one stack, against the same runs one after the other and in a pool.
+
+    python benchmarks/stack.py
+    python benchmarks/stack.py --quick
+    python benchmarks/stack.py --device cuda --cells lstm --hidden 64 --runs 1 64 256
+
+A step is a whole one (gather, forward, backward, clipping off, Adam) of batch 64 on sequences of
+28 x 28, without evaluations. On a CPU each process has one thread, and as many stacks, or pooled
+runs, go at once as there are cores; on a GPU one stack, or --pool runs. Ratios above 1 are for the
+stack. The share of the peak counts the products of matrices alone; the peak is that of one large
+product, measured just before.
+"""
+
+import argparse
+import dataclasses
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+import torch
+
+from mnist_seq.config import Config
+from mnist_seq.data.images import Images
+from mnist_seq.data.split import split
+from mnist_seq.data.task import Task
+from mnist_seq.models import Shape, build_classifier
+from mnist_seq.notebook import compose
+from mnist_seq.training.device import device_name, open_device
+from mnist_seq.training.logbook import Learner
+from mnist_seq.training.program import Program, Single
+from mnist_seq.training.schedules import epoch_rates
+from mnist_seq.training.seeds import derive, epoch_order
+from mnist_seq.training.stack import Stack
+
+CELLS, HIDDEN, RUNS = ("lstm", "gru", "rnn"), (32, 64, 128), (1, 4, 16, 64, 256)
+BLOCKS = {"lstm": 4, "gru": 3, "rnn": 1}  # matrices of H rows
+BATCH, STEPS_A_RUN = 64, 860  # an epoch of MNIST's 55,000 training images
+NUM_IMAGES = 1_024
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What one process trains."""
+
+    cell: str
+    hidden: int
+    num_runs: int
+    device: str
+    seconds: float
+
+
+def learner(config: Config, images: Images, device: torch.device) -> Learner:
+    """A fresh run on random pictures."""
+    task = Task(
+        images,
+        name="mnist",
+        sequence="rows",
+        normalize="unit",
+        split=split(NUM_IMAGES, valid=0, limit=None, generator_seed=derive(config.seed, "split")),
+        device=device,
+    )
+    model = build_classifier(
+        config.model,
+        shape=Shape(task.time_steps, task.input_size),
+        num_classes=10,
+        rnn_seed=derive(config.seed, "init/rnn"),
+        head_seed=derive(config.seed, "init/head"),
+    ).to(device)
+    return Learner(config, task, model, torch.Generator(device).manual_seed(config.seed))
+
+
+def program(case: Case) -> tuple[Program, torch.device]:
+    """The runs of a case, at the beginning of an epoch."""
+    config = compose(
+        f"model={case.cell}", f"model.hidden={case.hidden}", f"device={case.device}", "tracker=none"
+    )
+    device = open_device(config.device)
+    pictures = torch.randint(256, (NUM_IMAGES, 28, 28), dtype=torch.uint8)
+    labels = torch.randint(10, (NUM_IMAGES,))
+    images = Images(pictures, labels, pictures[:1], labels[:1])
+    configs = [config.model_copy(update={"seed": seed}) for seed in range(case.num_runs)]
+    learners = [learner(each, images, device) for each in configs]
+    made: Program = Single(learners[0], None) if case.num_runs == 1 else Stack(
+        learners, [None] * case.num_runs
+    )  # fmt: skip
+    per_epoch = NUM_IMAGES // BATCH
+    orders = [epoch_order(seed, 0, NUM_IMAGES, order="shuffled") for seed in range(case.num_runs)]
+    rates = epoch_rates(configs, 0, num_steps=STEPS_A_RUN, steps_per_epoch=per_epoch)
+    made.begin_epoch(0, torch.stack(orders), rates)
+    return made, device
+
+
+def seconds_a_step(case: Case, barrier: Barrier | None = None) -> float:
+    """Median over a few rounds; with a barrier, processes begin each round together."""
+    made, device = program(case)
+    number = 0
+
+    def steps(count: int) -> float:
+        nonlocal number
+        begun = time.perf_counter()
+        for _ in range(count):
+            made.step(number % (NUM_IMAGES // BATCH))
+            number += 1
+        made.loss_sums.tolist()  # waits for the device
+        return (time.perf_counter() - begun) / count
+
+    steps(5)  # a graph is captured by then
+    count = max(1, round(case.seconds / 3 / steps(2)))
+    times = []
+    for _ in range(3):
+        if barrier is not None:
+            barrier.wait()
+        times.append(steps(count))
+    return statistics.median(times)
+
+
+def _report(case: Case, barrier: Barrier, queue: Any) -> None:
+    queue.put(seconds_a_step(case, barrier))
+
+
+def side_by_side(case: Case, num_processes: int) -> float:
+    """Runs' steps a second of some processes that all work on such a case."""
+    context = multiprocessing.get_context("spawn")
+    barrier, queue = context.Barrier(num_processes), context.Queue()
+    processes = [
+        context.Process(target=_report, args=(case, barrier, queue)) for _ in range(num_processes)
+    ]
+    for process in processes:
+        process.start()
+    each = [queue.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return sum(case.num_runs / seconds for seconds in each)
+
+
+def peak(device: torch.device, size: int) -> float:
+    """FLOP/s of a product of two large matrices, in float32 and on one thread of a CPU."""
+    a, b = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
+
+    def product() -> float:
+        begun = time.perf_counter()
+        (a @ b)[0, 0].item()
+        return time.perf_counter() - begun
+
+    product()
+    return 2 * size**3 / min(product() for _ in range(5))
+
+
+def flops(cell: str, hidden: int) -> int:
+    """Of the matrix products in a step of one run: forward, and twice as many backward."""
+    one_way = 2 * BATCH * (28 * BLOCKS[cell] * hidden * (28 + hidden) + 10 * hidden)
+    return 3 * one_way
+
+
+def parsed() -> argparse.Namespace:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--cells", nargs="+", default=CELLS, choices=CELLS)
+    parser.add_argument("--hidden", nargs="+", type=int, default=HIDDEN)
+    parser.add_argument("--runs", nargs="+", type=int, default=RUNS)
+    parser.add_argument("--seconds", type=float, default=3.0, help="a measurement")
+    parser.add_argument("--pool", type=int, default=0, help="pooled runs at once; 0: by the device")
+    parser.add_argument("--quick", action="store_true", help="R = 1, 16, 64, half a second each")
+    options = parser.parse_args()
+    if options.quick:
+        options.runs, options.seconds = [r for r in options.runs if r in (1, 16, 64)], 0.5
+    return options
+
+
+def main() -> None:
+    """Print a line for each cell, size and number of runs."""
+    options = parsed()
+    device = open_device(compose(f"device={options.device}", "tracker=none").device)
+    is_cpu = device.type == "cpu"
+    cores = len(os.sched_getaffinity(0))
+    num_pooled = options.pool or (cores if is_cpu else 4)
+    most = peak(device, 1024 if is_cpu else 8192)
+    print(f"{device_name(device)}, {platform.processor() or platform.machine()}, {cores} cores, "
+          f"torch {torch.__version__}, CUDA {torch.version.cuda}; load {os.getloadavg()[0]:.1f}; "
+          f"one product: {most / 1e9:,.0f} GFLOP/s; pool: {num_pooled} runs at once")  # fmt: skip
+    print(f"| {'cell':<9} | {'R':>4} | {'ms a step':>9} | {'runs an hour':>12} | {'to serial':>9} "
+          f"| {'to pool':>7} | {'of peak':>7} |")  # fmt: skip
+    print(f"| --- | {'---: | ' * 5}---: |")
+    for cell in options.cells:
+        for hidden in options.hidden:
+            measure(cell, hidden, options, device, num_pooled, most)
+
+
+def measure(
+    cell: str,
+    hidden: int,
+    options: argparse.Namespace,
+    device: torch.device,
+    num_pooled: int,
+    most: float,
+) -> None:
+    """Print the lines of one cell and size."""
+    alone = Case(cell, hidden, 1, device.type, options.seconds)
+    pooled = side_by_side(alone, num_pooled)
+    for num_runs in options.runs:
+        case = dataclasses.replace(alone, num_runs=num_runs)
+        serial = seconds_a_step(alone)  # anew, so that a busy machine slows both
+        seconds = serial if num_runs == 1 else seconds_a_step(case)
+        is_cpu = device.type == "cpu"
+        whole = side_by_side(case, num_pooled) if is_cpu else num_runs / seconds
+        share = num_runs * flops(cell, hidden) / seconds / most
+        print(f"| {f'{cell} {hidden}':<9} | {num_runs:>4} | {1e3 * seconds:>9.2f} "
+              f"| {whole * 3600 / STEPS_A_RUN:>12,.0f} | {num_runs * serial / seconds:>9.2f} "
+              f"| {whole / pooled:>7.2f} | {share:>7.1%} |", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Runs that finish and have learnt nothing are named, and stay in the means."""
+
+import csv
+import html
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_seq.report import markdown, table_csv
+from mnist_seq.report.cells import chosen
+from mnist_seq.report.figures import all_figures
+from mnist_seq.report.html import render
+from mnist_seq.report.value import Report
+from tests.report.sweeps import LABELS, report_of, write_run
+from tests.report.test_renderings import printed
+
+MOST_FREQUENT = np.bincount(LABELS).max() / len(LABELS)  # what a guess gets of these labels
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Of four seeds of the GRU one never leaves chance, and one diverges."""
+    sweep = tmp_path_factory.mktemp("sweeps") / "stuck"
+    for seed in range(4):
+        write_run(sweep, "lstm", seed=seed, accuracy=0.9 + seed / 1000)
+        run = write_run(sweep, "gru", seed=seed, accuracy=0.95 + seed / 900,
+                        state="diverged" if seed == 2 else "finished",
+                        num_evaluations=0 if seed == 1 else 5)  # fmt: skip
+        if seed == 1:
+            for step in (10, 20):
+                row = {"step": step, "seconds": step / 20, "valid/accuracy": MOST_FREQUENT - 0.01}
+                run.append_metrics(row)
+            result = run.result()
+            run.write_result(**result | {"metrics": {**result["metrics"], "test/accuracy": 0.1}})
+    return report_of(sweep)
+
+
+def test_a_stuck_run_is_counted_beside_its_state(report: Report) -> None:
+    lstm, gru = report.variants
+    assert (gru.n, gru.diverged, gru.not_learning, lstm.not_learning) == (3, 1, 1, 0)
+    outcomes = {run.seed: run.outcome for run in report.runs if run.variant == gru.key}
+    assert outcomes == {0: "finished", 1: "finished, not learning", 2: "diverged", 3: "finished"}
+
+
+def test_the_mean_keeps_it(report: Report) -> None:
+    """Dropped, a cell that fails now and then would look like one that never does."""
+    gru = report.variants[1]
+    assert gru.mean == pytest.approx(100 * (0.95 + 0.1 + 0.95 + 3 / 900) / 3)
+    assert gru.seeds == (0, 1, 3)
+
+
+def test_it_is_said_in_every_rendering(report: Report) -> None:
+    assert report.warnings[0] == (
+        "runs that learnt nothing, at no evaluation better than a guess, count in the means: "
+        "gru 1 of 3"
+    )
+    (column,) = chosen(report, ["n"])
+    assert column.text(report.variants[1]) == "3 of 4, 1 diverged, 1 not learning"
+    rows = list(csv.DictReader(io.StringIO(table_csv.render(report))))
+    assert [row["not_learning"] for row in rows] == ["0", "1"]
+    why = f"a guess has {100 * MOST_FREQUENT:.2f} %"
+    page = html.unescape(render(report, all_figures(report)))
+    for text in (printed(report, 200), markdown.render(report), page):
+        for part in (report.warnings[0], "finished, not learning", why, "1 not learning"):
+            assert part in text
+
+
+def test_without_validation_the_test_set_tells(tmp_path: Path) -> None:
+    """And a little learning is learning: 25 % of 400 images is no luck."""
+    for seed, accuracy in enumerate((float(MOST_FREQUENT), 0.25)):
+        run = write_run(tmp_path / "s", seed=seed, num_evaluations=0, data={"num_valid": 0})
+        run.write_result(**run.result() | {"metrics": {"test/accuracy": accuracy}})
+    report = report_of(tmp_path / "s")
+    assert [run.is_learning for run in report.runs] == [False, True]
+    assert "best test accuracy" in report.runs[0].reason
+
+
+def test_more_looks_need_more_than_one_lucky_one(tmp_path: Path) -> None:
+    """At a best of 40 % of 20 images: one look is learning, a hundred are a hundred guesses."""
+    for seed, looks in enumerate((1, 100)):
+        run = write_run(tmp_path / "s", seed=seed, num_evaluations=0, data={"num_valid": 20})
+        for step in range(1, looks + 1):
+            accuracy = 0.4 if step == 1 else 0.1
+            run.append_metrics({"step": step, "seconds": 1.0, "valid/accuracy": accuracy})
+    assert [run.is_learning for run in report_of(tmp_path / "s").runs] == [True, False]

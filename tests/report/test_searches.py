@@ -1,0 +1,144 @@
+"""What a search would have found with fewer trials, and which keys its result hangs on."""
+
+import html
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_seq.report import markdown
+from mnist_seq.report.figures import all_figures
+from mnist_seq.report.html import render
+from mnist_seq.report.value import Report
+from mnist_seq.runs.sweep_folder import SweepFolder
+from tests.report.sweeps import report_of, write_run
+from tests.report.test_not_learning import MOST_FREQUENT
+from tests.report.test_renderings import printed
+
+VALID = (0.91, 0.95, 0.93, 0.97, 0.90)
+
+
+def searched(sweep: Path, sampler: str) -> Path:
+    """Marks a sweep as a search, as its command's config does."""
+    sweep.mkdir(parents=True, exist_ok=True)
+    SweepFolder(sweep).config_path.write_text(
+        "seed: 0\nsweep:\n  name: ${now:%Y}\nhydra:\n  sweeper:\n    n_trials: 5\n"
+        f"    sampler: {sampler}\n"
+    )
+    return sweep
+
+
+def write_search(sweep: Path, sampler: str = "random", **options: Any) -> Path:
+    for i, valid in enumerate(VALID):
+        write_run(sweep, accuracy=valid, optimizer__lr=10.0 ** -(i + 1), **options)
+    return searched(sweep, sampler)
+
+
+def test_the_curve_is_that_of_all_draws(tmp_path: Path) -> None:
+    """One trial: the mean. Two: over all 25 pairs. Their spread: over the same draws."""
+    report = report_of(write_search(tmp_path / "s"))
+    assert report.search is not None
+    (curve,) = report.search.curves
+    values = [100 * v for v in VALID]
+    pairs = [max(a, b) for a in values for b in values]
+    middle = sum(pairs) / 25
+    sd = math.sqrt(sum((x - middle) ** 2 for x in pairs) / 25)
+    one, two = curve.best[:2]
+    assert (one.step, one.value) == (1, pytest.approx(93.2))
+    assert two.value == pytest.approx(middle)
+    assert (two.low, two.high) == pytest.approx((middle - sd, min(middle + sd, 97)))
+    assert (curve.num_trials, report.search.budgets) == (5, (1, 2, 5))
+    assert "as random search draws them" in report.search.assumption
+
+
+def test_diverged_and_stopped_trials_are_no_gift(tmp_path: Path) -> None:
+    """A diverged one counts as a guess, a pruned one with what it had; only failures lack."""
+    sweep = write_search(tmp_path / "s", "tpe")
+    write_run(sweep, state="diverged", optimizer__lr=1.0)
+    stopped = write_run(sweep, state="interrupted", num_evaluations=0, optimizer__lr=2.0)
+    stopped.append_metrics({"step": 1, "seconds": 1.0, "valid/accuracy": 0.5})
+    write_run(sweep, state="failed", num_evaluations=0, optimizer__lr=3.0)
+    report = report_of(sweep)
+    assert report.search is not None
+    (curve,) = report.search.curves
+    assert curve.about == "tpe, 7 trials, 1 diverged, 1 stopped early, 1 left out"
+    total = 100 * (sum(VALID) + MOST_FREQUENT + 0.5)
+    assert curve.best[0].value == pytest.approx(total / 7)
+    assert "tpe does not: each trial looks at those before it" in report.search.assumption
+
+
+def test_two_cells_are_two_searches_and_unequal_ones_are_named(tmp_path: Path) -> None:
+    write_search(tmp_path / "a")
+    write_search(tmp_path / "b", cell="gru")
+    write_run(tmp_path / "b", "gru", accuracy=0.9, optimizer__lr=0.5)
+    report = report_of(tmp_path / "a", tmp_path / "b")
+    assert report.search is not None
+    assert [(c.name, c.num_trials) for c in report.search.curves] == [("lstm", 5), ("gru", 6)]
+    assert report.warnings == ("unequal tuning budgets, trials of the searches: 6 (gru); 5 (lstm)",)
+
+
+def test_a_grid_is_no_search_unless_it_was_tuned_over(tmp_path: Path) -> None:
+    sweep = write_search(tmp_path / "s")
+    SweepFolder(sweep).config_path.unlink()
+    assert report_of(sweep).search is None
+    found = report_of(sweep, over=("optimizer.lr",)).search
+    assert found is not None
+    assert "values listed by hand are no draws" in found.assumption
+
+
+def test_the_search_is_in_every_rendering(tmp_path: Path) -> None:
+    report = report_of(write_search(tmp_path / "s"))
+    figures = all_figures(report)
+    assert "search" in [figure.name for figure in figures]
+    for text in (printed(report, 300), markdown.render(report), html.unescape(render(report, []))):
+        for part in ("5 trials", "93.20", "Dodge et al. 2019", "as random search draws them"):
+            assert part in text
+
+
+def write_many(sweep: Path) -> Path:
+    """24 trials whose result hangs on the learning rate, and on nothing else."""
+    for i in range(24):
+        lr = 10 ** (-4 + i / 8)
+        accuracy = round(0.95 - 0.1 * (math.log10(lr) + 2) ** 2, 4)
+        write_run(sweep, hidden=(16, 32, 64)[i % 3], accuracy=accuracy, num_evaluations=1,
+                  optimizer__lr=lr)  # fmt: skip
+    return searched(sweep, "random")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_many(tmp_path_factory.mktemp("sweeps") / "many")
+
+
+def test_the_learning_rate_is_found_to_matter(many: Path) -> None:
+    """The evaluator, n, target and seeds are named with it."""
+    pytest.importorskip("optuna", reason="pip install '.[optuna]'")
+    report: Report = report_of(many)
+    (found,) = report.importances
+    assert [key for key, *_ in found.shares] == ["optimizer.lr", "model.hidden"]
+    (_, mean, low, high), _ = found.shares
+    assert 0.8 < low <= mean <= high <= 1
+    for part in ("FanovaImportanceEvaluator", "n=24", "valid accuracy", "seeds 0, 1, 2", "random"):
+        assert part in found.about
+    for text in (printed(report, 300), markdown.render(report), html.unescape(render(report, []))):
+        assert f"{100 * mean:.1f}" in text
+        assert "FanovaImportanceEvaluator" in text
+
+
+def test_importance_is_of_searches_unless_asked_otherwise(many: Path, tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="pip install '.[optuna]'")
+    assert report_of(many, importance="none").importances == ()
+    grid = write_many(tmp_path / "grid")
+    SweepFolder(grid).config_path.unlink()
+    assert report_of(grid).importances == ()
+    (found,) = report_of(grid, importance="all").importances
+    assert "sampler grid" in found.about
+
+
+def test_without_optuna_the_way_to_it_is_said(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    report = report_of(many)
+    assert report.importances == ()
+    assert report.notes[-1].endswith("pip install 'mnist_seq[optuna]'")

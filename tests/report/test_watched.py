@@ -1,0 +1,81 @@
+"""What the diagnostics logged is in the report, as medians over seeds."""
+
+import html
+from pathlib import Path
+
+import pytest
+
+from mnist_seq.report import markdown, wandb_report
+from mnist_seq.report.figures import all_figures, whole
+from mnist_seq.report.html import render
+from mnist_seq.report.value import Report
+from tests.report.sweeps import report_of, write_run
+from tests.report.test_figures import nodes
+from tests.report.test_renderings import printed
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """LSTM: seeds with gradients 1, 2 and 9 times 10^t. RNN: no gates, one gradient of 0."""
+    sweep = tmp_path_factory.mktemp("sweeps") / "watched"
+    for seed, factor in enumerate((1.0, 2.0, 9.0)):
+        for cell in ("lstm", "rnn"):
+            run = write_run(sweep, cell, seed=seed, accuracy=0.9 + seed / 100, num_evaluations=0)
+            for step in (10, 20):
+                gates = {"gates/saturated": 0.01 * factor * step} if cell == "lstm" else {}
+                first = factor * 1e-3 if cell == "lstm" else 0.0
+                run.append_metrics({
+                    "step": step, "seconds": step / 10, "valid/accuracy": 0.9,
+                    "gradient/t000": first, "gradient/t014": factor * 1e-2,
+                    "gradient/t027": factor * 1e-1, "state/first": 2.0, "state/last": factor * step,
+                    **gates,
+                })  # fmt: skip
+    write_run(sweep, "gru", seed=0)
+    return report_of(sweep)
+
+
+def test_medians_over_seeds_with_the_ends(report: Report) -> None:
+    lstm, rnn = report.watched
+    assert [report.variants[w.variant].name for w in report.watched] == ["lstm", "rnn"]
+    assert (lstm.n, [p.step for p in lstm.gradient]) == (3, [1, 15, 28])
+    start = lstm.gradient[0]
+    assert (start.value, start.low, start.high) == pytest.approx((2e-3, 1e-3, 9e-3))
+    assert lstm.reach == pytest.approx(0.01)
+    assert [p.value for p in lstm.saturated] == pytest.approx([20, 40])
+    assert [p.value for p in lstm.drift] == pytest.approx([10, 20])
+    assert (lstm.first, lstm.last) == (2, 40)
+    assert (rnn.saturated, rnn.reach) == ((), 0)
+
+
+def test_the_figures_show_them_and_leave_out_what_a_log_axis_cannot(report: Report) -> None:
+    figures = {figure.name: figure for figure in all_figures(report)}
+    assert len(figures["gradients"].panels) == 1
+    assert len(figures["states"].panels) == 2
+    (panel,) = figures["gradients"].panels
+    (rows,) = panel.tables.rows.values()
+    assert len(rows) == 5, "three of the LSTM, two of the RNN"
+    assert min(row["low"] for row in rows) > 0
+    titles = {
+        node["encoding"][axis]["title"]
+        for name in ("gradients", "states")
+        for node in nodes(whole(figures[name]))
+        for axis in ("x", "y")
+        if "title" in node.get("encoding", {}).get(axis, {})
+    }
+    assert titles == {"time step", "gradient norm", "training (steps)", "saturated gates (%)",
+                      "norm of h, last / first step"}  # fmt: skip
+
+
+def test_every_rendering_has_the_small_table(report: Report) -> None:
+    for text in (printed(report, 300), markdown.render(report), html.unescape(render(report, []))):
+        for part in ("Diagnostics", "0.002", "0.01", "40.0", "20.00"):
+            assert part in text
+    blocks = wandb_report.specification(report)["spec"]["blocks"]
+    assert any("0.002" in b["content"] for b in blocks if b["type"] == "markdown-block")
+
+
+def test_a_sweep_that_nobody_watched_has_no_such_part(grid: Path) -> None:
+    report = report_of(grid)
+    assert report.watched == ()
+    assert not {"gradients", "states"} & {figure.name for figure in all_figures(report)}
+    assert "Diagnostics" not in markdown.render(report)
