@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 
+_NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate memory")
 IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
 
 
@@ -49,6 +50,11 @@ def run(
         if not is_known and not str(error).startswith("Invalid plugin"):  # hydra.*._target_
             raise
         refuse(explain(error))
+    except (MemoryError, ImportError) as error:
+        # What a limit on memory, such as `ulimit -v`, leaves of an import of torch
+        if isinstance(error, ImportError) and not _NO_MEMORY.search(str(error)):
+            raise
+        refuse(f"this process is given too little memory: {str(error) or type(error).__name__}")
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr, flush=True)
         raise SystemExit(130) from None

@@ -55,6 +55,7 @@ def _unknown_key(match: re.Match[str]) -> str:
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
     return f"no code reads {key}" + (near or f"; the keys are {', '.join(siblings or groups())}")
 
+
 _OPTIONAL = ("ablation", "experiment")
 
 
@@ -63,7 +64,7 @@ def _keys(group: str, name: str) -> list[str]:
     from omegaconf import OmegaConf
 
     values = OmegaConf.load(conf_dir() / group / f"{name}.yaml")
-    return [f"{group}.{key}" for key in values if key != "defaults"]
+    return [f"{group}.{key}" for key in map(str, values) if key != "defaults"]
 
 
 def _no_option(match: re.Match[str]) -> str:

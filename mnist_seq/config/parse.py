@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -102,7 +103,7 @@ def _with_infinity(values: Mapping[str, Any], schema: type[BaseModel]) -> dict[s
     for key, value in values.items():
         field = schema.model_fields.get(key)
         wanted = None if field is None else field.annotation
-        if isinstance(value, Mapping) and isinstance(wanted, type):
+        if isinstance(value, Mapping) and inspect.isclass(wanted) and issubclass(wanted, BaseModel):
             value = _with_infinity(value, wanted)
         found[key] = math.inf if value == "Infinity" and wanted is float else value
     return found

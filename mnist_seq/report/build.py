@@ -172,7 +172,7 @@ def _check(options: Options) -> None:
         )
     for name in ("level", "alpha", "power"):
         value = getattr(options, name)
-        if not 0 < value < 1:
+        if not 1e-6 <= value <= 1 - 1e-6:  # nearer than that, 1 - value is no number apart
             raise CannotCompare(
                 f"{name} must lie between 0 and 1: {name}={value}; write 0.95 for 95 %"
             )

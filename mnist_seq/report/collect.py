@@ -191,7 +191,7 @@ def _damaged_parts(run: Run | Skipped) -> Iterator[Skipped]:
     try:
         damaged = folder.num_damaged_metrics()
     except OSError as error:
-        yield Skipped(folder.metrics_path, f"{_short(error, run.folder)}: no curve")
+        yield Skipped(folder.metrics_path, f"{_short(error, folder.metrics_path)}: no curve")
         return
     if damaged:
         yield Skipped(folder.metrics_path, f"lines that are damaged, left out of curves: {damaged}")
@@ -267,5 +267,7 @@ def _is_number(value: Any) -> bool:
 def _short(error: Exception, folder: Path) -> str:
     """An error in one line, without the folder that is named beside it."""
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read: {error.strerror.lower()}"
+        name = Path(error.filename or "").name
+        of = f"{name} " if name and name != folder.name else ""
+        return f"{of}cannot be read: {error.strerror.lower()}"
     return " ".join(str(error).replace(f"{folder}{os.sep}", "").split())

@@ -66,9 +66,12 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
         found.append(f"{a} stood in for {b}, which could not be had, in {stood_in} runs")
     if metric.startswith("valid/"):
         found.append("valid is for choices: a claim about new data needs metric=test/accuracy")
-    lost = sum(run.predictions is None for group in groups for run in group.finished)
+    lost = [run for group in groups for run in group.finished if run.predictions is None]
     if lost:
-        found.append(f"predictions.npz of {lost} finished runs cannot be read")
+        found.append(
+            f"predictions.npz of {len(lost)} finished runs cannot be read, such as that of "
+            f"{lost[0].folder}"
+        )
     return tuple(found)
 
 

@@ -39,7 +39,7 @@ def parse_filter(text: str, key: str) -> dict[str, tuple[str, ...]]:
         words = shlex.split(text)
     except ValueError as error:
         raise CannotCompare(f"{key} is a list of key=value: {key}={text!r}: {error}") from None
-    for word in words:
+    for word in words or [""]:
         name, equals, value = word.partition("=")
         if not (name and equals and value):
             raise CannotCompare(

@@ -6,6 +6,9 @@ import sys
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.text import Text
+
+from mnist_seq.config.text import printable
 
 
 class QuietConsole(Console):
@@ -35,8 +38,13 @@ def silence() -> None:
 
 
 def say(console: Console, text: str) -> None:
-    """Print plain text: names may hold brackets, which are no markup."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Print plain text: names may hold brackets and control characters, which are no markup."""
+    console.print(cell(text), highlight=False, soft_wrap=True)
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Plain text as a table takes it."""
+    return Text(printable(text), style=style)
 
 
 class ScreenHandler(logging.StreamHandler[TextIO]):
