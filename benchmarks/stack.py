@@ -6,7 +6,8 @@
 
 A step is a whole one (gather, forward, backward, clipping off, Adam) of batch 64 on sequences of
 28 x 28, without evaluations. On a CPU each process has one thread, and as many stacks, or pooled
-runs, go at once as there are cores; on a GPU one stack, or --pool runs. Ratios above 1 are for the
+runs, go at once as there are cores; times are those of the processor, so that a busy machine does
+not count. On a GPU it is one stack, or --pool runs, by the clock. Ratios above 1 are for the
 stack. The share of the peak counts the products of matrices alone; the peak is that of one large
 product, measured just before.
 """
@@ -18,6 +19,7 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -73,7 +75,7 @@ def learner(config: Config, images: Images, device: torch.device) -> Learner:
     return Learner(config, task, model, torch.Generator(device).manual_seed(config.seed))
 
 
-def program(case: Case) -> tuple[Program, torch.device]:
+def program(case: Case) -> Program:
     """The runs of a case, at the beginning of an epoch."""
     config = compose(
         f"model={case.cell}", f"model.hidden={case.hidden}", f"device={case.device}", "tracker=none"
@@ -91,31 +93,37 @@ def program(case: Case) -> tuple[Program, torch.device]:
     orders = [epoch_order(seed, 0, NUM_IMAGES, order="shuffled") for seed in range(case.num_runs)]
     rates = epoch_rates(configs, 0, num_steps=STEPS_A_RUN, steps_per_epoch=per_epoch)
     made.begin_epoch(0, torch.stack(orders), rates)
-    return made, device
+    return made
 
 
 def seconds_a_step(case: Case, barrier: Barrier | None = None) -> float:
     """Median over a few rounds; with a barrier, processes begin each round together."""
-    made, device = program(case)
+    made = program(case)
+    now = clock(case.device)
     number = 0
 
     def steps(count: int) -> float:
         nonlocal number
-        begun = time.perf_counter()
+        begun = now()
         for _ in range(count):
             made.step(number % (NUM_IMAGES // BATCH))
             number += 1
         made.loss_sums.tolist()  # waits for the device
-        return (time.perf_counter() - begun) / count
+        return (now() - begun) / count
 
-    steps(5)  # a graph is captured by then
-    count = max(1, round(case.seconds / 3 / steps(2)))
+    steps(1 if case.device == "cpu" else 5)  # a graph is captured by then
+    count = max(1, round(case.seconds / 3 / steps(1)))
     times = []
     for _ in range(3):
         if barrier is not None:
             barrier.wait()
         times.append(steps(count))
     return statistics.median(times)
+
+
+def clock(device: str) -> Callable[[], float]:
+    """What tells the time that work on a device takes."""
+    return time.process_time if device == "cpu" else time.perf_counter
 
 
 def _report(case: Case, barrier: Barrier, queue: Any) -> None:
@@ -141,10 +149,12 @@ def peak(device: torch.device, size: int) -> float:
     """FLOP/s of a product of two large matrices, in float32 and on one thread of a CPU."""
     a, b = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
 
+    now = clock(device.type)
+
     def product() -> float:
-        begun = time.perf_counter()
+        begun = now()
         (a @ b)[0, 0].item()
-        return time.perf_counter() - begun
+        return now() - begun
 
     product()
     return 2 * size**3 / min(product() for _ in range(5))

@@ -10,7 +10,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -131,10 +131,15 @@ def train(job: "Job", console: "Console") -> "Ended":
 
 @dataclass(frozen=True)
 class Opened:
-    """A run that is ready to train with others."""
+    """A run that is ready to train with others.
+
+    Attributes:
+        log: has its progress lines.
+    """
 
     job: "Job"
     listeners: "list[Listener]"
+    log: TextIO
 
 
 def open_run(cfg: DictConfig, log: Path, watchers: "list[Listener]") -> Opened:
@@ -152,26 +157,26 @@ def open_run(cfg: DictConfig, log: Path, watchers: "list[Listener]") -> Opened:
     from mnist_seq.tracking import open_tracker
     from mnist_seq.training.progress import open_progress
 
-    console = QuietConsole(file=log.open("a", buffering=1))
+    file = log.open("a", buffering=1)
+    console = QuietConsole(file=file)
     job = prepare(cfg, console, is_sweep=True)
     _write_asked(job)
     tracker = open_tracker(job.config, job.folder)
-    return Opened(job, [tracker, open_progress(console), *watchers])
+    return Opened(job, [tracker, open_progress(console), *watchers], file)
 
 
-def train_together(runs: list[Opened], *, share: float) -> int:
+def train_together(runs: list[Opened], *, share: float) -> tuple[int, str]:
     """Train runs of equal shape as one program; see `train_stack`. Finished ones are kept.
 
     Args:
         share: of the free memory, that they may take; 0 where nobody is to measure.
 
     Returns:
-        How many of them fit into memory, where they were too many; else 0.
+        How many of them may go together, where they were too many, and why; else 0 and "".
 
     Raises:
         Interrupted: a signal came; all can be resumed.
     """
-    from mnist_seq.runs.events import tell
     from mnist_seq.runs.lock import held
     from mnist_seq.training.run import kept, train_stack
     from mnist_seq.training.sizing import TooManyRuns
@@ -179,19 +184,21 @@ def train_together(runs: list[Opened], *, share: float) -> int:
     with ExitStack() as stack:
         todo = []
         for run in runs:
+            stack.enter_context(run.log)
             stack.enter_context(held(run.job.folder.path, what="a run", wait_s=30.0))
             if (ended := kept(run.job)) is None:
                 todo.append(run)
             else:
-                tell(run.listeners, lambda listener, ended=ended: listener.ended(ended))
+                for listener in run.listeners:
+                    listener.ended(ended)
         if not todo:
-            return 0
+            return 0, ""
         try:
             train_stack([run.job for run in todo], [run.listeners for run in todo], share=share)
         except TooManyRuns as error:
             print(error, flush=True)
-            return error.most
-    return 0
+            return error.most, str(error)
+    return 0, ""
 
 
 _OF_A_SWEEP = ("sweep.", "hydra.sweep", "hydra.launcher", "hydra/sweeper", "hydra/launcher")
@@ -246,12 +253,14 @@ def _write_asked(job: "Job") -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from mnist_seq.config.parse import plain
+    from mnist_seq.runs.points import passed
 
     folder = job.folder.path / ".hydra"
     folder.mkdir(exist_ok=True)
     OmegaConf.save(OmegaConf.create(plain(job.config)), folder / "config.yaml")
     OmegaConf.save(OmegaConf.create({"hydra": HydraConfig.get()}), folder / "hydra.yaml")
     OmegaConf.save(OmegaConf.create(list(job.overrides)), folder / "overrides.yaml")
+    passed("job: asked")
 
 
 def _remove_unused(folder: Path) -> None:

@@ -80,6 +80,8 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
         Interrupted: stopped by the notebook's button, with its checkpoint saved.
         RunFailed: anything else; the folder holds error.txt.
     """
+    import torch
+
     from mnist_seq.runs.console import QuietConsole, say
     from mnist_seq.runs.events import WATCHERS
     from mnist_seq.runs.folder import RunFolder
@@ -106,7 +108,10 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     with held(path, what="a run", wait_s=0.0):
         if kept(job) is None:
             tracker = open_tracker(config, job.folder)
-            train(job, [tracker, open_progress(console), *WATCHERS])
+            try:
+                train(job, [tracker, open_progress(console), *WATCHERS])
+            finally:
+                torch.set_flush_denormal(False)  # what else the notebook computes keeps its numbers
     return load_run(path)
 
 

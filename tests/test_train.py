@@ -142,7 +142,7 @@ REFUSED = [
     ("modle=lstm", "did you mean model?"),
     ("model.hidden=32,64", "add -m"),
     ("model.hidden=[", "key=value"),
-    ("model.hidden=9999999", "memory"),
+    ("model.hidden=999999", "memory"),
 ]
 if not torch.cuda.is_available():
     REFUSED.append(("device=cuda", "write device=auto or device=cpu"))
@@ -160,10 +160,7 @@ def test_a_wrong_override_is_one_line_and_leaves_nothing(
     assert done.returncode == 1
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    if "memory" not in says:
-        assert not list((tmp_path / "outputs").rglob("*")) or not any(
-            find_runs(tmp_path / "outputs")
-        )
+    assert not any(find_runs(tmp_path))
 
 
 def test_an_unreadable_root_is_named(train: Command, tmp_path: Path) -> None:

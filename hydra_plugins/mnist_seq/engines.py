@@ -45,7 +45,11 @@ class EngineLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         from mnist_seq.config import ConfigError
+        from mnist_seq.sweep.slots import check_launcher
 
+        check_launcher(
+            workers=self.workers, slots_per_device=self.slots_per_device, grace=self.grace
+        )
         self.threads = int(config.device.threads)
         if importlib.util.find_spec(self.package) is None:
             choice = config.hydra.runtime.choices["hydra/launcher"]

@@ -31,6 +31,7 @@ class Task:
         normalize: "standard" for (x / 255 - mean) / std, "unit" for x / 255; signals are published
             with mean 0 and deviation 1, "standard" as they are.
         fingerprint: `Located.fingerprint`, for `identity`.
+        beside: a task of the same images, read alike: their sequences stand in memory once.
     """
 
     num_classes = NUM_CLASSES
@@ -47,6 +48,7 @@ class Task:
         split: Split,
         device: torch.device,
         fingerprint: str = "",
+        beside: "Task | None" = None,
     ) -> None:
         scale, offset = _affine(normalize, name)
         self.num_train, self.num_valid = len(split.train), len(split.valid)
@@ -56,14 +58,18 @@ class Task:
         self._rows = {"train": split.train, "valid": split.valid}
         self._scale = scale
         self._offset = torch.tensor(offset, device=device)
-        train, test = (
-            as_sequence(part.to(device), sequence, chunk=chunk, permutation=permutation)
-            for part in (images.train_images, images.test_images)
-        )
-        _, self.time_steps, self.input_size = train.shape
-        # One gather through the split costs 2 us a batch; a second copy of the images costs 43 MB.
-        flat = train.flatten(1)
-        self._sequences = {"train": flat, "valid": flat, "test": test.flatten(1)}
+        if beside is None:
+            train, test = (
+                as_sequence(part.to(device), sequence, chunk=chunk, permutation=permutation)
+                for part in (images.train_images, images.test_images)
+            )
+            _, self.time_steps, self.input_size = train.shape
+            # One gather through the split costs 2 us a batch; a second copy of the images 43 MB.
+            flat = train.flatten(1)
+            self._sequences = {"train": flat, "valid": flat, "test": test.flatten(1)}
+        else:
+            self.time_steps, self.input_size = beside.time_steps, beside.input_size
+            self._sequences = beside._sequences
         self._device_rows = {part: rows.to(device) for part, rows in self._rows.items()}
         self._labels = {
             "train": images.train_labels[split.train].to(device),
@@ -75,7 +81,9 @@ class Task:
             "fingerprint": fingerprint,
             "sequence": sequence,
             "permutation_hash": (
-                permutation_hash(permutation, flat.shape[1]) if sequence == "permuted" else ""
+                permutation_hash(permutation, self.time_steps * self.input_size)
+                if sequence == "permuted"
+                else ""
             ),
             "split": split.hash,
             "num_train": self.num_train,
@@ -85,8 +93,7 @@ class Task:
 
     def train_batch(self, positions: Int64[Tensor, " B"]) -> Batch:
         """The batch at `positions` (on the device) of the train part, 0 to num_train - 1."""
-        rows = self._device_rows["train"].index_select(0, positions)
-        x = self._normalized(self._sequences["train"].index_select(0, rows))
+        x = self.read("train", self._device_rows["train"].index_select(0, positions))
         return x, self._labels["train"].index_select(0, positions)
 
     def batches(self, part: Part, batch_size: int, *, limit: int | None = None) -> Iterator[Batch]:
@@ -100,6 +107,14 @@ class Task:
                 rows = self._device_rows[part][start : start + len(y)]
                 chunk = self._sequences[part].index_select(0, rows)
             yield self._normalized(chunk), y
+
+    def rows(self, part: Literal["train", "valid"]) -> Int64[Tensor, " n"]:
+        """Where the examples of a part lie among the images of its set, on the device."""
+        return self._device_rows[part]
+
+    def read(self, part: Part, rows: Int64[Tensor, " B"]) -> Float[Tensor, "T B D"]:
+        """The sequences at some rows of a part's set."""
+        return self._normalized(self._sequences[part].index_select(0, rows))
 
     def labels(self, part: Part) -> Int64[Tensor, " n"]:
         """The true classes of a part, in the order of `batches`."""

@@ -5,10 +5,15 @@ import fcntl
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from mnist_seq.runs.points import passed
+
+_CHECKSUM = "crc32"  # of the other keys: a bit that a disk loses must not change a number
+_UNFINISHED = ".tmp"
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[IO[bytes]]:
@@ -17,14 +22,17 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
     Its bytes are on the disk before it gets its name, so that no reader and no power cut ever
     meets half of it.
     """
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
     try:
+        passed(f"{path.name}: begun")
         with os.fdopen(fd, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)
+        passed(f"{path.name}: written")
         os.replace(temporary, path)
+        passed(f"{path.name}: renamed")
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -68,24 +76,42 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, whole or not at all. Not-a-number becomes null."""
-    write_text(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+def clear_unfinished(folder: Path) -> None:
+    """Remove what processes that died have left half written; no other one may be writing there."""
+    for path in folder.glob(f".*{_UNFINISHED}"):
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a JSON object with its checksum, whole or not at all. Not-a-number becomes null."""
+    write_text(path, json.dumps(_sealed(value), indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object; one without a checksum is taken as it is.
 
     Raises:
-        ValueError: the file does not hold a JSON object; its name is in the text.
+        ValueError: the file does not hold a JSON object, or is not as it was written; its name is
+            in the text.
         FileNotFoundError: there is no such file.
     """
     try:
-        value = json.loads(path.read_bytes())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        value = json.loads(_read(path))
+    except FileNotFoundError:
+        if path.is_symlink():  # what it held may be elsewhere, and must not count as never written
+            raise ValueError(
+                f"{path} must hold JSON: it is a link to {os.readlink(path)}, which is not there"
+            ) from None
+        raise
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} must hold JSON: {error}; remove the file or its folder") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} must hold a JSON object: found {type(value).__name__}; remove it")
+    if not _is_unbroken(value):
+        raise ValueError(
+            f"{path} must be as it was written, and its {_CHECKSUM} says that it is not; put it "
+            "back from a copy, or remove the run's folder"
+        )
     return value
 
 
@@ -95,35 +121,74 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
     A torn last line, left by a process that died in the middle of writing, is ended first, so that
     it cannot swallow the new one.
     """
-    line = json.dumps(_finite(value), allow_nan=False).encode() + b"\n"
+    line = _line(value)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         size = os.fstat(fd).st_size
         if size and os.pread(fd, 1, size - 1) != b"\n":
             line = b"\n" + line
+        passed(f"{path.name}: half a line", first=lambda: os.write(fd, line[: len(line) // 2]))
         written = os.write(fd, line)
         if written != len(line):  # a full disk may take part of a line without an error
             raise OSError(28, "No space left on device", str(path))
+        passed(f"{path.name}: a line")
     finally:
         os.close(fd)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All whole JSON lines of a file; none where there is no file. Torn lines are ignored."""
-    rows = []
-    with contextlib.suppress(FileNotFoundError):
-        for line in path.read_bytes().split(b"\n"):
-            with contextlib.suppress(ValueError):
-                row = json.loads(line)
-                if isinstance(row, dict):
-                    rows.append(row)
-    return rows
+    """All whole JSON lines of a file; none where there is no file. Damaged lines are ignored."""
+    return [row for row in _rows(path) if row is not None]
+
+
+def num_damaged_lines(path: Path) -> tuple[int, bool]:
+    """How many lines `read_lines` ignores, and whether the last one of them is merely torn."""
+    num = sum(row is None for row in _rows(path))
+    return num, num > 0 and not _read(path).endswith(b"\n")
 
 
 def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Rewrite a line file with the rows that `keep` accepts."""
-    rows = [row for row in read_lines(path) if keep(row)]
-    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    write_bytes(path, b"".join(_line(row) for row in read_lines(path) if keep(row)))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a failing disk names no file
+        raise
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Each line that is not empty; None where it is torn, or not as it was written."""
+    with contextlib.suppress(FileNotFoundError):
+        for line in filter(None, _read(path).split(b"\n")):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            yield row if isinstance(row, dict) and _is_unbroken(row) else None
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return json.dumps(_sealed(row), allow_nan=False).encode() + b"\n"
+
+
+def _sealed(value: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object with its checksum."""
+    value = _finite(value)
+    return {**value, _CHECKSUM: _checksum(value)}
+
+
+def _is_unbroken(value: dict[str, Any]) -> bool:
+    """Whether an object has its checksum, which is taken out, or none."""
+    found = value.pop(_CHECKSUM, None)
+    return found is None or found == _checksum(value)
+
+
+def _checksum(value: dict[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(value, sort_keys=True).encode()):08x}"
 
 
 def _finite(value: Any) -> Any:

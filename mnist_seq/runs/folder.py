@@ -12,6 +12,7 @@ error.txt         instead of it: the run failed
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -51,7 +52,20 @@ class RunFolder:
             return "finished" if state == "finished" else "diverged"
         if self.error_path.exists():
             return "failed"
-        return "interrupted" if self.record_path.exists() else "absent"
+        return "interrupted" if self.has_begun() else "absent"
+
+    def has_begun(self) -> bool:
+        """Whether anything lies here that a run has written about itself."""
+        own = (
+            self.record_path,
+            self.metrics_path,
+            self.checkpoint_path,
+            self.best_path,
+            self.model_path,
+            self.predictions_path,
+            self.result_path,
+        )
+        return any(os.path.lexists(path) for path in own)
 
     def record(self) -> dict[str, Any]:
         """Identity and provenance: see `provenance.describe`."""
@@ -87,9 +101,23 @@ class RunFolder:
         """All evaluations so far, oldest first."""
         return files.read_lines(self.metrics_path)
 
+    def num_damaged_metrics(self) -> int:
+        """Evaluations that cannot be read; the torn last line of a run without a result is none.
+
+        Raises:
+            OSError, ValueError: metrics.jsonl or result.json cannot be read at all.
+        """
+        num, is_torn = files.num_damaged_lines(self.metrics_path)
+        return num - (is_torn and self.state() not in ("finished", "diverged"))
+
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add one evaluation."""
         files.append_line(self.metrics_path, row)
+
+    def clear_unfinished(self) -> None:
+        """Remove files that a process which died was writing; for who holds the folder's lock."""
+        with files.exclusive(self.path):  # W&B's mirror may be writing run.json
+            files.clear_unfinished(self.path)
 
     def rewind_metrics(self, step: int) -> None:
         """Drop the evaluations after a step, which a resume is about to repeat."""
@@ -110,13 +138,35 @@ class RunFolder:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     def predictions(self) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
-        """Labels and predictions of the test examples, in the data's order."""
+        """Labels and predictions of the test examples, in the data's order.
+
+        Raises:
+            OSError, ValueError: predictions.npz is missing or damaged.
+        """
+        arrays = self.test_arrays()
+        return arrays["label"], arrays["prediction"]
+
+    def test_arrays(self) -> dict[str, np.ndarray]:
+        """All that predictions.npz holds: "label", "prediction", and "image" of the first few.
+
+        Raises:
+            OSError, ValueError: it is missing or damaged.
+        """
         # opened here, since numpy leaves a file open that turns out to be no archive
-        with (
-            open(self.predictions_path, "rb") as stream,
-            np.load(stream, allow_pickle=False) as file,
-        ):
-            return file["label"], file["prediction"]
+        with open(self.predictions_path, "rb") as stream:
+            try:
+                with np.load(stream, allow_pickle=False) as file:
+                    arrays = {name: file[name] for name in file.files}
+            except Exception as error:  # of many kinds
+                raise ValueError(
+                    f"{self.predictions_path} must hold a run's predictions: "
+                    f"{type(error).__name__}: {error}; remove the file"
+                ) from error
+        if {"label", "prediction"} - arrays.keys():
+            raise ValueError(
+                f"{self.predictions_path} must hold label and prediction: found {[*arrays]}"
+            )
+        return arrays
 
 
 def find_runs(root: Path) -> Iterator[RunFolder]:

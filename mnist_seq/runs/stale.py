@@ -15,15 +15,26 @@ def check_same(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> No
         data: the data's identity; a key that the folder's record lacks is not compared.
 
     Raises:
-        StaleRun: config or data differ; the keys are named.
+        StaleRun: config or data differ; the keys are named. Or nothing says what the folder holds.
+        ValueError: run.json is damaged.
     """
-    if not folder.record_path.exists():
+    if not folder.has_begun():
         return
-    record = folder.record()
+    try:
+        record = folder.record()
+    except FileNotFoundError:
+        raise StaleRun(
+            f"{folder.path} holds a run without its {folder.record_path.name}, so that nobody can "
+            "say of which config; put the file back, choose another folder (hydra.run.dir=... or "
+            "sweep.name=...) or remove this one"
+        ) from None
+    for key in ("config", "data"):
+        if not isinstance(record.get(key), Mapping):
+            raise ValueError(f"{folder.record_path} must say of which {key} the run is: it does not")
     names = []
     if record.get("config_hash") != identity(config):
-        names = differing_keys(record.get("config", {}), plain(config))
-    was = record.get("data", {})
+        names = differing_keys(record["config"], plain(config))
+    was = record["data"]
     names += [f"data ({key})" for key, value in data.items() if was.get(key, value) != value]
     if names:
         raise StaleRun(

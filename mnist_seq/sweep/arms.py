@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
-from pydantic import ValidationError
 
 from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.parse import validated
 from mnist_seq.config.schema import Ablation
 from mnist_seq.runs.variants import ARM, NO_ARM
 from mnist_seq.sweep.expand import Grid, key_of
@@ -74,12 +74,7 @@ def study_of(master: DictConfig, arguments: Sequence[str]) -> tuple[Study | None
         raise ConfigError(
             "a sweep runs one study: ablation=<name>, with one value for each ablation.<key>"
         )
-    try:
-        study = Ablation.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["ablation", *(str(part) for part in first["loc"])])
-        raise ConfigError(f"{key}: {first['msg']}: {first['input']}") from None
+    study = validated(Ablation, {str(k): v for k, v in values.items()}, "ablation")
     return Study(tuple(study.base), _arms(study)), words
 
 

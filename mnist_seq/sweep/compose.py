@@ -13,9 +13,11 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import ConfigCompositionException
+from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+
+from mnist_seq.config import ConfigError
 
 
 class Composer:
@@ -81,7 +83,10 @@ class Composer:
 
     def _parse(self, word: str) -> Override:
         if word not in self._parsed:
-            self._parsed[word] = self.parser.parse_override(word)
+            try:
+                self._parsed[word] = self.parser.parse_override(word)
+            except HydraException:
+                raise ConfigError(f"an override is key=value in Hydra's grammar: {word}") from None
         return self._parsed[word]
 
     def _is_value(self, override: Override) -> bool:

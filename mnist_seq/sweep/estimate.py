@@ -31,6 +31,8 @@ def seconds_a_step(folders: Sequence[Path]) -> Speeds:
         run = RunFolder(path.parent)
         try:
             record, result = run.record(), run.result()
+            if record.get("stack", 1) > 1:
+                continue  # its seconds are those of all runs of the stack
             if record["host"]["cpu"] == here["cpu"] and record["host"]["cores"] == here["cores"]:
                 times[_kind(record["config"])].append(result["seconds"] / result["steps"])
         except (ValueError, KeyError, TypeError, OSError, ZeroDivisionError):
@@ -60,7 +62,8 @@ def _kind(config: Mapping[str, Any]) -> tuple[Any, ...]:
     model = {k: v for k, v in config["model"].items() if k != "dropout"}
     return (
         *sorted(model.items()),
-        config["data"]["sequence"],
+        *(config["data"][key] for key in ("sequence", "chunk")),
+        config["data"]["name"] == "mnist1d",  # its sequences are shorter than those of pictures
         config["training"]["batch_size"],
         config["optimizer"]["name"],
         *sorted(config["device"].items()),

@@ -1,7 +1,7 @@
 """From the overrides of a command to the overrides of each run: product, zip, exclude."""
 
 import itertools
-import re
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from mnist_seq.config.errors import ConfigError
+
+MAX_JOBS = 100_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ def expand(
         ConfigError: zipped keys are not swept or differ in length, or an exclusion fits no run.
     """
     axes = [(o.get_key_element(), _values(o)) for o in parser.parse_overrides(list(arguments))]
+    num_jobs = math.prod(len(values) for key, values in axes if key not in zipped)
+    if num_jobs > MAX_JOBS:
+        counts = ", ".join(f"{key} has {len(v):,}" for key, v in axes if len(v) > 1)
+        raise ConfigError(f"a sweep is {MAX_JOBS:,} runs or fewer: {counts}; give fewer values")
     swept = [key for key, values in axes if len(values) > 1]
     columns = _columns(axes, zipped)
     jobs = [tuple(itertools.chain(*rows)) for rows in itertools.product(*columns)]
@@ -63,13 +69,6 @@ def key_of(word: str) -> str:
     return word.partition("=")[0]
 
 
-def quoted(value: str) -> str:
-    """A text value as Hydra's grammar takes it."""
-    # Backslashes count as escapes only where a quote follows
-    escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
-    return f"'{escaped}'"
-
-
 def _values(override: Override) -> list[str]:
     key = override.get_key_element()
     if not override.is_sweep_override():
@@ -79,7 +78,14 @@ def _values(override: Override) -> list[str]:
             f"a sweep runs over given values: {override.input_line}; write key=a,b,c or "
             "'key=range(1,4)', or search intervals with hydra/sweeper=optuna"
         )
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    written = override.input_line
+    # A range may be of billions
+    found = list(itertools.islice(override.sweep_string_iterator(), MAX_JOBS + 1))
+    if not found:
+        raise ConfigError(f"a swept key needs values, and {written} has none; give one or more")
+    if len(found) > MAX_JOBS:
+        raise ConfigError(f"a sweep is {MAX_JOBS:,} runs or fewer: {written}; give fewer values")
+    return [f"{key}={value}" for value in found]
 
 
 def _columns(

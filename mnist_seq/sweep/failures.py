@@ -55,6 +55,7 @@ def judged(folder: RunFolder, *, stopped: str, fault: str) -> tuple[End, str]:
     if state != "failed":
         # A full disk takes no error.txt; the ledger and the summary still have the reason
         with contextlib.suppress(OSError):
+            folder.path.mkdir(parents=True, exist_ok=True)  # it may have died before that
             folder.write_error(f"its output: {folder.path / LOG}\n{fault}")
     return "failed", fault
 

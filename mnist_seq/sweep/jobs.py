@@ -17,6 +17,7 @@ class PoolJob:
         cfg: makes the pickled config; called when the job's turn has come.
         expected_s: seconds that it is expected to take, 0 where nothing is known.
         attempt: how often it was tried before.
+        shape: jobs of equal shape may be trained as one stack; those of none ("") go alone.
     """
 
     name: str
@@ -24,6 +25,7 @@ class PoolJob:
     cfg: Callable[[], bytes]
     expected_s: float = 0.0
     attempt: int = 0
+    shape: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from hydra.plugins.launcher import Launcher
 from rich.console import Console
 
 from mnist_seq.config.schema import Sweep
+from mnist_seq.runs.console import say
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.engines.remote import RemotePool
 from mnist_seq.sweep.jobs import Policy, View
 from mnist_seq.sweep.pool import Pool
 from mnist_seq.sweep.slots import Slots
+from mnist_seq.sweep.stack_pool import StackPool
 from mnist_seq.sweep.views import LedgerView, LineView, LiveView
 from mnist_seq.sweep.worker import Task
 
@@ -27,6 +29,7 @@ def opened_pool(
     console: Console,
     num_jobs: int,
     expected_s: float,
+    is_stacking: bool = False,
     views: Sequence[View] = (),
 ) -> Iterator[Pool]:
     """The pool that a launcher asks for: its own processes, or an engine's. To be run in the block.
@@ -35,6 +38,7 @@ def opened_pool(
         slots: environment of each slot on this machine.
         num_jobs: as many it will be given.
         expected_s: seconds that they are expected to take, NaN where nothing is known.
+        is_stacking: whether jobs of equal shape are trained together.
         views: told beside the ledger and the terminal.
     """
     policy = Policy(
@@ -57,7 +61,16 @@ def opened_pool(
             watching.append(live)
         else:
             watching.append(LineView(console, num_jobs))
-        if engine is None:
+        if engine is None and is_stacking:
+            yield StackPool(
+                task,
+                slots=slots,
+                policy=policy,
+                views=watching,
+                max_runs=getattr(launcher, "max_runs", "auto"),
+                say=lambda text: say(console, text),
+            )
+        elif engine is None:
             yield Pool(task, slots=slots, policy=policy, views=watching)
         else:
             yield RemotePool(task, engine, policy=policy, views=watching)

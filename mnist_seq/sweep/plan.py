@@ -157,6 +157,12 @@ class Planner:
         return settled
 
 
+# What some file system refuses, a shell obeys, a terminal obeys, or hides a folder
+_UNSAFE = re.compile(
+    r"[/\\<>:\"|?*`$;&!\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|^[.]|[. ]$"
+)
+
+
 def run_name(words: Sequence[str], keys: Collection[str]) -> str:
     """Folder name of a run: its overrides of some keys, in the command's order.
 
@@ -164,7 +170,7 @@ def run_name(words: Sequence[str], keys: Collection[str]) -> str:
     hash of the whole.
     """
     whole = ",".join(word for word in words if word.partition("=")[0] in keys) or "run"
-    name = re.sub(r"[/\\\x00-\x1f\x7f]|\$(?=\{)|^[.]", "_", whole)
+    name = _UNSAFE.sub("_", whole)
     name = name.encode(errors="replace")[:MAX_NAME].decode(errors="ignore")
     if name == whole:
         return name
@@ -174,7 +180,7 @@ def run_name(words: Sequence[str], keys: Collection[str]) -> str:
 
 def _staleness(run: PlannedRun) -> str:
     """Why a folder does not hold the run asked for, or "" where it does or is free."""
-    if not run.folder.record_path.exists() and not run.folder.result_path.exists():
+    if not run.folder.has_begun():
         return ""
     if _is_damaged(run):
         return "its run.json or result.json is damaged"

@@ -1,10 +1,10 @@
-"""The process of one job, as the pool sees it: started, heard, asked to leave, killed, judged."""
+"""The process of a job, as the pool sees it: started, heard, asked to leave, killed, judged."""
 
 import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.context import ForkServerContext
 from typing import Any
 
@@ -15,10 +15,109 @@ from mnist_seq.sweep.jobs import Outcome, PoolJob
 JOIN_S = 5.0  # for a process that was killed; one that hangs in the kernel is left to it
 
 
-class JobProcess:
-    """A fresh process of the fork server that works on one job.
+class WorkerProcess:
+    """A fresh process of the fork server.
 
     It leads a process group of its own, and whatever it has started ends with it.
+
+    Args:
+        target: called in there with the end of a pipe that it may speak into, and `args`.
+
+    Raises:
+        OSError, EOFError: the process could not be started.
+    """
+
+    def __init__(
+        self,
+        context: ForkServerContext,
+        target: Callable[..., None],
+        args: tuple[Any, ...],
+        *,
+        name: str,
+        timeout_s: float,
+    ) -> None:
+        self.connection, sender = context.Pipe(duplex=False)
+        self._process = context.Process(target=target, args=(sender, *args), name=name)
+        with sender:
+            self._process.start()
+        self._pid = self._process.pid
+        self.started = time.monotonic()
+        self._deadline, self._timeout_s = self.started + timeout_s, timeout_s
+        self._kill_at = float("inf")
+        self.fault = ""  # why we end it, where that is a failure
+        self.stopped = ""  # why we end it, where that is nobody's failure
+
+    @property
+    def sentinel(self) -> int:
+        """Ready when the process has ended."""
+        return self._process.sentinel
+
+    def messages(self) -> Iterator[Any]:
+        """What has come through the pipe since the last look."""
+        if self.connection.closed:
+            return
+        try:
+            while self.connection.poll():
+                yield self.connection.recv()
+        except (EOFError, OSError):
+            self.connection.close()
+
+    def ask_to_leave(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
+        """Let it save its checkpoint and go; later calls change nothing."""
+        if self.fault or self.stopped:
+            return
+        if is_fault:
+            self.fault = reason
+        else:
+            self.stopped = reason
+        self._kill_at = time.monotonic() + grace_s
+        self._process.terminate()
+
+    def press(self, *, grace_s: float) -> None:
+        """Ask it to leave when it is over its time; kill it if it was asked and has not left."""
+        now = time.monotonic()
+        if now > self._deadline:
+            reason = f"timeout after {self._timeout_s:g} s (sweep.timeout)"
+            self.ask_to_leave(reason, grace_s=grace_s, is_fault=True)
+        if now > self._kill_at:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it and all that it has started, at once."""
+        assert self._pid is not None
+        # Its group exists once it runs our code; what it started outlives it in there
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, signal.SIGKILL)
+        self._process.kill()
+
+    def wait(self, seconds: float) -> None:
+        """Let it end by itself, for so long at most."""
+        self._process.join(seconds)
+
+    def clear_away(self, reason: str = "") -> int | None:
+        """End what is left of the process.
+
+        Args:
+            reason: why it is ended now, where it has not ended by itself.
+
+        Returns:
+            Its exit code, or None where it hangs.
+        """
+        if reason and not self.fault:
+            self.stopped = self.stopped or reason
+        if self._process.is_alive():
+            self.kill()
+        self._process.join(JOIN_S)
+        exit_code = self._process.exitcode
+        self.kill()
+        self.connection.close()
+        if exit_code is not None:
+            self._process.close()
+        return exit_code
+
+
+class JobProcess(WorkerProcess):
+    """A process that works on one job.
 
     Raises:
         OSError, EOFError: the process could not be started.
@@ -35,68 +134,22 @@ class JobProcess:
         timeout_s: float,
     ) -> None:
         self.job, self.slot = job, slot
-        job.folder.clear_error()
-        self.connection, sender = context.Pipe(duplex=False)
-        self._process = context.Process(
-            target=worker.run_job,
-            args=(sender, task, job.cfg(), str(job.folder.path), dict(env)),
-            name=job.name,
-        )
-        with sender:
-            self._process.start()
-        self._pid = self._process.pid
-        self._started = time.monotonic()
-        self._deadline, self._timeout_s = self._started + timeout_s, timeout_s
-        self._kill_at = float("inf")
         self._said = ""  # the reason that the job itself gave
-        self._fault = ""  # why we end it, where that is a failure
-        self._stopped = ""  # why we end it, where that is nobody's failure
-
-    @property
-    def sentinel(self) -> int:
-        """Ready when the process has ended."""
-        return self._process.sentinel
+        job.folder.clear_error()
+        super().__init__(
+            context,
+            worker.run_job,
+            (task, job.cfg(), str(job.folder.path), dict(env)),
+            name=job.name,
+            timeout_s=timeout_s,
+        )
 
     def events(self) -> Iterator[Any]:
         """What the job has said since the last look."""
-        if self.connection.closed:
-            return
-        try:
-            while self.connection.poll():
-                event = self.connection.recv()
-                if isinstance(event, tuple):
-                    self._said = event[1]
-                yield event
-        except (EOFError, OSError):
-            self.connection.close()
-
-    def ask_to_leave(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
-        """Let the job save its checkpoint and go; later calls change nothing."""
-        if self._fault or self._stopped:
-            return
-        if is_fault:
-            self._fault = reason
-        else:
-            self._stopped = reason
-        self._kill_at = time.monotonic() + grace_s
-        self._process.terminate()
-
-    def press(self, *, grace_s: float) -> None:
-        """Ask a job to leave that is over its time; kill one that was asked and has not left."""
-        now = time.monotonic()
-        if now > self._deadline:
-            reason = f"timeout after {self._timeout_s:g} s (sweep.timeout)"
-            self.ask_to_leave(reason, grace_s=grace_s, is_fault=True)
-        if now > self._kill_at:
-            self.kill()
-
-    def kill(self) -> None:
-        """End the job and all that it has started, at once."""
-        assert self._pid is not None
-        # Its group exists once it runs our code; what it started outlives it in there
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, signal.SIGKILL)
-        self._process.kill()
+        for event in self.messages():
+            if isinstance(event, tuple):
+                self._said = event[1]
+            yield event
 
     def end(self, reason: str = "") -> Outcome:
         """Clear away what is left of the process, and judge it.
@@ -104,16 +157,7 @@ class JobProcess:
         Args:
             reason: why it is ended now, where it has not ended by itself.
         """
-        if reason and not self._fault:
-            self._stopped = self._stopped or reason
-        if self._process.is_alive():
-            self.kill()
-        self._process.join(JOIN_S)
-        exit_code = self._process.exitcode
-        self.kill()
-        self.connection.close()
-        fault = self._fault or self._said or cause_of_death(exit_code)
-        state, why = judged(self.job.folder, stopped=self._stopped, fault=fault)
-        if exit_code is not None:
-            self._process.close()
-        return Outcome(self.job, state, why, time.monotonic() - self._started)
+        exit_code = self.clear_away(reason)
+        fault = self.fault or self._said or cause_of_death(exit_code)
+        state, why = judged(self.job.folder, stopped=self.stopped, fault=fault)
+        return Outcome(self.job, state, why, time.monotonic() - self.started)

@@ -16,20 +16,23 @@ from rich.console import Console
 
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.parse import parse
+from mnist_seq.runs import files
 from mnist_seq.runs.console import say
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
+from mnist_seq.runs.words import override, quoted
 from mnist_seq.sweep.arms import study_of
 from mnist_seq.sweep.baselines import missing_baselines
 from mnist_seq.sweep.compose import Composer
 from mnist_seq.sweep.estimate import Speeds, estimate, seconds_a_step, total
-from mnist_seq.sweep.expand import Grid, expand, quoted
+from mnist_seq.sweep.expand import Grid, expand
 from mnist_seq.sweep.failures import state_of
 from mnist_seq.sweep.fork_server import stop_fork_server
 from mnist_seq.sweep.jobs import PoolJob
 from mnist_seq.sweep.opened import opened_pool
 from mnist_seq.sweep.plan import Plan, PlannedRun, Planner
 from mnist_seq.sweep.slots import Slots, open_slots
+from mnist_seq.sweep.stackable import check_stackable, is_stacking, shape_of
 from mnist_seq.sweep.summary import grouped, show_end, show_plan
 from mnist_seq.sweep.worker import Task
 
@@ -76,16 +79,22 @@ class Session:
         self.console = Console()
         self.composer = Composer(loader, master)
         self.defaults = plain(parse(self.composer.values([])))
-        fixed = OmegaConf.to_container(master.sweep, resolve=True)
+        fixed = master.sweep
+        if OmegaConf.is_config(fixed):
+            fixed = OmegaConf.to_container(fixed, resolve=True)
         values = {**self.composer.values([]), "sweep": fixed}
         self.options = parse(values).sweep
         # One name for all runs, also where it came from the clock
         words = [w for w in arguments if not w.startswith("sweep.name=")]
+        for word in set(arguments) - set(words):
+            if self.composer.parser.parse_override(word).is_sweep_override():
+                raise ConfigError(f"a sweep has one name: {word}; quote a name that holds commas")
         self.study, self.words = study_of(master, words)
         self.folder = SweepFolder(Path(str(master.hydra.sweep.dir)).absolute())
         self.speeds: Speeds = {}
         self.workers = 1
         self.slots: Slots = [{}]
+        self.is_stacking = False
 
     def plan(self) -> Plan:
         """Find out what must run, and print it."""
@@ -97,10 +106,13 @@ class Session:
         runs = planner.plan(grid.jobs)
         if self.study is not None:
             planner.notices |= dict.fromkeys(self.study.twins([run.overrides for run in runs]))
+        elif len(runs) < len(grid.jobs):
+            planner.notices[_twins(grid, runs)] = None
         is_adding = options.baseline == "auto" and self.study is None  # a study has its baseline
         added = self._baselines(planner, runs, grid) if is_adding else []
         runs = planner.decide([*runs, *added], options.stale)
         plan = Plan(self.folder, runs, grid.swept, [*planner.notices])
+        check_fit(plan)
         if num_added := sum(run.is_baseline for run in runs):
             names = [name for name, _, of in grouped(runs) if any(r.is_baseline for r in of)]
             plan.notices.append(
@@ -114,6 +126,11 @@ class Session:
             per_device=getattr(self.launcher, "slots_per_device", 1),
         )
         self.workers = len(self.slots)
+        self.is_stacking = is_stacking(self.launcher, self.slots)
+        if self.is_stacking:
+            self.speeds = {}  # those of runs alone tell nothing of a stack
+            if options.unstackable == "error":
+                check_stackable(plan.todo)
         params = [_num_params(members) for _, _, members in grouped(runs)]
         show_plan(plan, self.console, speeds=self.speeds, workers=self.workers, params=params)
         return plan
@@ -153,7 +170,7 @@ class Session:
     def run(self, plan: Plan) -> int:
         """Launch the plan. Returns the command's exit code."""
         begun = time.monotonic()
-        OmegaConf.save(self.master, self.folder.path / "multirun.yaml")
+        files.write_text(self.folder.config_path, OmegaConf.to_yaml(self.master))
         for run in plan.runs:
             if run.action == "rerun":
                 self.folder.set_aside(run.folder)
@@ -196,6 +213,7 @@ class Session:
                 console=self.console,
                 num_jobs=len(jobs),
                 expected_s=expected,
+                is_stacking=self.is_stacking,
             ) as pool,
         ):
             pool.views.extend(views)
@@ -211,7 +229,13 @@ class Session:
             return pickle.dumps(cfg)
 
         seconds = estimate(run.config, self.speeds)
-        return PoolJob(run.name, run.folder, pickled, seconds if seconds == seconds else 0.0)
+        return PoolJob(
+            run.name,
+            run.folder,
+            pickled,
+            expected_s=seconds if seconds == seconds else 0.0,
+            shape=shape_of(run.config) if self.is_stacking else "",
+        )
 
     def _show_table(self, plan: Plan) -> None:
         """The comparison with the baseline, as `mnist_seq.compare` makes it."""
@@ -235,7 +259,7 @@ class Session:
     def command(self) -> str:
         words = sys.argv[1:]
         if not any(word.startswith(("sweep.name=", "hydra.sweep.dir=")) for word in words):
-            words = [*words, f"sweep.name={self.options.name}"]
+            words = [*words, override("sweep.name", self.options.name)]
         program = Path(sys.argv[0]).name
         start = program if program.startswith("mnist-seq") else "python -m mnist_seq.train"
         return f"{start} {shlex.join(words)}"
@@ -248,6 +272,29 @@ def prepare(config: Config) -> tuple[Config, str, str]:
 
     config, located = find_data(with_hidden_solved(config))
     return config, located.fingerprint, located.notice
+
+
+def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:
+    """A notice of the combinations that have no run of their own."""
+    there = {run.overrides for run in runs}
+    left = [words for words in grid.jobs if words not in there]
+    return (
+        f"{len(left)} of {len(grid.jobs)} combinations ask for what another one asks for too, and "
+        f"have no run of their own, such as {shlex.join(left[0])}"
+    )
+
+
+def check_fit(plan: Plan) -> None:
+    """Refuse a plan with a run that cannot fit into memory.
+
+    Raises:
+        ConfigError: names the key to be made smaller.
+    """
+    if plan.todo:
+        from mnist_seq.training.memory import check_memory
+
+        for run in plan.todo:
+            check_memory(run.config)
 
 
 def _num_params(runs: Sequence[PlannedRun]) -> int:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from mnist_seq.config import plain
-from mnist_seq.runs.console import say
-from mnist_seq.runs.variants import Flat, flat, telling, title
+from mnist_seq.runs.console import cell, say
+from mnist_seq.runs.variants import Flat, flat, naming_keys, title
 from mnist_seq.sweep.estimate import Speeds, estimate, total
 from mnist_seq.sweep.failures import reason, state_of
 from mnist_seq.sweep.plan import Plan, PlannedRun
@@ -28,7 +27,7 @@ def grouped(runs: Sequence[PlannedRun]) -> list[tuple[str, Flat, list[PlannedRun
         key = tuple(sorted(config.items(), key=lambda item: item[0]))
         groups.setdefault(key, []).append(run)
         flats[key] = config
-    keys = telling(flats.values())
+    keys = naming_keys(flats.values())
     return [(title(flats[key], keys), flats[key], members) for key, members in groups.items()]
 
 
@@ -58,7 +57,7 @@ def show_plan(
             mark = f" ({num_added} added as baseline)"
         cells = [f"{len(runs)}", f"{num_todo}", f"{len(runs) - num_todo}", f"{num_params:,}"]
         cells += ["" if math.isnan(seconds) else duration(seconds)] * has_estimates
-        table.add_row(Text(name + mark), *cells)
+        table.add_row(cell(name + mark), *cells)
     console.print(table)
     say(console, _plan_in_a_line(plan, speeds=speeds, workers=workers))
 

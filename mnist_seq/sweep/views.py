@@ -120,9 +120,13 @@ class LiveView(LineView):
         for _ in range(3):
             table.add_column(justify="right", no_wrap=True)
         # Copied: this runs in the display's own thread
-        works = {work.slot: work for work in list(self._at_work.values())}
+        works: dict[int, list[_Work]] = {}
+        for work in list(self._at_work.values()):
+            works.setdefault(work.slot, []).append(work)
         for slot in range(self._num_slots):
-            words = works[slot].words() if slot in works else ["-", "", "", ""]
+            of_slot = works.get(slot, [])
+            words = of_slot[0].words() if of_slot else ["-", "", "", ""]
+            words[0] += f" and {len(of_slot) - 1} more" if len(of_slot) > 1 else ""  # a stack
             table.add_row(*(Text(word) for word in words))
         return Group(self._bar, table)
 

@@ -1,6 +1,7 @@
 """One job of the pool, in its own process."""
 
 import contextlib
+import copy
 import faulthandler
 import os
 import pickle
@@ -8,7 +9,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import parent_process
@@ -16,8 +17,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, cast
 
-from mnist_seq.runs.errors import RunFailed
+from mnist_seq.runs.errors import Interrupted, RunFailed
 from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started
+from mnist_seq.runs.points import passed
 
 LOG = "log.txt"  # what a job prints, in its folder
 
@@ -59,15 +61,22 @@ class Pipe(Listener):
             self._connection.send(event)
 
 
+class _Tagged(Pipe):
+    """Passes the events of one run of a stack to the parent."""
+
+    def __init__(self, connection: Connection, number: int) -> None:
+        super().__init__(connection)
+        self._number = number
+
+    def _send(self, event: object) -> None:
+        super()._send((self._number, event))
+
+
 def run_job(
     connection: Connection, task: Task, cfg_pickled: bytes, folder: str, env: Mapping[str, str]
 ) -> None:
     """Entry of a job's process: train, and leave with the exit code that tells how it went."""
-    os.setsid()  # Ctrl-C at the terminal is for the parent to judge
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(env)
-    _log_to(Path(folder))
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _enter(Path(folder), env)
     pipe = Pipe(connection)
     WATCHERS.append(pipe)
     code = 1
@@ -81,11 +90,113 @@ def run_job(
     except BaseException as error:
         traceback.print_exc()
         pipe.ended(Ended("failed", 1, f"{type(error).__name__}: {error}".splitlines()[0]))
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    _leave(code)
+
+
+def run_stack(
+    connection: Connection,
+    task: Task,
+    cfgs_pickled: Sequence[bytes],
+    folders: Sequence[str],
+    env: Mapping[str, str],
+    share: float,
+) -> None:
+    """Entry of a stack's process: train its jobs together, each heard by its number.
+
+    The process's own output goes to the first job's log.
+    """
+    _enter(Path(folders[0]), env)
+    pipes = [_Tagged(connection, number) for number in range(len(folders))]
+    code = 1
+    try:
+        fewer = train_stack(task, cfgs_pickled, [Path(folder) for folder in folders], pipes, share)
+        if fewer[0]:
+            connection.send((None, fewer))
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    except Interrupted as stop:
+        code = stop.exit_code
+    except BaseException as error:
+        traceback.print_exc()
+        for pipe in pipes:
+            pipe.ended(Ended("failed", 1, f"{type(error).__name__}: {error}".splitlines()[0]))
+    _leave(code)
+
+
+def _enter(folder: Path, env: Mapping[str, str]) -> None:
+    passed("job: begun")
+    os.setsid()  # Ctrl-C at the terminal is for the parent to judge
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(env)
+    _log_to(folder)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
     # Skips the half second that torch takes to shut down; every file is closed by now
     os._exit(code)
+
+
+def train_stack(
+    task: Task,
+    cfgs_pickled: Sequence[bytes],
+    folders: Sequence[Path],
+    pipes: Sequence[Listener],
+    share: float,
+) -> tuple[int, str]:
+    """Train runs of equal shape together. A run that cannot be opened fails alone.
+
+    Returns:
+        How many of them may go together, where they were too many, and why; else 0 and "".
+
+    Raises:
+        BaseException: what concerns all of them.
+    """
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+
+    setup_globals()
+    module = import_module(task.module)
+    module.adopt(task.shared)
+    opened, closing = [], []
+    for cfg_pickled, folder, pipe in zip(cfgs_pickled, folders, pipes, strict=True):
+        try:
+            cfg = pickle.loads(cfg_pickled)
+            callbacks = Callbacks(cfg)
+            task_cfg = _set_hydra_config(cfg, folder)
+            if folder == folders[0]:
+                configure_log(cfg.hydra.job_logging, cfg.hydra.verbose)
+            WATCHERS.clear()
+            callbacks.on_job_start(config=cfg, task_function=module.run)
+            opened.append(module.open_run(task_cfg, folder / LOG, [*WATCHERS, pipe]))
+            closing.append((callbacks, cfg))
+        except Exception as error:
+            traceback.print_exc()
+            pipe.ended(Ended("failed", 1, f"{type(error).__name__}: {error}".splitlines()[0]))
+    fewer: tuple[int, str] = module.train_together(opened, share=share)
+    for callbacks, cfg in closing:
+        job_return = JobReturn(cfg=cfg, status=JobStatus.COMPLETED)
+        callbacks.on_job_end(config=cfg, job_return=job_return)
+    return fewer
+
+
+def _set_hydra_config(cfg: Any, folder: Path) -> Any:
+    """Let a job of a stack find what Hydra's `run_job` would have it find; return its config."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import open_dict, read_write
+
+    HydraConfig.instance().set_config(cfg)  # before the folder's name is resolved
+    with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
+        cfg.hydra.runtime.output_dir = str(folder)
+    HydraConfig.instance().set_config(cfg)
+    folder.mkdir(parents=True, exist_ok=True)
+    task_cfg = copy.deepcopy(cfg)
+    with read_write(task_cfg), open_dict(task_cfg):
+        del task_cfg["hydra"]
+    return task_cfg
 
 
 def train(task: Task, cfg_pickled: bytes) -> None:

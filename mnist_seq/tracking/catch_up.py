@@ -71,6 +71,10 @@ def read(folder: RunFolder, *, project: str = "", entity: str = "") -> Item:
         ValueError, OSError: the folder holds no run that can be read.
     """
     tracker = Tracker.read(folder.record().get("config", {}).get("tracker", {}))
+    # What is damaged here must not be told as an interruption, or as fewer rows
+    folder.state()
+    if num := folder.num_damaged_metrics():
+        raise ValueError(f"{folder.metrics_path} must be whole: damaged lines: {num}")
     known = status.recorded(folder)
     tracker = replace(
         tracker,

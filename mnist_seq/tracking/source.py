@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 
 from mnist_seq.runs.events import Ended, Samples, State
 from mnist_seq.runs.folder import RunFolder
@@ -158,11 +158,13 @@ def summary(folder: RunFolder, end: Ended) -> dict[str, Any]:
 def samples(folder: RunFolder) -> Samples | None:
     """The first test images with their predictions, where the run has read the test set."""
     try:
-        with np.load(folder.predictions_path, allow_pickle=False) as file:
-            images: UInt8[np.ndarray, "N 28 28"] = file["image"]
-            return Samples(images, file["label"][: len(images)], file["prediction"][: len(images)])
-    except (OSError, ValueError, KeyError, EOFError):
+        arrays = folder.test_arrays()
+    except (OSError, ValueError):
         return None
+    if "image" not in arrays:
+        return None
+    n = len(arrays["image"])
+    return Samples(arrays["image"], arrays["label"][:n], arrays["prediction"][:n])
 
 
 def predictions(
@@ -171,5 +173,5 @@ def predictions(
     """Labels and predictions of the test examples, where the run has read the test set."""
     try:
         return folder.predictions()
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError):
         return None

@@ -1,6 +1,10 @@
 """Everything that a resumed run needs to go on as if it had never stopped."""
 
+import contextlib
 import io
+import os
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,72 +14,109 @@ from torch import nn
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 
+Saved = dict[str, Any]
+
 
 def save(
     folder: RunFolder,
     *,
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: dict[str, Any],
+    generator: torch.Generator,
     loop: dict[str, Any],
-    device: torch.device,
 ) -> None:
-    """Write checkpoint.pt: weights, optimizer, random states and the loop's own state.
+    """Write checkpoint.pt: weights, optimizer, random state and the loop's own state.
 
     The position in the data needs no more than the step: each epoch's order is drawn from the seed
-    and the epoch's number.
+    and the epoch's number. The file of a run in a stack is that of the run alone, and each goes on
+    with the other's.
+
+    Args:
+        optimizer: its state dict.
+        generator: draws the run's dropout.
     """
-    random = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        random["cuda"] = torch.cuda.get_rng_state(device)
     state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "random": random,
+        "model": _own(model.state_dict()),
+        "optimizer": optimizer,
+        "random": {generator.device.type: generator.get_state()},
         "loop": loop,
     }
     files.write_bytes(folder.checkpoint_path, _serialized(state))
 
 
-def restore(
-    folder: RunFolder,
-    *,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    device: torch.device,
-) -> dict[str, Any] | None:
-    """Load checkpoint.pt into model, optimizer and torch's random state.
-
-    Returns:
-        The loop's state, or None where there is no checkpoint.
+def read(folder: RunFolder, device: torch.device) -> Saved | None:
+    """What checkpoint.pt holds, or None where there is none.
 
     Raises:
         ValueError: the file is damaged.
     """
-    path = folder.checkpoint_path
-    if not path.exists():
+    if not os.path.lexists(folder.checkpoint_path):  # a link to nowhere is damage
         return None
+    with refused(folder):
+        saved = load(folder.checkpoint_path, device)
+        if {"model", "optimizer", "random", "loop"} - saved.keys():
+            raise ValueError("it lacks some of its parts")
+    assert isinstance(saved, dict)
+    return saved
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> Any:
+    """What `torch.save` has written to a file; nothing that it may contain is executed.
+
+    Raises:
+        Exception: of many kinds; the file is missing, damaged or foreign.
+    """
+    with zipfile.ZipFile(path) as archive:  # torch itself reads over a flipped bit
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"its part {damaged} is not as it was written")
+    return torch.load(path, map_location=device, weights_only=True)
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Give a model the weights of a file.
+
+    Raises:
+        ValueError: the file is missing, damaged, or holds the weights of something else.
+    """
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"]["cpu"].cpu())
-        if device.type == "cuda" and "cuda" in state["random"]:
-            torch.cuda.set_rng_state(state["random"]["cuda"].cpu(), device)
-        loop = state["loop"]
+        model.load_state_dict(load(path))
+    except Exception as error:  # torch raises many kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} must hold the weights of this run: {reason}") from error
+
+
+def restore_random(saved: Saved, generator: torch.Generator) -> None:
+    """Let a generator go on; on another kind of device it begins anew."""
+    if generator.device.type in saved["random"]:
+        generator.set_state(saved["random"][generator.device.type].cpu())
+
+
+@contextlib.contextmanager
+def refused(folder: RunFolder) -> Iterator[None]:
+    """Say of an error in the block that the folder's checkpoint is damaged.
+
+    Raises:
+        ValueError: instead of any other exception.
+    """
+    try:
+        yield
     except Exception as error:
         raise ValueError(
-            f"{path} must be a checkpoint of this run: {type(error).__name__}: "
+            f"{folder.checkpoint_path} must be a checkpoint of this run: {type(error).__name__}: "
             f"{str(error).splitlines()[0] if str(error) else ''}; remove the file to train "
             "from the start"
         ) from error
-    assert isinstance(loop, dict)
-    return loop
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
     """Write a state dict that plain PyTorch loads."""
-    weights = {k: v.detach().cpu() for k, v in model.state_dict().items()}
+    weights = {k: v.cpu() for k, v in _own(model.state_dict()).items()}
     files.write_bytes(path, _serialized(weights))
+
+
+def _own(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights without the rest of a stack, of which each would be saved whole otherwise."""
+    return {key: weight.detach().clone() for key, weight in weights.items()}
 
 
 def _serialized(state: Any) -> bytes:

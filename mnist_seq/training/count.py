@@ -8,13 +8,13 @@ import torch
 from mnist_seq.config import Config
 from mnist_seq.config.schema import Model
 from mnist_seq.data.images import NUM_CLASSES
-from mnist_seq.data.sequence import sequence_shape
 from mnist_seq.models import Classifier, Shape, build_classifier
+from mnist_seq.training.checkpoint import load_weights
 
 
 def num_params(config: Config) -> int:
     """Parameters of a config's classifier."""
-    return model_params(config.model, Shape(*sequence_shape(config.data.sequence)))
+    return model_params(config.model, Shape(*config.data.shape()))
 
 
 @functools.cache
@@ -35,14 +35,10 @@ def load_classifier(config: Config, path: Path) -> Classifier:
     """
     model = build_classifier(
         config.model,
-        shape=Shape(*sequence_shape(config.data.sequence)),
+        shape=Shape(*config.data.shape()),
         num_classes=NUM_CLASSES,
         rnn_seed=0,
         head_seed=0,
     )
-    try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch raises many kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} must hold the weights of this run: {reason}") from error
+    load_weights(path, model)
     return model.eval()

@@ -27,6 +27,8 @@ def open_device(device: Device) -> torch.device:
     wanted = device.deterministic and chosen.type == "cuda"
     if torch.are_deterministic_algorithms_enabled() != wanted:
         torch.use_deterministic_algorithms(wanted)  # its first call costs 1.3 s of imports
+    # No code reads memory that it has not written; filling each new tensor would cost a kernel
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.deterministic = device.deterministic
     torch.backends.cudnn.benchmark = False
     return chosen

@@ -67,15 +67,17 @@ def diagnose(model: Classifier, x: Float[Tensor, "T B D"], y: Int64[Tensor, " B"
         states: list[State] = []
         with _Sigmoids() as sigmoids:
             state: State = (below.new_zeros(x.shape[1], cell.hidden),) * cell.num_states
-            parts = (cell.project(below), *cell.noise(below))
-            for x_t, *noise in zip(*(part.unbind(0) for part in parts), strict=True):
+            for x_t in cell.project(below).unbind(0):
                 # cloned, so that c's gradient is that of the c handed on, without its own way to h
-                state = tuple(s.clone() for s in cell.step(x_t, state, *noise))
+                state = tuple(s.clone() for s in cell.step(x_t, state))
                 states.append(state)
         h = torch.stack([state[0] for state in states])
-        features = h.mean(dim=0) if model.readout == "mean" else h[-1]
-        missing = model.head.in_features - features.shape[-1]  # the backward direction's share
-        loss = F.cross_entropy(model.head(F.pad(features, (0, missing))), y, reduction="sum")
+        num_read = len(h) if model.readout == "flat" else 1
+        missing = model.head.in_features // num_read - cell.hidden  # the backward direction's share
+        whole = F.pad(h, (0, missing))
+        read = {"last": whole[-1:], "mean": whole.mean(dim=0, keepdim=True), "flat": whole}
+        features = read[model.readout].transpose(0, 1).flatten(1)
+        loss = F.cross_entropy(model.head(features), y, reduction="sum")
         flat = [tensor for state in states for tensor in state]
         found = torch.autograd.grad(loss, flat, allow_unused=True)
     gradients = [torch.zeros_like(a) if g is None else g for a, g in zip(flat, found, strict=True)]

@@ -1,15 +1,13 @@
 """Loss, accuracy and predictions over a part of the data."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Int64
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from mnist_seq.data.task import Task
-from mnist_seq.training.device import autocast
+from mnist_seq.training.step import losses_of
 
 
 @dataclass(frozen=True)
@@ -21,29 +19,25 @@ class Evaluation:
     predictions: Int64[Tensor, " N"]
 
 
-@torch.inference_mode()
 def evaluate(
-    model: nn.Module,
-    task: Task,
-    part: Literal["train", "valid", "test"],
-    *,
-    batch_size: int,
-    precision: str,
-    limit: int | None = None,
-) -> Evaluation:
-    """Evaluate on a part of the data, in its order; the model is left in training mode."""
-    model.eval()
+    logits_of: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]]
+) -> list[Evaluation]:
+    """Evaluate R runs at once.
+
+    Args:
+        logits_of: [R, T, B, D] to logits [R, B, C], in evaluation mode.
+        batches: x [R, T, B, D] and y [R, B]; their order is that of the predictions.
+    """
     losses, predictions, labels = [], [], []
-    for x, y in task.batches(part, batch_size, limit=limit):
-        with autocast(x.device, precision):
-            logits = model(x)
-        losses.append(F.cross_entropy(logits.float(), y, reduction="sum"))
+    for x, y in batches:
+        logits = logits_of(x)
+        losses.append(losses_of(logits, y).sum(dim=-1))
         predictions.append(logits.argmax(dim=-1))
         labels.append(y)
-    model.train()
-    predicted, label = torch.cat(predictions), torch.cat(labels)
-    return Evaluation(
-        loss=float(torch.stack(losses).double().sum()) / len(label),
-        accuracy=float((predicted == label).double().mean()),
-        predictions=predicted,
-    )
+    predicted, label = torch.cat(predictions, dim=-1), torch.cat(labels, dim=-1)
+    total = torch.stack(losses).double().sum(dim=0) / label.shape[-1]
+    accuracy = (predicted == label).double().mean(dim=-1)
+    return [
+        Evaluation(*numbers)
+        for numbers in zip(total.tolist(), accuracy.tolist(), predicted, strict=True)
+    ]

@@ -16,11 +16,10 @@ def with_hidden_solved(config: Config) -> Config:
     model = config.model
     if model.match == "none" and model.params == "any":
         return config
-    from mnist_seq.data.sequence import sequence_shape
     from mnist_seq.models import Shape
     from mnist_seq.training.count import model_params
 
-    shape = Shape(*sequence_shape(config.data.sequence))
+    shape = Shape(*config.data.shape())
     if model.params != "any":
         asked, target = f"model.params={model.params}", model.params
     else:

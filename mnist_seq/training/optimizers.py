@@ -15,9 +15,16 @@ _FUSED = {"cpu": {"adam", "adamw", "sgd", "adagrad"}, "cuda": {"adam", "adamw", 
 
 
 def build_optimizer(
-    optimizer: Optimizer, params: Iterable[nn.Parameter], device: torch.device
+    optimizer: Optimizer,
+    params: Iterable[nn.Parameter],
+    device: torch.device,
+    *,
+    is_capturable: bool = False,
 ) -> torch.optim.Optimizer:
     """The optimizer of `torch.optim` whose name is `optimizer.name`, in any case of letters.
+
+    Args:
+        is_capturable: whether its step is to be part of a CUDA graph, on a device that knows such.
 
     Raises:
         ConfigError: torch has none of that name, or it takes other keys.
@@ -35,9 +42,13 @@ def build_optimizer(
     options = optimizer.model_dump(exclude={"name"})
     if optimizer.name in _FUSED.get(device.type, ()):
         options["fused"] = True
+    built_class = classes[optimizer.name]
+    if is_capturable and device.type == "cuda":
+        has_option = "capturable" in inspect.signature(built_class).parameters
+        options |= {"capturable": True} if has_option else {}
     _leave_compiler_out()
     try:
-        built = classes[optimizer.name](params, **options)
+        built = built_class(params, **options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer={optimizer.name} refused its keys: {error}") from error
     # The function under torch's wrappers, which import the compiler too, and cost a tenth of a

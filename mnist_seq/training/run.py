@@ -1,46 +1,31 @@
-"""One run from its config to its result, in its folder."""
+"""Runs from their configs to their results, each in its folder: one alone, or a stack."""
 
 import datetime
-import errno
-import math
-import sys
-import traceback
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
-from mnist_seq.config import Config, identity, plain
-from mnist_seq.data.images import load
-from mnist_seq.data.locate import Located
-from mnist_seq.data.split import split
+from mnist_seq.config import identity, plain
+from mnist_seq.data.images import NUM_CLASSES, Images, load
+from mnist_seq.data.split import split, with_wrong_labels
 from mnist_seq.data.task import Task
-from mnist_seq.models import Classifier, Shape, build_classifier
+from mnist_seq.models import Shape, build_classifier
 from mnist_seq.runs import provenance
 from mnist_seq.runs.errors import Interrupted, RunFailed
-from mnist_seq.runs.events import Ended, Listener, Row, Samples, Started, tell
-from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.events import Ended, Listener
 from mnist_seq.runs.stale import check_same
 from mnist_seq.training import checkpoint
 from mnist_seq.training.device import device_name, open_device
-from mnist_seq.training.evaluation import evaluate
 from mnist_seq.training.interruption import Interruption
+from mnist_seq.training.job import Job
+from mnist_seq.training.logbook import Learner, Logbook, failed
 from mnist_seq.training.loop import Loop
-from mnist_seq.training.optimizers import build_optimizer
+from mnist_seq.training.program import Program, Single
 from mnist_seq.training.seeds import derive
+from mnist_seq.training.sizing import NotStackable, TooManyRuns, check_fits, is_out_of_memory
 
-NUM_SAMPLES = 10  # predictions shown at the end, as many as the tutorial shows
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run that is ready to train: what is asked, on which data, where to."""
-
-    config: Config
-    located: Located
-    folder: RunFolder
-    name: str
-    overrides: tuple[str, ...] = ()
+__all__ = ["Job", "kept", "train_run", "train_stack"]
 
 
 def kept(job: Job) -> Ended | None:
@@ -55,12 +40,15 @@ def kept(job: Job) -> Ended | None:
     if state not in ("finished", "diverged"):
         return None
     result = job.folder.result()
+    for key, kind in (("metrics", dict), ("best", dict), ("seconds", float | int)):
+        if not isinstance(result.get(key), kind):
+            raise ValueError(f"{job.folder.result_path} must hold {key}: it does not; remove it")
     return Ended(
         "finished" if state == "finished" else "diverged",
         0,
         result.get("reason", ""),
         result["metrics"],
-        result.get("best", {}),
+        result["best"],
         result["seconds"],
     )
 
@@ -73,44 +61,122 @@ def train_run(job: Job, listeners: list[Listener]) -> Ended:
         Interrupted: a signal came; the folder can be resumed.
         RunFailed: anything else; the folder holds error.txt.
     """
-    check_same(job.folder, job.config, {"fingerprint": job.located.fingerprint})
     device = open_device(job.config.device)
-    task = _task(job, device)
-    job.folder.clear_error()
-    record(job, task, device)
+    task = _begin(job, load(job.located), device)
     with Interruption() as interruption:
         try:
-            return _train(job, task, device, listeners, interruption)
-        except Interrupted as stop:
-            ended = Ended("interrupted", stop.exit_code, str(stop))
-            tell(listeners, lambda listener: listener.ended(ended))
-            raise
+            book = _opened(job, task, listeners)
         except Exception as error:
-            raise _failed(job, error, listeners) from error
+            raise RunFailed(failed(job, error, listeners).reason) from error
+        _train([book], interruption)
+    assert book.ended is not None
+    if book.error is not None:
+        raise RunFailed(book.ended.reason) from book.error
+    return book.ended
 
 
-def _task(job: Job, device: torch.device) -> Task:
+def train_stack(
+    jobs: Sequence[Job], listeners: Sequence[list[Listener]], *, share: float
+) -> list[Ended]:
+    """Train runs of equal shape as one program. Each has its own folder, and the numbers that it
+    would have alone, to rounding.
+
+    Args:
+        listeners: of each run.
+        share: of the free memory, that these runs may take; 0 where nobody is to measure.
+
+    Returns:
+        How each run ended, in the order of the jobs. A run that fails, fails alone.
+
+    Raises:
+        TooManyRuns: they do not fit into memory; those that have not ended can be resumed.
+        Interrupted: a signal came; the runs can be resumed.
+    """
+    device, images = open_device(jobs[0].config.device), load(jobs[0].located)
+    ended: dict[int, Ended] = {}
+    books: dict[int, Logbook] = {}
+    task: Task | None = None
+    with Interruption() as interruption:
+        for i, (job, of_run) in enumerate(zip(jobs, listeners, strict=True)):
+            try:
+                task = _begin(job, images, device, num_runs=len(jobs), beside=task)
+                books[i] = _opened(job, task, of_run)
+            except Exception as error:
+                if is_out_of_memory(error) and len(jobs) > 1:
+                    raise TooManyRuns(len(jobs) // 2) from error
+                ended[i] = failed(job, error, of_run)
+            if share and len(books) == 1 and i in books:
+                check_fits(books[i].learner, len(jobs), share=share)
+        _train(list(books.values()), interruption)
+    return [ended[i] if i in ended else _end_of(books[i]) for i in range(len(jobs))]
+
+
+def _end_of(book: Logbook) -> Ended:
+    assert book.ended is not None
+    return book.ended
+
+
+def _begin(
+    job: Job,
+    images: Images,
+    device: torch.device,
+    *,
+    num_runs: int = 1,
+    beside: Task | None = None,
+) -> Task:
+    """Take hold of the folder, and let run.json say what is trained in it.
+
+    Args:
+        beside: the task of another run of the stack, to share its images.
+
+    Raises:
+        ConfigError: the run cannot be as asked, or the folder holds another one.
+    """
+    check_same(job.folder, job.config, {"fingerprint": job.located.fingerprint})
+    task = _task(job, images, device, beside)
+    job.folder.clear_error()
+    job.folder.clear_unfinished()
+    record(job, task, device, num_runs=num_runs)
+    return task
+
+
+def _task(job: Job, images: Images, device: torch.device, beside: Task | None) -> Task:
     data = job.config.data
-    images = load(job.located)
     parts = split(
         len(images.train_labels),
         valid=data.valid,
         limit=None if data.limit == "all" else data.limit,
         generator_seed=derive(job.config.seed, "split"),
     )
+    if data.label_noise:
+        labels = with_wrong_labels(
+            images.train_labels,
+            parts.train,
+            share=data.label_noise,
+            num_classes=NUM_CLASSES,
+            generator_seed=derive(job.config.seed, "label_noise"),
+        )
+        images = replace(images, train_labels=labels)
     return Task(
         images,
         name=job.located.name,
         fingerprint=job.located.fingerprint,
         sequence=data.sequence,
+        chunk=data.chunk,
+        permutation=data.permutation,
         normalize=data.normalize,
         split=parts,
         device=device,
+        beside=beside,
     )
 
 
-def record(job: Job, task: Task, device: torch.device) -> None:
-    """Write run.json: what this run is, and where its numbers come from."""
+def record(job: Job, task: Task, device: torch.device, *, num_runs: int) -> None:
+    """Write run.json: what this run is, and where its numbers come from.
+
+    Args:
+        num_runs: as many are trained as one program, this one included; they share its seconds.
+    """
     before = job.folder.record() if job.folder.record_path.exists() else {}
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     job.folder.update_record(
@@ -120,6 +186,7 @@ def record(job: Job, task: Task, device: torch.device) -> None:
         overrides=list(job.overrides),
         data={"requested": job.located.requested, **task.identity()},
         device=device_name(device),
+        stack=num_runs,
         created=before.get("created", now),
         started=now,
         starts=before.get("starts", 0) + 1,
@@ -127,114 +194,54 @@ def record(job: Job, task: Task, device: torch.device) -> None:
     )
 
 
-def _train(
-    job: Job,
-    task: Task,
-    device: torch.device,
-    listeners: list[Listener],
-    interruption: Interruption,
-) -> Ended:
-    config, folder = job.config, job.folder
+def _opened(job: Job, task: Task, listeners: list[Listener]) -> Logbook:
+    """A run with its model and all that it goes on from."""
+    config = job.config
     model = build_classifier(
         config.model,
         shape=Shape(task.time_steps, task.input_size),
         num_classes=task.num_classes,
         rnn_seed=derive(config.seed, "init/rnn"),
         head_seed=derive(config.seed, "init/head"),
-    ).to(device)
-    optimizer = build_optimizer(config.optimizer, model.parameters(), device)
-    torch.manual_seed(derive(config.seed, "dropout"))
-    loop = Loop(config, task, model, optimizer, folder=folder, listeners=listeners, device=device)
-    loop.restore()
-    num_params = sum(p.numel() for p in model.parameters())
-    event = Started(
-        name=job.name,
-        folder=folder.path,
-        num_params=num_params,
-        num_steps=loop.num_steps,
-        first_step=loop.state.step,
-        num_epochs=config.training.epochs,
-        device=device_name(device),
-    )
-    tell(listeners, lambda listener: listener.started(event))
-    state = loop.fit(interruption)
-    ended = _finish(job, task, model, loop) if state == "finished" else _diverged(folder, loop)
-    checkpoint.save_weights(folder.model_path, model)
-    interruption.is_over = True
-    folder.write_result(
-        state=ended.state,
-        reason=ended.reason,
-        metrics=ended.metrics,
-        best=ended.best,
-        num_params=num_params,
-        steps=loop.state.step,
-        seconds=round(ended.seconds, 4),
-        is_stopped_early=loop.state.is_stopped_early,
-    )
-    tell(listeners, lambda listener: listener.ended(ended))
-    return ended
+        tbptt=config.training.tbptt,
+    ).to(task.device)
+    generator = torch.Generator(task.device).manual_seed(derive(config.seed, "dropout"))
+    book = Logbook(job, Learner(config, task, model, generator), listeners)
+    book.restore(checkpoint.read(job.folder, task.device))
+    return book
 
 
-def _finish(job: Job, task: Task, model: Classifier, loop: Loop) -> Ended:
-    """Read the test set, once, with the weights that the config chooses."""
-    config, folder, state = job.config, job.folder, loop.state
-    metrics = _last_metrics(folder)
-    if config.training.evaluate == "best":
-        model.load_state_dict(torch.load(folder.best_path, weights_only=True))
-        rows = folder.metrics()
-        best_row = next(row for row in reversed(rows) if row["step"] == state.best_step)
-        metrics |= {k: v for k, v in best_row.items() if k.startswith("valid/")}
-    test = evaluate(
-        model,
-        task,
-        "test",
-        batch_size=config.training.eval_batch_size,
-        precision=config.device.precision,
-    )
-    if not math.isfinite(test.loss):
-        return _diverged(folder, loop)
-    metrics |= {"test/accuracy": test.accuracy, "test/loss": test.loss}
-    labels, predictions = task.labels("test").cpu().numpy(), test.predictions.cpu().numpy()
-    first = torch.arange(min(NUM_SAMPLES, task.num_test))
-    images = task.images("test", first).cpu().numpy()
-    folder.write_predictions(labels, predictions, images)
-    best: Row = {}
-    if task.num_valid:
-        best = {"valid/accuracy": state.best_accuracy, "step": state.best_step}
-    return Ended(
-        "finished",
-        0,
-        metrics=metrics,
-        best=best,
-        seconds=state.seconds,
-        samples=Samples(
-            images=images,
-            labels=labels[: len(first)],
-            predictions=predictions[: len(first)],
-        ),
-    )
+def _train(books: Sequence[Logbook], interruption: Interruption) -> None:
+    """Train runs to their ends; those that go on from one step go on together.
+
+    Raises:
+        TooManyRuns, Interrupted: see `train_stack`.
+    """
+    groups: dict[int, list[Logbook]] = {}
+    for book in books:
+        groups.setdefault(book.state.step, []).append(book)
+    for group in groups.values():
+        try:
+            Loop(_program(group), group).fit(interruption)
+        except Interrupted as stop:
+            for book in books:
+                if book.ended is None:
+                    book.interrupt(stop)
+            raise
+        except Exception as error:
+            if is_out_of_memory(error) and len(group) > 1:
+                raise TooManyRuns(len(group) // 2) from error
+            may_go_alone = group[0].job.config.sweep.unstackable == "pool"
+            if isinstance(error, NotStackable) and may_go_alone:
+                raise TooManyRuns(1, str(error)) from error
+            for book in group:
+                if book.ended is None:
+                    book.fail(error)
 
 
-def _diverged(folder: RunFolder, loop: Loop) -> Ended:
-    reason = f"the loss is not finite at step {loop.state.step}"
-    return Ended("diverged", 0, reason, _last_metrics(folder), seconds=loop.state.seconds)
+def _program(books: Sequence[Logbook]) -> Program:
+    if len(books) == 1:
+        return Single(books[0].learner, books[0].saved_optimizer)
+    from mnist_seq.training.stack import Stack  # torch.func: not on the way of a single run
 
-
-def _last_metrics(folder: RunFolder) -> dict[str, Any]:
-    rows = folder.metrics()
-    return {k: v for k, v in rows[-1].items() if "/" in k} if rows else {}
-
-
-def _failed(job: Job, error: Exception, listeners: list[Listener]) -> RunFailed:
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        reason += "; free some space, then the same command goes on from the last checkpoint"
-    try:
-        job.folder.write_error(traceback.format_exc())
-        where = f"traceback in {job.folder.error_path}"
-    except OSError as full:  # a full disk takes no error.txt either
-        traceback.print_exc(file=sys.stderr)
-        where = f"and error.txt could not be written: {full}"
-    ended = Ended("failed", 1, reason)
-    tell(listeners, lambda listener: listener.ended(ended))
-    return RunFailed(f"{reason} ({where})")
+    return Stack([b.learner for b in books], [b.saved_optimizer for b in books])

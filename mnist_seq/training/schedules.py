@@ -1,7 +1,13 @@
 """Learning-rate schedules as pure functions of the step, so that a resume needs no state."""
 
 import math
+from collections.abc import Sequence
 
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from mnist_seq.config import Config
 from mnist_seq.config.schema import Cosine, OneCycle, Schedule, Step
 
 
@@ -31,6 +37,26 @@ def lr_factor(schedule: Schedule, step: int, *, num_steps: int, steps_per_epoch:
             return float(schedule.gamma ** (after // (schedule.every * steps_per_epoch)))
         case _:
             return 1.0
+
+
+def epoch_rates(
+    configs: Sequence[Config], epoch: int, *, num_steps: int, steps_per_epoch: int
+) -> Float64[Tensor, "steps R"]:
+    """The learning rate of each step of an epoch, for each of R runs."""
+    first = epoch * steps_per_epoch
+    steps = range(first, first + steps_per_epoch)
+    columns: dict[Schedule, list[float]] = {}
+    for config in configs:
+        if config.schedule not in columns:
+            columns[config.schedule] = [
+                lr_factor(
+                    config.schedule, step, num_steps=num_steps, steps_per_epoch=steps_per_epoch
+                )
+                for step in steps
+            ]
+    factors = [columns[config.schedule] for config in configs]
+    lrs = torch.tensor([config.optimizer.lr for config in configs], dtype=torch.float64)
+    return torch.tensor(factors, dtype=torch.float64).T * lrs
 
 
 def _cosine(begin: float, end: float, progress: float) -> float:

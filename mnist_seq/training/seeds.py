@@ -1,6 +1,7 @@
 """Independent random streams of a run, derived by name from its one seed."""
 
 import hashlib
+from typing import Literal
 
 import torch
 
@@ -15,7 +16,11 @@ def derive(seed: int, stream: str) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def epoch_order(seed: int, epoch: int, num_train: int) -> torch.Tensor:
+def epoch_order(
+    seed: int, epoch: int, num_train: int, *, order: Literal["shuffled", "fixed"]
+) -> torch.Tensor:
     """The order of the training examples in one epoch: int64 positions, shape [num_train]."""
+    if order == "fixed":
+        return torch.arange(num_train)
     generator = torch.Generator().manual_seed(derive(seed, f"order/{epoch}"))
     return torch.randperm(num_train, generator=generator)

@@ -121,7 +121,7 @@ def test_chosen_pairs_run_together(composed: Any) -> None:
     [
         (["ablation=optimizers", "ablation.pairs=[[SGD,Adam]]"], "must name arms: Adam"),
         (["ablation=optimizers", "ablation.pairs=[[SGD,AdamW]]"], "both set optimizer"),
-        (["ablation=optimizers", "ablation.pairs=[[SGD]]"], "at least 2"),
+        (["ablation=optimizers", "ablation.pairs=[[SGD]]"], "a list of 2 entries or more"),
         (["ablation=optimizers", "ablation.design=random"], "one_at_a_time"),
         (["ablation=optimizers", "+ablation.arms.baseline=['seed=1']"], "is taken"),
     ],

@@ -20,6 +20,7 @@ from hydra.experimental.callback import Callback
 from mnist_seq.runs.events import WATCHERS, Listener, Row
 
 FILE = Path("trouble.json")  # {"<run>": "<kind>"}
+LITTLE_BYTES = 300 << 20
 CALLBACK = "+hydra.callbacks.trouble._target_=tests.sweep.trouble.Trouble"
 
 
@@ -29,8 +30,18 @@ class Trouble(Callback):
     def on_job_start(self, config: Any, **_: Any) -> None:
         if FILE.exists():
             kind = json.loads(FILE.read_text()).get(config.hydra.sweep.subdir)
-            if kind:
+            if kind == "little memory":
+                limit_memory(LITTLE_BYTES)
+            elif kind:
                 WATCHERS.append(Saboteur(kind))
+
+
+def limit_memory(num_bytes: int) -> None:
+    """Let this process take so much more than it has now, once."""
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + num_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 class Saboteur(Listener):

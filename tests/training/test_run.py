@@ -73,6 +73,8 @@ RESUMES = [
     ("optimizer=rmsprop", "optimizer.momentum=0.9"),
     ("optimizer=sgd", "training.evaluate=best", "training.eval_every=5"),
     ("optimizer=adagrad", "training.clip_norm=0.5"),
+    ("data.shift=2", "data.noise=0.1", "data.drop_steps=0.1", "data.label_noise=0.2"),
+    ("training.order=fixed", "data.sequence=permuted", "data.chunk=28"),
 ]
 
 
@@ -220,8 +222,8 @@ def test_a_loss_that_is_lost_in_the_last_step_is_diverged_too(
 ) -> None:
     """Nothing after it looks at the loss, and test/accuracy of lost weights is no result."""
     for valid in ("data.valid=0", "data.valid=400"):
-        ended, folder = run_in(tmp_path / valid, "data.limit=100", "optimizer=sgd",
-                               "optimizer.lr=1e38", valid)  # fmt: skip
+        ended, folder = run_in(tmp_path / valid, "data.limit=100", "optimizer=sgd", valid,
+                               "optimizer.lr=1e30", "optimizer.weight_decay=1e10")  # fmt: skip
         assert ended.state == folder.state() == "diverged"
         assert "test/accuracy" not in folder.result()["metrics"]
         assert not folder.best_path.exists()

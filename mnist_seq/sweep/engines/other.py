@@ -8,7 +8,7 @@ import logging
 
 from hydra.plugins.launcher import Launcher
 
-from mnist_seq.sweep.expand import quoted
+from mnist_seq.runs.words import quoted
 from mnist_seq.sweep.failures import reason
 from mnist_seq.sweep.plan import Plan
 

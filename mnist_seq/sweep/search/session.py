@@ -123,7 +123,7 @@ class _Search:
             f"{num_done} trials done, {len(left)} to go on with, {num_again} failed before and run "
             f"again, {budget - num_again} new",
         )
-        OmegaConf.save(session.master, session.folder.path / "multirun.yaml")
+        OmegaConf.save(session.master, session.folder.config_path)
         trials = Trials(
             study,
             self.settings,

@@ -1,0 +1,18 @@
+"""A run that is ready to train."""
+
+from dataclasses import dataclass
+
+from mnist_seq.config import Config
+from mnist_seq.data.locate import Located
+from mnist_seq.runs.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked, on which data, where to."""
+
+    config: Config
+    located: Located
+    folder: RunFolder
+    name: str
+    overrides: tuple[str, ...] = ()

@@ -1,0 +1,272 @@
+"""What one run keeps and tells while it trains, alone or in a stack."""
+
+import errno
+import math
+import sys
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from mnist_seq.config import Config
+from mnist_seq.data.task import Task
+from mnist_seq.models import Classifier
+from mnist_seq.runs.errors import Interrupted
+from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started, tell
+from mnist_seq.training import checkpoint
+from mnist_seq.training.device import device_name
+from mnist_seq.training.diagnostics import diagnose
+from mnist_seq.training.evaluation import Evaluation
+from mnist_seq.training.job import Job
+
+NUM_SAMPLES = 10  # predictions shown at the end, as many as the tutorial shows
+DIAGNOSED = 64  # training examples that the diagnostics look at, the same each time
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What of one run is computed with.
+
+    Attributes:
+        generator: draws its dropout.
+    """
+
+    config: Config
+    task: Task
+    model: Classifier
+    generator: torch.Generator
+
+
+@dataclass
+class LoopState:
+    """What the loop itself remembers of a run between two steps."""
+
+    step: int = 0
+    seconds: float = 0.0
+    loss_count: int = 0  # examples since the last evaluation
+    best_accuracy: float = -1.0
+    best_step: int = 0
+    evaluations: int = 0
+    evaluations_since_best: int = 0
+    is_stopped_early: bool = False
+
+
+class Logbook:
+    """One run's state, folder and listeners.
+
+    Attributes:
+        loss_sum: over the examples since the last evaluation.
+        saved_optimizer: the state that its optimizer is to go on from, or None.
+        ended: how it has ended, or None while it trains.
+        error: why it failed, if it did.
+    """
+
+    def __init__(self, job: Job, learner: Learner, listeners: list[Listener]) -> None:
+        self.job, self.folder, self.learner, self.listeners = job, job.folder, learner, listeners
+        self.state, self.loss_sum = LoopState(), 0.0
+        self.saved_optimizer: dict[str, Any] | None = None
+        self.ended: Ended | None = None
+        self.error: Exception | None = None
+        self._begun, self._num_steps = time.perf_counter(), 0
+
+    def restore(self, saved: checkpoint.Saved | None) -> None:
+        """Go back to a checkpoint, if there is one; evaluations after it are forgotten.
+
+        Raises:
+            ValueError: it is damaged, or evaluations before it are missing.
+        """
+        if saved is not None:
+            with checkpoint.refused(self.folder):
+                self.loss_sum = float(saved["loop"].pop("loss_sum"))
+                self.state = LoopState(**saved["loop"])
+            if self.state.best_step:
+                self.load_best()  # to know now, and not when all is trained, that it can be read
+            with checkpoint.refused(self.folder):
+                self.learner.model.load_state_dict(saved["model"])
+                checkpoint.restore_random(saved, self.learner.generator)
+            self.saved_optimizer = saved["optimizer"]
+            self._check_metrics()
+        self.folder.rewind_metrics(self.state.step)
+
+    def _check_metrics(self) -> None:
+        """Refuse to go on where evaluations before the checkpoint have been lost."""
+        last, wanted = self.state.step, self.state.evaluations
+        found = sum(row.get("step", last + 1) <= last for row in self.folder.metrics())
+        if found != wanted:
+            raise ValueError(
+                f"{self.folder.metrics_path} must hold the {wanted} evaluations before the "
+                f"checkpoint at step {last}: found {found}; put the file back from a copy, or "
+                f"remove {self.folder.checkpoint_path.name} too to train from the start"
+            )
+
+    def begin(self, *, num_steps: int) -> None:
+        """Tell that the first step is about to come."""
+        self._num_steps = num_steps
+        model, config = self.learner.model, self.job.config
+        event = Started(
+            name=self.job.name,
+            folder=self.folder.path,
+            num_params=self.num_params,
+            num_steps=num_steps,
+            first_step=self.state.step,
+            num_epochs=config.training.epochs,
+            device=device_name(next(model.parameters()).device),
+        )
+        tell(self.listeners, lambda listener: listener.started(event))
+        self._begun = time.perf_counter() - self.state.seconds
+
+    @property
+    def num_params(self) -> int:
+        """Parameters of its model."""
+        return sum(p.numel() for p in self.learner.model.parameters())
+
+    def reached(self, step: int, loss_count: int, loss_sum: float) -> None:
+        """Take over where the loop stands."""
+        self.state.step, self.state.loss_count, self.loss_sum = step, loss_count, loss_sum
+        self.state.seconds = time.perf_counter() - self._begun
+
+    def progressed(self, epoch: float) -> None:
+        """Tell where it stands."""
+        state = self.state
+        event = Progress(step=state.step, epoch=epoch, loss=self.loss_sum / state.loss_count)
+        tell(self.listeners, lambda listener: listener.progressed(event))
+
+    def evaluated(
+        self, *, epoch: float, lr: float, valid: Evaluation | None, monitor: Evaluation | None
+    ) -> bool:
+        """Add a line to the metrics. False if the loss on valid is not finite."""
+        state = self.state
+        row: Row = {
+            "step": state.step,
+            "epoch": round(epoch, 6),
+            "train/loss": self.loss_sum / state.loss_count,
+            "optimizer/lr": lr,
+        }
+        if valid is not None:
+            row |= {"valid/loss": valid.loss, "valid/accuracy": valid.accuracy}
+        if monitor is not None:
+            row["monitor/accuracy"] = monitor.accuracy
+        if self.job.config.training.diagnostics == "gradients":
+            task, model = self.learner.task, self.learner.model
+            first = torch.arange(min(DIAGNOSED, task.num_train), device=task.device)
+            row |= diagnose(model, *task.train_batch(first))
+        self.loss_sum, state.loss_count = 0.0, 0
+        state.evaluations += 1
+        state.seconds = time.perf_counter() - self._begun
+        row["seconds"] = round(state.seconds, 4)
+        is_finite = math.isfinite(row.get("valid/loss", 0.0))
+        if is_finite:
+            self._judge(row)
+        self.folder.append_metrics(row)
+        tell(self.listeners, lambda listener: listener.evaluated(row))
+        return is_finite
+
+    def _judge(self, row: Row) -> None:
+        """Keep the best weights, and stop early where that is asked."""
+        state, early_stop = self.state, self.job.config.training.early_stop
+        if "valid/accuracy" not in row:
+            return
+        if row["valid/accuracy"] > state.best_accuracy:
+            state.best_accuracy, state.best_step = row["valid/accuracy"], state.step
+            state.evaluations_since_best = 0
+            checkpoint.save_weights(self.folder.best_path, self.learner.model)
+        else:
+            state.evaluations_since_best += 1
+        if early_stop != "never":
+            is_patience_out = state.evaluations_since_best >= early_stop
+            state.is_stopped_early = is_patience_out and state.step < self._num_steps
+
+    def save(self, optimizer: dict[str, Any]) -> None:
+        """Write the checkpoint.
+
+        Args:
+            optimizer: its state dict.
+        """
+        self.state.seconds = time.perf_counter() - self._begun
+        checkpoint.save(
+            self.folder,
+            model=self.learner.model,
+            optimizer=optimizer,
+            generator=self.learner.generator,
+            loop={**asdict(self.state), "loss_sum": self.loss_sum},
+        )
+
+    def load_best(self) -> None:
+        """Take the weights that the config has the test read with."""
+        if self.job.config.training.evaluate == "best":
+            checkpoint.load_weights(self.folder.best_path, self.learner.model)
+
+    def finish(self, test: Evaluation) -> None:
+        """End with what the test set says, which is read once."""
+        if not math.isfinite(test.loss):
+            self.diverge()
+            return
+        state, folder, task = self.state, self.folder, self.learner.task
+        metrics = _last_metrics(folder.metrics())
+        if self.job.config.training.evaluate == "best":
+            rows = folder.metrics()
+            best_row = next(row for row in reversed(rows) if row["step"] == state.best_step)
+            metrics |= {k: v for k, v in best_row.items() if k.startswith("valid/")}
+        metrics |= {"test/accuracy": test.accuracy, "test/loss": test.loss}
+        labels, predictions = task.labels("test").cpu().numpy(), test.predictions.cpu().numpy()
+        first = torch.arange(min(NUM_SAMPLES, task.num_test))
+        images = task.images("test", first).cpu().numpy()
+        folder.write_predictions(labels, predictions, images)
+        best: Row = {}
+        if task.num_valid:
+            best = {"valid/accuracy": state.best_accuracy, "step": state.best_step}
+        samples = Samples(images, labels[: len(first)], predictions[: len(first)])
+        self._end(Ended("finished", 0, "", metrics, best, state.seconds, samples))
+
+    def diverge(self) -> None:
+        """End because the loss is lost: an outcome, not a failure."""
+        reason = f"the loss is not finite at step {self.state.step}"
+        metrics = _last_metrics(self.folder.metrics())
+        self._end(Ended("diverged", 0, reason, metrics, seconds=self.state.seconds))
+
+    def _end(self, ended: Ended) -> None:
+        checkpoint.save_weights(self.folder.model_path, self.learner.model)
+        self.folder.write_result(
+            state=ended.state,
+            reason=ended.reason,
+            metrics=ended.metrics,
+            best=ended.best,
+            num_params=self.num_params,
+            steps=self.state.step,
+            seconds=round(ended.seconds, 4),
+            is_stopped_early=self.state.is_stopped_early,
+        )
+        self.ended = ended
+        tell(self.listeners, lambda listener: listener.ended(ended))
+
+    def interrupt(self, stop: Interrupted) -> None:
+        """End for now; the folder can be resumed."""
+        self.ended = ended = Ended("interrupted", stop.exit_code, str(stop))
+        tell(self.listeners, lambda listener: listener.ended(ended))
+
+    def fail(self, error: Exception) -> None:
+        """End by an error, which the folder's error.txt keeps."""
+        self.error = error
+        self.ended = failed(self.job, error, self.listeners)
+
+
+def failed(job: Job, error: Exception, listeners: list[Listener]) -> Ended:
+    """Keep and tell that a run has failed."""
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        reason += "; free some space, then the same command goes on from the last checkpoint"
+    try:
+        job.folder.write_error("".join(traceback.format_exception(error)))
+        where = f"traceback in {job.folder.error_path}"
+    except OSError as full:  # a full disk takes no error.txt either
+        traceback.print_exception(error, file=sys.stderr)
+        where = f"and error.txt could not be written: {full}"
+    ended = Ended("failed", 1, f"{reason} ({where})")
+    tell(listeners, lambda listener: listener.ended(Ended("failed", 1, reason)))
+    return ended
+
+
+def _last_metrics(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {k: v for k, v in rows[-1].items() if "/" in k} if rows else {}

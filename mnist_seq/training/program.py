@@ -1,0 +1,131 @@
+"""What a training loop steps: R runs, each with its own weights."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor, nn
+
+from mnist_seq.data.task import Part
+from mnist_seq.training.batch import training_batch
+from mnist_seq.training.device import autocast
+from mnist_seq.training.evaluation import Evaluation, evaluate
+from mnist_seq.training.logbook import Learner
+from mnist_seq.training.optimizers import build_optimizer
+from mnist_seq.training.step import train_step
+
+
+class Program(ABC):
+    """R runs that are stepped together, one run or a stack.
+
+    Attributes:
+        loss_sums: over the examples since somebody has put zero here, shape [R].
+    """
+
+    loss_sums: Float[Tensor, " R"]
+
+    @abstractmethod
+    def begin_epoch(
+        self, first: int, orders: Int64[Tensor, "R N"], rates: Float64[Tensor, "steps R"]
+    ) -> None:
+        """Take the orders of the examples and the learning rates of an epoch, from the CPU.
+
+        Args:
+            first: updates before the epoch.
+        """
+
+    @abstractmethod
+    def step(self, position: int) -> int:
+        """Update all weights once, by a batch of the epoch; nothing in here waits for the device.
+
+        Returns:
+            The number of examples in each run's batch.
+        """
+
+    @abstractmethod
+    def evaluate(self, part: Part, limit: int | None = None) -> list[Evaluation]:
+        """Loss and accuracy of each run on its part of the data."""
+
+    @abstractmethod
+    def optimizer_state(self, run: int) -> dict[str, Any]:
+        """State dict of one run's optimizer, as that of the run alone."""
+
+
+class Single(Program):
+    """One run, with its model as it stands.
+
+    Args:
+        saved: the optimizer's state to go on from, or None.
+    """
+
+    def __init__(self, learner: Learner, saved: dict[str, Any] | None) -> None:
+        self.learner, config = learner, learner.config
+        self.device = learner.task.device
+        self.optimizer = build_optimizer(config.optimizer, learner.model.parameters(), self.device)
+        if saved is not None:
+            self.optimizer.load_state_dict(saved)
+        # Only read in between: were it emptied into another sum at each look, the clock and signals
+        # would decide how its terms round
+        self.loss_sums = torch.zeros(1, dtype=sum_dtype(self.device), device=self.device)
+        self._first, self._order, self._rates = 0, torch.empty(0), list[float]()
+
+    def begin_epoch(self, first: int, orders: Tensor, rates: Tensor) -> None:
+        """See `Program`."""
+        self._first = first
+        self._order, self._rates = orders[0].to(self.device), rates[:, 0].tolist()
+
+    def step(self, position: int) -> int:
+        """See `Program`."""
+        model, training = self.learner.model, self.learner.config.training
+        size = training.batch_size
+        batch = self._order[position * size : (position + 1) * size]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rates[position]
+        x, y = training_batch(
+            self.learner.config, self.learner.task, batch, step=self._first + position
+        )
+        noises = model.noises(x.shape[0], x.shape[1], self.learner.generator)
+        loss = train_step(
+            model,
+            self.optimizer,
+            x,
+            y,
+            clip_norm=training.clip_norm,
+            precision=self.learner.config.device.precision,
+            noises=noises,
+        )
+        self.loss_sums += loss * len(batch)
+        return len(batch)
+
+    def evaluate(self, part: Part, limit: int | None = None) -> list[Evaluation]:
+        """See `Program`."""
+        config, model = self.learner.config, self.learner.model
+        batches = self.learner.task.batches(part, config.training.eval_batch_size, limit=limit)
+        with evaluating(model, self.device, config.device.precision):
+            return evaluate(
+                lambda x: model(x[0]).unsqueeze(0),
+                ((x.unsqueeze(0), y.unsqueeze(0)) for x, y in batches),
+            )
+
+    def optimizer_state(self, run: int) -> dict[str, Any]:
+        """See `Program`."""
+        return self.optimizer.state_dict()
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module, device: torch.device, precision: str) -> Iterator[None]:
+    """A model in evaluation mode while the block runs, in training mode afterwards."""
+    model.eval()
+    try:
+        with torch.inference_mode(), autocast(device, precision):
+            yield
+    finally:
+        model.train()
+
+
+def sum_dtype(device: torch.device) -> torch.dtype:
+    """In which losses are summed up."""
+    return torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64

@@ -1,0 +1,30 @@
+"""How many runs fit: measured on a step that really runs."""
+
+import pytest
+import torch
+
+from mnist_seq.training.sizing import MEASURED, TooManyRuns, check_fits, is_out_of_memory
+from tests.training.learners import make_learner
+
+
+def test_as_many_runs_as_memory_takes() -> None:
+    """A sweep of a thousand runs must not be begun as one stack where fifty fit."""
+    learner = make_learner("seed=0", "model.hidden=64")
+    before = learner.generator.get_state(), learner.model.state_dict()["head.weight"].clone()
+    check_fits(learner, MEASURED + 1, share=1.0)
+    with pytest.raises(TooManyRuns) as caught:
+        check_fits(learner, 10**9, share=1.0)
+    assert MEASURED < caught.value.most < 10**9
+    with pytest.raises(TooManyRuns) as half:
+        check_fits(learner, 10**9, share=1e-9)
+    assert half.value.most == 1
+    assert torch.equal(learner.generator.get_state(), before[0])
+    assert torch.equal(learner.model.state_dict()["head.weight"], before[1])
+
+
+def test_an_allocation_that_fails_is_known_by_what_torch_says() -> None:
+    """On a CPU it is a plain RuntimeError."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))

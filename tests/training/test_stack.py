@@ -1,0 +1,188 @@
+"""A run of a stack has the numbers of the same run alone."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mnist_seq.config.paths import options
+from mnist_seq.config.reference import default_model
+from mnist_seq.config.schema import LSTM
+from mnist_seq.training.logbook import Learner
+from mnist_seq.training.program import Program, Single
+from mnist_seq.training.sizing import NotStackable
+from mnist_seq.training.stack import Stack
+from tests.training.learners import advance, make_learner
+
+STEPS, TOLERANCE = 50, 1e-9
+
+
+@pytest.fixture(autouse=True)
+def float64() -> Iterator[None]:
+    """In float32, rounding alone would move the runs apart."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def differing(num: int = 4) -> list[tuple[str, ...]]:
+    """What the runs of one stack may differ in."""
+    return [
+        ("seed=0", "optimizer.lr=0.01", "schedule=constant", "schedule.warmup=3"),
+        ("seed=1", "optimizer.lr=0.03", "schedule=cosine"),
+        ("seed=2", "optimizer.lr=0.002", "schedule=onecycle"),
+        ("seed=3", "optimizer.lr=0.02", "schedule=step", "schedule.every=4"),
+    ][:num]
+
+
+def stacked(learners: Sequence[Learner]) -> Stack:
+    return Stack(learners, [None] * len(learners))
+
+
+def check_equal(words: Sequence[str], each: Sequence[Sequence[str]]) -> list[Learner]:
+    """Train runs alone and as a stack, and compare all that training leaves behind."""
+    alone = [make_learner(*words, *own) for own in each]
+    together = [make_learner(*words, *own) for own in each]
+    configs = [learner.config for learner in alone]
+    singles = [Single(learner, None) for learner in alone]
+    for single, config in zip(singles, configs, strict=True):
+        advance(single, [config], range(STEPS))
+    stack = stacked(together)
+    advance(stack, configs, range(STEPS))
+    evaluations = stack.evaluate("valid")
+    for i, single in enumerate(singles):
+        close(together[i].model.state_dict(), alone[i].model.state_dict())
+        close(stack.loss_sums[i], single.loss_sums[0])
+        assert evaluations[i].loss == pytest.approx(single.evaluate("valid")[0].loss, abs=TOLERANCE)
+        mine, theirs = stack.optimizer_state(i), single.optimizer_state(0)
+        assert mine["param_groups"] == theirs["param_groups"]
+        close(mine["state"], theirs["state"])
+    return alone
+
+
+def close(a: object, b: object) -> None:
+    if isinstance(a, dict):
+        assert isinstance(b, dict)
+        assert a.keys() == b.keys()
+        for key in a:
+            close(a[key], b[key])
+    else:
+        torch.testing.assert_close(a, b, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("cell", options("model"))
+def test_every_cell_has_the_numbers_that_it_has_alone(cell: str) -> None:
+    learners = check_equal((f"model={cell}", "training.clip_norm=0.3"), differing())
+    weights = [learner.model.head.weight for learner in learners]
+    assert not torch.equal(weights[0], weights[1])
+
+
+LSTM_OPTIONS = (
+    "model.cifg=true",
+    "model.peepholes=true",
+    "model.layer_norm=true",
+    "model.full_gate_recurrence=true",
+    "model.output_gate=false",
+    "model.bidirectional=true",
+    "model.readout=mean",
+)
+
+
+@pytest.mark.parametrize("word", LSTM_OPTIONS)
+def test_options_of_the_lstm_do_too(word: str) -> None:
+    check_equal((word,), differing(2))
+
+
+def test_every_regulariser_of_the_lstm_falls_as_it_falls_alone() -> None:
+    """Each run draws from its own stream, in the order of a run alone."""
+    rates = [f"model.{key}=0.2" for key in LSTM.noises()]
+    assert isinstance(default_model("lstm"), LSTM)
+    for words in (rates, ["model.layers=2"], ["model=gru", "model.layers=2"]):
+        own = [(*of_run, f"model.dropout=0.{i + 1}") for i, of_run in enumerate(differing(3))]
+        check_equal(words, own)
+
+
+def test_augmented_batches_are_those_of_the_run_alone() -> None:
+    words = ("data.shift=1", "data.noise=0.3", "data.drop_steps=0.2")
+    check_equal(words, differing(2))
+
+
+OPTIMIZERS = {
+    "adam": ("optimizer.amsgrad=true",),
+    "adamw": ("optimizer.amsgrad=true",),
+    "nadam": ("optimizer.momentum_decay=0.01",),
+    # centered divides by the root of a difference, in which a small eps lets rounding grow
+    "rmsprop": ("optimizer.momentum=0.9", "optimizer.centered=true", "optimizer.eps=1.0e-2"),
+    "sgd": ("optimizer.momentum=0.8", "optimizer.dampening=0.2"),
+    "adagrad": ("optimizer.lr_decay=0.1", "optimizer.initial_accumulator_value=0.1"),
+}
+
+
+@pytest.mark.parametrize("name", options("optimizer"))
+def test_every_optimizer_has_rates_and_decays_of_its_runs(name: str) -> None:
+    """Their updates are linear in the learning rate; weight decay is in the gradient, or apart."""
+    own = [
+        (*of_run, f"optimizer.weight_decay={decay}")
+        for of_run, decay in zip(differing(3), (0.0, 0.1, 0.02), strict=True)
+    ]
+    words = (f"optimizer={name}", "training.clip_norm=0.5", "model=rnn")
+    check_equal(words, own)
+    check_equal((*words, *OPTIMIZERS[name]), own)
+
+
+def test_nesterovs_momentum_is_linear_too() -> None:
+    check_equal(("optimizer=sgd", "optimizer.nesterov=true", "model=rnn"), differing(2))
+
+
+def test_a_run_that_diverges_leaves_the_others_as_they_were() -> None:
+    """Not a number in one run's weights is not a number in no other's."""
+    own = [("seed=0",), ("seed=1", "optimizer.weight_decay=1.0e+30"), ("seed=2",)]
+    words = ("model=rnn", "optimizer=sgd", "training.clip_norm=1.0")
+    learners = [make_learner(*words, *of_run) for of_run in own]
+    stack = stacked(learners)
+    advance(stack, [learner.config for learner in learners], range(STEPS))
+    assert stack.loss_sums.isfinite().tolist() == [True, False, True]
+    alone = make_learner(*words, *own[2])
+    advance(Single(alone, None), [alone.config], range(STEPS))
+    close(learners[2].model.state_dict(), alone.model.state_dict())
+
+
+@pytest.mark.parametrize("name", options("optimizer"))
+def test_a_run_changes_between_a_stack_and_a_process_of_its_own(name: str) -> None:
+    """A checkpoint says nothing of how it came to be, so that any launcher goes on from it."""
+    words = (f"optimizer={name}", "model=rnn", "model.dropout=0.2")
+    own = differing(3)
+    whole = [make_learner(*words, *of_run) for of_run in own]
+    configs = [learner.config for learner in whole]
+    for learner in whole:
+        advance(Single(learner, None), [learner.config], range(STEPS))
+    moved = [make_learner(*words, *of_run) for of_run in own]
+    programs: list[Program] = [Single(learner, None) for learner in moved]
+    for program, config in zip(programs, configs, strict=True):
+        advance(program, [config], range(7))
+    stack = Stack(moved, [program.optimizer_state(0) for program in programs])
+    advance(stack, configs, range(7, 20))
+    halves = [Stack(moved[:2], [stack.optimizer_state(i) for i in range(2)])]
+    advance(halves[0], configs[:2], range(20, STEPS))
+    last = Single(moved[2], stack.optimizer_state(2))
+    advance(last, configs[2:], range(20, STEPS))
+    for learner, expected in zip(moved, whole, strict=True):
+        close(learner.model.state_dict(), expected.model.state_dict())
+
+
+class Branching(nn.Linear):
+    """A head that looks at a value."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input if input.sum() > 0 else -input)
+
+
+def test_a_model_that_branches_on_a_value_is_refused_by_name() -> None:
+    """The reader is told which key to change, not what vmap thinks of `.item()` alone."""
+    learners = [make_learner(f"seed={seed}") for seed in range(2)]
+    for learner in learners:
+        learner.model.head = Branching(learner.model.head.in_features, 10)
+    with pytest.raises(NotStackable, match=r"model=lstm cannot be part of a stack: .*pool"):
+        advance(stacked(learners), [learner.config for learner in learners], range(1))
