@@ -159,6 +159,10 @@ def test_early_stop_ends_after_its_patience(tmp_path: Path, run_in: RunIn) -> No
     result = folder.result()
     assert result["is_stopped_early"]
     assert result["steps"] == 2
+    folder.result_path.unlink()  # killed just before it was written
+    _, folder = run_in(tmp_path, "training.epochs=50", "training.early_stop=1",
+                       "training.eval_every=1", "optimizer=sgd", "optimizer.lr=1e-9")  # fmt: skip
+    assert folder.result()["steps"] == 2
 
 
 def test_the_best_weights_are_those_of_the_best_evaluation(tmp_path: Path, run_in: RunIn) -> None:
