@@ -13,6 +13,7 @@ from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 
 _NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate memory")
+_UNDECODED = re.compile("[\ud800-\udfff]")
 IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
 
 
@@ -31,9 +32,17 @@ def run(
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from mnist_seq.runs.console import silence
+    from mnist_seq.runs.console import accept_all_characters, silence
     from mnist_seq.runs.errors import RunFailed
 
+    accept_all_characters()
+    encoding = sys.getfilesystemencoding()
+    for word in sys.argv[1:]:
+        if encoding != "utf-8" and _UNDECODED.search(word):
+            refuse(
+                f"a command is text in the locale's encoding, {encoding}: {word!a}; set "
+                "LC_ALL=C.UTF-8 for other characters"
+            )
     if IS_DEBUG:
         job()
         return

@@ -116,7 +116,7 @@ def build(
         origins=origins(kept),
         warnings=(
             *wording.not_learning(variants),
-            *unequal_budgets(by_hand, tuned),
+            *unequal_budgets(by_hand, tuned, samplers),
             *([] if tuned else unequal_searches(subjects)),
             *tuning.warnings,
             *warnings_of(kept, groups, options.metric),

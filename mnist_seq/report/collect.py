@@ -98,8 +98,10 @@ def collect(sources: Sequence[Path]) -> Collected:
     """Read all runs at or below some folders, each folder once.
 
     Raises:
-        CannotCompare: a folder is missing, or none holds a run.
+        CannotCompare: no folder is given, one is missing, or none holds a run.
     """
+    if not sources:
+        raise CannotCompare("a comparison needs the folder of a sweep or run, and none is given")
     runs: list[Run] = []
     skipped: list[Skipped] = []
     seen: set[Path] = set()

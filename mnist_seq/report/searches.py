@@ -54,6 +54,12 @@ def samplers_of(runs: Sequence[Run]) -> dict[Path, str]:
     return {run.folder: found[run.folder.parent] for run in runs}
 
 
+def was_tried(run: Run, sampler: str) -> bool:
+    """Whether a run's values count as tried: it ended, or its search stopped it for what it had."""
+    is_stopped = sampler != GRID and run.state == "interrupted" and bool(run.history)
+    return run.state in ("finished", "diverged") or is_stopped
+
+
 def subjects_of(
     runs: Sequence[Run],
     select: str,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mnist_seq.report.collect import Run
 from mnist_seq.report.errors import CannotCompare
 from mnist_seq.report.grouping import command, identity_of, sortable
 from mnist_seq.report.metric import Metric, metric
+from mnist_seq.report.searches import was_tried
 from mnist_seq.report.value import Choice, Missing
 from mnist_seq.runs.variants import ARM, Flat, naming_keys, title, varying
 
@@ -89,14 +91,16 @@ def choose(runs: Sequence[Run], select: str, over: Sequence[str], *, chance: flo
     )
 
 
-def unequal_budgets(runs: Sequence[Run], over: frozenset[str]) -> tuple[str, ...]:
+def unequal_budgets(
+    runs: Sequence[Run], over: frozenset[str], samplers: Mapping[Path, str]
+) -> tuple[str, ...]:
     """Tuned keys of which unequal numbers of values were tried, with the variants and counts.
 
     Tuned are the keys of `over`, and of the optimizer, its schedule and the training those that
-    differ; a value counts where a run of it ended.
+    differ; a value counts where a run of it ended, or was stopped by its search.
     """
-    ended = [run for run in runs if run.state in ("finished", "diverged")]
-    variants = list({identity_of(run.variant): run.variant for run in ended}.values())
+    tried_runs = [run for run in runs if was_tried(run, samplers[run.folder])]
+    variants = list({identity_of(run.variant): run.variant for run in tried_runs}.values())
     if not variants:
         return ()
     tuned = {key for key in naming_keys(variants) if _is_tuned(key)} | over
@@ -251,8 +255,8 @@ def _note(runs: Sequence[Run], kept: Sequence[Run], selector: Metric, keys: Sequ
     of_them = f" ({', '.join(lost)})" if lost else ""
     return (
         f"{', '.join(keys)} chosen for each variant by its best mean {selector.label} over seeds, "
-        f"validation only; test is reported for the chosen values alone, {left.total()} runs at "
-        f"other values served the choice{of_them}"
+        f"validation only; test is reported for the chosen values alone, {left.total()} "
+        f"{'run' if left.total() == 1 else 'runs'} at other values served the choice{of_them}"
     )
 
 

@@ -1,5 +1,6 @@
 """The screen, which must never end a run: a closed pipe or a full disk only silences it."""
 
+import io
 import logging
 import os
 import sys
@@ -28,6 +29,13 @@ class QuietConsole(Console):
     def _fall_silent(self) -> None:
         self.quiet = True
         silence()
+
+
+def accept_all_characters() -> None:
+    """Show what the locale's encoding lacks by its escape: a name must not end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def silence() -> None:

@@ -15,6 +15,7 @@ from mnist_seq.runs.points import passed
 _CHECKSUM = "crc32"  # of the other keys: a bit that a disk loses must not change a number
 _UNFINISHED = ".tmp"
 
+
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the place of `path` when the block ends without an error.
@@ -132,6 +133,9 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
         if written != len(line):  # a full disk may take part of a line without an error
             raise OSError(28, "No space left on device", str(path))
         passed(f"{path.name}: a line")
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         os.close(fd)
 

@@ -42,11 +42,14 @@ def held(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
         ) from None
     try:
         me = {"pid": os.getpid(), "host": socket.gethostname()}
-        # Plainly: it only words an error, and a whole file costs a wait for the disk
-        (folder / _HOLDER).write_text(json.dumps(me))
+        # It only words an error: written plainly, as a whole file costs a wait for the disk, and
+        # done without where something is in its way
+        with contextlib.suppress(OSError):
+            (folder / _HOLDER).write_text(json.dumps(me))
         yield
     finally:
-        (folder / _HOLDER).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (folder / _HOLDER).unlink(missing_ok=True)
         lock.release()
 
 

@@ -30,7 +30,9 @@ def check_same(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> No
         ) from None
     for key in ("config", "data"):
         if not isinstance(record.get(key), Mapping):
-            raise ValueError(f"{folder.record_path} must say of which {key} the run is: it does not")
+            raise ValueError(
+                f"{folder.record_path} must say of which {key} the run is: it does not"
+            )
     names = []
     if record.get("config_hash") != identity(config):
         names = differing_keys(record["config"], plain(config))

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
@@ -53,14 +55,24 @@ class SweepFolder:
         return files.read_lines(self.ledger_path)
 
     def sampler(self) -> str:
-        """What drew the values of a search, such as "random"; "" where the sweep was none."""
+        """What drew the values of a search, such as "random"; "" where the sweep was none.
+
+        Raises:
+            ValueError: multirun.yaml is damaged.
+        """
         try:
             text = self.config_path.read_text(encoding="utf-8")
-        except OSError:
+            if "sampler:" not in text:  # most sweeps are grids, and to parse takes its time
+                return ""
+            config = OmegaConf.create(text)
+            return str(OmegaConf.select(config, "hydra.sweeper.sampler", default=""))
+        except FileNotFoundError:
             return ""
-        if "sampler:" not in text:  # most sweeps are grids, and to parse takes its time
-            return ""
-        return str(OmegaConf.select(OmegaConf.create(text), "hydra.sweeper.sampler", default=""))
+        except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+            raise ValueError(
+                f"{self.config_path} must hold the config of the sweep's last command: "
+                f"{' '.join(str(error).split())}; the same sweep command writes it anew"
+            ) from error
 
     def set_aside(self, run: RunFolder) -> Path:
         """Move a run out of the way, so that another takes its name; nothing is deleted."""

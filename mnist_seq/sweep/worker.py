@@ -228,11 +228,14 @@ def train(task: Task, cfg_pickled: bytes) -> None:
 
 def _log_to(folder: Path) -> None:
     """Send all output, of C code too, to the job's log; a crash adds the Python stack."""
+    from mnist_seq.runs.console import accept_all_characters  # rich: not in the parent's start
+
     folder.mkdir(parents=True, exist_ok=True)
     fd = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(fd, 1)
     os.dup2(fd, 2)
     os.close(fd)
+    accept_all_characters()
     faulthandler.enable(2)
 
 

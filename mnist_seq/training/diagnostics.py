@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import GRU, LSTM
@@ -40,16 +40,19 @@ class _Elman(Cell):
         return (torch.relu(a) if self.is_relu else torch.tanh(a),)
 
 
-class _Sigmoids(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers what every sigmoid gives, as shares that are saturated."""
+class _Sigmoids(TorchFunctionMode):  # type: ignore[no-untyped-call]
+    """Remembers what every sigmoid gives, as shares that are saturated.
+
+    A `TorchDispatchMode`, which looks deeper, imports torch's compiler: seconds a run.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.shares: list[Tensor] = []
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten.sigmoid.default and out.numel():
+        if func in (torch.sigmoid, Tensor.sigmoid, Tensor.sigmoid_) and out.numel():
             self.shares.append(((out < SATURATED) | (out > 1 - SATURATED)).float().mean())
         return out
 

@@ -105,13 +105,16 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.0f} steps/s" if task.speed else "")
 
 
+_SHOWN = ("train/", "valid/", "test/", "monitor/")
+
+
 def metrics_text(row: Row) -> str:
-    """Metrics as a reader wants them: accuracies in percent."""
+    """Metrics as a reader wants them: accuracies in percent, the diagnostics left to the report."""
     parts = []
     for name, value in row.items():
         if name.endswith("/accuracy"):
             parts.append(f"{name} {100 * value:.2f} %")
-        elif "/" in name and name != "optimizer/lr":
+        elif name.startswith(_SHOWN):
             parts.append(f"{name} {value:.4f}")
     return "  ".join(parts)
 

@@ -19,10 +19,7 @@ NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 
 
 def found(published: Published, root: Path) -> Located:
-    """The data as a fresh process finds it, without a network."""
-    from mnist_seq.data import locate as module
-
-    module._located.clear()
+    """The data as it is found without a network."""
     return locate("mnist", root, patience_s=0.1, sources={"mnist": published.source})
 
 
@@ -31,11 +28,14 @@ def check(published: Published, root: Path, name: str, how: str, archived: bool)
     path = folder / (name + ".gz" * archived)
     ALL[how](path)
     others = {p: p.read_bytes() for p in folder.iterdir() if p != path and p.is_file()}
+    said = ""
     try:
         images = load(found(published, root / "data"))
     except ValueError as error:
-        assert name in str(error)
-        assert len(str(error).splitlines()) == 1
+        said = str(error)
+    if said:
+        assert name in said
+        assert len(said.splitlines()) == 1
     else:  # a flip in an archive's header changes nothing of its content
         assert how == "a link elsewhere" or (archived and how.startswith("flipped"))
         assert images.test_labels.tolist() == [*range(10)] * 2
@@ -67,7 +67,7 @@ def test_every_damage_of_every_data_file(
 LIES: dict[str, bytes] = {
     "four thousand million pictures": struct.pack(">4I", 0x803, 2**32 - 1, 28, 28),
     "sides of 2^32": struct.pack(">4I", 0x803, 2**32 - 1, 2**32 - 1, 2**32 - 1),
-    "a product that overflows 64 bits to the right length": struct.pack(">4I", 0x803, 2**32 - 16, 2**31, 2**31),
+    "a product that overflows 64 bits": struct.pack(">4I", 0x803, 2**32 - 16, 2**31, 2**31),
     "255 dimensions": struct.pack(">I", 0x8FF) + b"\xff" * 1020,
     "a header alone": struct.pack(">4I", 0x803, 10, 28, 28),
     "half a header": struct.pack(">2I", 0x803, 10),
@@ -86,7 +86,7 @@ def test_a_header_that_lies_is_refused_before_memory_is_taken(
     path = tmp_path / ("x.gz" if is_archive else "x")
     path.write_bytes(gzip.compress(content) if is_archive else content)
     tracemalloc.start()
-    with pytest.raises(ValueError, match="an IDX file must .*x") as refusal:
+    with pytest.raises(ValueError, match=r"an IDX file must .*x") as refusal:
         read_idx(path, num_dims=3)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -1,11 +1,12 @@
 """Trains runs in processes that may be killed: one warm process that forks a child for each.
 
-Not a test. Reads a line a run from standard input, the folder and the seed as JSON, and answers
-with the child's exit code, which is negative where a signal has ended it.
+Not a test. Reads a line a run from standard input, the folder and how large a file may be as JSON,
+and answers with the child's exit code, which is negative where a signal has ended it.
 """
 
 import json
 import os
+import resource
 import sys
 import traceback
 from pathlib import Path
@@ -30,11 +31,11 @@ def main() -> None:
     load(located)
     torch.set_num_threads(1)  # no thread of this process is lost in a fork
     for line in sys.stdin:
-        folder, seed = json.loads(line)
-        job = Job(
-            config.model_copy(update={"seed": seed}), located, RunFolder(Path(folder)), "victim"
-        )
+        folder, limit = json.loads(line)
+        job = Job(config, located, RunFolder(Path(folder)), "victim")
         if (pid := os.fork()) == 0:
+            if limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             _train(job)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)

@@ -103,6 +103,8 @@ def test_a_folder_named_twice_is_read_once(grid: Path) -> None:
 
 def test_a_folder_without_runs_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "void").mkdir()
+    with pytest.raises(CannotCompare, match=r"none is given"):
+        collect([])
     with pytest.raises(CannotCompare, match=r"void: empty.*train some"):
         collect([tmp_path])
     with pytest.raises(CannotCompare, match=r"sweep=.*nowhere; .* holds void"):

@@ -79,6 +79,26 @@ def test_two_cells_are_two_searches_and_unequal_ones_are_named(tmp_path: Path) -
     assert report.warnings == ("unequal tuning budgets, trials of the searches: 6 (gru); 5 (lstm)",)
 
 
+def test_what_a_search_stopped_was_tried(tmp_path: Path) -> None:
+    """Six trials a cell, one of them pruned, are equal budgets; an interrupted grid is not."""
+    for cell in ("lstm", "gru"):
+        sweep = write_search(tmp_path / cell, cell=cell)
+        if cell == "lstm":
+            write_run(sweep, cell, optimizer__lr=0.5)
+        else:
+            run = write_run(sweep, cell, state="interrupted", num_evaluations=0, optimizer__lr=0.5)
+            run.append_metrics({"step": 1, "seconds": 1.0, "valid/accuracy": 0.5})
+    sweeps = (tmp_path / "lstm", tmp_path / "gru")
+    warnings = report_of(*sweeps, over=("optimizer.lr",)).warnings
+    assert not any("tuning budgets" in warning for warning in warnings)
+    for sweep in sweeps:
+        SweepFolder(sweep).config_path.unlink()
+    assert any(
+        "values of optimizer.lr tried: 6 (lstm), 5 (gru)" in warning
+        for warning in report_of(*sweeps, over=("optimizer.lr",)).warnings
+    )
+
+
 def test_a_grid_is_no_search_unless_it_was_tuned_over(tmp_path: Path) -> None:
     sweep = write_search(tmp_path / "s")
     SweepFolder(sweep).config_path.unlink()

@@ -117,6 +117,13 @@ def test_unequal_seeds_do_not_compete_and_are_named(tmp_path: Path) -> None:
     assert "optimizer.lr=0.1 seed=1,2" in missing.command
 
 
+def test_one_run_that_served_the_choice_is_one_run(tmp_path: Path) -> None:
+    write(tmp_path / "s", "lstm", 0.01, 0, valid=0.9)
+    write(tmp_path / "s", "lstm", 0.1, 0, valid=0.8)
+    (note,) = report_of(tmp_path / "s", over=OVER).notes
+    assert note.endswith("1 run at other values served the choice")
+
+
 def test_a_diverged_seed_counts_as_a_guess(tmp_path: Path) -> None:
     """Left out, 0.1 would win with the one seed that survived."""
     for seed in range(2):

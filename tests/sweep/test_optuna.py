@@ -160,6 +160,13 @@ def test_trials_with_equal_values_share_a_run(sweep: SweepRunner) -> None:
 
 
 @pytest.mark.slow
+def test_a_run_with_one_evaluation_is_not_pruned(sweep: SweepRunner) -> None:
+    """It has trained to its end by then, and its test is still to be read."""
+    words = [word for word in GRID if not word.startswith("training.epochs")]
+    sweep(*words, "training.epochs=1")
+    assert {trial.state.name for trial in trials(sweep)} == {"COMPLETE"}
+
+
 @needs("joblib")
 def test_an_engine_prunes_too(sweep: SweepRunner) -> None:
     """Its jobs send no events: their evaluations are read from their folders."""

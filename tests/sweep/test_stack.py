@@ -106,6 +106,7 @@ def test_a_run_that_fails_or_diverges_leaves_the_others_as_they_were(
         check_alike(folder.run(name), sweep.sweep("alone").run(name))
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_every_run_of_the_stack(
     sweep: SweepRunner, by_pool: dict[str, RunFolder]
 ) -> None:
@@ -177,6 +178,7 @@ def test_another_sweeper_is_refused(sweep: SweepRunner) -> None:
     assert "choose hydra/launcher=pool" in output
 
 
+@pytest.mark.slow
 def test_auto_is_the_pool_on_a_cpu(sweep: SweepRunner) -> None:
     output = sweep(*FOUR, "hydra/launcher=auto", "device=cpu")
     assert "stack" not in output

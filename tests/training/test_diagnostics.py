@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,23 @@ def test_a_vanishing_gradient_shows() -> None:
         classifier.rnn.weight_hh_l0.copy_(0.01 * torch.eye(5))
     row = diagnose(classifier, *batch())
     assert row["gradient/t000"] < 1e-9 * row["gradient/t005"]
+
+
+def test_the_compiler_stays_out() -> None:
+    """Torch imports it for seconds where operations are watched below its functions."""
+    script = (
+        "import sys, torch; from mnist_seq import compose\n"
+        "from mnist_seq.models import Shape, build_classifier\n"
+        "from mnist_seq.training.diagnostics import diagnose\n"
+        "model = build_classifier(compose('model.hidden=4').model, shape=Shape(3, 2),\n"
+        "                         num_classes=10, rnn_seed=0, head_seed=0)\n"
+        "row = diagnose(model, torch.rand(3, 5, 2), torch.zeros(5, dtype=torch.long))\n"
+        "print('gates/saturated' in row, 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False"]
 
 
 def test_a_run_logs_them_and_keeps_its_numbers(train: Command, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mnist_seq.config import ConfigError
+from mnist_seq.runs.events import Started
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.jobs import Outcome, PoolJob
@@ -48,6 +49,7 @@ class Trials:
         self.num_failed = 0
         self._left, self._budget, self._plan, self._job = list(left), budget, plan, job
         self._at_work: dict[str, list[Any]] = {}  # run: its trials, the first of them reports
+        self._num_steps: dict[str, int] = {}  # of each run that has started
         self._to_prune: dict[str, str] = {}  # run that was asked to leave: why
         self._pruned = _pruned_runs(study)
 
@@ -77,7 +79,12 @@ class Trials:
     def started(self, job: PoolJob, slot: int) -> None: ...
 
     def event(self, job: PoolJob, event: Any) -> None:
-        """Report an evaluation, and let the run go where the pruner says so."""
+        """Report an evaluation, and let the run go where the pruner says so.
+
+        At its last one a run has trained to its end: its test is worth more than its slot.
+        """
+        if isinstance(event, Started):
+            self._num_steps[job.name] = event.num_steps
         value = event.get(self.settings.objective) if isinstance(event, dict) else None
         if value is None or job.name not in self._at_work or job.name in self._to_prune:
             return
@@ -87,7 +94,8 @@ class Trials:
         reported = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         if number not in reported:  # a resumed run repeats what came after its checkpoint
             trial.report(value, number)
-        if trial.should_prune():
+        is_last = event["step"] == self._num_steps.get(job.name)
+        if not is_last and trial.should_prune():
             assert self.pool is not None
             reason = f"pruned at evaluation {number}: {self.settings.objective} {value:.4g}"
             self._to_prune[job.name] = reason
