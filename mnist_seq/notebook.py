@@ -223,4 +223,3 @@ def build_report(*sweeps: str | Path, **keys: Any) -> "Report":
         raise ConfigError(f"no code reads {unknown[0]}; the keys are those of conf/compare.yaml")
     options = read_options({str(key): value for key, value in {**values, **keys}.items()})
     return build_from([Path(sweep) for sweep in sweeps], options)
-
