@@ -40,14 +40,14 @@ class _Elman(Cell):
         return (torch.relu(a) if self.is_relu else torch.tanh(a),)
 
 
-class _Sigmoids(TorchFunctionMode):  # type: ignore[no-untyped-call]
+class _Sigmoids(TorchFunctionMode):
     """Remembers what every sigmoid gives, as shares that are saturated.
 
     A `TorchDispatchMode`, which looks deeper, imports torch's compiler: seconds a run.
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.shares: list[Tensor] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
