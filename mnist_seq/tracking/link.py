@@ -59,7 +59,7 @@ class Link(threading.Thread):
             self._mirror()
         except Exception as error:  # wandb fails in many ways, and none of them is the run's
             if isinstance(error, TimeoutError):
-                mode.remember_failure()
+                mode.remember_failure(library.reason(error))
             self._give_up(library.reason(error))
         _open_runs.discard(self._identity.id)
         self._done(self.folder, self.status)
@@ -93,13 +93,13 @@ class Link(threading.Thread):
             except OSError:  # the folder's fault, which going offline does not mend
                 raise
             except Exception as error:
-                mode.remember_failure()
-                self._set(reason=library.reason(error))
+                mode.remember_failure(library.reason(error))
                 log.warning(
                     "W&B cannot be reached, so this run and the next ones are mirrored offline: %s",
                     library.reason(error),
                 )
                 self._restart(error)
+        self._set(reason=mode.failure())  # the same for all runs that it has led offline
         try:
             return self._opened("offline")
         except OSError:

@@ -34,7 +34,7 @@ class Choice:
 
 _lock = threading.Lock()
 _remembered: Choice | None = None
-_online_failed = False
+_failure = ""  # why online has failed in this process
 
 
 def choose_mode(tracker: Tracker) -> Choice:
@@ -75,8 +75,8 @@ def settle(tracker: Tracker) -> tuple[Choice, bool]:
     if tracker.mode in ("offline", "disabled"):
         return choose_mode(tracker), False
     with _lock:
-        if _online_failed:
-            return Choice("offline", "W&B: offline, since online failed before"), False
+        if _failure:
+            return Choice("offline", f"W&B: offline, since online failed before: {_failure}"), False
         if tracker.mode == "online":
             return choose_mode(tracker), False
         if _remembered is None:
@@ -92,10 +92,15 @@ def is_disabled(tracker: Tracker) -> bool:
     return tracker.mode == "disabled"
 
 
-def remember_failure() -> None:
+def remember_failure(reason: str) -> None:
     """Online has failed: later runs of this process go offline at once, and wait no more."""
-    global _online_failed
-    _online_failed = True
+    global _failure
+    _failure = reason
+
+
+def failure() -> str:
+    """Why online has failed in this process; empty where it has not."""
+    return _failure
 
 
 def _probe() -> Choice:
