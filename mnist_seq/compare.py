@@ -1,5 +1,6 @@
 """Compare the variants of a sweep: `python -m mnist_seq.compare sweep=outputs/sweeps/<name>`."""
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.tracking.library import own_temporary_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,7 +156,9 @@ def _compare(cfg: DictConfig) -> None:
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
     command.check_keys("compare", {str(key): value for key, value in values.items()})
-    run({str(key): value for key, value in values.items()}, Console())
+    uses_wandb = cfg.source == "wandb" or cfg.wandb_report
+    with own_temporary_folder() if uses_wandb else contextlib.nullcontext():
+        run({str(key): value for key, value in values.items()}, Console())
 
 
 def main() -> None:

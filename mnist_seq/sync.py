@@ -17,6 +17,7 @@ from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.console import say
+from mnist_seq.tracking.library import own_temporary_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -234,11 +235,13 @@ def main() -> None:
         refuse("a sync runs no sweep; leave out -m, and name several folders as sweep=[a,b]")
     sys.argv[1:] = [command.quoted(word, ["sweep"]) for word in sys.argv[1:]]
     explain = functools.partial(command.one_line, "sync")
+    temporary, code = own_temporary_folder(), 0
     try:
         command.run(_job, explain, interrupted="interrupted; the same command goes on")
     except SystemExit as end:
-        _leave(int(end.code or 0))
-    _leave(0)
+        code = int(end.code or 0)
+    temporary.cleanup()
+    _leave(code)
 
 
 def _leave(code: int) -> None:

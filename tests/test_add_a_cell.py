@@ -68,7 +68,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(copy: Path, *words: str) -> str:
+def run(copy: Path, *words: str, code: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=copy,
@@ -78,7 +78,7 @@ def run(copy: Path, *words: str) -> str:
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 
@@ -114,6 +114,25 @@ def test_its_contracts_are_checked_by_themselves(copy: Path) -> None:
     contracts = ["tests/models/test_cells.py", "tests/models/test_stack.py"]
     out = run(copy, "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", *contracts, "-k", "leaky")
     assert int(re.search(r"(\d+) passed", out)[1]) >= 10  # type: ignore[index]
+
+
+def test_one_that_branches_on_values_is_refused_in_a_stack_by_name(copy: Path) -> None:
+    """What `vmap` cannot take trains in the pool where the user says so, and nowhere else."""
+    (copy / "conf" / "model" / "jumpy.yaml").write_text(YAML.replace("leaky", "jumpy"))
+    code = CODE.replace(
+        "(h,) = state\n", "(h,) = state\n        h = h if h.norm() < 9 else h / 2\n"
+    )
+    assert code != CODE
+    (copy / "mnist_seq" / "models" / "cells" / "jumpy.py").write_text(code)
+    words = ["mnist_seq.train", "-m", "model=jumpy", "seed=0,1", "sweep.baseline=none", *SMALL,
+             "sweep.name=jumps", "hydra/launcher=stack", "hydra.launcher.workers=1"]  # fmt: skip
+    out = run(copy, *words, code=1)
+    assert "1 stack of 2 runs" in out
+    assert "model=jumpy cannot be part of a stack" in out
+    assert "sweep.unstackable=pool" in out
+    out = run(copy, *words, "sweep.unstackable=pool")
+    assert "go on alone" in out
+    assert "2 of 2 runs done" in out
 
 
 def test_a_mistyped_key_is_refused(copy: Path) -> None:

@@ -266,7 +266,7 @@ class Step(Schedule):
 class Device(Group):
     name: Literal["auto", "cpu", "cuda", "mps"]
     threads: Annotated[int, Field(ge=1, le=512)]  # far more of them end the process
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "tf32", "bf16"]
     deterministic: bool
 
 

@@ -8,6 +8,7 @@ own forward pass does.
 """
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -41,11 +42,14 @@ def products(weight: Tensor) -> Products:
 
 
 def steps_at_a_time(one: Tensor) -> int:
-    """Time steps that the backward pass works on at a time.
+    """Time steps that the backward pass works on at a time: all of them where it is no CPU, since
+    each kernel then costs its launch.
 
     Args:
         one: the gates of one time step.
     """
+    if one.device.type != "cpu":
+        return sys.maxsize
     return max(1, CHUNK_BYTES // (one.numel() * one.element_size()))
 
 
@@ -59,12 +63,11 @@ def is_scannable(x: object, dtype: torch.dtype) -> bool:
     CPU's."""
     return (
         isinstance(x, Tensor)
-        and (is_stacked() or x.device.type == "cpu")
+        and (is_stacked() or (x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")))
         and x.dtype in (torch.float32, torch.float64)
         and x.dtype == dtype
         and x.dim() == 3
         and x.numel() > 0
-        and not torch.is_autocast_enabled(x.device.type)
     )
 
 

@@ -2,12 +2,17 @@
 
 import contextlib
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
+import tempfile
 from multiprocessing import forkserver
 from typing import Any
 
 from mnist_seq.sweep import worker
+
+# An address holds 103 bytes at least (macOS; Linux: 107); multiprocessing adds 32 and more
+MOST_BYTES = 65
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -26,11 +31,36 @@ def start_fork_server(threads: int, *, data: str = "") -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(worker.PRELOAD))
+        _choose_folder_of_socket()
         forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
         for name in added:
             del os.environ[name]
+
+
+def _choose_folder_of_socket() -> None:
+    """Let the server's socket lie where its address is short enough, whatever TMPDIR says.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    given = tempfile.gettempdir()
+    usable = (folder for folder in (given, "/tmp", "/var/tmp") if _takes_a_socket(folder))
+    folder = next(usable, None)
+    if folder is None:
+        raise OSError(
+            f"TMPDIR must name a folder of {MOST_BYTES} bytes at most, for sockets: {given}"
+        )
+    tempfile.tempdir = folder
+    try:
+        multiprocessing.util.get_temp_dir()  # which multiprocessing remembers, and removes
+    finally:
+        tempfile.tempdir = given
+
+
+def _takes_a_socket(folder: str) -> bool:
+    return len(os.fsencode(folder)) <= MOST_BYTES and os.access(folder, os.W_OK | os.X_OK)
 
 
 def stop_fork_server() -> None:

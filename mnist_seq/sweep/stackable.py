@@ -28,7 +28,7 @@ def problem(config: Config) -> str:
             f"training.early_stop={training.early_stop} ends each run by its own numbers, and the "
             "runs of a stack go in step"
         )
-    if config.device.precision != "fp32":
+    if config.device.precision == "bf16":
         return (
             f"device.precision={config.device.precision} goes by torch's kernels for one run, "
             "which have no form for many"

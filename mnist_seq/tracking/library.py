@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -51,6 +52,16 @@ def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str,
     paths = [package, *filter(None, values.get("PYTHONPATH", "").split(os.pathsep))]
     values["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     return values
+
+
+def own_temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Let this process's temporary files lie in a folder that goes with it, or by `cleanup()`.
+
+    wandb puts the pictures of all runs among them, and an empty folder for each run that it reads.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="mnist_seq-", ignore_cleanup_errors=True)
+    tempfile.tempdir = folder.name
+    return folder
 
 
 def load() -> Any:

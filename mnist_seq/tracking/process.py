@@ -19,13 +19,14 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 from mnist_seq.runs.events import Ended
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking import source
-from mnist_seq.tracking.library import reason
+from mnist_seq.tracking.library import own_temporary_folder, reason
 from mnist_seq.tracking.link import Link
 from mnist_seq.tracking.mode import is_disabled, settle
 from mnist_seq.tracking.source import Tracker
@@ -55,10 +56,14 @@ class Reporter(logging.Handler):
 
 
 class Mirror:
-    """All runs that this process mirrors."""
+    """All runs that this process mirrors.
 
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
+    Args:
+        leave: ends the process with an exit code, where W&B takes for ever.
+    """
+
+    def __init__(self, reporter: Reporter, leave: Callable[[int], None]) -> None:
+        self._reporter, self._leave = reporter, leave
         self._links: dict[str, Link] = {}
         self._longest_finish = 0.0
 
@@ -84,7 +89,7 @@ class Mirror:
         links = list(self._links.values())
         for folder in list(self._links):
             self._end(folder, source.ending(RunFolder(Path(folder))))
-        timer = threading.Timer(self._longest_finish + GRACE_SECONDS, os._exit, (1,))
+        timer = threading.Timer(self._longest_finish + GRACE_SECONDS, self._leave, (1,))
         timer.daemon = True
         timer.start()
         for link in (*links, *_running_links()):
@@ -134,7 +139,13 @@ def main() -> None:
     reporter = Reporter(out)
     log.setLevel(logging.INFO)
     log.addHandler(reporter)
-    mirror = Mirror(reporter)
+    temporary = own_temporary_folder()
+
+    def leave(code: int) -> None:
+        temporary.cleanup()
+        os._exit(code)  # wandb's own end waits for what has been given up on
+
+    mirror = Mirror(reporter, leave)
     lock = filelock.FileLock(Path(sys.argv[1]) / "wandb" / ".lock")
     with contextlib.suppress(OSError, filelock.Timeout):  # a folder that takes no lock takes no run
         lock.acquire(timeout=LOCK_SECONDS)
@@ -145,7 +156,7 @@ def main() -> None:
             log.warning("W&B's mirror failed at one command: %s", reason(error))
     mirror.close()
     out.flush()
-    os._exit(0)  # wandb's own end waits for what has been given up on
+    leave(0)
 
 
 if __name__ == "__main__":

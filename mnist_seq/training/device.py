@@ -29,6 +29,9 @@ def open_device(device: Device) -> torch.device:
         torch.use_deterministic_algorithms(wanted)  # its first call costs 1.3 s of imports
     # No code reads memory that it has not written; filling each new tensor would cost a kernel
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    # torch lets cuDNN round what an LSTM multiplies to 10 bits unless told otherwise
+    torch.backends.cudnn.allow_tf32 = device.precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = device.precision == "tf32"
     torch.backends.cudnn.deterministic = device.deterministic
     torch.backends.cudnn.benchmark = False
     return chosen
@@ -41,8 +44,12 @@ def check_device(device: Device) -> torch.device:
         ConfigError: the device is not there, or cannot do what is asked.
     """
     chosen = _choose(device)
-    if device.precision == "bf16" and chosen.type == "mps":
-        raise ConfigError("device.precision=bf16 needs device=cpu or device=cuda: device=mps")
+    works_on = {"bf16": ("cpu", "cuda"), "tf32": ("cuda",)}.get(device.precision, (chosen.type,))
+    if chosen.type not in works_on:
+        needed = " or ".join(f"device={name}" for name in works_on)
+        raise ConfigError(
+            f"device.precision={device.precision} needs {needed}: device={chosen.type}"
+        )
     return chosen
 
 

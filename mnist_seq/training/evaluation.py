@@ -35,9 +35,10 @@ def evaluate(
         predictions.append(logits.argmax(dim=-1))
         labels.append(y)
     predicted, label = torch.cat(predictions, dim=-1), torch.cat(labels, dim=-1)
-    total = torch.stack(losses).double().sum(dim=0) / label.shape[-1]
-    accuracy = (predicted == label).double().mean(dim=-1)
+    count = label.shape[-1]
+    total = torch.stack(losses).cpu().double().sum(dim=0)  # MPS has no float64
+    correct = (predicted == label).sum(dim=-1)
     return [
-        Evaluation(*numbers)
-        for numbers in zip(total.tolist(), accuracy.tolist(), predicted, strict=True)
+        Evaluation(loss / count, hits / count, of_run)
+        for loss, hits, of_run in zip(total.tolist(), correct.tolist(), predicted, strict=True)
     ]

@@ -2,7 +2,7 @@
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mnist_seq.data.task import Part
 from mnist_seq.training.batch import training_batch
+from mnist_seq.training.cuda_graph import Captured, is_capturable
 from mnist_seq.training.device import autocast
 from mnist_seq.training.evaluation import Evaluation, evaluate
 from mnist_seq.training.logbook import Learner
@@ -64,13 +65,22 @@ class Single(Program):
     def __init__(self, learner: Learner, saved: dict[str, Any] | None) -> None:
         self.learner, config = learner, learner.config
         self.device = learner.task.device
-        self.optimizer = build_optimizer(config.optimizer, learner.model.parameters(), self.device)
+        self.optimizer = build_optimizer(
+            config.optimizer, learner.model.parameters(), self.device, is_capturable=True
+        )
         if saved is not None:
             self.optimizer.load_state_dict(saved)
         # Only read in between: were it emptied into another sum at each look, the clock and signals
         # would decide how its terms round
         self.loss_sums = torch.zeros(1, dtype=sum_dtype(self.device), device=self.device)
         self._first, self._order, self._rates = 0, torch.empty(0), list[float]()
+        self._update: Callable[..., None] = self._by_positions
+        self._update_on: Callable[..., None] = self._by_batch
+        if is_capturable(self.optimizer, self.device):  # runs on CUDA alone
+            for group in self.optimizer.param_groups:
+                group["lr"] = torch.tensor(config.optimizer.lr, device=self.device)
+            self._update = Captured(self._by_positions)
+            self._update_on = Captured(self._by_batch)
 
     def begin_epoch(self, first: int, orders: Tensor, rates: Tensor) -> None:
         """See `Program`."""
@@ -79,26 +89,41 @@ class Single(Program):
 
     def step(self, position: int) -> int:
         """See `Program`."""
-        model, training = self.learner.model, self.learner.config.training
-        size = training.batch_size
+        learner, size = self.learner, self.learner.config.training.batch_size
         batch = self._order[position * size : (position + 1) * size]
+        self._set_rate(self._rates[position])
+        noises = learner.model.noises(learner.task.time_steps, len(batch), learner.generator)
+        if learner.config.data.is_augmented:
+            step = self._first + position
+            x, y = training_batch(learner.config, learner.task, batch, step=step)
+            self._update_on(x, y, *noises)
+        else:
+            self._update(batch, *noises)
+        return len(batch)
+
+    def _set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rates[position]
-        x, y = training_batch(
-            self.learner.config, self.learner.task, batch, step=self._first + position
-        )
-        noises = model.noises(x.shape[0], x.shape[1], self.learner.generator)
+            if isinstance(group["lr"], Tensor):  # where a graph reads it
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _by_positions(self, batch: Tensor, *noises: Tensor) -> None:
+        self._by_batch(*self.learner.task.train_batch(batch), *noises)
+
+    def _by_batch(self, x: Tensor, y: Tensor, *noises: Tensor) -> None:
+        """All of a step that the device does; it asks for no value."""
+        config = self.learner.config
         loss = train_step(
-            model,
+            self.learner.model,
             self.optimizer,
             x,
             y,
-            clip_norm=training.clip_norm,
-            precision=self.learner.config.device.precision,
+            clip_norm=config.training.clip_norm,
+            precision=config.device.precision,
             noises=noises,
         )
-        self.loss_sums += loss * len(batch)
-        return len(batch)
+        self.loss_sums += loss * len(y)
 
     def evaluate(self, part: Part, limit: int | None = None) -> list[Evaluation]:
         """See `Program`."""
@@ -112,7 +137,9 @@ class Single(Program):
 
     def optimizer_state(self, run: int) -> dict[str, Any]:
         """See `Program`."""
-        return self.optimizer.state_dict()
+        whole = self.optimizer.state_dict()
+        groups = [{**group, "lr": float(group["lr"])} for group in whole["param_groups"]]
+        return {**whole, "param_groups": groups}
 
 
 @contextlib.contextmanager

@@ -16,13 +16,17 @@ RESERVE = 0.15  # share of the free memory that is left to others, and to what m
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on a device or on the CPU."""
+    """Whether an allocation failed, on a device or on the CPU, here or in what led to this."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     # torch's CPU allocator and mmap raise a plain RuntimeError
-    return isinstance(error, RuntimeError) and any(
+    if isinstance(error, RuntimeError) and any(
         words in str(error) for words in ("can't allocate memory", "Cannot allocate memory")
-    )
+    ):
+        return True
+    # A CUDA graph whose capture breaks off for want of memory raises another error on its way out
+    before = error.__cause__ or error.__context__
+    return before is not None and is_out_of_memory(before)
 
 
 class TooManyRuns(RuntimeError):

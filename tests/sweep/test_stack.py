@@ -83,6 +83,23 @@ def test_kill_9_costs_what_came_after_the_checkpoints(
     assert gone(sweep.folder, 10)
 
 
+def test_kill_9_of_the_command_ends_its_stack_and_the_next_goes_on(
+    sweep: SweepRunner, by_pool: dict[str, RunFolder]
+) -> None:
+    """No worker stays behind and writes into folders that another command has taken."""
+    sweep.trouble(**{NAMES[0]: "slow"})
+    process = sweep.start(*FOUR, *STACK)
+    folder = sweep.sweep("s")
+    wait_until(lambda: bool(folder.run(NAMES[0]).metrics()), process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert gone(sweep.folder, 30)
+    sweep.no_trouble()
+    assert "4 to resume" in sweep(*FOUR, *STACK)
+    for name in NAMES:
+        check_alike(folder.run(name), by_pool[name])
+
+
 def test_a_run_that_fails_or_diverges_leaves_the_others_as_they_were(
     sweep: SweepRunner, by_pool: dict[str, RunFolder]
 ) -> None:

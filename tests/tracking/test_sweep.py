@@ -112,3 +112,44 @@ def test_a_retry_goes_on_with_the_run_that_is_open(
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     check(server, root)
+
+
+def test_a_stack_is_mirrored_run_by_run(
+    server: Server, env: dict[str, str], tmp_path: Path
+) -> None:
+    """Two stacks of three, one of them killed half-way: W&B sees runs, and no stacks."""
+    stack = ["hydra/launcher=stack", "hydra.launcher.workers=1"]
+    root = tmp_path / "outputs" / "sweeps" / "six"
+    process = launch(tmp_path, env, *stack)
+    kill_a_worker(root, process)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert "2 stacks of 3 + 3 runs" in output
+    states = [run.state for run in server.runs.values()]
+    assert (states.count("failed"), states.count("finished")) == (3, 3)
+    again = launch(tmp_path, env, *stack)
+    output, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, output
+    check(server, root)
+    assert not server.unknown
+
+
+def test_nothing_stays_among_temporary_files(
+    server: Server, env: dict[str, str], tmp_path: Path
+) -> None:
+    """wandb puts ten pictures a run there, which a thousand runs would make ten thousand."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env = {**env, "TMPDIR": str(temporary)}
+    process = launch(tmp_path, env, "tracker.mode=offline", "tracker.artifact=true")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert not list(temporary.iterdir())
+    command = [sys.executable, "-m", "mnist_seq.sync", "sweep=outputs/sweeps/six"]
+    subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, timeout=120)
+    check(server, tmp_path / "outputs" / "sweeps" / "six")
+    assert not list(temporary.iterdir())
+    command = [sys.executable, "-m", "mnist_seq.compare", "source=wandb", "group=six",
+               "wandb_report=true"]  # fmt: skip
+    subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, timeout=120)
+    assert not list(temporary.iterdir())

@@ -59,8 +59,12 @@ def _config(words: tuple[str, ...]) -> Config:
     return parse_plain(values)
 
 
-def make_learner(*words: str, device: str = "cpu") -> Learner:
-    """A fresh run; equal words give equal runs."""
+def make_learner(*words: str, device: str = "cpu", draws_on: str = "") -> Learner:
+    """A fresh run; equal words give equal runs.
+
+    Args:
+        draws_on: the device of its generator, where it is another.
+    """
     config = _config(words)
     data = config.data
     task = Task(
@@ -81,7 +85,9 @@ def make_learner(*words: str, device: str = "cpu") -> Learner:
         rnn_seed=derive(config.seed, "init/rnn"),
         head_seed=derive(config.seed, "init/head"),
     ).to(device)
-    return Learner(config, task, model, torch.Generator(device).manual_seed(config.seed))
+    return Learner(
+        config, task, model, torch.Generator(draws_on or device).manual_seed(config.seed)
+    )
 
 
 def advance(program: Program, configs: list[Config], steps: range) -> None:

@@ -1,7 +1,9 @@
 """What a process is set up for before it trains."""
 
+import pytest
 import torch
 
+from mnist_seq.config import ConfigError
 from mnist_seq.notebook import compose
 from mnist_seq.training.device import open_device
 
@@ -11,3 +13,16 @@ def test_numbers_that_vanish_are_zero() -> None:
     device = open_device(compose("device=cpu").device)
     tiny = torch.full((64,), torch.finfo(torch.float32).tiny, device=device)
     assert (tiny / 2).count_nonzero() == 0
+
+
+def test_fp32_is_not_rounded_unasked() -> None:
+    """torch lets cuDNN round to 10 bits, where nobody has asked for it."""
+    torch.backends.cudnn.allow_tf32 = True
+    open_device(compose("device=cpu").device)
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_tf32_is_refused_where_there_is_none() -> None:
+    with pytest.raises(ConfigError, match=r"device\.precision=tf32 needs device=cuda: device=cpu"):
+        open_device(compose("device=cpu", "device.precision=tf32").device)

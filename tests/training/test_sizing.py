@@ -28,3 +28,17 @@ def test_an_allocation_that_fails_is_known_by_what_torch_says() -> None:
         torch.empty(1 << 60, dtype=torch.uint8)
     assert is_out_of_memory(caught.value)
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_an_allocation_that_led_to_another_error_is_known() -> None:
+    """As where a CUDA graph's capture breaks off."""
+
+    def breaks_off() -> None:
+        try:
+            torch.empty(1 << 60, dtype=torch.uint8)
+        finally:
+            raise ValueError("on the way out")
+
+    with pytest.raises(ValueError, match="on the way out") as caught:
+        breaks_off()
+    assert is_out_of_memory(caught.value)
