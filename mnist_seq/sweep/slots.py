@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +56,11 @@ def gpu_slots(num_devices: int, per_device: int) -> Slots:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [n for n in visible.split(",") if n] or [str(i) for i in range(num_devices)]
     return [{"CUDA_VISIBLE_DEVICES": n} for _ in range(per_device) for n in names[:num_devices]]
+
+
+def has_gpu(slots: Sequence[Mapping[str, str]]) -> bool:
+    """Whether some of these slots are on a GPU."""
+    return any("CUDA_VISIBLE_DEVICES" in slot for slot in slots)
 
 
 def cores() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.sweep.plan import PlannedRun
-from mnist_seq.sweep.slots import Slots
+from mnist_seq.sweep.slots import Slots, has_gpu
 
 # Their updates are linear in the learning rate, as a stack needs it; tests hold each to it
 OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad")
@@ -55,8 +55,7 @@ def shape_of(config: Config) -> str:
 def is_stacking(launcher: Any, slots: Slots) -> bool:
     """Whether a launcher trains runs of equal shape together, where these slots are."""
     stacks_on = getattr(launcher, "stacks_on", "nothing")
-    has_gpu = any("CUDA_VISIBLE_DEVICES" in slot for slot in slots)
-    return stacks_on == "anything" or (stacks_on == "cuda" and has_gpu)
+    return stacks_on == "anything" or (stacks_on == "cuda" and has_gpu(slots))
 
 
 def check_stackable(runs: Sequence[PlannedRun]) -> None:

@@ -169,6 +169,14 @@ def test_what_cannot_be_stacked_is_refused_by_name_or_goes_to_the_pool(
     assert len(changes(sweep.sweep("s"), "finished")) == 4
 
 
+def test_a_stack_on_a_cpu_is_as_large_as_is_fast(sweep: SweepRunner) -> None:
+    """Larger ones leave the cache; but whoever names a size gets it."""
+    words = [*SMALL, "model.hidden=4", "data.limit=40", "data.valid=0", "training.batch_size=40",
+             "seed=range(18)", "sweep.baseline=none", *STACK]  # fmt: skip
+    assert "2 stacks of 9 + 9 runs" in sweep(*words, "sweep.name=auto")
+    assert "1 stack of 18 runs" in sweep(*words, "sweep.name=named", "hydra.launcher.max_runs=18")
+
+
 def test_only_runs_of_equal_shape_go_together() -> None:
     base = shape_of(make_config())
     for word in ("seed=3", "optimizer.lr=0.5", "optimizer.weight_decay=0.1", "schedule=cosine",
