@@ -11,20 +11,27 @@ from mnist_seq.report import wording
 from mnist_seq.report.cells import Column, columns
 from mnist_seq.report.evidence import Digit
 from mnist_seq.report.tables import Table
-from mnist_seq.report.value import Report, Variant
+from mnist_seq.report.value import Missing, Report, Variant
 
 _MANY = 12  # variants, from which their sentences are folded
+
+
+def _lack(missing: Missing) -> str:
+    seeds = ", ".join(map(str, missing.seeds))
+    return (
+        f'<div class="notice">Missing: {escape(missing.what)}, seed {seeds}. To add it:'
+        f"<pre>{escape(missing.command)}</pre></div>"
+    )
 
 
 def head(report: Report) -> str:
     """Title, answer, and what weakens or lacks in it."""
     notices = [f'<p class="notice">Warning: {escape(text)}.</p>' for text in report.warnings]
-    for missing in report.missing:
-        seeds = ", ".join(map(str, missing.seeds))
-        notices.append(
-            f'<div class="notice">Missing: {escape(missing.what)}, seed {seeds}. To add it:'
-            f"<pre>{escape(missing.command)}</pre></div>"
-        )
+    lacks = [_lack(missing) for missing in report.missing]
+    if len(lacks) > _MANY:
+        summary = f"<summary>Missing: {len(lacks)} baselines, with the commands that add them"
+        lacks = [f"<details>{summary}</summary>{''.join(lacks)}</details>"]
+    notices += lacks
     return (
         f'<header><p class="soft">mnist_seq comparison</p><h1>{escape(report.title)}</h1>'
         f'<p class="lead">{escape(report.headline)}.</p>'

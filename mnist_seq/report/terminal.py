@@ -23,6 +23,7 @@ _LAYOUTS = (
 )  # fmt: skip
 _LISTED = ("n", "mean", "difference", "difference_interval", "p_adjusted")
 _MAX_NAMED = 20  # folders that are named one by one
+_MAX_COMMANDS = 5  # that add what is missing
 
 
 def print_report(report: Report, console: "Console") -> None:
@@ -72,9 +73,11 @@ def print_table(report: Report, console: "Console") -> None:
         say(console, f"skipped: {left.folder} ({left.reason})")
     if len(report.skipped) > _MAX_NAMED:
         say(console, f"skipped: {len(report.skipped) - _MAX_NAMED} more, all named in the report")
-    for missing in report.missing:
+    for missing in report.missing[:_MAX_COMMANDS]:
         seeds = ", ".join(map(str, missing.seeds))
         say(console, f"missing: {missing.what}, seed {seeds}; to add it:\n  {missing.command}")
+    if len(report.missing) > _MAX_COMMANDS:
+        say(console, f"missing: {len(report.missing) - _MAX_COMMANDS} more, all in the report")
 
 
 def _table(report: Report, shown: list[Column]) -> object:

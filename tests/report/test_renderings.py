@@ -194,3 +194,15 @@ def test_a_report_without_results_can_be_rendered(tmp_path: Path, states: tuple[
     assert render(report, all_figures(report))
     assert markdown.render(report)
     assert table_csv.render(report)
+
+
+def test_many_missing_baselines_do_not_bury_the_answer(tmp_path: Path) -> None:
+    """A search tries dozens of sizes; all commands are in the files."""
+    for hidden in range(10, 24):
+        write_run(tmp_path / "s", "gru", hidden)
+    report = report_of(tmp_path / "s")
+    assert len(report.missing) == 14
+    text = printed(report, 100)
+    assert (text.count("to add it:"), "missing: 9 more, all in the report" in text) == (5, True)
+    assert "<summary>Missing: 14 baselines" in render(report, charts=[])
+    assert all(missing.command in markdown.render(report) for missing in report.missing)
