@@ -32,6 +32,7 @@ def run(
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from mnist_seq.config.hydra_errors import check_hydra_words
     from mnist_seq.runs.console import accept_all_characters, silence
     from mnist_seq.runs.errors import RunFailed
 
@@ -43,11 +44,13 @@ def run(
                 f"a command is text in the locale's encoding, {encoding}: {word!a}; set "
                 "LC_ALL=C.UTF-8 for other characters"
             )
+    _check_here(encoding)
     if IS_DEBUG:
         job()
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and we say it in one line
     try:
+        check_hydra_words(sys.argv[1:])
         job()
     except (HydraException, OmegaConfBaseException) as error:
         refuse(explain(error))
@@ -67,6 +70,19 @@ def run(
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr, flush=True)
         raise SystemExit(130) from None
+
+
+def _check_here(encoding: str) -> None:
+    """Refuse a folder whose name could stand in no record of a run."""
+    try:
+        here = os.getcwd()
+    except OSError:
+        refuse("a command works in a folder that exists: the current one was removed; cd elsewhere")
+    if _UNDECODED.search(here):
+        refuse(
+            f"a folder's name is text in the locale's encoding, {encoding}: {here!a}; set "
+            "LC_ALL=C.UTF-8, or work elsewhere"
+        )
 
 
 @contextlib.contextmanager

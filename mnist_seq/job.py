@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +79,10 @@ def prepare(cfg: DictConfig, console: "Console", *, is_sweep: bool) -> "Job":
     from mnist_seq.runs.folder import RunFolder
 
     hydra_config = HydraConfig.get()
-    words = hydra_config.overrides
-    check_words(words.task)
-    for word in () if is_sweep else (*words.task, *words.hydra):
+    words = OmegaConf.to_container(hydra_config.overrides)  # as typed: ${...} is the config's
+    assert isinstance(words, dict)
+    check_words(words["task"])
+    for word in () if is_sweep else (*words["task"], *words["hydra"]):
         if word.lstrip("+").startswith(_OF_A_SWEEP) and not word.startswith("sweep.name="):
             raise ConfigError(f"{word} says how a sweep runs, and this is one run; add -m")
     values = OmegaConf.to_container(cfg, resolve=True)
@@ -104,7 +106,7 @@ def prepare(cfg: DictConfig, console: "Console", *, is_sweep: bool) -> "Job":
         located=located,
         folder=RunFolder(Path(hydra_config.runtime.output_dir)),
         name=(is_sweep and hydra_config.job.override_dirname) or config.model.name,
-        overrides=tuple(hydra_config.overrides.task),
+        overrides=tuple(words["task"]),
     )
 
 
@@ -177,6 +179,7 @@ def train_together(runs: list[Opened], *, share: float) -> tuple[int, str]:
     Raises:
         Interrupted: a signal came; all can be resumed.
     """
+    from mnist_seq.runs.events import Ended
     from mnist_seq.runs.lock import held
     from mnist_seq.training.run import kept, train_stack
     from mnist_seq.training.sizing import TooManyRuns
@@ -185,8 +188,13 @@ def train_together(runs: list[Opened], *, share: float) -> tuple[int, str]:
         todo = []
         for run in runs:
             stack.enter_context(run.log)
-            stack.enter_context(held(run.job.folder.path, what="a run", wait_s=30.0))
-            if (ended := kept(run.job)) is None:
+            try:
+                stack.enter_context(held(run.job.folder.path, what="a run", wait_s=30.0))
+                ended = kept(run.job)
+            except Exception as error:  # of this run alone, as where it has its own process
+                traceback.print_exc()
+                ended = Ended("failed", 1, f"{type(error).__name__}: {error}".splitlines()[0])
+            if ended is None:
                 todo.append(run)
             else:
                 for listener in run.listeners:

@@ -165,12 +165,17 @@ def _held(home: Path) -> Iterator[None]:
 
     Raises:
         ConfigError: it is at work.
+        FolderLocked: the sweep is, without a mirror; W&B would be told that its runs have failed.
     """
     import filelock
+
+    from mnist_seq.runs import lock as folder_lock
 
     if not os.access(home, os.W_OK):  # to read alone: nobody is at work there
         yield
         return
+    with folder_lock.held(home, what="a sweep"):
+        pass
     (home / "wandb").mkdir(exist_ok=True)
     lock = filelock.FileLock(home / "wandb" / ".lock")
     try:

@@ -25,7 +25,7 @@ from mnist_seq.config.schema import CHOSEN
 from mnist_seq.notebook import LoadedRun, compose, train_run
 from mnist_seq.report.build import Options, build
 from mnist_seq.report.collect import collect
-from mnist_seq.runs.folder import find_runs
+from mnist_seq.runs.folder import RunFolder, find_runs
 from mnist_seq.training.match import with_hidden_solved
 from mnist_seq.training.memory import check_memory
 from tests import fuzz
@@ -196,6 +196,8 @@ REFUSED = [
     (["data.root=null"], "data.root must be text"),
     (["arm='a\x1b[31m'"], "an override is key=value|arm must be text without control"),
     (["sweep.dry_run=true"], "sweep.dry_run=true says how a sweep runs"),
+    (["+hydra.job.x=1"], "no code reads hydra.job.x"),
+    (["model.hidden=${nope}"], "'nope' not found.*model.hidden"),
     (["-m", "seed=range(0)"], r"seed=range\(0\) has none"),
     (["-m", "seed=range(1000000000)"], "a sweep is 100,000 runs or fewer"),
     (["-m", "hydra.launcher.workers=0", "seed=1,2"], "hydra.launcher.workers must be"),
@@ -233,6 +235,16 @@ def test_the_command_refuses_in_one_line_and_leaves_no_run(
     assert re.search(says, done.stderr)
     assert "\x1b" not in done.stderr
     assert not list(find_runs(tmp_path))
+
+
+def test_an_interpolation_is_the_configs_not_that_of_the_list_of_overrides(
+    train: Command, tmp_path: Path
+) -> None:
+    word = "training.eval_batch_size=${.batch_size}"
+    train(word, "hydra.run.dir=run", "data.limit=400", *SMALL)
+    record = RunFolder(tmp_path / "run").record()
+    assert record["config"]["training"]["eval_batch_size"] == 200
+    assert word in record["overrides"]
 
 
 def test_a_sweep_says_which_combinations_have_no_run_of_their_own(train: Command) -> None:

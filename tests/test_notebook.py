@@ -95,6 +95,36 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
         build_report(tmp_path, colour="red")
 
 
+FORK = f"""
+import multiprocessing, os
+from mnist_seq import compose, load_run, train_run
+
+def train(seed):
+    run = train_run(compose(*{WORDS}, f"seed={{seed}}"), f"forked/{{seed}}")
+    return run.history["train/loss"].tolist()
+
+whole = train_run(compose(*{WORDS}, "seed=0"), "whole").history["train/loss"].tolist()
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    found = pool.map(train, [0, 1])
+assert found[0] == whole != found[1]
+if not os.fork():
+    os._exit(train(2) == whole)
+_, status = os.wait()
+assert status == 0 and load_run("forked/2").state == "finished"
+"""
+
+
+def test_a_notebook_that_forks_after_a_run_trains_on_in_its_children(tmp_path: Path) -> None:
+    """Torch's threads and the data that was read stay behind, and no child waits for them."""
+    env = clean_env()
+    del env["PYTHONWARNINGS"]  # Python itself warns of forks beside threads
+    done = subprocess.run(
+        [sys.executable, "-c", FORK], cwd=tmp_path, env=env, capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_a_notebook_keeps_its_own_hydra() -> None:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         theirs = GlobalHydra.instance().hydra

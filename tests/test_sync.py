@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.lock import held
 from mnist_seq.tracking.catch_up import lack, read
 from mnist_seq.tracking.held import Held
 from tests.conftest import clean_env
@@ -141,6 +142,23 @@ def test_a_server_that_is_too_busy_is_asked_again_later(offline: Player, server:
     assert len([r for r in server.requests if r.endswith(" 429")]) == 4
 
 
+def test_files_that_the_server_refused_are_not_called_there(
+    offline: Player, server: Server
+) -> None:
+    """Its rows and its end are all there, and without its predictions it cannot be pulled."""
+    shutil.rmtree(files(offline, "a")[0].parent)
+    server.fail = {"put": 403}
+    words = [f"sweep={offline.root / 'a'}", "tries=1", "timeout=5"]
+    for _ in range(2):
+        done = offline.sync(*words, check=False)
+        assert (done.returncode, offline.record("a")["state"]) == (1, "partial"), done.stdout
+        assert "403" in done.stdout
+    server.fail = {}
+    assert "(1 rebuilt), 0 not" in offline.sync(*words).stdout
+    assert [name for name in server.blobs if name.endswith("predictions.npz")]
+    assert offline.record("a")["state"] == "synced"
+
+
 def test_what_cannot_be_brought_is_named_and_the_exit_code_tells(
     offline: Player, server: Server
 ) -> None:
@@ -198,6 +216,9 @@ def test_what_is_wrong_is_said_in_one_line(mirrored: Path, tmp_path: Path) -> No
         "did you mean tries?": refused(sweep, "trys=2", cwd=tmp_path),
         "no credentials; run `wandb login`": refused(sweep, cwd=tmp_path, **home),
     }
+    with held(mirrored / "sweep", what="a sweep"):  # it trains, with tracker=none
+        key = {**home, "WANDB_API_KEY": KEY}
+        lines["is being worked on by process"] = refused(sweep, cwd=tmp_path, **key)
     for expected, said in lines.items():
         assert expected in said
         assert len(said.splitlines()) == 1, said

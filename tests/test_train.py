@@ -108,8 +108,11 @@ def test_an_interrupted_run_prints_the_command_that_goes_on(
     assert folder.state() == "interrupted"
     first = torch.load(folder.checkpoint_path, weights_only=True)["loop"]["step"]
     again = shlex.split(command[1])[3:]
+    num_rows = len(folder.metrics())
     process = start(tmp_path, *again)
-    time.sleep(4)
+    while len(folder.metrics()) == num_rows:  # a signal that comes before training just ends it
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
     process.send_signal(signum)
     output, _ = process.communicate(timeout=60)
     assert f"resumed at step {first}" in output

@@ -1,6 +1,7 @@
 """The built wheel: what a user gets who never sees the clone."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,10 +16,15 @@ pytestmark = pytest.mark.slow  # builds, with the build tool from the package in
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("a wheel's path with spaces")
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out)]
-    subprocess.run([*build, str(ROOT)], check=True, capture_output=True, timeout=300)
-    (path,) = out.glob("mnist_seq-*.whl")
+    """Built as `pip install .` does, in a clone whose path holds spaces and a quote."""
+    clone = tmp_path_factory.mktemp("a clone's path with spaces")
+    for name in ("mnist_seq", "hydra_plugins", "conf"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, clone)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", "out"]
+    subprocess.run([*build, "."], cwd=clone, check=True, capture_output=True, timeout=300)
+    (path,) = clone.glob("out/mnist_seq-*.whl")
     return path
 
 

@@ -1,10 +1,13 @@
 """Hydra's errors in one line each: the rule, the value, the way out."""
 
+import dataclasses
 import difflib
 import re
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.paths import conf_dir, groups, options
 
 
@@ -28,14 +31,42 @@ def one_line(error: Exception) -> str:
     return "; ".join(lines) or type(error).__name__
 
 
+def check_hydra_words(words: Iterable[str]) -> None:
+    """Refuse keys added to Hydra's own config, which Hydra takes and never reads.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    for word in words:
+        key = word.lstrip("+~").partition("=")[0]
+        if not key.startswith("hydra."):
+            continue
+        from hydra.conf import HydraConf
+
+        schema: Any = HydraConf
+        for part in key.split(".")[1:]:
+            if not dataclasses.is_dataclass(schema):  # callbacks, launcher: anybody's keys
+                break
+            keys = typing.get_type_hints(schema)
+            if part not in keys:
+                raise ConfigError(_unknown_hydra_key(key))
+            schema = keys[part]
+
+
+def _unknown_hydra_key(key: str) -> str:
+    return f"no code reads {key}; Hydra's own keys are those of --cfg hydra"
+
+
 def _unknown_key(match: re.Match[str]) -> str:
     from mnist_seq.config.parse import known_keys, suggestion
     from mnist_seq.config.schema import CHOSEN
 
     key = match[1]
     group = key.partition(".")[0]
+    if key.endswith("_options"):
+        return f"{key} takes options one by one, with a plus: write +{key}.<option>=<value>"
     if group == "hydra":
-        return f"no code reads {key}; Hydra's own keys are those of --cfg hydra"
+        return _unknown_hydra_key(key)
     if key in groups() and key not in (*CHOSEN, *_OPTIONAL):
         return f"{key} is a group that is added: write +{key}=<{'|'.join(options(key))}>"
     if group in _OPTIONAL:

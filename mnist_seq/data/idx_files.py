@@ -62,6 +62,9 @@ def _find(source: Source, file: IdxFile, folders: Sequence[Path]) -> tuple[str, 
     for path in (folder / file.name for folder in folders):
         archive = path.with_name(path.name + ".gz")
         try:
+            for candidate in (path, archive):
+                if candidate.exists() and not candidate.is_file():  # reading a pipe never ends
+                    raise ValueError(f"data files must be regular files: {candidate} is none")
             checked = _check(path, archive, file)
         except AlteredFile:
             # Directly in a root, MNIST's and Fashion-MNIST's files have the same names.

@@ -100,7 +100,7 @@ def build(
     tried = values_tried(runs, tuned)
     is_by_hand = options.baseline != AUTO
     return Report(
-        title=" + ".join(source.resolve().name for source in collected.sources),
+        title=_title(collected.sources),
         sources=tuple(str(source) for source in collected.sources),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         metric=metric,
@@ -140,6 +140,15 @@ def build(
         search=None if is_table_only else search_of(subjects, options.select),
         importances=importances,
     )
+
+
+def _title(sources: Sequence[Path]) -> str:
+    """Names of the sweeps; that of the folder they lie in where the sources are its runs."""
+    places = [source.resolve() for source in sources]
+    are_runs = all((place / "run.json").exists() for place in places)
+    if are_runs and len(places) > 1 and len({place.parent for place in places}) == 1:
+        return places[0].parent.name
+    return " + ".join(place.name for place in places)
 
 
 def _weighed(

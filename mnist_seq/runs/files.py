@@ -1,9 +1,11 @@
 """Files that are either whole or not there, and line files whose torn last line is ignored."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -125,6 +127,8 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
     line = _line(value)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):  # a pipe would take the line, and lose it
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         size = os.fstat(fd).st_size
         if size and os.pread(fd, 1, size - 1) != b"\n":
             line = b"\n" + line
@@ -156,8 +160,20 @@ def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     write_bytes(path, b"".join(_line(row) for row in read_lines(path) if keep(row)))
 
 
+def check_regular(path: Path) -> None:
+    """Refuse a pipe or a device in a file's place: to open or read it may never end.
+
+    Raises:
+        OSError: it is one, or there is nothing.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to open a folder is an error by itself
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
 def _read(path: Path) -> bytes:
     try:
+        check_regular(path)
         return path.read_bytes()
     except OSError as error:
         error.filename = error.filename or str(path)  # a failing disk names no file

@@ -87,10 +87,12 @@ class RunFolder:
 
     def error(self) -> str:
         """Why the run failed: the traceback, its last line the reason."""
+        files.check_regular(self.error_path)
         return self.error_path.read_text(errors="replace")
 
     def write_error(self, text: str) -> None:
         """Mark the run as failed."""
+        text = text.encode(errors="backslashreplace").decode()  # names outside of the encoding
         files.write_text(self.error_path, text.rstrip() + "\n")
 
     def clear_error(self) -> None:
@@ -152,6 +154,7 @@ class RunFolder:
         Raises:
             OSError, ValueError: it is missing or damaged.
         """
+        files.check_regular(self.predictions_path)
         # opened here, since numpy leaves a file open that turns out to be no archive
         with open(self.predictions_path, "rb") as stream:
             try:
@@ -170,6 +173,14 @@ class RunFolder:
 
 
 def find_runs(root: Path) -> Iterator[RunFolder]:
-    """Run folders at or below a folder, in the order of their names."""
-    for record in sorted(root.rglob("run.json")):
-        yield RunFolder(record.parent)
+    """Run folders at or below a folder, in the order of their names.
+
+    A sweep's run that was moved and is linked to counts too; one that is there twice, once.
+    """
+    folders = {record.parent: None for record in root.rglob("run.json")}  # follows no links
+    folders |= {record.parent: None for record in root.glob("*/run.json")}
+    found: dict[str, Path] = {}
+    for folder in folders:
+        found.setdefault(os.path.realpath(folder), folder)
+    for folder in sorted(found.values()):
+        yield RunFolder(folder)

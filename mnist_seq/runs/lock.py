@@ -45,6 +45,7 @@ def held(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
         # It only words an error: written plainly, as a whole file costs a wait for the disk, and
         # done without where something is in its way
         with contextlib.suppress(OSError):
+            (folder / _HOLDER).unlink(missing_ok=True)  # to open a pipe would wait for a reader
             (folder / _HOLDER).write_text(json.dumps(me))
         yield
     finally:

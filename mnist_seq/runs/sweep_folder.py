@@ -61,6 +61,7 @@ class SweepFolder:
             ValueError: multirun.yaml is damaged.
         """
         try:
+            files.check_regular(self.config_path)
             text = self.config_path.read_text(encoding="utf-8")
             if "sampler:" not in text:  # most sweeps are grids, and to parse takes its time
                 return ""

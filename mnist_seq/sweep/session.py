@@ -12,12 +12,11 @@ from pathlib import Path
 from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf, flag_override
-from rich.console import Console
 
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.parse import parse
 from mnist_seq.runs import files
-from mnist_seq.runs.console import say
+from mnist_seq.runs.console import QuietConsole, say
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
 from mnist_seq.runs.words import override, quoted
@@ -76,7 +75,7 @@ class Session:
         launcher: Launcher,
     ) -> None:
         self.master, self.launcher = master, launcher
-        self.console = Console()
+        self.console = QuietConsole()
         self.composer = Composer(loader, master)
         self.defaults = plain(parse(self.composer.values([])))
         fixed = master.sweep
@@ -185,7 +184,7 @@ class Session:
                 stop_reason = engines.launch(plan, self.launcher, sweep_name=self.options.name)
         seconds = time.monotonic() - begun
         self._show_table(plan)
-        num_failed = show_end(
+        num_undone = show_end(
             plan,
             self.console,
             seconds=seconds,
@@ -194,7 +193,7 @@ class Session:
         )
         if signum:
             return 128 + signum
-        return 1 if num_failed or stop_reason else 0
+        return 1 if num_undone or stop_reason else 0
 
     def _run_pool(self, plan: Plan) -> tuple[str, int]:
         task, configs = importlib.import_module(TASK), [run.config for run in plan.todo]

@@ -111,7 +111,7 @@ class StackPool(Pool):
             self.task,
             slot=slot,
             env=self.slots[slot],
-            share=1 / len(self.slots) if self._is_measured else 0.0,
+            share=1 / self.slots.count(self.slots[slot]) if self._is_measured else 0.0,
             timeout_s=self.policy.timeout_s,
         )
 
@@ -134,15 +134,18 @@ class StackPool(Pool):
             super()._consider_stopping(outcome)
 
     def _end(self, running: Running, outcome: Outcome) -> None:
-        process = running.process if isinstance(running, StackedJob) else None
-        is_too_large = process is not None and bool(process.most) and not self.stop_reason
-        if process is not None and is_too_large and outcome.state == "interrupted":
+        if not isinstance(running, StackedJob):
+            super()._end(running, outcome)
+            return
+        process = running.process
+        is_too_large = bool(process.most) and not self.stop_reason
+        if is_too_large and outcome.state == "interrupted":
             self._running.remove(running)
             self._tell(lambda view: view.ended(outcome, is_retried=True))
             self._lower(outcome, process)
             self._queue.appendleft(outcome.job)
             return
-        if process is not None and isinstance(running, StackedJob) and not running.is_over:
+        if process.fault or not running.is_over:
             self._is_told, process.is_told = process.is_told, True
         super()._end(running, outcome)
         self._is_told = False

@@ -1,5 +1,6 @@
 """A process that trains a stack, and the jobs in it, as the pool sees them."""
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.context import ForkServerContext
@@ -41,7 +42,8 @@ class StackProcess(WorkerProcess):
         self.is_cleared = self.is_told = False
         self.exit_code: int | None = None
         for job in jobs:
-            job.folder.clear_error()
+            with contextlib.suppress(OSError):  # the run meets it too, and fails alone
+                job.folder.clear_error()
         super().__init__(
             context,
             worker.run_stack,

@@ -88,7 +88,7 @@ def show_end(
         command: the words that were typed, to type again.
 
     Returns:
-        The number of runs that failed.
+        The number of runs that are not done; one that failed may have had no room to say so.
     """
     states = {run.name: state_of(run.folder)[0] for run in plan.runs}
     failed = [run for run in plan.runs if states[run.name] == "failed"]
@@ -103,13 +103,14 @@ def show_end(
     for state in ("diverged", "failed", "interrupted"):
         parts += [f"{counts[state]} {state}"] * bool(counts[state])
     parts += [f"{counts['absent']} not started"] * bool(counts["absent"])
+    num_undone = len(plan.runs) - counts["finished"] - counts["diverged"]
     say(console, f"\n{', '.join(parts)}; {duration(seconds)}; {plan.folder.path}")
     if stop_reason:
         say(console, f"stopped: {stop_reason}")
-    if counts["finished"] + counts["diverged"] < len(plan.runs):
+    if num_undone:
         say(console, f"to go on: {command}")
     else:
         say(
             console, f"next: python -m mnist_seq.compare sweep={shlex.quote(str(plan.folder.path))}"
         )
-    return len(failed)
+    return num_undone

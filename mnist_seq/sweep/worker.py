@@ -76,8 +76,8 @@ def run_job(
     connection: Connection, task: Task, cfg_pickled: bytes, folder: str, env: Mapping[str, str]
 ) -> None:
     """Entry of a job's process: train, and leave with the exit code that tells how it went."""
-    _enter(Path(folder), env)
     pipe = Pipe(connection)
+    _enter([Path(folder)], env, [pipe])
     WATCHERS.append(pipe)
     code = 1
     try:
@@ -103,10 +103,10 @@ def run_stack(
 ) -> None:
     """Entry of a stack's process: train its jobs together, each heard by its number.
 
-    The process's own output goes to the first job's log.
+    The process's own output goes to the log of the first job that can have one.
     """
-    _enter(Path(folders[0]), env)
     pipes = [_Tagged(connection, number) for number in range(len(folders))]
+    _enter([Path(folder) for folder in folders], env, pipes)
     code = 1
     try:
         fewer = train_stack(task, cfgs_pickled, [Path(folder) for folder in folders], pipes, share)
@@ -124,12 +124,22 @@ def run_stack(
     _leave(code)
 
 
-def _enter(folder: Path, env: Mapping[str, str]) -> None:
+def _enter(folders: Sequence[Path], env: Mapping[str, str], pipes: Sequence[Listener]) -> None:
     passed("job: begun")
     os.setsid()  # Ctrl-C at the terminal is for the parent to judge
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(env)
-    _log_to(folder)
+    errors = []
+    for folder in folders:
+        try:
+            _log_to(folder)
+            break
+        except OSError as error:  # something is in the log's place
+            errors.append(error)
+    else:  # the parent has the terminal
+        for pipe, why in zip(pipes, errors, strict=True):
+            pipe.ended(Ended("failed", 1, f"{type(why).__name__}: {why}"))
+        _leave(1)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
@@ -161,13 +171,14 @@ def train_stack(
     setup_globals()
     module = import_module(task.module)
     module.adopt(task.shared)
-    opened, closing = [], []
+    opened: list[Any] = []
+    closing: list[tuple[Any, Any]] = []
     for cfg_pickled, folder, pipe in zip(cfgs_pickled, folders, pipes, strict=True):
         try:
             cfg = pickle.loads(cfg_pickled)
             callbacks = Callbacks(cfg)
             task_cfg = _set_hydra_config(cfg, folder)
-            if folder == folders[0]:
+            if not opened:
                 configure_log(cfg.hydra.job_logging, cfg.hydra.verbose)
             WATCHERS.clear()
             callbacks.on_job_start(config=cfg, task_function=module.run)

@@ -32,6 +32,7 @@ class Item:
     Attributes:
         how: how it got there; "missing" until the server has shown all of its rows and its end.
         reason: why it is missing.
+        is_cut: some of its files may not have got through, which its rows do not tell.
     """
 
     folder: RunFolder
@@ -40,6 +41,7 @@ class Item:
     how: How = "missing"
     reason: str = ""
     url: str = ""
+    is_cut: bool = False
 
     @property
     def project(self) -> str:
@@ -81,7 +83,8 @@ def read(folder: RunFolder, *, project: str = "", entity: str = "") -> Item:
         project=project or known.get("project") or tracker.project,
         entity=entity or known.get("entity") or tracker.entity,
     )
-    return Item(folder, tracker, source.identify(folder))
+    is_cut = known.get("state") == "partial"
+    return Item(folder, tracker, source.identify(folder), is_cut=is_cut)
 
 
 def catch_up(items: Sequence[Item], limits: Limits, tell: Callable[[Item], None]) -> None:
@@ -141,10 +144,9 @@ def _judge(items: Sequence[Item], found: dict[str, Held], how: How) -> None:
         there = found.get(item.identity.id)
         if there is None:
             continue
-        item.reason = lack(item.folder, there)
-        is_cut = status.recorded(item.folder).get("state") == "partial" and item.tracker.artifact
-        if how == "there" and is_cut:  # the model is what the server may lack
-            item.reason = item.reason or "its model may not have got through"
+        before, item.reason = item.reason, lack(item.folder, there)
+        if how != "replayed" and item.is_cut:
+            item.reason = item.reason or before or "its files may not have got through"
         if not item.reason:
             item.how, item.url = how, there.url
             _record(item)
@@ -220,16 +222,21 @@ def _rebuild(items: Sequence[Item], found: dict[str, Held], limits: Limits) -> N
 
 def _send(item: Item, scratch: Path, limits: Limits) -> None:
     identity = replace(item.identity, home=scratch)
-    remote = RemoteRun(replace(item.tracker, finish=limits.timeout), identity, "online")
+    tracker = replace(item.tracker, finish=limits.timeout)
+    remote = RemoteRun(tracker, identity, "online", is_live=False)
     remote.send(source.rows(item.folder))
+    item.is_cut = True
     remote.finish(item.folder, source.ending(item.folder))
     if fault := remote.fault("online"):
+        item.url = remote.run.url or ""
+        _record(item, "partial", fault)  # the next sync is to know
         raise RuntimeError(fault)
+    item.is_cut = False
 
 
-def _record(item: Item) -> None:
+def _record(item: Item, state: status.State = "synced", reason: str = "") -> None:
     values: dict[str, Any] = {
-        "id": item.identity.id, "mode": "online", "url": item.url, "state": "synced",
+        "id": item.identity.id, "mode": "online", "url": item.url, "state": state, "reason": reason,
         "project": item.tracker.project, "entity": item.tracker.entity, "tags": item.identity.tags,
     }  # fmt: skip
     if {**status.recorded(item.folder), **values} != status.recorded(item.folder):

@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def pull(
                 "W&B wants an account: no credentials; run `wandb login`, or set WANDB_API_KEY"
             )
         found = held.runs(path_of(project, entity), {"group": group}, timeout=timeout)
-        ours = [run for run in found if _is_ours(run)]
+        ours = _latest([run for run in found if _is_ours(run)])
         root = cache / _plain(project) / _plain(group)
         paths = [_written(run, root) for run in ours]
     except (ConfigError, OSError):
@@ -70,6 +70,14 @@ def _is_ours(run: Any) -> bool:
         and {"model", "data", "seed", "run"} <= config.keys()
         and "config_hash" in config["run"]
     )
+
+
+def _latest(runs: Sequence[Any]) -> list[Any]:
+    """Of the runs that one folder has held, the one that it holds: a rerun replaces a run."""
+    facts = {run.id: dict(run.config)["run"] for run in runs}
+    place = {i: f"{found.get('host')} {found['folder']}" for i, found in facts.items()}
+    in_time = sorted(runs, key=lambda run: str(facts[run.id].get("created", "")))
+    return list({place[run.id]: run for run in in_time}.values())
 
 
 def _written(run: Any, root: Path) -> Path:
@@ -100,7 +108,13 @@ def _written(run: Any, root: Path) -> Path:
             "name": run.name,
             "config": config,
             **{key: facts[key] for key in _RUN_KEYS if key in facts},
-            "wandb": {"id": run.id, "url": run.url, "state": "synced"},
+            "wandb": {
+                "id": run.id,
+                "url": run.url,
+                "state": "synced",
+                "project": run.project,
+                "entity": run.entity,
+            },
             "pulled": {"id": run.id, "version": version, "time": now, "from": facts["folder"]},
         },
     )

@@ -27,6 +27,7 @@ class RemoteRun:
 
     Args:
         mode: online it goes on from what W&B has; an offline file begins anew, and is complete.
+        is_live: it is being trained, on this machine, whose load is then worth a look.
 
     Attributes:
         num_sent: rows that it holds, the one that is kept open included.
@@ -36,7 +37,12 @@ class RemoteRun:
     """
 
     def __init__(
-        self, tracker: Tracker, identity: Identity, mode: Literal["online", "offline"]
+        self,
+        tracker: Tracker,
+        identity: Identity,
+        mode: Literal["online", "offline"],
+        *,
+        is_live: bool = True,
     ) -> None:
         self._tracker, self._identity = tracker, identity
         _check_writable(identity.home / "wandb")
@@ -54,14 +60,15 @@ class RemoteRun:
             mode=mode,
             resume="allow" if mode == "online" else None,
             reinit="create_new",  # never touches another run that is open
-            settings=_settings(tracker),
+            settings=_settings(tracker, is_live=is_live),
         )
         # A row more by the charts of an earlier end does no harm: rows are told by their number
         self.num_sent: int = self.run.starting_step if self.run.resumed else 0
         self._first = self.num_sent
         self._fault = ""
         self.run.define_metric("step")
-        self.run.define_metric("*", step_metric="step")
+        # step_sync=False: else wandb adds "step": 0 to a row of charts that a resumed run ends with
+        self.run.define_metric("*", step_metric="step", step_sync=False)
         self.path = Path(self.run.dir).parent
         if mode == "offline":
             self._remove_older_files()
@@ -171,13 +178,15 @@ class RemoteRun:
         self.run.log_artifact(artifact)
 
 
-def _settings(tracker: Tracker) -> dict[str, Any]:
+def _settings(tracker: Tracker, *, is_live: bool) -> dict[str, Any]:
     return {
         "console": "off",
         "silent": True,
         "symlink": False,
         "disable_code": True,
         "disable_git": True,  # run.json has the commit
+        "x_disable_stats": not is_live,
+        "x_disable_machine_info": not is_live,  # run.json has the machine that trained it
         "x_save_requirements": False,  # takes 4 times as long as all the rest
         "x_transaction_log_flush_interval": 1.0,  # a killed process loses 1 s, not all
         "init_timeout": INIT_SECONDS,

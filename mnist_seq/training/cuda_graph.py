@@ -90,7 +90,8 @@ class _Graph:
         """Record the function, which runs nothing; later calls do nothing."""
         if self._graph is None:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=pool, stream=stream):
+            capture = torch.cuda.graph(graph, pool=pool, stream=stream)
+            with torch.cuda.stream(stream), capture:  # a capture that fails stays on its stream
                 self._function(*self._inputs)
             self._graph = graph
 

@@ -3,9 +3,10 @@
 import functools
 import inspect
 from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mnist_seq.config import ConfigError
 from mnist_seq.config.schema import Optimizer
@@ -55,7 +56,30 @@ def build_optimizer(
     # millisecond a step; they serve compiled, profiled and hooked steps, of which there are none
     bare_step = torch.no_grad()(functools.partial(inspect.unwrap(type(built).step), built))
     built.step = bare_step  # type: ignore[method-assign]
+    # torch warns of a step outside of a graph, and some must come before the capture
+    built._warned_capturable_if_run_uncaptured = True
     return built
+
+
+def load_state(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Let an optimizer go on from a state dict, which another kind of device may have written.
+
+    What the device decides, `fused` and `capturable`, stays as it was built. torch counts steps on
+    the CPU where neither is set, and moves the count to the device where one is.
+
+    Raises:
+        ValueError: the state is that of other parameters.
+    """
+    own = optimizer.state_dict()["param_groups"]
+    groups = [
+        {**mine, "params": group["params"]}
+        for mine, group in zip(own, saved["param_groups"], strict=True)
+    ]
+    state = {
+        i: {k: v.cpu() if k == "step" and isinstance(v, Tensor) else v for k, v in values.items()}
+        for i, values in saved["state"].items()
+    }
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _leave_compiler_out() -> None:

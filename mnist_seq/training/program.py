@@ -15,7 +15,7 @@ from mnist_seq.training.cuda_graph import Captured, is_capturable
 from mnist_seq.training.device import autocast
 from mnist_seq.training.evaluation import Evaluation, evaluate
 from mnist_seq.training.logbook import Learner
-from mnist_seq.training.optimizers import build_optimizer
+from mnist_seq.training.optimizers import build_optimizer, load_state
 from mnist_seq.training.step import train_step
 
 
@@ -69,7 +69,7 @@ class Single(Program):
             config.optimizer, learner.model.parameters(), self.device, is_capturable=True
         )
         if saved is not None:
-            self.optimizer.load_state_dict(saved)
+            load_state(self.optimizer, saved)
         # Only read in between: were it emptied into another sum at each look, the clock and signals
         # would decide how its terms round
         self.loss_sums = torch.zeros(1, dtype=sum_dtype(self.device), device=self.device)

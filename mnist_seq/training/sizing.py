@@ -12,6 +12,14 @@ from mnist_seq.training.logbook import Learner
 from mnist_seq.training.memory import available
 
 MEASURED = 8  # runs of the stack that is tried out
+# What plain RuntimeErrors say: of torch's CPU allocator, of mmap, and of what asks CUDA by itself,
+# such as a graph, cuBLAS or cuDNN
+_NO_MEMORY = (
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
+)
 RESERVE = 0.15  # share of the free memory that is left to others, and to what measuring misses
 
 
@@ -19,10 +27,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, on a device or on the CPU, here or in what led to this."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # torch's CPU allocator and mmap raise a plain RuntimeError
-    if isinstance(error, RuntimeError) and any(
-        words in str(error) for words in ("can't allocate memory", "Cannot allocate memory")
-    ):
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
         return True
     # A CUDA graph whose capture breaks off for want of memory raises another error on its way out
     before = error.__cause__ or error.__context__
@@ -59,7 +64,12 @@ def check_fits(learner: Learner, num_runs: int, *, share: float) -> None:
         return
     device = learner.task.device
     before = _reset_peak(device)
-    _try_out(learner)
+    try:
+        _try_out(learner)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise TooManyRuns(MEASURED // 2) from error
+        return  # the stack itself meets it, and what follows is decided there
     each = max(1, _peak(device) - before) / MEASURED
     most = int(free_bytes(device) * share * (1 - RESERVE) / each)
     if most < num_runs:
@@ -112,5 +122,6 @@ def _status(field: str) -> int:
 def free_bytes(device: torch.device) -> int:
     """Memory that this process may still take."""
     if device.type == "cuda":  # runs on CUDA alone
-        return torch.cuda.mem_get_info(device)[0]
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept  # torch gives it to the next tensor
     return available()

@@ -134,9 +134,12 @@ class Stack(Program):
 
     def evaluate(self, part: Part, limit: int | None = None) -> list[Evaluation]:
         """See `Program`."""
-        size = self.config.training.eval_batch_size
-        if self.device.type == "cpu":
-            size = max(1, size // self.num_runs)  # in a cache, as a single run's
+        training = self.config.training
+        # All runs together as many as a run alone: a CPU's cache holds them, and no device needs
+        # more memory for them than for training
+        size = max(1, training.eval_batch_size // self.num_runs)
+        if self.device.type != "cpu":
+            size = max(size, training.batch_size)
         with evaluating(self.model, self.device, self.config.device.precision):
             batches = self.tasks.batches(part, size, limit=limit)
             return evaluate(lambda x: self._logits(x, ()), batches)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mnist_seq.config.schema import Optimizer
-from mnist_seq.training.optimizers import build_optimizer
+from mnist_seq.training.optimizers import build_optimizer, load_state
 
 
 class StackedOptimizer:
@@ -92,7 +92,6 @@ class StackedOptimizer:
                 state[key] = torch.stack(rows)
             else:
                 state[key] = value
-        whole = self.inner.state_dict()
-        self.inner.load_state_dict(
-            {"state": {0: state} if state else {}, "param_groups": whole["param_groups"]}
-        )
+        if state:  # an empty one would take from Adagrad what it begins with
+            groups = self.inner.state_dict()["param_groups"]
+            load_state(self.inner, {"state": {0: state}, "param_groups": groups})

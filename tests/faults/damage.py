@@ -1,5 +1,6 @@
 """Ways in which a file is no longer what was written, each made by real means."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,11 @@ def _moved(path: Path) -> None:
     path.symlink_to(elsewhere)
 
 
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 FEW: dict[str, Damage] = {
     "missing": Path.unlink,
     "empty": _cut(0),
@@ -59,7 +65,7 @@ FEW: dict[str, Damage] = {
     "a list": _holding("[1, 2]\n"),
     "text": _holding("nothing of the kind\nat all\n"),
     "a folder": _folder,
-    "a link to nothing": _link_to("/nonexistent/file"),
+    "a link to nothing": _link_to("/proc/nonexistent/file"),
     "a link to itself": _link_to("."),
     "a link elsewhere": _moved,
     # Reading it is an error of the device, which holds for root too
@@ -75,3 +81,4 @@ ALL: dict[str, Damage] = {
     "a long number": _holding('{"state": ' + "9" * 5000 + "}"),
     "zeros": lambda path: bool(path.write_bytes(bytes(path.stat().st_size))) and None,
 }
+ENDLESS: dict[str, Damage] = {"a pipe": _pipe, "a device": _link_to("/dev/zero")}

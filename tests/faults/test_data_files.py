@@ -10,7 +10,7 @@ import pytest
 from mnist_seq.data.images import load, read_idx
 from mnist_seq.data.locate import Located, locate
 from tests.data.conftest import Published, published
-from tests.faults.damage import ALL, FEW
+from tests.faults.damage import ALL, ENDLESS, FEW
 
 __all__ = ["published"]  # the fixture
 
@@ -26,7 +26,7 @@ def found(published: Published, root: Path) -> Located:
 def check(published: Published, root: Path, name: str, how: str, archived: bool) -> None:
     folder = published.write(root / "data" / "MNIST" / "raw", archived=archived)
     path = folder / (name + ".gz" * archived)
-    ALL[how](path)
+    {**ALL, **ENDLESS}[how](path)
     others = {p: p.read_bytes() for p in folder.iterdir() if p != path and p.is_file()}
     said = ""
     try:
@@ -45,7 +45,7 @@ def check(published: Published, root: Path, name: str, how: str, archived: bool)
 
 
 @pytest.mark.parametrize("archived", [False, True])
-@pytest.mark.parametrize("how", FEW)
+@pytest.mark.parametrize("how", [*FEW, *ENDLESS])
 @pytest.mark.parametrize("name", [NAMES[0], NAMES[3]])
 def test_a_damaged_data_file_is_refused_by_name_and_left_alone(
     published: Published, tmp_path: Path, name: str, how: str, archived: bool

@@ -18,7 +18,7 @@ SMALL = ["data=mnist_5k", "tracker=none", "model.hidden=8", "data.limit=500",
 NAMES = ["seed=0", "seed=1"]
 SWEEP = ["-m", *SMALL, "seed=0,1", "sweep.baseline=none"]
 POOR = {  # no home, no locale, no place for temporary files
-    "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TMPDIR": "/nonexistent",
+    "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TMPDIR": "/proc/nonexistent",
 }  # fmt: skip
 
 
@@ -58,6 +58,39 @@ def test_a_sweep_without_home_locale_temporary_folder_and_with_one_core(tmp_path
     assert (tmp_path / "outputs" / "sweeps" / "s" / "report" / "report.csv").exists()
     said = command(tmp_path, "compare", "sweep=grö", code=1, **POOR)
     assert "a command is text in the locale's encoding, ascii" in said
+
+
+def test_a_folder_that_no_record_could_name_is_refused(tmp_path: Path) -> None:
+    """Of bytes that are no text, or removed: else each run fails at its first file."""
+    latin = tmp_path / os.fsdecode(b"gr\xf6n")
+    latin.mkdir()
+    said = command(latin, "train", *SWEEP, code=1)
+    assert "a folder's name is text in the locale's encoding, utf-8" in said
+    assert not list(latin.iterdir())
+    removed = ("bash", "-c", 'rmdir "$PWD"; exec "$@"', "bash")
+    for module in ("train", "compare"):
+        (tmp_path / "gone").mkdir()
+        said = command(tmp_path / "gone", module, code=1, before=removed)
+        assert "the current one was removed" in said
+
+
+def test_what_is_in_a_runs_way_fails_that_run_by_name_and_no_screen_ends_a_sweep(
+    tmp_path: Path,
+) -> None:
+    """Nothing can be written about such a run, and the command still ends with an error."""
+    sweep = tmp_path / "outputs" / "sweeps" / "s"
+    (sweep / "seed=1" / "log.txt").mkdir(parents=True)
+    (sweep / "seed=0").symlink_to("/proc/nonexistent/run")
+    said = command(tmp_path, "train", *SWEEP, "sweep.name=s", code=1)
+    assert f"FileExistsError: [Errno 17] File exists: '{sweep / 'seed=0'}'" in said
+    assert f"IsADirectoryError: [Errno 21] Is a directory: '{sweep / 'seed=1' / 'log.txt'}'" in said
+    (sweep / "seed=0").unlink()
+    said = command(tmp_path, "train", *SWEEP, "sweep.name=s", code=1)
+    assert "1 of 2 runs done, 1 failed" in said
+    (sweep / "seed=1" / "log.txt").rmdir()
+    full = ("bash", "-c", '"$@" > /dev/full', "bash")
+    assert not command(tmp_path, "train", *SWEEP, "sweep.name=s", before=full)
+    assert set(results(tmp_path, "s")) == set(NAMES)
 
 
 def test_a_limit_on_memory_is_named(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from mnist_seq.runs.variants import flat
 from mnist_seq.sweep.plan import Planner
 from mnist_seq.tracking import catch_up, source
 from mnist_seq.training.run import Job, kept, train_run
-from tests.faults.damage import ALL, FEW
+from tests.faults.damage import ALL, ENDLESS, FEW
 from tests.training.conftest import SMALL
 
 WORDS = ("data.limit=160", "data.valid=40", "training.batch_size=20", "training.eval_every=3",
@@ -226,7 +226,7 @@ OPERATIONS: dict[str, Callable[..., str]] = {
 
 def check(sweep: Sweep, victim: str, file: str, how: str) -> None:
     """Damage a file, and let every command meet it."""
-    ALL[how](sweep.run(victim).path / file)
+    {**ALL, **ENDLESS}[how](sweep.run(victim).path / file)
     others = sweep.others(victim)
     for name, operation in OPERATIONS.items():
         outcome = operation(sweep, victim, file)
@@ -241,6 +241,14 @@ def test_a_damaged_file_of_a_run_is_named_and_nothing_is_lost(
     sweep: Sweep, victim: str, file: str, how: str
 ) -> None:
     """A number that changes without a word is worse than no number."""
+    check(sweep, victim, file, how)
+
+
+@pytest.mark.parametrize("how", ENDLESS)
+@pytest.mark.parametrize(("victim", "file"), [v for v in VICTIMS if not v[1].endswith(".pt")])
+def test_what_never_ends_in_a_files_place_is_not_waited_for(
+    sweep: Sweep, victim: str, file: str, how: str
+) -> None:
     check(sweep, victim, file, how)
 
 

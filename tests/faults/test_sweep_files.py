@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnist_seq.runs.sweep_folder import SweepFolder
-from tests.faults.damage import ALL
+from tests.faults.damage import ALL, ENDLESS
 
 FILES = ("ledger.jsonl", "multirun.yaml", ".lock", ".lock-holder")
 MULTIRUN = "hydra:\n  sweeper:\n    sampler: random\nseed: 0\n"
@@ -17,7 +17,7 @@ def hold(folder: SweepFolder) -> bool:
         return True
 
 
-@pytest.mark.parametrize("how", ALL)
+@pytest.mark.parametrize("how", [*ALL, *ENDLESS])
 @pytest.mark.parametrize("file", FILES)
 def test_a_damaged_file_of_a_sweep_is_read_around_or_named(
     tmp_path: Path, file: str, how: str
@@ -32,7 +32,7 @@ def test_a_damaged_file_of_a_sweep_is_read_around_or_named(
     folder.config_path.write_text(MULTIRUN)
     if file == ".lock" and how.startswith("flipped"):
         (folder.path / file).write_text("x")
-    ALL[how](folder.path / file)
+    {**ALL, **ENDLESS}[how](folder.path / file)
     calls: dict[str, Callable[[], object]] = {
         "note": lambda: folder.note("started", "d"),
         "ledger": folder.ledger,

@@ -45,3 +45,16 @@ def test_runs_are_found_below_a_sweep(tmp_path: Path) -> None:
         RunFolder(tmp_path / name).update_record(name=name)
     (tmp_path / "notes").mkdir()
     assert [run.path.name for run in find_runs(tmp_path)] == ["seed=0", "seed=1"]
+
+
+def test_a_run_that_was_moved_and_is_linked_to_is_found_once(tmp_path: Path) -> None:
+    """The planner reuses it, so the comparison must see it too."""
+    sweep, elsewhere = tmp_path / "sweep", tmp_path / "elsewhere"
+    for folder in (sweep / "seed=1", elsewhere):
+        folder.mkdir(parents=True)
+        RunFolder(folder).update_record(name=folder.name)
+    (sweep / "seed=0").symlink_to(elsewhere)
+    (sweep / "again").symlink_to("seed=1")
+    (sweep / "loop").symlink_to(".")
+    (sweep / "nowhere").symlink_to("/proc/nonexistent/run")
+    assert [run.path.name for run in find_runs(sweep)] == ["seed=0", "seed=1"]

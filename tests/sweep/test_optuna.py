@@ -183,6 +183,8 @@ REFUSED = [
     (["hydra.sweeper.n_trials=0"], "n_trials must be a whole number"),
     (["hydra.sweeper.pruner=greedy"], "none, median, hyperband"),
     (["+hydra.sweeper.n_trails=3"], "no code reads hydra.sweeper.n_trails"),
+    (["~hydra.sweeper.seed"], "hydra.sweeper.seed was taken out by another override"),
+    (["hydra.sweeper.pruner_options={n_warmup_steps:1}"], "write +hydra.sweeper.pruner_options."),
     (["model.hidden=choice(0,8)"], "model.hidden must be 1 or more"),
     (["hydra/launcher=basic"], "a search runs in hydra/launcher=pool"),
     (["optimizer.lr=interval(0.1,0.01)"], "an interval must rise"),

@@ -1,5 +1,6 @@
 """What a sweep finds to do, from what it is asked and what lies on the disk."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.baselines import missing_baselines
 from mnist_seq.sweep.compose import Composer
 from mnist_seq.sweep.plan import MAX_NAME, PlannedRun, Planner, run_name
+from mnist_seq.sweep.summary import grouped
 
 Job = tuple[str, ...]
 
@@ -71,6 +73,37 @@ def test_each_run_is_done_as_its_folder_stands(planner: Callable[..., Planner]) 
         "seed=0": "reuse", "seed=1": "reuse", "seed=2": "retry", "seed=3": "resume",
         "seed=4": "run",
     }  # fmt: skip
+
+
+def num_calls(work: Callable[[], object]) -> int:
+    """Calls of Python and C functions: what takes time, counted."""
+    num = 0
+
+    def count(frame: object, event: str, arg: object) -> None:
+        nonlocal num
+        num += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return num
+
+
+def test_planning_is_linear_in_the_runs(planner: Callable[..., Planner]) -> None:
+    """Half of them finished before: a tenth run is found, composed and shown like the first."""
+
+    def plan(num: int) -> None:
+        jobs: list[Job] = [(f"model.hidden={i // 2 + 1}", f"seed={i % 2}") for i in range(num)]
+        for run in planner("model.hidden", "seed").plan(jobs[::2]):
+            train(run)
+        runs = planner("model.hidden", "seed")
+        grouped(runs.decide(runs.plan(jobs), "error"))
+
+    plan(4)  # what is looked up once
+    few, more, most = (num_calls(lambda n=n: plan(n)) for n in (12, 24, 48))
+    assert most - more == pytest.approx(2 * (more - few), rel=0.1)
 
 
 def test_equal_configs_are_one_run(planner: Callable[..., Planner]) -> None:

@@ -123,6 +123,19 @@ def test_a_run_that_fails_or_diverges_leaves_the_others_as_they_were(
         check_alike(folder.run(name), sweep.sweep("alone").run(name))
 
 
+def test_a_folder_that_cannot_be_used_costs_its_own_run_alone(sweep: SweepRunner) -> None:
+    """Whatever is in its way, and whether or not the stack's own log was to lie there."""
+    folder = sweep.sweep("s").path
+    (folder / NAMES[0] / "log.txt").mkdir(parents=True)
+    (folder / NAMES[1]).touch()
+    (folder / NAMES[2] / ".lock").mkdir(parents=True)
+    output = sweep(*FOUR, *STACK, code=1)
+    assert "1 stack of 4 runs" in output
+    assert changes(sweep.sweep("s"), "finished") == [NAMES[3]]
+    for name, where in zip(NAMES, ("/log.txt", "", "/.lock"), strict=False):
+        assert re.search(rf"FAILED {re.escape(name)} .*{re.escape(name + where)}", output), output
+
+
 @pytest.mark.slow
 def test_ctrl_c_saves_every_run_of_the_stack(
     sweep: SweepRunner, by_pool: dict[str, RunFolder]
@@ -167,6 +180,18 @@ def test_what_cannot_be_stacked_is_refused_by_name_or_goes_to_the_pool(
     )
     assert "4 runs alone" in sweep(*words, "sweep.unstackable=pool")
     assert len(changes(sweep.sweep("s"), "finished")) == 4
+
+
+def test_a_stack_that_is_over_its_time_is_one_fault(sweep: SweepRunner) -> None:
+    """Three faults alike stop a sweep, and three runs of one process are one."""
+    words = ["seed=range(5)" if word == "seed=range(2)" else word for word in FOUR]
+    words.remove("optimizer.lr=0.01,0.003")
+    sweep.trouble(**{f"seed={seed}": "slow" for seed in range(5)})
+    limits = ["hydra.launcher.max_runs=3", "sweep.timeout=2", "training.epochs=20"]
+    output = sweep(*words, *STACK, *limits, code=1)
+    assert "2 stacks of 3 + 2 runs" in output
+    assert "5 failed" in output
+    assert "not started" not in output
 
 
 def test_a_stack_on_a_cpu_is_as_large_as_is_fast(sweep: SweepRunner) -> None:

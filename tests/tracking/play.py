@@ -5,6 +5,7 @@ Runs of a group are mirrored as the pool mirrors a sweep, the others each on its
 """
 
 import contextlib
+import datetime
 import json
 import logging
 import resource
@@ -80,6 +81,7 @@ def begin(folder: RunFolder, config: Config, first: int) -> None:
         config=plain(config),
         data={"data": "mnist", "fingerprint": "f"},
         device="cpu",
+        created=datetime.datetime.now(datetime.UTC).isoformat(),
     )
     folder.rewind_metrics(first)
 

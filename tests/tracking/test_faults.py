@@ -21,8 +21,8 @@ EXTRA_S = 57.0
 _MOMENTS = ["start", "middle", "end"]
 FAULTS = ["killed", "stalled", "500", "429", "403"]
 # What depends on the clock or the place
-_NOT_SHOWN = {"_timestamp", "_runtime", "_wandb", "runtime", "folder", "path", "artifact_path",
-              "_latest_artifact_path", "sha256", "size"}  # fmt: skip
+_NOT_SHOWN = {"_timestamp", "_runtime", "_wandb", "runtime", "folder", "created", "path",
+              "artifact_path", "_latest_artifact_path", "sha256", "size"}  # fmt: skip
 
 
 def break_it(server: Server, fault: str) -> None:

@@ -18,7 +18,7 @@ from tests.tracking.play import config
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that has decided nothing yet."""
     monkeypatch.setattr(mode, "_remembered", None)
-    monkeypatch.setattr(mode, "_online_failed", False)
+    monkeypatch.setattr(mode, "_failure", "")
     monkeypatch.delenv("WANDB_MODE", raising=False)
 
 
@@ -109,7 +109,7 @@ def test_a_choice_is_made_once_and_holds_for_auto_alone(monkeypatch: pytest.Monk
 
 def test_after_a_failure_no_run_waits_for_the_server_again() -> None:
     """Else each run of a sweep would pay the time limit."""
-    mode.remember_failure()
+    mode.remember_failure("TimeoutError: no answer")
     assert mode.settle(tracker("auto"))[0].mode == "offline"
     assert mode.settle(tracker("online"))[0].mode == "offline"
 

@@ -242,6 +242,16 @@ def test_a_run_that_starts_anew_doubles_no_row(online: Player, server: Server) -
     assert run.state == "finished"
 
 
+def test_a_run_that_has_nothing_left_but_its_end_is_whole(online: Player, server: Server) -> None:
+    """wandb would give the row of its charts a step of 0, and a sync would refuse the run."""
+    failed = {"state": "failed", "exit_code": 1, "samples": True}
+    online.play([{"name": "a", "steps": [1, 2], **failed}], group="sweep")
+    online.play([{"name": "a", "steps": [1, 2], "samples": True}], group="sweep")
+    (run,) = server.runs.values()
+    assert [row["step"] for row in run.history if "step" in row] == [1, 2]
+    assert "(1 were there), 0 not" in online.sync().stdout
+
+
 def test_a_run_of_an_agent_is_the_run_that_the_agent_has_made(
     online: Player, server: Server, tmp_path: Path
 ) -> None:

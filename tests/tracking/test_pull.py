@@ -1,6 +1,7 @@
 """Runs taken from W&B as run folders."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,22 @@ def test_a_pulled_run_says_what_its_folder_says(
     assert pull(online, cache).returncode == 0
     assert "RunParquetHistory" not in server.requests, "what has not changed is not read again"
     assert not server.unknown
+
+
+def test_a_run_that_was_replaced_is_not_pulled(
+    online: Player, server: Server, tmp_path: Path
+) -> None:
+    """W&B keeps it, and its group would hold a variant that the sweep has no more."""
+    online.play([{"name": "a"}], "training.epochs=2", group="sweep")
+    shutil.rmtree(online.root / "a")
+    online.play([{"name": "a"}, {"name": "b"}], group="sweep")
+    assert len(server.runs) == 3
+    assert pull(online, tmp_path / "cache").returncode == 0
+    found = sorted((tmp_path / "cache" / "mnist_seq" / "sweep").iterdir())
+    assert [folder.name for folder in found] == ["a", "b"]
+    record = RunFolder(found[0]).record()
+    assert record["config"]["training"]["epochs"] == 1
+    assert (record["wandb"]["project"], record["wandb"]["entity"]) == ("mnist_seq", "me")
 
 
 def test_what_is_not_there_is_said_in_one_line(online: Player, tmp_path: Path) -> None:

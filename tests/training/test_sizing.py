@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from mnist_seq.training.sizing import MEASURED, TooManyRuns, check_fits, is_out_of_memory
 from tests.training.learners import make_learner
@@ -22,11 +23,36 @@ def test_as_many_runs_as_memory_takes() -> None:
     assert torch.equal(learner.model.state_dict()["head.weight"], before[1])
 
 
+class Failing(nn.Linear):
+    """A head that cannot be tried out."""
+
+    def __init__(self, like: nn.Linear, *, needs: int) -> None:
+        super().__init__(like.in_features, like.out_features)
+        self._needs = needs
+
+    def forward(self, input: Tensor) -> Tensor:
+        torch.empty(self._needs, dtype=torch.uint8)
+        return super().forward(input if input.sum() > 0 else -input)
+
+
+def test_a_stack_that_cannot_be_measured_is_not_lost() -> None:
+    """Too little memory for the trial is too little for the stack. Any other error is met by the
+    stack itself, whose runs keep it, or go alone where they may."""
+    learner = make_learner("seed=0")
+    learner.model.head = Failing(learner.model.head, needs=1 << 60)
+    with pytest.raises(TooManyRuns) as caught:
+        check_fits(learner, MEASURED + 1, share=1.0)
+    assert caught.value.most == MEASURED // 2
+    learner.model.head = Failing(learner.model.head, needs=0)
+    check_fits(learner, MEASURED + 1, share=1.0)
+
+
 def test_an_allocation_that_fails_is_known_by_what_torch_says() -> None:
     """On a CPU it is a plain RuntimeError."""
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60, dtype=torch.uint8)
     assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(RuntimeError("CUDA error: out of memory"))  # a graph's own memory
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 

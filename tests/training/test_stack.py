@@ -172,6 +172,23 @@ def test_a_run_changes_between_a_stack_and_a_process_of_its_own(name: str) -> No
         close(learner.model.state_dict(), expected.model.state_dict())
 
 
+@pytest.mark.parametrize("name", options("optimizer"))
+def test_a_run_goes_on_where_another_device_left_it(name: str) -> None:
+    """device=auto is one config on every machine: what a GPU's optimizer says of itself in a
+    checkpoint, or a CPU's, must not be believed elsewhere."""
+    words = (f"optimizer={name}", "model=rnn")
+    whole, moved = (make_learner(*words) for _ in range(2))
+    advance(Single(whole, None), [whole.config], range(10))
+    first = Single(moved, None)
+    advance(first, [moved.config], range(5))
+    saved = first.optimizer_state(0)
+    elsewhere = {"fused": True, "capturable": True, "foreach": True}
+    (group,) = saved["param_groups"]
+    group.update({key: elsewhere[key] for key in elsewhere.keys() & group.keys()})
+    advance(Single(moved, saved), [moved.config], range(5, 10))
+    close(moved.model.state_dict(), whole.model.state_dict())
+
+
 class Branching(nn.Linear):
     """A head that looks at a value."""
 

@@ -43,7 +43,12 @@ def checked(values: Mapping[str, Any]) -> Settings:
         raise ConfigError(
             f"no code reads hydra.sweeper.{unknown[0]}; the keys are {', '.join(names)}"
         )
-    settings = Settings(**values)
+    given = {"search": {}, "sampler_options": {}, "pruner_options": {}, **values}
+    if absent := [name for name in names if name not in given]:
+        raise ConfigError(
+            f"hydra.sweeper.{absent[0]} was taken out by another override; leave that out"
+        )
+    settings = Settings(**given)
     _check_objective(settings.objective, settings.direction)
     for name, least in (("n_trials", 1), ("seed", 0)):
         value = getattr(settings, name)
