@@ -197,12 +197,15 @@ REFUSED = [
     (["arm='a\x1b[31m'"], "an override is key=value|arm must be text without control"),
     (["sweep.dry_run=true"], "sweep.dry_run=true says how a sweep runs"),
     (["+hydra.job.x=1"], "no code reads hydra.job.x"),
+    (["hydra.job.name=../x"], "hydra.job.name must be a plain name"),
     (["model.hidden=${nope}"], "'nope' not found.*model.hidden"),
     (["-m", "seed=range(0)"], r"seed=range\(0\) has none"),
     (["-m", "seed=range(1000000000)"], "a sweep is 100,000 runs or fewer"),
     (["-m", "hydra.launcher.workers=0", "seed=1,2"], "hydra.launcher.workers must be"),
 ]
 MORE = [
+    (["hydra.output_subdir=../x"], "hydra.output_subdir must be a plain name"),
+    (["hydra.sweep.subdir=../x"], "hydra.sweep.subdir=../x is not read"),
     (["-m", "sweep=null"], "sweep must be a group of keys"),
     (["model=null"], "a group is chosen by the name of an option"),
     (["hydra.launcher.workers=2"], "says how a sweep runs"),

@@ -31,16 +31,28 @@ def one_line(error: Exception) -> str:
     return "; ".join(lines) or type(error).__name__
 
 
+_NAMES = ("hydra.job.name", "hydra.output_subdir")  # of files and folders inside a run's own
+
+
 def check_hydra_words(words: Iterable[str]) -> None:
-    """Refuse keys added to Hydra's own config, which Hydra takes and never reads.
+    """Refuse keys added to Hydra's own config, which Hydra takes and never reads, and names that
+    would lead out of a run's folder.
 
     Raises:
         ConfigError: names the key.
     """
+    words = list(words)
     for word in words:
-        key = word.lstrip("+~").partition("=")[0]
+        key, _, value = word.lstrip("+~").partition("=")
         if not key.startswith("hydra."):
             continue
+        if key in _NAMES and ("/" in value or ".." in value):
+            raise ConfigError(f"{key} must be a plain name, without / and ..: {word}")
+        if key == "hydra.sweep.subdir" and "hydra/sweeper=basic" not in words:
+            raise ConfigError(
+                f"{word} is not read: runs are named by what is swept; sweep.name=<name> names the "
+                "sweep's folder"
+            )
         from hydra.conf import HydraConf
 
         schema: Any = HydraConf

@@ -66,6 +66,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Any:
     Raises:
         Exception: of many kinds; the file is missing, damaged or foreign.
     """
+    files.check_regular(path)
     with zipfile.ZipFile(path) as archive:  # torch itself reads over a flipped bit
         if (damaged := archive.testzip()) is not None:
             raise ValueError(f"its part {damaged} is not as it was written")

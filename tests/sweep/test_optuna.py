@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +241,5 @@ def test_the_space_is_written_in_hydras_grammar() -> None:
 
 
 def test_planning_a_search_takes_no_time(sweep: SweepRunner) -> None:
-    """Composition is slow in Hydra: 200 trials must not be composed beforehand."""
-    begun = time.monotonic()
-    sweep(*BASE, "hydra.sweeper.n_trials=200", "sweep.dry_run=true")
-    assert time.monotonic() - begun < 30
+    """Composition is slow in Hydra: a million trials, composed beforehand, would take a day."""
+    assert "nothing was run" in sweep(*BASE, "hydra.sweeper.n_trials=1000000", "sweep.dry_run=true")
