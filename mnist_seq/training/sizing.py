@@ -70,10 +70,18 @@ def check_fits(learner: Learner, num_runs: int, *, share: float) -> None:
         if is_out_of_memory(error):
             raise TooManyRuns(MEASURED // 2) from error
         return  # the stack itself meets it, and what follows is decided there
-    each = max(1, _peak(device) - before) / MEASURED
+    each = max(_least(learner), (_peak(device) - before) / MEASURED)
     most = int(free_bytes(device) * share * (1 - RESERVE) / each)
     if most < num_runs:
         raise TooManyRuns(max(1, most))
+
+
+def _least(learner: Learner) -> int:
+    """Bytes of one run's weights, their gradients and one state of its optimizer.
+
+    A process that held more before needs nothing new for the trial, and would measure nothing.
+    """
+    return 3 * sum(weight.nbytes for weight in learner.model.parameters())
 
 
 def _try_out(learner: Learner) -> None:

@@ -88,11 +88,19 @@ def test_a_root_that_is_no_folder_is_refused_by_name(published, tmp_path, root):
 
 
 def test_a_file_that_cannot_be_read_is_refused_by_name(published, tmp_path):
-    """A folder in a file's place stands for every way in which opening it fails."""
+    """What opens and cannot be read, for root as well, stands for every way in which it fails."""
+    folder = published.write(tmp_path / "MNIST" / "raw")
+    (folder / TRAIN_IMAGES).unlink()
+    (folder / TRAIN_IMAGES).symlink_to("/proc/self/mem")
+    with pytest.raises(ValueError, match=f"must be readable: .*{TRAIN_IMAGES}"):
+        find_files(published.source, tmp_path)
+
+
+def test_a_folder_in_a_files_place_is_refused_by_name(published, tmp_path):
     folder = published.write(tmp_path / "MNIST" / "raw")
     (folder / TRAIN_IMAGES).unlink()
     (folder / TRAIN_IMAGES).mkdir()
-    with pytest.raises(ValueError, match=f"must be readable: .*{TRAIN_IMAGES}"):
+    with pytest.raises(ValueError, match=f"must be regular files: .*{TRAIN_IMAGES}"):
         find_files(published.source, tmp_path)
 
 
