@@ -3,26 +3,24 @@
 import importlib.util
 from typing import Any
 
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
-from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+# The module: Hydra registers each plugin class that a module of this folder holds
+from hydra_plugins.mnist_seq import sweeper
 
-class OptunaSweeper(Sweeper):
+
+class OptunaSweeper(sweeper.PlanSweeper):
     """Searches with Optuna, one trial at a time in each slot of the launcher."""
 
     def __init__(self, **settings: Any) -> None:
+        super().__init__()
         self.settings = {
             key: OmegaConf.to_container(value, resolve=True)
             if OmegaConf.is_config(value)
             else value
             for key, value in settings.items()
         }
-        self.config: DictConfig | None = None
-        self.launcher: Launcher | None = None
-        self.hydra_context: HydraContext | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -34,10 +32,7 @@ class OptunaSweeper(Sweeper):
                 "hydra/sweeper=optuna needs the package optuna, which is not installed: "
                 "pip install 'mnist_seq[optuna]'"
             )
-        self.config, self.hydra_context = config, hydra_context
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> Any:
         from mnist_seq.sweep.search.session import run_search

@@ -11,11 +11,12 @@ from typing import Any
 from mnist_seq.sweep import worker
 from mnist_seq.sweep.failures import cause_of_death, judged
 from mnist_seq.sweep.jobs import Outcome, PoolJob
+from mnist_seq.sweep.leaving import Leaving
 
 JOIN_S = 5.0  # for a process that was killed; one that hangs in the kernel is left to it
 
 
-class WorkerProcess:
+class WorkerProcess(Leaving):
     """A fresh process of the fork server.
 
     It leads a process group of its own, and whatever it has started ends with it.
@@ -41,11 +42,7 @@ class WorkerProcess:
         with sender:
             self._process.start()
         self._pid = self._process.pid
-        self.started = time.monotonic()
-        self._deadline, self._timeout_s = self.started + timeout_s, timeout_s
-        self._kill_at = float("inf")
-        self.fault = ""  # why we end it, where that is a failure
-        self.stopped = ""  # why we end it, where that is nobody's failure
+        super().__init__(timeout_s=timeout_s)
 
     @property
     def sentinel(self) -> int:
@@ -62,25 +59,8 @@ class WorkerProcess:
         except (EOFError, OSError):
             self.connection.close()
 
-    def ask_to_leave(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
-        """Let it save its checkpoint and go; later calls change nothing."""
-        if self.fault or self.stopped:
-            return
-        if is_fault:
-            self.fault = reason
-        else:
-            self.stopped = reason
-        self._kill_at = time.monotonic() + grace_s
+    def _ask(self) -> None:
         self._process.terminate()
-
-    def press(self, *, grace_s: float) -> None:
-        """Ask it to leave when it is over its time; kill it if it was asked and has not left."""
-        now = time.monotonic()
-        if now > self._deadline:
-            reason = f"timeout after {self._timeout_s:g} s (sweep.timeout)"
-            self.ask_to_leave(reason, grace_s=grace_s, is_fault=True)
-        if now > self._kill_at:
-            self.kill()
 
     def kill(self) -> None:
         """End it and all that it has started, at once."""
@@ -103,8 +83,7 @@ class WorkerProcess:
         Returns:
             Its exit code, or None where it hangs.
         """
-        if reason and not self.fault:
-            self.stopped = self.stopped or reason
+        self.note_end(reason)
         if self._process.is_alive():
             self.kill()
         self._process.join(JOIN_S)

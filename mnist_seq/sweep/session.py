@@ -31,6 +31,7 @@ from mnist_seq.sweep.jobs import PoolJob
 from mnist_seq.sweep.opened import opened_pool
 from mnist_seq.sweep.plan import Plan, PlannedRun, Planner
 from mnist_seq.sweep.slots import Slots, open_slots
+from mnist_seq.sweep.stack_sizes import in_words, most_runs
 from mnist_seq.sweep.stackable import check_stackable, is_stacking, shape_of
 from mnist_seq.sweep.summary import grouped, show_end, show_plan
 from mnist_seq.sweep.worker import Task
@@ -132,6 +133,10 @@ class Session:
                 check_stackable(plan.todo)
         params = [_num_params(members) for _, _, members in grouped(runs)]
         show_plan(plan, self.console, speeds=self.speeds, workers=self.workers, params=params)
+        if self.is_stacking and plan.todo:
+            shapes = [shape_of(run.config) for run in plan.todo]
+            max_runs = getattr(self.launcher, "max_runs", "auto")
+            say(self.console, in_words(shapes, most_runs(shapes, self.slots, max_runs=max_runs)))
         return plan
 
     def neighbours(self) -> list[Path]:

@@ -1,8 +1,6 @@
 """A pool whose processes train stacks: the same queue, rules and views, several jobs a process."""
 
 import functools
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 
@@ -10,12 +8,8 @@ from mnist_seq.sweep import worker
 from mnist_seq.sweep.jobs import Outcome, Policy, PoolJob, Running, View
 from mnist_seq.sweep.pool import TICK_S, Pool
 from mnist_seq.sweep.process import JOIN_S, JobProcess
-from mnist_seq.sweep.slots import has_gpu
 from mnist_seq.sweep.stack_process import StackedJob, StackProcess
-
-# GRU-32 trains 1.6, 1.3 and 1.1 times as fast as in the pool in stacks of 16, 64 and 256 runs, and
-# so with all that gains: benchmarks/RESULTS.md
-BEST_ON_CPU = 16
+from mnist_seq.sweep.stack_sizes import most_runs, sizes
 
 
 class StackPool(Pool):
@@ -24,7 +18,7 @@ class StackPool(Pool):
     Args:
         max_runs: of a stack, or "auto": as many as memory takes, by a measured step, and as many
             as are fastest together.
-        say: called with a line on what is trained together.
+        say: called with a line where stacks must be made smaller.
     """
 
     def __init__(
@@ -38,21 +32,15 @@ class StackPool(Pool):
         say: Callable[[str], None],
     ) -> None:
         super().__init__(task, slots=slots, policy=policy, views=views)
-        self._is_measured = max_runs == "auto"
-        most = math.inf if has_gpu(slots) else BEST_ON_CPU
-        self._max_runs = most if max_runs == "auto" else int(max_runs)
-        self._say = say
+        self._max_runs, self._say = max_runs, say
         self._most: dict[str, float] = {}  # runs of a stack of one shape
         self._processes: list[StackProcess | JobProcess] = []
         self._is_told = False  # whether the fault at hand was considered before
 
     def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
         """Run all jobs; see `Pool.run`."""
-        counts = Counter(job.shape for job in jobs if job.shape)
-        fair = math.ceil(counts.total() / len(self.slots))  # so that no slot is idle
-        self._most = dict.fromkeys(counts, min(self._max_runs, max(1, fair)))
-        sizes = [size for shape, n in counts.items() for size in _sizes(n, self._most[shape])]
-        self._say(_in_words(sizes, num_alone=len(jobs) - counts.total()))
+        shapes = [job.shape for job in jobs]
+        self._most = most_runs(shapes, self.slots, max_runs=self._max_runs)
         try:
             return super().run(jobs)
         finally:
@@ -75,7 +63,7 @@ class StackPool(Pool):
         if not shape:
             return [self._queue.popleft()]
         alike = [job for job in self._queue if job.shape == shape]
-        group = alike[: _sizes(len(alike), self._most[shape])[0]]
+        group = alike[: sizes(len(alike), self._most[shape])[0]]
         for job in group:
             self._queue.remove(job)
         return group
@@ -111,7 +99,7 @@ class StackPool(Pool):
             self.task,
             slot=slot,
             env=self.slots[slot],
-            share=1 / self.slots.count(self.slots[slot]) if self._is_measured else 0.0,
+            share=1 / self.slots.count(self.slots[slot]) if self._max_runs == "auto" else 0.0,
             timeout_s=self.policy.timeout_s,
         )
 
@@ -167,22 +155,3 @@ def _has_ended(running: Running, dead: Sequence[StackProcess | JobProcess]) -> b
     if isinstance(running, StackedJob):
         return running.is_over or running.process in dead
     return running in dead
-
-
-def _sizes(num_runs: int, most: float) -> list[int]:
-    """Sizes of as few stacks as do, the larger ones first, none more than one run larger."""
-    num_stacks = math.ceil(num_runs / most)
-    small, num_large = divmod(num_runs, num_stacks)
-    return [small + (i < num_large) for i in range(num_stacks)]
-
-
-def _in_words(sizes: Sequence[int], *, num_alone: int) -> str:
-    stacks = [size for size in sizes if size > 1]
-    num_alone += len(sizes) - len(stacks)
-    parts = []
-    if stacks:
-        plural = "s" * (len(stacks) > 1)
-        parts.append(f"{len(stacks)} stack{plural} of {' + '.join(map(str, stacks))} runs")
-    if num_alone:
-        parts.append(f"{num_alone} run{'s' * (num_alone > 1)} alone")
-    return ", ".join(parts)

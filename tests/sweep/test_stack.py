@@ -198,7 +198,11 @@ def test_a_stack_on_a_cpu_is_as_large_as_is_fast(sweep: SweepRunner) -> None:
     """Larger ones leave the cache."""
     words = [*SMALL, "model.hidden=4", "data.limit=40", "data.valid=0", "training.batch_size=40",
              "seed=range(17)", "sweep.baseline=none", *STACK]  # fmt: skip
-    assert "2 stacks of 9 + 8 runs" in sweep(*words, "sweep.name=s")
+    planned = "2 stacks of 9 + 8 runs"
+    assert planned in sweep(*words, "sweep.name=s", "sweep.dry_run=true")
+    assert planned in sweep(*words, "sweep.name=s")
+    found = [sweep.sweep("s").run(f"seed={seed}").record()["stack"] for seed in range(17)]
+    assert sorted(found) == [8] * 8 + [9] * 9
 
 
 def test_only_runs_of_equal_shape_go_together() -> None:

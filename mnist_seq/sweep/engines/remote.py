@@ -11,6 +11,7 @@ from mnist_seq.sweep import worker
 from mnist_seq.sweep.engines.call import Call
 from mnist_seq.sweep.failures import judged
 from mnist_seq.sweep.jobs import Outcome, Policy, PoolJob, View
+from mnist_seq.sweep.leaving import Leaving
 from mnist_seq.sweep.pool import TICK_S, Pool
 
 READ_S = 1.0  # between two looks at the metrics of a running job
@@ -48,15 +49,13 @@ class Engine(Protocol):
         """Let go of all that the engine holds."""
 
 
-class RemoteJob:
+class RemoteJob(Leaving):
     """A job of the pool in the hands of an engine. Its evaluations are read from its folder."""
 
     def __init__(self, job: PoolJob, handle: Handle, *, slot: int, timeout_s: float) -> None:
+        super().__init__(timeout_s=timeout_s)
         self.job, self.slot, self.handle = job, slot, handle
-        self._started = self._read = time.monotonic()
-        self._deadline, self._timeout_s = self._started + timeout_s, timeout_s
-        self._kill_at = float("inf")
-        self._fault = self._stopped = ""
+        self._read = self.started
         self._num_rows = len(job.folder.metrics())  # of an earlier attempt
 
     def events(self) -> Iterator[Row]:
@@ -69,25 +68,12 @@ class RemoteJob:
         yield from rows[self._num_rows :]
         self._num_rows = len(rows)
 
-    def ask_to_leave(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
-        """Let the job save its checkpoint and go; later calls change nothing."""
-        if self._fault or self._stopped:
-            return
-        if is_fault:
-            self._fault = reason
-        else:
-            self._stopped = reason
-        self._kill_at = time.monotonic() + grace_s
-        self.handle.ask_to_leave()
+    def kill(self) -> None:
+        """End the job at once."""
+        self.handle.kill()
 
-    def press(self, *, grace_s: float) -> None:
-        """Ask a job to leave that is over its time; kill one that was asked and has not left."""
-        now = time.monotonic()
-        if now > self._deadline:
-            reason = f"timeout after {self._timeout_s:g} s (sweep.timeout)"
-            self.ask_to_leave(reason, grace_s=grace_s, is_fault=True)
-        if now > self._kill_at:
-            self.handle.kill()
+    def _ask(self) -> None:
+        self.handle.ask_to_leave()
 
     def end(self, reason: str = "") -> Outcome:
         """Judge the job; one that is still at work is ended first.
@@ -95,16 +81,15 @@ class RemoteJob:
         Args:
             reason: why it is ended now, where it has not ended by itself.
         """
-        if reason and not self._fault:
-            self._stopped = self._stopped or reason
-        fault = self._fault
+        self.note_end(reason)
+        fault = self.fault
         if not self.handle.is_done():
             self.handle.kill()
         elif not fault:
             fault = self.handle.fault()
         fault = fault or "the engine says that it is done, and it left no result"
-        state, why = judged(self.job.folder, stopped=self._stopped, fault=fault)
-        return Outcome(self.job, state, why, time.monotonic() - self._started)
+        state, why = judged(self.job.folder, stopped=self.stopped, fault=fault)
+        return Outcome(self.job, state, why, time.monotonic() - self.started)
 
 
 class RemotePool(Pool):
