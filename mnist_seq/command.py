@@ -4,7 +4,8 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -94,6 +95,18 @@ def errors_said() -> Iterator[None]:
         if IS_DEBUG:
             raise
         refuse(str(error))
+
+
+def check_folders(words: Sequence[str]) -> None:
+    """Refuse the folder of a sweep that is typed without its key, which Hydra would not parse.
+
+    Raises:
+        SystemExit: after the line that says how to write it.
+    """
+    for before, word in pairwise(["", *words]):
+        is_value = "=" in word or word.startswith("-") or before.startswith("-")
+        if not is_value and os.path.isdir(os.path.expanduser(word)):
+            refuse(f"a sweep's folder is the value of a key: {word}; write sweep={word}")
 
 
 def quoted(word: str, keys: Collection[str]) -> str:

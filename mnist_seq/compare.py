@@ -1,7 +1,10 @@
 """Compare the variants of a sweep: `python -m mnist_seq.compare sweep=outputs/sweeps/<name>`."""
 
 import contextlib
+import dataclasses
 import functools
+import hashlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from mnist_seq.report.build import Options
     from mnist_seq.report.collect import Collected
     from mnist_seq.report.value import Report
+    from mnist_seq.tracking.pull import Pulled
 
 # Their values hold spaces, commas and '=', which Hydra's grammar takes for its own unless quoted
 _QUOTED = ("sweep", "where", "baseline", "out")
@@ -49,19 +53,30 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     """
     from mnist_seq.report.files import write
     from mnist_seq.report.terminal import print_report
+    from mnist_seq.report.wandb_report import publish, published
+    from mnist_seq.runs.sweep_folder import expanded
 
     options, formats = read_options(values), _formats(values["formats"])
-    sources = _pulled(values) if values["source"] == "wandb" else _sources(values["sweep"])
+    left_out = ""
+    if values["source"] == "wandb":
+        pulled = _pulled(values)
+        sources, left_out = pulled.paths, pulled.left_out
+    else:
+        sources = _sources(values["sweep"])
     report = build_from(sources, options)
-    home = sources[0].parent if values["source"] == "wandb" else sources[0]
-    out = home / "report" if values["out"] == "auto" else Path(_text(values, "out"))
+    if left_out:
+        report = dataclasses.replace(report, warnings=(*report.warnings, left_out))
+    sources = [Path(source) for source in report.sources]
+    if values["out"] != "auto":
+        out = expanded(_text(values, "out"))
+    else:
+        out = sources[0].parent / "report" if values["source"] == "wandb" else _out(sources)
     print_report(report, console)
+    known = published(out)  # before what is there makes room
     written = write(report, out, formats=formats)
     lines = [f"written: {path}" for path in written]
     if _flag(values, "wandb_report"):
-        from mnist_seq.report.wandb_report import publish
-
-        lines += publish(report, out)
+        lines += publish(report, out, known)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return out
@@ -80,7 +95,7 @@ def build_from(sources: Sequence[Path], options: "Options") -> "Report":
     return build(collected, options, defaults=_defaults(), images=_pictures(collected))
 
 
-def _pulled(values: Mapping[str, Any]) -> list[Path]:
+def _pulled(values: Mapping[str, Any]) -> "Pulled":
     """Run folders of a W&B group, brought here where they are not here yet."""
     from mnist_seq.tracking.pull import pull
 
@@ -165,8 +180,9 @@ def main() -> None:
     """Console entry: Hydra's command line, its errors in one line each."""
     if {"-m", "--multirun"} & set(sys.argv[1:]):
         refuse(
-            "a comparison reads sweeps and runs none; leave out -m, and name several as sweep=[a,b]"
+            "a comparison reads sweeps and runs none; leave out -m, and name several as 'sweep=[a,b]'"
         )
+    command.check_folders(sys.argv[1:])
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
     command.run(_job, functools.partial(command.one_line, "compare"), interrupted="interrupted")
 
@@ -182,6 +198,18 @@ def _sources(sweep: object) -> list[Path]:
         raise ConfigError(f"sweep must be a folder or a list of them: sweep={sweep}; write "
                           "sweep=outputs/sweeps/<name>")  # fmt: skip
     return [Path(str(path)) for path in given]
+
+
+def _out(sources: Sequence[Path]) -> Path:
+    """Where a comparison is reported: its sweep's report is not the place of one with others."""
+    first, *others = dict.fromkeys(source.resolve() for source in sources)
+    if not others:
+        return sources[0] / "report"
+    names = "+".join(other.name for other in others)
+    if len(names) > 50 or any(other.parent != first.parent for other in others):
+        digest = hashlib.sha256(os.fsencode("\n".join(map(str, others)))).hexdigest()
+        names = f"{names[:50]}-{digest[:8]}"
+    return sources[0] / f"report-with-{names}"
 
 
 def _over(over: object) -> tuple[str, ...]:

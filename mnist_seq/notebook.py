@@ -40,14 +40,12 @@ def compose(*overrides: str) -> Config:
     Raises:
         ConfigError: an unknown key, a wrong type, an impossible value, or what is a sweep.
     """
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
+    from hydra import compose
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from mnist_seq.config.hydra_errors import one_line
-    from mnist_seq.config.paths import conf_dir
+    from mnist_seq.config.hydra_errors import one_line, own_hydra
 
     check_words(overrides)
     for word in overrides:
@@ -56,15 +54,11 @@ def compose(*overrides: str) -> Config:
                 f"hydra's keys say how the command launches a run: {word}; here, give "
                 "train_run(config, folder)"
             )
-    theirs = GlobalHydra.instance().hydra  # a notebook may use Hydra for something else
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        with own_hydra():  # a notebook may use Hydra for something else
             values = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(one_line(error)) from None
-    finally:
-        GlobalHydra.instance().hydra = theirs
     assert isinstance(values, dict)
     return rooted(parse({str(key): value for key, value in values.items()}), os.getcwd())
 
@@ -80,14 +74,12 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
         Interrupted: stopped by the notebook's button, with its checkpoint saved.
         RunFailed: anything else; the folder holds error.txt.
     """
-    import torch
-
     from mnist_seq.runs.console import QuietConsole, say
     from mnist_seq.runs.events import WATCHERS
     from mnist_seq.runs.folder import RunFolder
     from mnist_seq.runs.lock import held
     from mnist_seq.tracking import open_tracker
-    from mnist_seq.training.device import check_device
+    from mnist_seq.training.device import check_device, torch_as_before
     from mnist_seq.training.find import find_data
     from mnist_seq.training.match import with_hidden_solved
     from mnist_seq.training.memory import check_memory
@@ -108,10 +100,8 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     with held(path, what="a run", wait_s=0.0):
         if kept(job) is None:
             tracker = open_tracker(config, job.folder)
-            try:
+            with torch_as_before():  # what else the notebook computes keeps its numbers
                 train(job, [tracker, open_progress(console), *WATCHERS])
-            finally:
-                torch.set_flush_denormal(False)  # what else the notebook computes keeps its numbers
     return load_run(path)
 
 

@@ -59,6 +59,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
     os.environ.update(library.environment(sources[0].resolve()))
     os.environ.pop("WANDB_SERVICE", None)
     os.environ.pop("WANDB_MODE", None)  # offline is what this command is there to end
+    library.forget_agent(os.environ)
     try:
         is_known = library.has_credentials(verify=False)
     except Exception as error:
@@ -130,24 +131,25 @@ def read_limits(values: Mapping[str, Any]) -> "Limits":
 def _address(values: Mapping[str, Any], key: str) -> str:
     """Where to, or "" for where each run's config says."""
     value = values[key]
-    if not isinstance(value, str) or not value or set(value) & set("/\\#?%:"):
+    if not isinstance(value, str) or value in ("", ".", "..") or set(value) & set("/\\#?%:"):
         raise ConfigError(f"{key} must be auto or a name without : / \\ # ? %: {key}={value}")
     return "" if value == "auto" else value
 
 
 def _sources(sweep: object) -> list[Path]:
+    from mnist_seq.runs.sweep_folder import expanded, no_folder
+
     given: list[Any] = sweep if isinstance(sweep, list) else [sweep]
     if not given or not all(isinstance(path, str) and path for path in given):
         raise ConfigError(
             f"sweep must be a folder or a list of them: sweep={sweep}; write "
             "sweep=outputs/sweeps/<name>"
         )
-    for path in given:
-        if not Path(path).is_dir():
-            raise ConfigError(
-                f"sweep must be a folder that exists: sweep={path}; see outputs/sweeps"
-            )
-    return [Path(path) for path in given]
+    sources = [expanded(path) for path in given]
+    for source in sources:
+        if not source.is_dir():
+            raise ConfigError(no_folder(source))
+    return sources
 
 
 def _home(folder: "RunFolder") -> Path:
@@ -237,7 +239,8 @@ def _sync(cfg: DictConfig) -> None:
 def main() -> None:
     """Console entry: Hydra's command line, its errors in one line each."""
     if {"-m", "--multirun"} & set(sys.argv[1:]):
-        refuse("a sync runs no sweep; leave out -m, and name several folders as sweep=[a,b]")
+        refuse("a sync runs no sweep; leave out -m, and name several folders as 'sweep=[a,b]'")
+    command.check_folders(sys.argv[1:])
     sys.argv[1:] = [command.quoted(word, ["sweep"]) for word in sys.argv[1:]]
     explain = functools.partial(command.one_line, "sync")
     temporary, code = own_temporary_folder(), 0

@@ -1,16 +1,22 @@
 """The command: real runs in, a report out, and one line for whatever is wrong."""
 
+import functools
+import io
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
+from rich.console import Console
 
 from mnist_seq import compare
 from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.paths import conf_dir
 from mnist_seq.report.errors import CannotCompare
 from tests.conftest import SHARED_DATA, SMALL, clean_env
 from tests.report.sweeps import report_of, write_run
@@ -29,6 +35,13 @@ def python(module: str, folder: Path, *words: str) -> subprocess.CompletedProces
         text=True,
         timeout=300,
     )
+
+
+def compare_values() -> dict[str, Any]:
+    """The keys of conf/compare.yaml as they stand."""
+    values = OmegaConf.to_container(OmegaConf.load(conf_dir() / "compare.yaml"))
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items() if key not in ("defaults", "hydra")}
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +66,7 @@ def test_a_real_sweep_becomes_a_report(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "of 1 comparison" in done.stdout
-    assert "paired by seed, n=2 of 2 pairs" in done.stdout
+    assert "n=2); paired by seed\n" in done.stdout
     report = folder / "outputs" / "sweeps" / "cells" / "report"
     names = {path.name for path in report.iterdir()}
     assert names == {"report.html", "report.md", "report.csv", "figures"}
@@ -69,6 +82,44 @@ def test_the_same_report_again_leaves_the_sweep_as_it_is(folder: Path) -> None:
     second = python("mnist_seq.compare", folder, *words)
     assert first.stdout == second.stdout
     assert "skipped" not in second.stdout
+
+
+def test_a_report_holds_the_numbers_of_one_comparison(tmp_path: Path) -> None:
+    """What an earlier one left beside it would be read as its own; a user's file stays."""
+    for cell, accuracy in (("lstm", 0.9), ("gru", 0.92)):
+        for seed in range(2):
+            write_run(tmp_path / "s", cell, seed=seed, accuracy=accuracy + seed / 1000)
+    run = functools.partial(compare.run, console=Console(file=io.StringIO()))
+    values = {**compare_values(), "sweep": str(tmp_path / "s")}
+    report = run(values)
+    assert report == tmp_path / "s" / "report"
+    assert (report / "figures" / "learning_curves.svg").exists()
+    for name in ("report.txt", "figures/mine.png"):
+        (report / name).write_text("mine")
+    run({**values, "formats": ["html"], "alpha": 0.01})
+    left = {path.name for path in report.rglob("*")}
+    assert left == {"report.html", "report.txt", "figures", "mine.png"}
+    for formats in ("markdown", "figures"):
+        run({**values, "formats": [formats]})
+        assert not (report / "report.html").exists()
+        assert report_of(tmp_path / "s").skipped == (), "a report is no folder to skip"
+
+
+def test_a_comparison_of_several_sweeps_leaves_their_own_reports_alone(tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("a", "b", "c" * 120)] + [tmp_path / "x" / "b"]
+    a, b, long, far = places
+    for i, sweep in enumerate(places):
+        write_run(sweep, ("lstm", "gru", "rnn", "mgu")[i])
+    run = functools.partial(compare.run, console=Console(file=io.StringIO()))
+    values = {**compare_values(), "formats": ["csv"]}
+    outs = [run({**values, "sweep": list(map(str, sweeps))})
+            for sweeps in ([a], [a, a], [a, b], [a, far], [a, long], [a, b, long])]  # fmt: skip
+    assert [out.name for out in outs[:3]] == ["report", "report", "report-with-b"]
+    assert {out.parent for out in outs} == {a}
+    assert len({out.name for out in outs}) == 5
+    assert all(len(out.name) < 100 for out in outs)
+    assert run({**values, "sweep": [str(a), str(b)], "out": str(tmp_path / "o")}).name == "o"
+    assert report_of(a).skipped == (), "a report is no folder to skip"
 
 
 def test_the_command_for_a_missing_baseline_adds_it(folder: Path) -> None:
@@ -114,6 +165,8 @@ def test_one_run_folder_and_a_baseline_by_hand_can_be_typed_plainly(folder: Path
         (["sweep=outputs/sweeps/cells", "select=test/accuracy"], "leaves nothing to report"),
         (["sweep=outputs/sweeps/cells", "over=[1]"], "over must be a key or a list of them"),
         (["-m", "sweep=outputs/sweeps/cells"], "leave out -m"),
+        (["outputs/sweeps/cells"], "write sweep=outputs/sweeps/cells"),
+        (["sweep=cells"], "sweep=cells; write sweep=outputs/sweeps/cells"),
         (["sweep=outputs/sweeps/cells", "alpha=0.1,0.2"], "alpha=[a,b]"),
     ],
 )

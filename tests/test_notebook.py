@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 import mnist_seq
 from mnist_seq import build_report, compose, load_run, load_sweep, train_run
 from mnist_seq.config import ConfigError
+from mnist_seq.config.hydra_errors import defaults
 from mnist_seq.config.paths import conf_dir
 from tests.conftest import ROOT, clean_env
 
@@ -129,6 +130,8 @@ def test_a_notebook_keeps_its_own_hydra() -> None:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         theirs = GlobalHydra.instance().hydra
         compose("seed=1")
+        assert GlobalHydra.instance().hydra is theirs
+        defaults()  # what a report looks up
         assert GlobalHydra.instance().hydra is theirs
         assert hydra_compose("train").seed == 0
 

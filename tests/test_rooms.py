@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "tracking": {"config", "runs"},
     "sweep": {"config", "report", "runs", "training", "stats"},  # report: the last table
     "stats": set(),
-    "report": {"stats", "runs"},
+    "report": {"config", "stats", "runs"},  # config: what a misspelt key may have meant
 }
 
 SLOW = {"torch", "torchvision", "wandb", "pandas", "scipy", "statsmodels", "altair", "matplotlib"}

@@ -3,6 +3,7 @@
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -67,7 +68,7 @@ def check(server: Server) -> None:
     assert [run.summary["state"] for run in found] == states
     assert found[0].summary["samples"]["nrows"] == 4
     assert found[0].fields["groupName"] == "sweep"
-    assert found[0].files.count("predictions.npz") == 1
+    assert "predictions.npz" in found[0].files
 
 
 def test_offline_files_are_replayed_and_counted_and_a_second_time_finds_them(
@@ -79,12 +80,47 @@ def test_offline_files_are_replayed_and_counted_and_a_second_time_finds_them(
     assert last == f"W&B: 4 of 4 runs complete in {server.url}/me/mnist_seq (4 sent from offline " \
                    "files), 0 not"  # fmt: skip
     check(server)
+    assert server.run_named("a").files.count("predictions.npz") == 1
     assert [offline.record(name)["state"] for name in NAMES] == ["synced"] * 4
     assert offline.record("a")["url"].startswith(f"{server.url}/me/mnist_seq/runs/")
     server.requests.clear()
     assert "(4 were there), 0 not" in offline.sync().stdout
     assert not {"UpsertBucket", "CreateRunFiles"} & set(server.requests)
     assert not server.unknown
+    check(server)
+
+
+def test_what_a_replay_did_not_bring_is_rebuilt_and_nothing_goes_elsewhere(
+    offline: Player, server: Server
+) -> None:
+    """W&B's command marks a run as sent whose files were refused, and a file names its project."""
+    server.fail, server.num_failures = {"put": 403}, 1
+    done = offline.sync("project=theirs")
+    assert "(3 sent from offline files, 1 rebuilt), 0 not" in done.stdout
+    assert {project for project, _ in server.runs} == {"theirs"}
+    check(server)
+    assert [name for name in server.blobs if name.endswith("predictions.npz")]
+
+
+def test_files_that_were_refused_in_a_replay_are_known_to_the_next_sync(
+    offline: Player, server: Server
+) -> None:
+    """Without its predictions a run cannot be pulled."""
+    words = [f"sweep={offline.root / 'a'}", "tries=1", "timeout=5"]
+    server.fail = {"put": 403}
+    assert offline.sync(*words, check=False).returncode == 1
+    assert offline.record("a")["state"] == "partial"
+    server.fail = {}
+    assert "(1 rebuilt), 0 not" in offline.sync(*words).stdout
+    assert [name for name in server.blobs if name.endswith("predictions.npz")]
+
+
+def test_what_a_server_has_lost_is_sent_again(offline: Player, server: Server) -> None:
+    """Its rows go by their number, not by W&B's; no row is added for a chart that is there."""
+    offline.sync()
+    server.run_named("a").state = "crashed"
+    server.run_named("c").history.clear()
+    assert "(2 were there, 2 rebuilt), 0 not" in offline.sync().stdout
     check(server)
 
 
@@ -101,6 +137,10 @@ def test_torn_and_missing_files_are_rebuilt_from_the_folder(
     assert "(1 sent from offline files, 3 rebuilt), 0 not" in done.stdout
     assert server.most_open <= 2
     check(server)
+    command = [sys.executable, "-m", "wandb", "sync", str(offline.root / "wandb")]
+    env = offline.environment()
+    subprocess.run(command, env=env, cwd=offline.home, check=True, capture_output=True, timeout=60)
+    check(server)  # all that lies here is marked as sent
 
 
 def test_runs_that_were_never_mirrored_are_brought_too(mirrored: Path, server: Server) -> None:
@@ -131,6 +171,28 @@ def test_an_interrupted_sync_goes_on(offline: Player, server: Server) -> None:
         os.killpg(process.pid, 9)
     assert "W&B: 4 of 4 runs complete" in offline.sync().stdout
     check(server)
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_has_stalled(
+    offline: Player, server: Server
+) -> None:
+    """It would hold each thread for as long as the end of a run may take."""
+    for path in offline.root.glob("wandb/offline-run-*"):
+        shutil.rmtree(path)
+    command = [sys.executable, "-m", "mnist_seq.sync", f"sweep={offline.root}", "timeout=200"]
+    with subprocess.Popen(
+        command, env=offline.environment(), cwd=offline.home, text=True, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's "&" ignores it
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not server.open:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        server.is_stalled = True
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.count("interrupted; the same command goes on")) == (130, 1)
 
 
 def test_a_server_that_is_too_busy_is_asked_again_later(offline: Player, server: Server) -> None:
@@ -210,7 +272,8 @@ def test_what_is_wrong_is_said_in_one_line(mirrored: Path, tmp_path: Path) -> No
     lines = {
         "sweep must be given": refused(cwd=tmp_path),
         "sweep must be a folder that exists: sweep=nowhere": refused("sweep=nowhere", cwd=tmp_path),
-        "a sync needs run folders": refused(f"sweep={tmp_path}", cwd=tmp_path),
+        f"a sync needs run folders, and {tmp_path} ": refused("sweep=~", cwd=tmp_path, **home),
+        f"write sweep={tmp_path}": refused(str(tmp_path), cwd=tmp_path),
         "tries must be a whole number": refused(sweep, "tries=0", cwd=tmp_path),
         "project must be auto or a name without": refused(sweep, "project=a/b", cwd=tmp_path),
         "did you mean tries?": refused(sweep, "trys=2", cwd=tmp_path),
@@ -232,3 +295,11 @@ def test_rows_of_another_run_are_not_mixed_with_ours(mirrored: Path) -> None:
         item.identity.id, "url", "finished", {"state": "finished"}, {}, "a", "", [], [7, 8]
     )
     assert "rows of another run (steps [7, 8]..., here [1, 2, 3]...)" in lack(folder, there)
+
+
+def test_the_reason_of_an_earlier_end_is_a_lack(mirrored: Path) -> None:
+    """A run that went on to its end is told of as interrupted else."""
+    folder = RunFolder(mirrored / "sweep" / "a")
+    summary = {"state": "finished", "reason": "interrupted by SIGTERM"}
+    there = Held("id", "url", "finished", summary, {}, "a", "", [], [1, 2, 3])
+    assert lack(folder, there) == "the server says 'interrupted by SIGTERM', and the run ''"

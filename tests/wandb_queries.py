@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 Values = dict[str, Any]
 PAGE = {"hasNextPage": False, "endCursor": None}
@@ -88,18 +89,23 @@ class Queries:
 
     on_LightweightRuns = on_Runs
 
+    def _run(self, values: Values) -> Any:
+        """The run that a question is about, which names it in one of three words; or None."""
+        name = values.get("name") or values.get("run") or values.get("runName")
+        return self.runs.get((values.get("project") or values.get("projectName"), name))
+
     def on_Run(self, values: Values) -> Values:
-        run = self.runs.get(values.get("name") or values.get("run"))
+        run = self._run(values)
         return {"project": {"internalId": "1", "run": self.bucket(run) if run else None}}
 
     on_RunState = on_QueryRunInfo = on_Run
 
     def on_RunParquetHistory(self, values: Values) -> Values:
-        live = self.runs[values["runName"]].history
+        live = self._run(values).history
         return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": live}}}}
 
     def on_HistoryPage(self, values: Values) -> Values:
-        rows = self.runs[values["run"]].history
+        rows = self._run(values).history
         page = [
             json.dumps(row)
             for row in rows
@@ -109,7 +115,7 @@ class Queries:
 
     def on_RunSampledHistory(self, values: Values) -> Values:
         specs = [json.loads(text) for text in values.get("specs") or [values["spec"]]]
-        rows = self.runs[values.get("name") or values["run"]].history
+        rows = self._run(values).history
         sampled = [
             [{k: row[k] for k in spec["keys"]} for row in rows if set(spec["keys"]) <= row.keys()]
             for spec in specs
@@ -119,22 +125,22 @@ class Queries:
     on_SampledHistoryPage = on_RunSampledHistory
 
     def on_RunHistoryKeys(self, values: Values) -> Values:
-        keys = self.bucket(self.runs[values["name"]])["historyKeys"]
+        keys = self.bucket(self._run(values))["historyKeys"]
         return {"project": {"run": {"historyKeys": keys}}}
 
     def on_RunFiles(self, values: Values) -> Values:
-        name = values.get("name") or values["run"]
+        run = self._run(values)
         wanted = values.get("fileNames") or []
-        names = [n for n in dict.fromkeys(self.runs[name].files) if not wanted or n in wanted]
+        names = [n for n in dict.fromkeys(run.files) if not wanted or n in wanted]
         edges = []
         for file in names:
-            url = f"{self.url}/files/{name}/{file}"
+            url = f"{self.url}/files/{quote(run.fields['project'])}/{run.name}/{file}"
             node = {"__typename": "File", "id": file, "name": file, "url": url, "directUrl": url}
             more = {"sizeBytes": 1, "mimetype": "", "updatedAt": "", "md5": "", "owner": None}
             edges.append({"node": {**node, **more}, "cursor": "c"})
         files = {"edges": edges, "pageInfo": PAGE}
-        run = {"fileCount": len(names), "files": files}
-        return {"project": {"internalId": "1", "run": run}}
+        found = {"fileCount": len(names), "files": files}
+        return {"project": {"internalId": "1", "run": found}}
 
     on_GetRunFiles = on_RunFiles
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote, unquote
 
 from tests.wandb_artifacts import Artifacts
 from tests.wandb_queries import Queries
@@ -43,6 +44,7 @@ class Server(Queries, Artifacts):
     """The server and all that it was told.
 
     Attributes:
+        runs: by their project and id.
         fail: HTTP status to answer with, by kind of request: graphql, file_stream, put, all.
         num_failures: how many requests fail; all of them by default.
         is_stalled: take requests and answer none of them, until cleared.
@@ -53,7 +55,7 @@ class Server(Queries, Artifacts):
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.runs: dict[str, Run] = {}
+        self.runs: dict[tuple[str, str], Run] = {}
         self.blobs: dict[str, bytes] = {}
         self.artifacts: dict[str, dict[str, Any]] = {}
         self.fail: dict[str, int] = {}
@@ -61,7 +63,7 @@ class Server(Queries, Artifacts):
         self.views: dict[str, dict[str, Any]] = {}
         self.is_stalled = self.is_down = False
         self.is_closing = False
-        self.open: set[str] = set()
+        self.open: set[tuple[str, str]] = set()
         self.most_open = 0
         self.requests: list[str] = []
         self.unknown: list[str] = []
@@ -82,10 +84,11 @@ class Server(Queries, Artifacts):
         with self.lock:
             return handler(values)
 
-    def stream(self, run_id: str, body: dict[str, Any]) -> None:
+    def stream(self, project: str, run_id: str, body: dict[str, Any]) -> None:
         """Take history, summary and exit code."""
+        key = (project, run_id)
         with self.lock:
-            run = self.runs.setdefault(run_id, Run(run_id))
+            run = self.runs.setdefault(key, Run(run_id))
             files = body.get("files") or {}
             if chunk := files.get("wandb-history.jsonl"):
                 rows = [json.loads(line) for line in chunk["content"]]
@@ -93,7 +96,7 @@ class Server(Queries, Artifacts):
             if chunk := files.get("wandb-summary.json"):
                 run.summary = json.loads(chunk["content"][-1])
             if body.get("complete"):
-                self.open.discard(run_id)
+                self.open.discard(key)
                 run.exit_code = body["exitcode"]
                 run.state = "failed" if run.exit_code else "finished"
 
@@ -138,7 +141,8 @@ class Server(Queries, Artifacts):
             "name": run.name,
             "displayName": run.fields.get("displayName") or run.name,
             "state": run.state,
-            "config": json.dumps({k: {"value": v} for k, v in run.config.items()}),
+            # W&B keeps no order of keys
+            "config": json.dumps({k: {"value": v} for k, v in run.config.items()}, sort_keys=True),
             "summaryMetrics": json.dumps(run.summary),
             "historyLineCount": len(run.history),
             "historyTail": json.dumps([json.dumps(row) for row in tail]),
@@ -152,13 +156,14 @@ class Server(Queries, Artifacts):
 
     def on_UpsertBucket(self, values: dict[str, Any]) -> dict[str, Any]:
         name = values.get("name") or values["id"]
-        is_new = name not in self.runs
-        run = self.runs.setdefault(name, Run(name))
+        key = (values["project"], name)
+        is_new = key not in self.runs
+        run = self.runs.setdefault(key, Run(name))
         if values.get("config"):
             sent = json.loads(values["config"])
             run.config = {key: entry["value"] for key, entry in sent.items()}
             run.num_starts += 1
-            self.open.add(name)
+            self.open.add(key)
             self.most_open = max(self.most_open, len(self.open))
             run.state = "running"
         if values.get("summaryMetrics") and not run.history:
@@ -168,14 +173,15 @@ class Server(Queries, Artifacts):
         return {"upsertBucket": {"bucket": bucket, "inserted": is_new}}
 
     def on_RunResumeStatus(self, values: dict[str, Any]) -> dict[str, Any]:
-        run = self.runs.get(values["name"])
+        run = self.runs.get((values["project"], values["name"]))
         bucket = self.bucket(run) if run else None
         return {"model": {**self.project(values["project"]), "bucket": bucket}}
 
     def on_CreateRunFiles(self, values: dict[str, Any]) -> dict[str, Any]:
-        run, names = values["run"], values["files"]
-        self.runs[run].files.extend(names)
-        files = [{"name": n, "uploadUrl": f"{self.url}/files/{run}/{n}"} for n in names]
+        project, run, names = values["project"], values["run"], values["files"]
+        self.runs[project, run].files.extend(names)
+        place = f"{self.url}/files/{quote(project)}/{run}"
+        files = [{"name": n, "uploadUrl": f"{place}/{n}"} for n in names]
         return {"createRunFiles": {"runID": run, "uploadHeaders": [], "files": files}}
 
     def on_Viewer(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +233,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.path.endswith("/file_stream"):
             if not self.is_failing("file_stream"):
-                self.server_.stream(self.path.split("/")[-2], json.loads(body))
+                project, run_id = self.path.split("/")[-3:-1]
+                self.server_.stream(unquote(project), run_id, json.loads(body))
                 self.answer(200, {"limits": {}})
         elif self.path.startswith("/graphql"):
             if not self.is_failing("graphql"):

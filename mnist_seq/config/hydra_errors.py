@@ -1,10 +1,11 @@
 """Hydra's errors in one line each: the rule, the value, the way out."""
 
+import contextlib
 import dataclasses
 import difflib
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mnist_seq.config.errors import ConfigError
@@ -18,7 +19,7 @@ def one_line(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         return (
             f"an override is key=value in Hydra's grammar: {error.override}; quote values that "
-            "hold spaces, commas, brackets or quotes, such as 'key=\"a, b\"'"
+            "hold spaces, commas, ~, brackets or quotes, such as 'key=\"a, b\"'"
         )
     text = str(error)
     for pattern, explain in _KNOWN:
@@ -120,8 +121,8 @@ def _no_option(match: re.Match[str]) -> str:
 
 def _ambiguous(match: re.Match[str]) -> str:
     return (
-        f"a list of values is a sweep: {match[1]}; add -m before it to run one after the other, "
-        "or quote the value to keep it whole"
+        f"several values are a sweep: {match[1]}; add -m to run them all, or quote the value to "
+        "keep it whole"
     )
 
 
@@ -143,18 +144,32 @@ _KNOWN = [
     (r"Could not override '([^']+)'", _unknown_key),
     (r"Could not find '([^']+)'", _no_option),
     (r"Ambiguous value for argument '([^']+)'", _ambiguous),
+    (r"Sweep parameters '(.+)' requires --multirun", _ambiguous),
     (r"Key '([^']+)' is not in struct", _unknown_key),
 ]
 
 
 def defaults() -> Mapping[str, Any]:
     """`conf/train.yaml` as it stands: all keys and their values, interpolations unresolved."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
+    from hydra import compose
     from omegaconf import OmegaConf
 
-    GlobalHydra.instance().clear()  # a failed composition leaves its own behind
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with own_hydra():
         values = OmegaConf.to_container(compose("train"))
     assert isinstance(values, dict)
     return {str(k): v for k, v in values.items()}
+
+
+@contextlib.contextmanager
+def own_hydra() -> Iterator[None]:
+    """`compose` reads `conf/` in the block, whatever Hydra is initialised for outside of it."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    theirs = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = theirs

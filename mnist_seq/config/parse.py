@@ -54,8 +54,8 @@ def parse(values: Mapping[str, Any]) -> Config:
     """
     if "ablation" in values:
         raise ConfigError(
-            "an ablation study is a sweep of several runs: add -m before ablation=..., with "
-            "hydra/sweeper=mnist_seq"
+            "an ablation study is a sweep of several runs: add -m before ablation=... "
+            "(hydra/sweeper=mnist_seq, the default, runs it)"
         )
     groups: dict[str, BaseModel] = {}
     for group, base in CHOSEN.items():
@@ -78,7 +78,7 @@ def parse(values: Mapping[str, Any]) -> Config:
 
 def rooted(config: Config, folder: str) -> Config:
     """The config with `data.root` as a path from a folder, where it was typed."""
-    root = os.path.abspath(os.path.join(folder, config.data.root))
+    root = os.path.abspath(os.path.join(folder, os.path.expanduser(config.data.root)))
     return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
 
 
@@ -109,6 +109,17 @@ def _with_infinity(values: Mapping[str, Any], schema: type[BaseModel]) -> dict[s
     return found
 
 
+# Keys that no result depends on: where things lie, what they are called, who watches
+NOT_OF_A_RESULT = (
+    "arm",
+    "tracker",
+    "sweep",
+    "data.root",
+    "training.diagnostics",
+    "training.checkpoint_every",
+)
+
+
 def identity(config: Config) -> str:
     """SHA-256 (hex) over everything in a config that its numbers depend on.
 
@@ -116,9 +127,9 @@ def identity(config: Config) -> str:
     data's content has its own fingerprint.
     """
     values = plain(config)
-    del values["training"]["diagnostics"]
-    del values["arm"], values["tracker"], values["sweep"], values["data"]["root"]
-    del values["training"]["checkpoint_every"]
+    for key in NOT_OF_A_RESULT:
+        group, _, name = key.rpartition(".")
+        del (values[group] if group else values)[name]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -262,7 +273,7 @@ def _check_together(config: Config) -> None:
             f"model.match={config.model.match} model.params={config.model.params}; give one"
         )
     _check_split(data)
-    _check_steps(config)
+    check_steps(config)
     for key, wants in (("early_stop", training.early_stop != "never"),
                        ("evaluate", training.evaluate == "best")):  # fmt: skip
         if wants and data.valid == 0:
@@ -293,7 +304,12 @@ def num_steps(config: Config) -> int:
     return math.ceil(num_train / config.training.batch_size) * config.training.epochs
 
 
-def _check_steps(config: Config) -> None:
+def check_steps(config: Config) -> None:
+    """Refuse a run that does not come to an end, or a warm-up that does not.
+
+    Raises:
+        ConfigError: names the key.
+    """
     if config.data.name not in NUM_TRAIN:
         return
     if num_steps(config) > MAX_STEPS:

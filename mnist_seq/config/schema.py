@@ -6,7 +6,7 @@ An option without a class of its own here (a new cell, say) is typed by its YAML
 import functools
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, field_validator
 from pydantic_core import PydanticCustomError
 
 from mnist_seq.config.paths import conf_dir, options
@@ -60,6 +60,12 @@ class Group(BaseModel):
     """One config group: unknown keys and loose types are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="strings")
+
+    @field_validator("*")
+    @classmethod
+    def _unsigned_zero(cls, value: Any) -> Any:
+        """-0.0 and 0.0 are one setting."""
+        return value + 0.0 if isinstance(value, float) else value
 
 
 MAX_HIDDEN = 10**6
@@ -275,20 +281,25 @@ class Tracker(Group):
 
 
 def _no_address(text: str) -> str:
-    """The characters that wandb.init refuses in a project's name."""
-    if set(text) & set("/\\#?%:"):
-        raise PydanticCustomError("address", "a name without : / \\ # ? %")
+    """The characters that wandb.init refuses in a project's name; no address leads to . or .."""
+    if set(text) & set("/\\#?%:") or text in (".", ".."):
+        raise PydanticCustomError("address", "a name without : / \\ # ? %, and not . or ..")
     return text
 
 
-WandBName = Annotated[Name, Field(max_length=128), AfterValidator(_no_address)]
+_CHECKS = (AfterValidator(_printable), AfterValidator(_stripped))
+# The longest before the checks: pydantic counts what follows them as entries of a list
+WandBName = Annotated[
+    str, Field(min_length=1, max_length=128), *_CHECKS, AfterValidator(_no_address)
+]
+Tag = Annotated[str, Field(min_length=1, max_length=64), *_CHECKS]
 
 
 class WandB(Tracker):
     mode: Literal["auto", "online", "offline", "disabled"]
     project: WandBName
     entity: WandBName
-    tags: list[Annotated[Name, Field(max_length=64)]]
+    tags: list[Tag]
     artifact: bool
     finish: Positive
 

@@ -32,6 +32,7 @@ from mnist_seq.report.value import Left, Mirror, Report, RunRow
 from mnist_seq.report.variants import variants_of
 from mnist_seq.report.watched import watched
 from mnist_seq.runs.variants import Flat
+from mnist_seq.runs.wandb_names import fitting
 from mnist_seq.stats import Correction, Rule
 from mnist_seq.stats.verdicts import Test
 
@@ -106,7 +107,7 @@ def build(
         metric=metric,
         level=options.level,
         rule=rule,
-        rule_text=wording.rule_text(rule, options.level),
+        rule_text=wording.rule_text(rule, options.level, variants),
         headline=wording.headline(variants, metric),
         counts=wording.counts(variants, collected),
         variants=variants,
@@ -135,7 +136,7 @@ def build(
         mirror=_mirror(groups),
         curves=None if is_table_only else learning_curves(groups, options.level),
         predictions=None if is_table_only else predictions(groups, images),
-        selector=metric_named(options.select) if options.over else None,
+        selector=metric_named(options.select) if tuned else None,
         watched=() if is_table_only else watched(groups),
         search=None if is_table_only else search_of(subjects, options.select),
         importances=importances,
@@ -200,6 +201,7 @@ def _rule(options: Options, metric: Metric) -> Rule:
         power=options.power,
         margin=options.margin,
         unit=metric.points,
+        decimals=metric.decimals,
     )
 
 
@@ -233,7 +235,7 @@ def _mirror(groups: Sequence[Group]) -> Mirror:
     return Mirror(
         entity="" if entity == "default" else entity,
         project=str(place.get("project") or runs[0].values.get("tracker.project", "")),
-        groups=tuple(dict.fromkeys(run.folder.resolve().parent.name for run in runs)),
+        groups=tuple(dict.fromkeys(fitting(str(run.values.get("sweep.name"))) for run in runs)),
         ids={
             place: tuple(
                 str(found["id"])

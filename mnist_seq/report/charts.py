@@ -15,6 +15,7 @@ from mnist_seq.runs.variants import ARM, NO_ARM
 
 INK = "currentColor"
 WIDTH, HEIGHT = 380, 260  # of one panel in a file; a page makes its panels as wide as there is room
+PER_PANEL = 8  # variants of one cell or study: more lines cannot be told apart
 ROW = 24  # height of a variant in charts with one line each
 
 # No `opacity` where a fill or stroke has its own: drawing a picture takes ten times as long with it
@@ -145,11 +146,11 @@ def tooltip(**titles: str) -> list[alt.Tooltip]:
     ]
 
 
-def families(report: Report, *, per_panel: int = 8) -> list[tuple[str, list[Variant]]]:
+def families(report: Report) -> list[tuple[str, list[Variant]]]:
     """Variants that share a panel: cells or arms at equal settings, or some of one cell."""
     by = series_of(report).title
     if by == "variant":
-        return [("", members) for members in _beside_baseline(report.variants, per_panel)]
+        return [("", members) for members in _beside_baseline(report.variants)]
     rest = [key for key in report.factor_keys if key not in ("model.name", ARM)]
     found: dict[str, list[Variant]] = {}
     for v in report.variants:
@@ -160,17 +161,15 @@ def families(report: Report, *, per_panel: int = 8) -> list[tuple[str, list[Vari
     if by == "cell":
         return list(found.items())
     return [
-        (name, members)
-        for name, family in found.items()
-        for members in _beside_baseline(family, per_panel)
+        (name, members) for name, family in found.items() for members in _beside_baseline(family)
     ]
 
 
-def _beside_baseline(variants: Sequence[Variant], per_panel: int) -> list[list[Variant]]:
+def _beside_baseline(variants: Sequence[Variant]) -> list[list[Variant]]:
     """So many variants at a time, the baseline with each of them."""
     base = [v for v in variants if v.is_baseline]
     others = [v for v in variants if not v.is_baseline]
-    size = max(1, per_panel - len(base))
+    size = max(1, PER_PANEL - len(base))
     chunks = [others[i : i + size] for i in range(0, len(others), size)] or [[]]
     return [[*base, *chunk] for chunk in chunks]
 

@@ -26,10 +26,11 @@ _SAID = ("variant", "seed", "step", "state")  # of the run that a reader points 
 def learning_curves(report: Report) -> Figure | None:
     """One panel for each family of variants that differ in their cell alone.
 
-    On a page the run that a reader points at stands out, and says which it is.
+    On a page the run that a reader points at stands out, and says which it is. None where every
+    run was evaluated once: that is no curve.
     """
     curves = report.curves
-    if curves is None:
+    if curves is None or all(len(run.steps) == 1 for run in curves.runs):
         return None
     series = series_of(report)
     panels = []
@@ -46,12 +47,11 @@ def learning_curves(report: Report) -> Figure | None:
             )
             panels.append(Panel(title, alt.layer(*layers).properties(height=HEIGHT), tables, live))
     thin = "" if curves.every == 1 else f" Drawn at one evaluation in {curves.every}."
+    within = ", within 0 to 100 %" if curves.unit == "%" else ""
     caption = (
         f"{curves.label.capitalize()} after each evaluation. Bold: mean over the finished seeds, "
-        "as far "
-        f"as all of them go; band: {wording.percent(report.level)} t-interval of that mean; "
-        "thin: single "
-        f"runs, diverged ones among them.{thin}"
+        f"as far as all of them go; band: {wording.percent(report.level)} t-interval of that "
+        f"mean{within}; thin: single runs, diverged ones among them.{thin}"
     )
     return Figure("learning_curves", "Learning curves", caption, tuple(panels))
 
@@ -61,9 +61,7 @@ def _layers(
 ) -> list[Any]:
     x, y = _axes(curves)
     color = _color(series, members)
-    # a line through one evaluation a run is invisible
-    point = alt.OverlayMarkDef(size=40) if curves.start == curves.end else False
-    lines = _of_runs(runs).mark_line(strokeWidth=0.8, strokeOpacity=0.35, point=point)
+    lines = _of_runs(runs).mark_line(strokeWidth=0.8, strokeOpacity=0.35)
     thin = lines.encode(x=x, y=y, color=color, detail="run:N")
     if means is None:
         return [thin]

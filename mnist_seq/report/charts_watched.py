@@ -48,6 +48,7 @@ def gradients(report: Report) -> Figure | None:
         "Norm of the gradient of the loss with respect to the state after each time step, at the "
         f"last evaluation, on 64 training examples at most; {_SEEDS}. A line that falls to the "
         "left is a gradient that vanishes on its way back; 0 has no place on this axis."
+        + wording.not_finite(report.watched, report.variants)
     )
     return Figure("gradients", "Gradients along the sequence", caption, tuple(panels))
 
@@ -65,6 +66,7 @@ def states(report: Report) -> Figure | None:
     caption = (
         "Share of gate values nearer than 0.05 to 0 or 1 (cells with gates), and the norm of the "
         f"hidden state after the last time step over that after the first; {_SEEDS}."
+        + wording.not_finite(report.watched, report.variants)
     )
     return Figure("states", "Gates and states", caption, tuple(panels))
 
@@ -101,7 +103,7 @@ def _panels(
     names = {v.key: v.name for v in report.variants}
     found = {
         w.variant: _rows(
-            [p for p in points(w) if p.low > 0 or not axes.is_log_y],
+            [p for p in points(w) if math.isfinite(p.value) and (p.low > 0 or not axes.is_log_y)],
             series.of(report.variants[w.variant]),
             names[w.variant],
         )

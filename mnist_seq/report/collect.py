@@ -14,6 +14,7 @@ from jaxtyping import Int
 
 from mnist_seq.report.errors import CannotCompare
 from mnist_seq.runs.folder import RunFolder, find_runs
+from mnist_seq.runs.sweep_folder import SweepFolder, expanded, no_folder
 from mnist_seq.runs.variants import Flat, flat
 
 State = Literal["finished", "diverged", "failed", "interrupted", "unreadable"]
@@ -64,7 +65,7 @@ class Run:
 
     def evaluations(self, name: str) -> dict[float, float]:
         """Finite values of one metric by step, in the file's unit."""
-        return {float(r["step"]): r[name] for r in self.history if _is_number(r.get(name))}
+        return {float(r["step"]): r[name] for r in self.history if is_number(r.get(name))}
 
     @functools.cached_property
     def predictions(self) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]] | None:
@@ -98,17 +99,20 @@ def collect(sources: Sequence[Path]) -> Collected:
     """Read all runs at or below some folders, each folder once.
 
     Raises:
-        CannotCompare: no folder is given, one is missing, or none holds a run.
+        CannotCompare: no folder is given, one is missing or holds no run.
     """
     if not sources:
         raise CannotCompare("a comparison needs the folder of a sweep or run, and none is given")
+    sources = [expanded(source) for source in sources]
+    void: list[Path] = []
     runs: list[Run] = []
     skipped: list[Skipped] = []
     seen: set[Path] = set()
     for source in sources:
         if not source.is_dir():
-            raise CannotCompare(_no_folder(source))
+            raise CannotCompare(no_folder(source))
         found = [run for run in find_runs(source) if not _is_hidden(run.path, source)]
+        void += [] if found else [source]
         for folder in found:
             if folder.path.resolve() in seen:
                 continue
@@ -120,10 +124,12 @@ def collect(sources: Sequence[Path]) -> Collected:
             if other.resolve() not in seen:
                 seen.add(other.resolve())
                 skipped.append(Skipped(other, _why_no_run(other)))
-    if not runs:
-        shown = "; ".join(f"{s.folder}: {s.reason}" for s in skipped[:5])
+    if void or not runs:
+        where = void or sources
+        lost = [s for s in skipped if any(s.folder.is_relative_to(source) for source in where)]
+        shown = "; ".join(f"{s.folder}: {s.reason}" for s in lost[:5])
         raise CannotCompare(
-            f"a comparison needs run folders, and {', '.join(map(str, sources))} holds none"
+            f"a comparison needs run folders, and {', '.join(map(str, where))} holds none"
             + (f" that can be read ({shown})" if shown else "")
             + "; train some: python -m mnist_seq.train -m model=lstm,gru seed=0,1,2"
         )
@@ -156,7 +162,7 @@ def read_run(folder: RunFolder) -> Run | Skipped:
         },
         variant=flat(config),
         record=record,
-        metrics={k: float(v) for k, v in result.get("metrics", {}).items() if _is_number(v)},
+        metrics={k: float(v) for k, v in result.get("metrics", {}).items() if is_number(v)},
         num_params=float(result.get("num_params", math.nan)),
         seconds=float(result.get("seconds", math.nan)),
     )
@@ -169,12 +175,12 @@ def _read_result(folder: RunFolder) -> tuple[State, str, Mapping[str, Any]]:
             lines = folder.error().strip().splitlines()
             return "failed", (lines[-1] if lines else "error.txt is empty")[:300], {}
         if state not in ("finished", "diverged"):
-            return "interrupted", "no result.json: interrupted, or still running", {}
+            return "interrupted", _why_interrupted(folder), {}
         result = folder.result()
     except (ValueError, OSError) as error:
         return "unreadable", _short(error, folder.path), {}
     for key in ("num_params", "seconds"):
-        if not _is_number(result.get(key)):
+        if not is_number(result.get(key)):
             return "unreadable", f"result.json lacks {key}", {}
     if not isinstance(result.get("metrics"), Mapping):
         return "unreadable", "result.json lacks metrics", {}
@@ -183,6 +189,29 @@ def _read_result(folder: RunFolder) -> tuple[State, str, Mapping[str, Any]]:
         str(result.get("reason", "")),
         result,
     )
+
+
+def _why_interrupted(folder: RunFolder) -> str:
+    """What its sweep noted when it let the run go, such as a search that pruned it."""
+    ledger = SweepFolder(folder.path.parent).ledger_path
+    reasons: Mapping[str, str] = {}
+    with contextlib.suppress(OSError):
+        stamp = ledger.stat()
+        reasons = _interruptions(ledger, stamp.st_mtime_ns, stamp.st_size)
+    return reasons.get(folder.path.name) or "no result.json: interrupted, or still running"
+
+
+@functools.lru_cache(maxsize=8)
+def _interruptions(ledger: Path, mtime_ns: int, size: int) -> Mapping[str, str]:
+    """Why runs were interrupted last, those left out that have begun again; read once a version."""
+    found: dict[str, str] = {}
+    for row in SweepFolder(ledger.parent).ledger():
+        run, change = str(row.get("run")), row.get("change")
+        if change == "interrupted":
+            found[run] = str(row.get("reason", ""))
+        elif change == "started":
+            found.pop(run, None)
+    return found
 
 
 def _damaged_parts(run: Run | Skipped) -> Iterator[Skipped]:
@@ -222,8 +251,9 @@ def _is_hidden(path: Path, source: Path) -> bool:
 
 def _is_ours(folder: Path) -> bool:
     """Whether a folder is a report, or W&B's files of the runs beside it."""
-    names = ("report.csv", "report.html") if folder.name != "wandb" else ("",)
-    return any((folder / name).exists() for name in names)
+    names = ("report.csv", "report.html", "report.md") if folder.name != "wandb" else ("",)
+    is_figures_only = folder.name.startswith("report") and (folder / "figures").is_dir()
+    return is_figures_only or any((folder / name).exists() for name in names)
 
 
 def _why_no_run(folder: Path) -> str:
@@ -238,16 +268,6 @@ def _why_no_run(folder: Path) -> str:
     return "foreign: no run.json"
 
 
-def _no_folder(source: Path) -> str:
-    near = (
-        sorted(p.name for p in source.parent.iterdir() if p.is_dir())
-        if source.parent.is_dir()
-        else []
-    )
-    hint = f"; {source.parent} holds {', '.join(near[:10])}" if near else "; see outputs/sweeps"
-    return f"sweep must be a folder that exists: sweep={source}{hint}"
-
-
 def _dotted(values: Mapping[str, Any], prefix: str = "") -> Flat:
     found: Flat = {}
     for key, value in values.items():
@@ -259,10 +279,11 @@ def _dotted(values: Mapping[str, Any], prefix: str = "") -> Flat:
 
 
 def _is_evaluation(row: Mapping[str, Any]) -> bool:
-    return _is_number(row.get("step")) and _is_number(row.get("seconds"))
+    return is_number(row.get("step")) and is_number(row.get("seconds"))
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value of a JSON file is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

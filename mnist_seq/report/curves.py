@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_seq.report.collect import Run
+from mnist_seq.report.collect import Run, is_number
 from mnist_seq.report.evidence import Curves, Point, RunCurve
 from mnist_seq.report.grouping import Group
 from mnist_seq.report.value import Reached
@@ -39,6 +39,10 @@ def learning_curves(groups: Sequence[Group], level: float) -> Curves | None:
         kept = [c for run, c in zip(group.runs, own, strict=True) if run.state == "finished"]
         if points := _mean(kept, level):
             means[place] = tuple(_thinned(points, every))
+    drawn = [value for _, values in curves for value in values]
+    ends = [end for points in means.values() for p in points for end in (p.low, p.high)]
+    most = 100.0 if scale == 100 else math.inf
+    drawn += [min(max(end, 0.0), most) for end in ends if not math.isnan(end)]
     return Curves(
         label=name.replace("/", " "),
         unit="%" if scale == 100 else "",
@@ -50,20 +54,24 @@ def learning_curves(groups: Sequence[Group], level: float) -> Curves | None:
             if steps
         ),
         every=every,
-        low=min(value for _, values in curves for value in values),
-        high=max(value for _, values in curves for value in values),
+        low=min(drawn),
+        high=max(drawn),
         start=min(step for steps, _ in curves for step in steps),
         end=max(step for steps, _ in curves for step in steps),
     )
 
 
 def reached(group: Group, threshold: float) -> Reached:
-    """When the runs of a variant reached a threshold; those that never did are counted too."""
-    runs = [run for run in group.runs if run.state in ("finished", "diverged")]
-    runs = [run for run in runs if _has(run, THRESHOLD_METRIC)]
+    """When the runs of a variant reached a threshold; those that never did are counted too.
+
+    Among them is a run that diverged before its first evaluation; not one that finished and whose
+    evaluations are lost, of which nobody knows.
+    """
+    ended = [run for run in group.runs if run.state in ("finished", "diverged")]
+    runs = [run for run in ended if _has(run, THRESHOLD_METRIC) or _never_got_there(run)]
     if not runs:
         return Reached(threshold, 0, 0, (), math.nan, "no validation")
-    rows = [[row for row in run.history if _is_value(row.get(THRESHOLD_METRIC))] for run in runs]
+    rows = [[row for row in run.history if is_number(row.get(THRESHOLD_METRIC))] for run in runs]
     # a resumed run's clock may step back by a rounding; its evaluations are in order
     times = [np.maximum.accumulate(np.array([float(r["seconds"]) for r in rs])) for rs in rows]
     values = [np.array([float(r[THRESHOLD_METRIC]) for r in rs]) for rs in rows]
@@ -108,5 +116,6 @@ def _has(run: Run, name: str) -> bool:
     return bool(run.evaluations(name))
 
 
-def _is_value(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _never_got_there(run: Run) -> bool:
+    """Whether it had images to validate on, and diverged."""
+    return run.state == "diverged" and bool(run.data.get("num_valid"))

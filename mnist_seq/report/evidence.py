@@ -35,7 +35,8 @@ class Curves:
         means: by variant, over its finished runs, as far as all of them were evaluated; with the
             interval of the mean.
         every: at most one evaluation in this many is kept for drawing.
-        low, high, start, end: of all values and steps, so that panels share their axes.
+        low, high: of all values and intervals, these no further than the metric can go; start, end:
+            of all steps. Panels share their axes.
     """
 
     label: str
@@ -55,6 +56,8 @@ class Watched:
     """What the diagnostics of a variant's finished runs show: medians over n seeds.
 
     Attributes:
+        num_not_finite: of the n, runs that logged a value that is not finite; a median over it is
+            NaN, here and below.
         gradient: norm of d loss / d state by time step, at the last evaluation; low and high are
             the smallest and largest seed's, here and below.
         saturated: share of gate values near 0 or 1 by training step, in percent; empty where the
@@ -65,6 +68,7 @@ class Watched:
 
     variant: int
     n: int
+    num_not_finite: int
     gradient: tuple[Point, ...]
     saturated: tuple[Point, ...]
     drift: tuple[Point, ...]
@@ -72,9 +76,16 @@ class Watched:
     last: float
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """Gradient at the first and at the last time step."""
+        if not self.gradient:
+            return math.nan, math.nan
+        return self.gradient[0].value, self.gradient[-1].value
+
+    @property
     def reach(self) -> float:
         """Gradient at the first time step over that at the last: how far back learning reaches."""
-        start, end = self.gradient[0].value, self.gradient[-1].value
+        start, end = self.ends
         return start / end if end else math.nan
 
 

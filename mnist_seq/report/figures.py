@@ -33,9 +33,6 @@ def all_figures(report: Report) -> list[Figure]:
             search(report),
             gradients(report),
             states(report),
-            search(report),
-            gradients(report),
-            states(report),
             confusions(report),
         ]
     return [figure for figure in found if figure is not None and figure.panels]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mnist_seq.report.collect import Run, collect, read_run
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.variants import naming_keys, title
+from mnist_seq.runs.variants import naming_keys, title, variant_key
 
 
 class SweepFrame(pd.DataFrame):
@@ -50,7 +50,7 @@ def load_sweep(*paths: str | Path) -> SweepFrame:
     if collected.skipped:
         names = "; ".join(f"{s.folder} ({s.reason})" for s in collected.skipped)
         warnings.warn(f"{len(collected.skipped)} folders were skipped: {names}", stacklevel=2)
-    variants = list({_key(run): run.variant for run in collected.runs}.values())
+    variants = list({variant_key(run.variant): run.variant for run in collected.runs}.values())
     keys = naming_keys(variants)
     return SweepFrame([_row(run, keys) for run in collected.runs])
 
@@ -75,7 +75,3 @@ def _is_in(key: str, config: Any) -> bool:
             return False
         config = config[part]
     return True
-
-
-def _key(run: Run) -> tuple[Any, ...]:
-    return tuple(sorted((key, str(value)) for key, value in run.variant.items()))

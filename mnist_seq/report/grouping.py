@@ -1,16 +1,23 @@
 """Runs by variant, in the order of every table and figure, each with its baseline."""
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from mnist_seq.report import style
 from mnist_seq.report.collect import Run
 from mnist_seq.report.errors import CannotCompare
 from mnist_seq.report.select import matches, parse_filter
-from mnist_seq.runs.variants import BASELINE_CELL, Flat, find_baseline, naming_keys, title
+from mnist_seq.runs.sweep_folder import SWEEPS, SweepFolder
+from mnist_seq.runs.variants import (
+    BASELINE_CELL,
+    BaselineRule,
+    Flat,
+    naming_keys,
+    title,
+    variant_key,
+)
 from mnist_seq.runs.words import override
 
 AUTO = "auto"
@@ -54,7 +61,7 @@ def group(
     by_identity: dict[tuple[Any, ...], Flat] = {}
     for run in runs:
         variant = {key: value for key, value in run.variant.items() if key not in tuned}
-        identity = identity_of(variant)
+        identity = variant_key(variant)
         found.setdefault(identity, []).append(run)
         by_identity.setdefault(identity, variant)
     variants = list(by_identity.values())
@@ -62,15 +69,16 @@ def group(
     if "model.name" not in keys and all(v["model.name"] != BASELINE_CELL for v in variants):
         keys = ("model.name", *keys)  # the baseline that is missing has another cell
     by_hand = None if baseline == AUTO else _by_hand(baseline, variants, keys, runs)
-    chosen = {}
-    for variant in variants:
-        own = by_hand or find_baseline(variant, variants=variants, defaults=defaults)
-        chosen[identity_of(variant)] = None if own is None else identity_of(own)
-    order = _ordered(variants, chosen, keys)
+    rule, chosen = BaselineRule(variants, defaults=defaults), {}
+    for key, variant in by_identity.items():
+        own = by_hand or rule.find(variant)
+        chosen[key] = None if own is None else variant_key(own)
+    order = _ordered(by_identity, chosen, keys)
     places = {key: place for place, key in enumerate(order)}
     groups = []
     for key in order:
         members = tuple(sorted(found[key], key=lambda run: run.seed))
+        assert len({run.seed for run in members}) == len(members), f"{key}: one seed counts twice"
         variant, own_key = by_identity[key], chosen[key]
         groups.append(
             Group(
@@ -85,7 +93,7 @@ def group(
 
 
 def _ordered(
-    variants: Sequence[Flat], chosen: dict[Any, Any], keys: Sequence[str]
+    variants: Mapping[tuple[Any, ...], Flat], chosen: Mapping[Any, Any], keys: Sequence[str]
 ) -> list[tuple[Any, ...]]:
     """Keys of variants: family by family, the baseline first, then by cell and by settings."""
     rest = [key for key in keys if key != "model.name"]
@@ -94,12 +102,11 @@ def _ordered(
         family = [sortable(variant.get(key)) for key in rest]
         return family, style.cell_place(str(variant["model.name"])), str(variant["model.name"])
 
-    def family_first(variant: Flat) -> tuple[Any, ...]:
-        own = identity_of(variant)
-        head = next((v for v in variants if identity_of(v) == chosen[own]), variant)
-        return (*place(head), chosen[own] != own, *place(variant))
+    def family_first(own: tuple[Any, ...]) -> tuple[Any, ...]:
+        head = own if chosen[own] is None else chosen[own]
+        return (*place(variants[head]), chosen[own] != own, *place(variants[own]))
 
-    return [identity_of(variant) for variant in sorted(variants, key=family_first)]
+    return sorted(variants, key=family_first)
 
 
 def reordered(groups: Sequence[Group], order: Sequence[int]) -> list[Group]:
@@ -135,7 +142,7 @@ def _by_hand(text: str, variants: Sequence[Flat], keys: Sequence[str], runs: Seq
 def command(
     run: Run, words: Sequence[str], *, seeds: Sequence[int], drop: Collection[str] = ()
 ) -> str:
-    """The command that trains other runs as one was trained.
+    """The command that trains other runs as one was trained, in its sweep unless that is a search.
 
     Args:
         run: its overrides are kept, but for those of the keys in `drop`.
@@ -147,28 +154,21 @@ def command(
     left = {*drop, "seed", "sweep.name", "sweep.zip", "sweep.exclude"}
     kept = [word for word in given if _override_key(word) not in left]
     asked = [*kept, *words, f"seed={','.join(map(str, seeds))}"]
-    asked += [override("sweep.name", sweep)]
-    asked += _place(run, sweep)
+    if not SweepFolder(run.folder.parent).is_search():  # which would take them for its own trials
+        asked += [override("sweep.name", sweep), *_place(run, sweep)]
     return f"python -m mnist_seq.train -m {shlex.join(asked)}"
 
 
 def _place(run: Run, sweep: str) -> list[str]:
     """The sweep's folder, where it is not the one that its name gives."""
     folder = run.folder.parent
-    if folder.resolve() == (Path("outputs/sweeps") / sweep).resolve() or folder.name != sweep:
+    if folder.resolve() == (SWEEPS / sweep).resolve() or folder.name != sweep:
         return []
     return [override("hydra.sweep.dir", str(folder))]
 
 
 def _override_key(word: str) -> str:
     return word.lstrip("+~").partition("=")[0]
-
-
-def identity_of(variant: Flat) -> tuple[Any, ...]:
-    """Hashable, and equal for equal variants."""
-    # 1 and True are equal to Python, and are not the same setting
-    items = sorted(variant.items(), key=lambda item: item[0])
-    return tuple((key, type(value).__name__, value) for key, value in items)
 
 
 def sortable(value: Any) -> tuple[int, float, str]:

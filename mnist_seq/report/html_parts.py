@@ -108,7 +108,7 @@ def digits(report: Report) -> str:
         "some runs; "
         f"here those {len(found.contested)} on which the runs are most evenly split between "
         "right and wrong: "
-        "label, and the classes that runs read, each with its number of runs. Test images are no "
+        "label, and what the runs read. Test images are no "
         "replicates: they illustrate a difference, the table above judges it.</p>",
         _digit_list(found.contested),
     ]
@@ -198,7 +198,10 @@ def origins(report: Report) -> str:
 def _digit_list(found: Iterable[Digit]) -> str:
     items = []
     for digit in found:
-        said = ", ".join(f"{cls} x {n}" for cls, n in digit.predictions[:4])
+        said = ", ".join(
+            f"as {cls} by {wording.plural(n, 'run') if place == 0 else n}"
+            for place, (cls, n) in enumerate(digit.predictions[:4])
+        )
         picture = (
             f'<img alt="test image {digit.index}, a {digit.label}" src="{_png(digit.pixels)}">'
             if digit.pixels

@@ -1,12 +1,12 @@
 """Which hyper-parameters a search's result depends on, by Optuna's fANOVA."""
 
 import importlib.util
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mnist_seq.report.collect import is_number
 from mnist_seq.report.evidence import Importance
 from mnist_seq.report.searches import Subject
 from mnist_seq.report.wording import shown
@@ -76,7 +76,7 @@ def _study(subject: Subject, params: Sequence[str]) -> Any:
     study = optuna.create_study(direction="maximize")
     for i, trial in enumerate(subject.trials):
         row = {key: columns[key][i] for key in params}
-        values = {key: v if _is_number(v) else shown(v) for key, v in row.items()}
+        values = {key: v if is_number(v) else shown(v) for key, v in row.items()}
         study.add_trial(
             optuna.trial.create_trial(params=values, distributions=distributions, value=trial.value)
         )
@@ -87,7 +87,7 @@ def _distribution(values: Sequence[Any]) -> Any:
     """What spans the values; on a log scale where they are positive and span a decade."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if not all(_is_number(value) for value in values):
+    if not all(is_number(value) for value in values):
         return CategoricalDistribution(sorted({shown(value) for value in values}))
     low, high = min(values), max(values)
     is_log = low > 0 and high >= 10 * low
@@ -100,8 +100,3 @@ def _params(subject: Subject) -> list[str]:
     """Keys that differ between the trials, and that all of them have."""
     variants = [trial.variant for trial in subject.trials]
     return [key for key in naming_keys(variants) if all(key in variant for variant in variants)]
-
-
-def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)

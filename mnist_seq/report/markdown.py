@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from mnist_seq.report import tables
-from mnist_seq.report.cells import columns
+from mnist_seq.report import tables, wording
+from mnist_seq.report.cells import chosen, columns
 from mnist_seq.report.tables import Table
 from mnist_seq.report.value import Report, Variant
 
@@ -22,7 +22,7 @@ def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
     ]
     parts += [f"> {_plain(warning)}." for warning in report.warnings]
     parts += ["## Verdicts", verdict_table(report), f"Rule: {_plain(report.rule_text)}."]
-    parts += [_verdicts(report)]
+    parts += [_legend(report), _verdicts(report)]
     if report.missing:
         parts += ["## Missing"]
         parts += [
@@ -36,6 +36,14 @@ def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
         parts += _small(reached)
     parts += [*_settings(report), *_left_out(report), *_origins(report)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _legend(report: Report) -> str:
+    """What the columns mean whose names do not tell."""
+    if not any(v.difference for v in report.variants):
+        return ""
+    found = chosen(report, ("effect_size", "p_better", "detectable"))
+    return f"{_plain('; '.join(f'{c.header}: {c.about}' for c in found))}."
 
 
 def verdict_table(report: Report) -> str:
@@ -95,7 +103,8 @@ def _left_out(report: Report) -> list[str]:
 
 def _origins(report: Report) -> list[str]:
     rows = [
-        [o.name, ", ".join(f"{value} ({n} runs)" for value, n in o.values)] for o in report.origins
+        [o.name, ", ".join(f"{value} ({wording.plural(n, 'run')})" for value, n in o.values)]
+        for o in report.origins
     ]
     sources = ", ".join(f"`{_code(source)}`" for source in report.sources)
     return ["## Where the numbers come from", f"{sources}; written {report.created}.",

@@ -5,7 +5,7 @@ from typing import Any
 
 from mnist_seq.report.grouping import Group, command
 from mnist_seq.report.value import Missing
-from mnist_seq.report.wording import shown
+from mnist_seq.report.wording import typed
 from mnist_seq.runs.variants import BASELINE_CELL, Flat, title
 
 
@@ -31,13 +31,14 @@ def missing_runs(
     found = []
     for what, (group, seeds) in wanted.items():
         _, (words, drop) = _baseline_of(group, groups, keys, defaults)
-        words += [f"{key}={','.join(map(_written, values))}" for key, values in tried.items()]
+        words += [f"{key}={','.join(map(typed, values))}" for key, values in tried.items()]
         text = command(group.runs[0], words, seeds=sorted(seeds), drop={*drop, *tried})
         found.append(Missing(f"baseline {what}", tuple(sorted(seeds)), text))
     for place, base in enumerate(groups):
-        if base.baseline != place:
+        others = [g for g in groups if g.baseline == place and g is not base]
+        if base.baseline != place or not others:
             continue
-        asked = {run.seed for g in groups if g.baseline == place for run in g.runs}
+        asked = {run.seed for g in (base, *others) for run in g.runs}
         ended = {run.seed for run in base.runs if run.state in ("finished", "diverged")}
         if lacking := sorted(asked - ended):
             text = command(base.runs[0], [], seeds=lacking)
@@ -54,10 +55,6 @@ def _baseline_of(
         variant = {**group.variant, "model.name": BASELINE_CELL}
         return title(variant, keys), ([f"model={BASELINE_CELL}"], {"model", *own})
     values = {key: defaults[key] for key in keys if key in defaults}
-    words = [f"{key.removesuffix('.name')}={_written(v)}" for key, v in values.items()]
+    words = [f"{key.removesuffix('.name')}={typed(v)}" for key, v in values.items()]
     drop = {*keys, *(key.removesuffix(".name") for key in keys)}
     return title({**group.variant, **values}, keys), (words, drop)
-
-
-def _written(value: object) -> str:
-    return "inf" if value == "Infinity" else shown(value)  # JSON's word, and Hydra's

@@ -7,7 +7,7 @@ from typing import Any
 from mnist_seq.report.collect import Run
 from mnist_seq.report.grouping import Group
 from mnist_seq.report.value import Origin, Setting
-from mnist_seq.report.wording import NONE, shown
+from mnist_seq.report.wording import NONE, plural, shown
 from mnist_seq.runs.variants import varying
 
 
@@ -35,11 +35,11 @@ def origins(runs: Sequence[Run]) -> tuple[Origin, ...]:
 
 def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tuple[str, ...]:
     """What weakens the comparison, each in one sentence."""
-    found = []
-    codes = Counter(_code_identity(run) for run in runs)
-    if len(codes) > 1:
-        shown_codes = ", ".join(f"{code} ({n} runs)" for code, n in codes.most_common())
-        found.append(f"the runs come from {len(codes)} versions of the code: {shown_codes}")
+    found: list[str] = []
+    found += _mixed_code(runs, "the runs", ("shared", "hash", "commit", "version"))
+    for cell in {str(run.variant["model.name"]): None for run in runs} if not found else ():
+        own = [run for run in runs if run.variant["model.name"] == cell]
+        found += _mixed_code(own, f"the runs of {cell}", ("hash", "commit", "version"))
     dirty = sum(bool(_mapping(run, "code").get("is_dirty")) for run in runs)
     if dirty:
         found.append(
@@ -63,14 +63,14 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
     stood_in = sum(run.values.get("data.requested") != run.values.get("data.data") for run in runs)
     if stood_in:
         a, b = runs[0].values.get("data.data"), runs[0].values.get("data.requested")
-        found.append(f"{a} stood in for {b}, which could not be had, in {stood_in} runs")
+        found.append(f"{a} stood in for {b}, which could not be had, in {plural(stood_in, 'run')}")
     if metric.startswith("valid/"):
         found.append("valid is for choices: a claim about new data needs metric=test/accuracy")
     lost = [run for group in groups for run in group.finished if run.predictions is None]
     if lost:
         found.append(
-            f"predictions.npz of {len(lost)} finished runs cannot be read, such as that of "
-            f"{lost[0].folder}"
+            f"predictions.npz of {plural(len(lost), 'finished run')} cannot be read, such as that "
+            f"of {lost[0].folder}"
         )
     return tuple(found)
 
@@ -78,7 +78,7 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
 def _facts(run: Run) -> dict[str, str]:
     code, host = _mapping(run, "code"), _mapping(run, "host")
     facts = {
-        "code": str(code.get("hash", ""))[:12],
+        "code": str(code.get("shared") or code.get("hash", ""))[:12],
         "commit": str(code.get("commit", ""))[:12],
         "uncommitted changes": "yes" if code.get("is_dirty") else "no",
         **{name: str(version) for name, version in _mapping(run, "versions").items()},
@@ -96,10 +96,16 @@ def _facts(run: Run) -> dict[str, str]:
     return {name: value or NONE for name, value in facts.items()}
 
 
-def _code_identity(run: Run) -> str:
-    """Equal for runs of the same code: the content's hash where there is one, else the commit."""
-    code = _mapping(run, "code")
-    return str(code.get("hash") or code.get("commit") or code.get("version") or "unknown")[:12]
+def _mixed_code(runs: Sequence[Run], whose: str, keys: Sequence[str]) -> list[str]:
+    """A warning where runs are of several versions of the code, by the first key that they have."""
+    codes = Counter(
+        next((str(code[key])[:12] for key in keys if code.get(key)), "unknown")
+        for code in (_mapping(run, "code") for run in runs)
+    )
+    if len(codes) < 2:
+        return []
+    shown = ", ".join(f"{code} ({plural(n, 'run')})" for code, n in codes.most_common())
+    return [f"{whose} come from {len(codes)} versions of the code: {shown}"]
 
 
 def _place(run: Run) -> str:

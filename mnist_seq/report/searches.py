@@ -10,10 +10,9 @@ from mnist_seq.report import wording
 from mnist_seq.report.chance import guess
 from mnist_seq.report.collect import Run
 from mnist_seq.report.evidence import Point, Search, SearchCurve
-from mnist_seq.report.grouping import identity_of
 from mnist_seq.report.metric import Metric, metric
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.runs.variants import ARM, Flat, naming_keys, title
+from mnist_seq.runs.variants import ARM, Flat, naming_keys, title, variant_key
 from mnist_seq.stats import best_sd, expected_best
 
 GRID = "grid"
@@ -81,14 +80,14 @@ def subjects_of(
         return []
     choices = {
         key
-        for key in naming_keys(list({identity_of(r.variant): r.variant for r in searched}.values()))
+        for key in naming_keys(list({variant_key(r.variant): r.variant for r in searched}.values()))
         if key == ARM or key.endswith(".name")
     }
     by_subject: dict[tuple[object, ...], list[Run]] = {}
     flats: dict[tuple[object, ...], Flat] = {}
     for run in searched:
         kept = {k: v for k, v in run.variant.items() if (k not in tuned if tuned else k in choices)}
-        key = identity_of(kept)
+        key = variant_key(kept)
         by_subject.setdefault(key, []).append(run)
         flats[key] = {"model.name": run.variant["model.name"], **kept}
     names = naming_keys(list(flats.values()))
@@ -131,7 +130,7 @@ def _subject(
 ) -> Subject:
     by_variant: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        by_variant.setdefault(identity_of(run.variant), []).append(run)
+        by_variant.setdefault(variant_key(run.variant), []).append(run)
     trials = [_trial(members, selector, chance) for members in by_variant.values()]
     found = [trial for trial in trials if trial is not None]
     return Subject(

@@ -1,12 +1,14 @@
 """Which of the collected runs a comparison is made of, and whether they may be compared at all."""
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Literal
 
+from mnist_seq.config.parse import suggestion
 from mnist_seq.report.collect import Run
 from mnist_seq.report.errors import CannotCompare
-from mnist_seq.runs.variants import TASK_KEYS
+from mnist_seq.report.wording import typed
+from mnist_seq.runs.variants import TASK_KEYS, TYPED, variant_key
 
 Duplicates = Literal["refuse", "first"]
 
@@ -70,8 +72,8 @@ def keep_where(runs: Sequence[Run], where: str) -> tuple[Run, ...]:
     known = {key for run in runs for key in run.values}
     for key in wanted:
         if key not in known and f"{key}.name" not in known:
-            raise CannotCompare(f"where names keys of the runs' configs: no run has {key}; the "
-                          f"keys are {', '.join(sorted(known))}")  # fmt: skip
+            hint = suggestion(key, list(known)) or f"; the keys are {', '.join(sorted(known))}"
+            raise CannotCompare(f"where names keys of the runs' configs: no run has {key}{hint}")
     kept = tuple(run for run in runs if matches(dict(run.values), wanted))
     if not kept:
         raise CannotCompare(
@@ -90,28 +92,51 @@ def drop_duplicates(
     result; unequal ones are refused, since a choice between them could be made to please.
 
     Returns:
-        The runs in their order, and a note for each that was left out.
+        The runs in their order, and a note on those that were left out.
 
     Raises:
         CannotCompare: two runs of one identity ended differently, and `duplicates` is "refuse".
     """
-    kept: dict[str, Run] = {}
-    notes = []
-    for run in runs:
-        other = kept.setdefault(run.identity, run)
+    once, twice = _once(runs, [run.identity for run in runs], value, duplicates)
+    # The hash is one of text, in which -0.0 and 0.0 differ
+    keys = [(variant_key(run.variant), run.seed) for run in once]
+    once, more = _once(once, keys, value, duplicates)
+    return tuple(once), _twice_note([*twice, *more])
+
+
+def _once(
+    runs: Sequence[Run],
+    keys: Sequence[Hashable],
+    value: Callable[[Run], float | None],
+    duplicates: Duplicates,
+) -> tuple[list[Run], list[tuple[Run, Run]]]:
+    """One run a key, and of each that was left out: the one in its place, and itself."""
+    kept: dict[Hashable, Run] = {}
+    twice: list[tuple[Run, Run]] = []
+    for key, run in zip(keys, runs, strict=True):
+        other = kept.setdefault(key, run)
         if other is run:
             continue
         a, b = _ENDED[other.state], _ENDED[run.state]
         if a == b == 0 and duplicates == "refuse":
             _refuse_unequal(other, run, value)
         winner, loser = (run, other) if b < a else (other, run)
-        kept[run.identity] = winner
-        notes.append(
-            f"the same run twice (equal config and seed): {winner.folder} ({winner.state}) counts, "
-            f"{loser.folder} ({loser.state}) does not"
-        )
+        kept[key] = winner
+        twice.append((winner, loser))
     order = {id(run) for run in kept.values()}
-    return tuple(run for run in runs if id(run) in order), tuple(notes)
+    return [run for run in runs if id(run) in order], twice
+
+
+def _twice_note(twice: Sequence[tuple[Run, Run]]) -> tuple[str, ...]:
+    if not twice:
+        return ()
+    what = "1 run is" if len(twice) == 1 else f"{len(twice)} runs are"
+    such_as = "" if len(twice) == 1 else "such as "
+    winner, loser = twice[0]
+    return (
+        f"{what} there twice (equal config and seed), {such_as}{loser.folder} ({loser.state}): "
+        f"{winner.folder} ({winner.state}) counts in its place",
+    )
 
 
 def check_comparable(runs: Sequence[Run]) -> None:
@@ -158,17 +183,14 @@ def _refuse_unequal(a: Run, b: Run, value: Callable[[Run], float | None]) -> Non
 def _is_same(value: Any, text: str) -> bool:
     if _text(value) == text:
         return True
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(text) == float(value)
-        except ValueError:
-            return False
-    return False
+    is_number = value in TYPED if isinstance(value, str) else isinstance(value, int | float)
+    if isinstance(value, bool) or not is_number:
+        return False
+    try:
+        return float(text) == float(value)
+    except ValueError:
+        return False
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "[" + ",".join(_text(v) for v in value) + "]"
-    return "" if value is None else str(value)
+    return "" if value is None else typed(value)

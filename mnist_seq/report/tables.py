@@ -68,8 +68,7 @@ def watched(report: Report) -> Table | None:
     if not report.watched:
         return None
     rows = tuple(
-        (report.variants[w.variant].name, str(w.n), wording.small(w.gradient[0].value),
-         wording.small(w.gradient[-1].value), wording.small(w.reach),
+        (report.variants[w.variant].name, str(w.n), *map(wording.small, (*w.ends, w.reach)),
          wording.number(w.saturated[-1].value, 1) if w.saturated else wording.NONE,
          wording.number(w.first, 2), wording.number(w.last, 2),
          wording.number(w.drift[-1].value, 2) if w.drift else wording.NONE)
@@ -83,7 +82,8 @@ def watched(report: Report) -> Table | None:
         rows,
         "At the last evaluation, on 64 training examples at most, medians over seeds: norm of the "
         "gradient of the loss with respect to the state at the first and the last time step; share "
-        "of gate values nearer than 0.05 to 0 or 1; norm of the hidden state.",
+        "of gate values nearer than 0.05 to 0 or 1; norm of the hidden state."
+        + wording.not_finite(report.watched, report.variants),
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A report at the terminal: the verdict table, and what a reader must know besides."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mnist_seq.report import style, tables, wording
@@ -11,17 +12,15 @@ from mnist_seq.runs.console import cell, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-# From everything to what a narrow terminal takes; the first that fits is shown
+# From everything to what a verdict rests on; the first that fits is shown, else a list
 _LAYOUTS = (
     ("variant", "n", "mean", "interval", "sd", "difference", "difference_interval", "p_adjusted",
      "effect_size", "p_better", "detectable", "verdict", "num_params", "seconds"),
     ("variant", "n", "mean", "interval", "difference", "difference_interval", "p_adjusted",
      "verdict", "num_params", "seconds"),
     ("variant", "n", "mean", "difference", "difference_interval", "p_adjusted", "verdict"),
-    ("variant", "n", "mean", "difference", "difference_interval", "verdict"),
-    ("variant", "difference", "difference_interval", "verdict"),
 )  # fmt: skip
-_LISTED = ("n", "mean", "difference", "difference_interval", "p_adjusted")
+_LISTED = ("change", "choice", "n", "mean", "difference", "difference_interval", "p_adjusted")
 _MAX_NAMED = 20  # folders that are named one by one
 _MAX_COMMANDS = 5  # that add what is missing
 
@@ -56,9 +55,10 @@ def print_table(report: Report, console: "Console") -> None:
     say(console, report.counts)
     layouts = [with_extra for keys in _LAYOUTS for with_extra in (_with_extra(keys), keys)]
     for keys in layouts:
-        shown = chosen(report, keys)
+        shown = _chosen(report, keys)
         if _width(report, shown) <= console.width:
             console.print(_table(report, shown))
+            _print_lost(report, console)
             break
     else:
         _print_list(report, console)
@@ -94,17 +94,33 @@ def _table(report: Report, shown: list[Column]) -> object:
     return table
 
 
+def _chosen(report: Report, keys: Sequence[str]) -> list[Column]:
+    """Columns of the table; that of n leaves to words what became of the other runs."""
+    return [
+        replace(c, text=lambda v: wording.n_text(v).partition(",")[0]) if c.key == "n" else c
+        for c in chosen(report, keys)
+    ]
+
+
+def _print_lost(report: Report, console: "Console") -> None:
+    lost = [f"{v.name}: n={text}" for v in report.variants if "," in (text := wording.n_text(v))]
+    for line in lost[:_MAX_NAMED]:
+        say(console, line)
+    if len(lost) > _MAX_NAMED:
+        say(console, f"and {len(lost) - _MAX_NAMED} more, all in the report")
+
+
 def _with_extra(keys: Sequence[str]) -> tuple[str, ...]:
     return (keys[0], "change", "choice", *keys[1:])
 
 
 def _print_list(report: Report, console: "Console") -> None:
-    """A few short lines a variant, for terminals that no table fits."""
+    """Two entries a variant, for terminals that no table fits."""
+    listed = [column for column in columns(report) if column.key in _LISTED]
     for v in report.variants:
         say(console, f"{v.name}: {v.word}")
-        for column in columns(report):
-            if column.key in _LISTED and (text := column.text(v)) != wording.NONE:
-                say(console, f"  {column.header} {text}")
+        facts = [f"{c.header} {text}" for c in listed if (text := c.text(v)) != wording.NONE]
+        say(console, f"  {'; '.join(facts)}")
 
 
 def _width(report: Report, shown: list[Column]) -> int:

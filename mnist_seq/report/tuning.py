@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from mnist_seq.config.parse import suggestion
 from mnist_seq.report import wording
 from mnist_seq.report.chance import guess
 from mnist_seq.report.collect import Run
 from mnist_seq.report.errors import CannotCompare
-from mnist_seq.report.grouping import command, identity_of, sortable
+from mnist_seq.report.grouping import command, sortable
 from mnist_seq.report.metric import Metric, metric
 from mnist_seq.report.searches import was_tried
 from mnist_seq.report.value import Choice, Missing
-from mnist_seq.runs.variants import ARM, Flat, naming_keys, title, varying
+from mnist_seq.runs.variants import ARM, Flat, naming_keys, title, variant_key, varying
 
 SELECTORS = ("valid/accuracy", "valid/loss")
 TUNED_GROUPS = ("optimizer", "schedule", "training")  # what is tuned where nobody says what is
@@ -64,9 +65,13 @@ def choose(runs: Sequence[Run], select: str, over: Sequence[str], *, chance: flo
     found: dict[Identity, dict[Identity, list[Run]]] = {}
     for run in runs:
         rest, own = _parted(run.variant, keys)
-        found.setdefault(identity_of(rest), {}).setdefault(identity_of(own), []).append(run)
+        found.setdefault(variant_key(rest), {}).setdefault(variant_key(own), []).append(run)
     names = naming_keys([_parted(run.variant, keys)[0] for run in runs])
     shown = varying([_parted(run.variant, keys)[1] for run in runs])
+    if not shown:
+        return Chosen(
+            tuple(runs), notes=(f"nothing was chosen: over={','.join(over)} does not vary",)
+        )
     kept: list[Run] = []
     choices: dict[Identity, Choice] = {}
     warnings: list[str] = []
@@ -100,7 +105,7 @@ def unequal_budgets(
     differ; a value counts where a run of it ended, or was stopped by its search.
     """
     tried_runs = [run for run in runs if was_tried(run, samplers[run.folder])]
-    variants = list({identity_of(run.variant): run.variant for run in tried_runs}.values())
+    variants = list({variant_key(run.variant): run.variant for run in tried_runs}.values())
     if not variants:
         return ()
     tuned = {key for key in naming_keys(variants) if _is_tuned(key)} | over
@@ -241,11 +246,10 @@ def _covered(name: str, runs: Sequence[Run]) -> list[str]:
             f"over names what is tuned, not what is compared: over={name}; write over=optimizer.lr"
         )
     if not found:
-        several = varying(list({identity_of(r.variant): r.variant for r in runs}.values()))
-        raise CannotCompare(
-            f"over names keys of the runs' configs: over={name}; those that differ are "
-            f"{', '.join(several) or 'none'}"
-        )
+        several = varying(list({variant_key(r.variant): r.variant for r in runs}.values()))
+        hint = suggestion(name, list(known))
+        hint = hint or f"; those that differ are {', '.join(several) or 'none'}"
+        raise CannotCompare(f"over names keys of the runs' configs: over={name}{hint}")
     return found
 
 

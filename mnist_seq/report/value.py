@@ -20,7 +20,10 @@ class Difference:
         pairing: which test was used and why: "paired by seed, n=7 of 8 pairs: ...".
         needed: seeds in all that would show the observed difference; None where it is decided, or
             where more than 1,000 would be needed.
-        p_equivalence: TOST against the declared margin; NaN without one.
+        permutation: what `p_permutation` counts: "exact sign flips".
+        p_equivalence: TOST against the declared margin, equivalence_low and _high its interval; NaN
+            without one.
+        correlation: of both sides over the seeds that pair; NaN where they do not.
         mcnemar: seed pairs of models in all, variant better, baseline better, undecided.
     """
 
@@ -32,6 +35,7 @@ class Difference:
     high: float
     p: float
     p_permutation: float
+    permutation: str
     p_wilcoxon: float
     p_adjusted: float
     p_floor: float
@@ -246,6 +250,10 @@ class Report:
     watched: tuple[Watched, ...] = ()
     search: Search | None = None
     importances: tuple[Importance, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line; in full it would be hundreds of thousands of characters."""
+        return f"<report of {self.title}: {self.headline}; {self.counts}>"
 
     def _repr_markdown_(self) -> str:
         """How a notebook shows it."""

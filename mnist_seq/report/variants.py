@@ -12,10 +12,11 @@ import numpy as np
 from mnist_seq.report import wording
 from mnist_seq.report.arms import by_effect, change_of
 from mnist_seq.report.curves import reached
-from mnist_seq.report.grouping import Group, identity_of, reordered
+from mnist_seq.report.grouping import Group, reordered
 from mnist_seq.report.metric import Metric
 from mnist_seq.report.value import Choice, Difference, Variant
 from mnist_seq.report.versus import Versus, compare, difference
+from mnist_seq.runs.variants import variant_key
 from mnist_seq.stats import Rule, Verdict, describe, judge, no_verdict, pareto_front
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def variants_of(
     at_chance: Mapping[Path, str],
 ) -> tuple[list[Group], tuple[Variant, ...]]:
     """The groups in the order of the report, and what it says of each."""
-    versus, verdicts = _judged(groups, metric, rule, options)
+    versus, verdicts = _judged(groups, metric, rule, options, at_chance)
     order = by_effect(groups, versus)
     groups = reordered(groups, order)
     found = []
@@ -44,18 +45,23 @@ def variants_of(
                 variant,
                 not_learning=sum(run.folder in at_chance for run in groups[place].finished),
                 change=change_of(groups[place], groups),
-                choice=choices.get(identity_of(groups[place].variant)),
+                choice=choices.get(variant_key(groups[place].variant)),
             )
         )
     return list(groups), tuple(_on_the_front(found, metric))
 
 
 def _judged(
-    groups: Sequence[Group], metric: Metric, rule: Rule, options: "Options"
+    groups: Sequence[Group],
+    metric: Metric,
+    rule: Rule,
+    options: "Options",
+    at_chance: Mapping[Path, str],
 ) -> tuple[dict[int, Versus], dict[int, Verdict]]:
     """Comparisons and verdicts by place; the correction runs over all that could be made."""
     versus: dict[int, Versus] = {}
     verdicts: dict[int, Verdict] = {}
+    learns: list[bool] = []
     for place, own in enumerate(groups):
         if own.baseline is None:
             verdicts[place] = no_verdict("no baseline", len(own.finished))
@@ -68,7 +74,9 @@ def _judged(
                 verdicts[place] = no_verdict("too few seeds", n)
             else:
                 versus[place] = found
-    judged = judge([v.comparison for v in versus.values()], rule)
+                both = own.finished + base.finished
+                learns.append(any(run.folder not in at_chance for run in both))
+    judged = judge([v.comparison for v in versus.values()], rule, learns=learns)
     return versus, verdicts | dict(zip(versus, judged, strict=True))
 
 

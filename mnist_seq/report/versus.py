@@ -75,6 +75,7 @@ def difference(versus: Versus, verdict: Verdict, rule: Rule) -> Difference:
         high=c.interval.high,
         p=verdict.p,
         p_permutation=c.p_permutation,
+        permutation=c.permutation,
         p_wilcoxon=versus.p_wilcoxon,
         p_adjusted=verdict.p_adjusted,
         p_floor=c.permutation_floor,
@@ -115,7 +116,7 @@ def _pairs_text(variant: Group, baseline: Group, common: list[int]) -> str:
     }
     lost = sorted(planned.keys() - set(common))
     if not lost:
-        return f"paired by seed, n={len(common)} of {len(planned)} pairs"
+        return "paired by seed"
     reasons = "; ".join(_why(seed, variant, baseline) for seed in lost[:6])
     more = f"; and {len(lost) - 6} more" if lost[6:] else ""
     return f"paired by seed, n={len(common)} of {len(planned)} pairs ({reasons}{more})"

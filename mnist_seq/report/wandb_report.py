@@ -6,10 +6,12 @@ panels show what W&B computes: means and standard errors of what was mirrored.
 
 import importlib
 import json
+import logging
 import os
 import queue
 import threading
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +22,36 @@ from mnist_seq.runs.files import write_text
 
 NAME = "wandb_report.json"
 PATIENCE = 60.0  # seconds until W&B must have taken the report
+log = logging.getLogger("mnist_seq.report")
 _LATER = (
     "once `wandb login` has stored a key and the runs are in W&B (`wandb sync`), the same command "
     "publishes it"
 )
 
 
-def publish(report: Report, folder: Path) -> list[str]:
+def publish(report: Report, folder: Path, known: Mapping[str, str]) -> list[str]:
     """Publish the report, or say why not; its specification is written either way.
+
+    Args:
+        known: where W&B has the report of this folder that was published last, whose place this one
+            takes; see `published`.
 
     Returns:
         What happened, one line each.
     """
     path = folder / NAME
-    write_text(path, json.dumps(specification(report), indent=1) + "\n")
+    specified = specification(report)
+    _write(path, {**specified, "published": dict(known)})
     lines = [f"written: {path}"]
     if why := _why_offline(report):
         return [*lines, f"W&B report: not published, {why}; {_LATER}"]
-    answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[str, dict[str, str]]] = queue.SimpleQueue()
     # On a thread, since a server that does not answer holds a save for minutes
-    threading.Thread(target=lambda: answers.put(_saved(report)), daemon=True).start()
+    threading.Thread(target=lambda: answers.put(_saved(report, known)), daemon=True).start()
     try:
-        return [*lines, answers.get(timeout=PATIENCE)]
+        line, place = answers.get(timeout=PATIENCE)
+        _write(path, {**specified, "published": place or dict(known)})
+        return [*lines, line]
     except queue.Empty:
         return [
             *lines,
@@ -72,13 +82,44 @@ def _why_offline(report: Report) -> str:
     return "" if has_key else "no credentials"
 
 
-def _saved(report: Report) -> str:
+def _saved(report: Report, known: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Save the report in the place of its last one, or as a new one.
+
+    Returns:
+        The line that says so, and where it is; or why not, and nothing.
+    """
     try:
         made = _compose(report, is_online=True)
-        made.save()
-        return f"W&B report: {made.url}"
+        place = {"entity": report.mirror.entity, "project": report.mirror.project}
+        if not (known.items() >= place.items() and _has_replaced(made, known["id"])):
+            made.save()
+        return f"W&B report: {made.url}", {"id": made.id, **place}
     except Exception as error:  # a report on the disk is no worse for it
-        return f"W&B report: not published, {_reason(error)}; {_LATER}"
+        return f"W&B report: not published, {_reason(error)}; {_LATER}", {}
+
+
+def _has_replaced(made: Any, report_id: str) -> bool:
+    """Save a report in the place of another one, which may have been deleted there."""
+    made.id = report_id
+    try:
+        made.save()
+    except Exception as error:  # in many ways; a report of its own may be taken all the same
+        log.debug("W&B's report could not be replaced: %s", _reason(error))
+        made.id = ""
+    return bool(made.id)
+
+
+def published(folder: Path) -> dict[str, str]:
+    """Where W&B has a folder's report: its id, entity and project; nothing where it has none."""
+    try:
+        found = json.loads((folder / NAME).read_text())["published"]
+        return {key: str(found[key]) for key in ("id", "entity", "project")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(values, indent=1) + "\n")
 
 
 def _library() -> Any:

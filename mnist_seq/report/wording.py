@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mnist_seq.report.collect import Collected
+from mnist_seq.report.evidence import Watched
 from mnist_seq.report.metric import Metric
 from mnist_seq.report.value import Variant
+from mnist_seq.runs.variants import TYPED
 from mnist_seq.stats import Rule
 
 _MAX_LISTED = 6  # texts in one sentence
@@ -54,12 +56,22 @@ def count(value: float) -> str:
 
 
 def shown(value: object) -> str:
-    """A config value as a user writes it."""
+    """A config value with few digits, for tables and names."""
+    return _written(value, "g")
+
+
+def typed(value: object) -> str:
+    """A config value in full, as a user types it on a command line."""
+    return _written(value, "")
+
+
+def _written(value: object, digits: str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):
-        return "[" + ",".join(shown(v) for v in value) + "]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return "[" + ",".join(_written(v, digits) for v in value) + "]"
+    text = format(value, digits) if isinstance(value, float) else str(value)
+    return TYPED.get(text, text)
 
 
 def n_text(variant: Variant) -> str:
@@ -74,16 +86,23 @@ def n_text(variant: Variant) -> str:
     return ", ".join([f"{variant.n}{of}", *lost, *stuck])
 
 
+def plural(number: int, noun: str) -> str:
+    """A count with its noun: "1 run", "2 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(level: float) -> str:
     """A level as "95 %"."""
     return f"{100 * level:g} %"
 
 
-def rule_text(rule: Rule, level: float) -> str:
-    """The declared rule in words."""
+def rule_text(rule: Rule, level: float, variants: Sequence[Variant]) -> str:
+    """The declared rule in words, with how p was counted in these comparisons."""
+    kinds = dict.fromkeys(v.difference.permutation for v in variants if v.difference)
+    counted = f" ({', '.join(kinds)})" if kinds else ""
     names = {"holm": "Holm-adjusted ", "bh": "Benjamini-Hochberg-adjusted ", "none": "unadjusted "}
     test = {"t": "paired t-test (Welch where seeds do not pair)",
-            "permutation": "exact permutation test (sign flips by seed)"}[rule.test]  # fmt: skip
+            "permutation": f"permutation test{counted}"}[rule.test]  # fmt: skip
     text = (
         f"better or worse: the {names[rule.correction]}p of the {test} is below {rule.alpha:g} "
         "and the "
@@ -105,9 +124,21 @@ def not_learning(variants: Sequence[Variant]) -> tuple[str, ...]:
     if not found:
         return ()
     return (
-        "runs that learnt nothing, at no evaluation better than a guess, count in the means: "
-        f"{listed(found)}",
+        "runs that learnt nothing, at no evaluation clearly better than a guess, count in the "
+        f"means: {listed(found)}",
     )
+
+
+def not_finite(watched: Sequence[Watched], variants: Sequence[Variant]) -> str:
+    """A sentence on watched values that are left out; "" where none are."""
+    found = [
+        f"{variants[w.variant].name} ({w.num_not_finite} of {w.n} runs)"
+        for w in watched
+        if w.num_not_finite
+    ]
+    if not found:
+        return ""
+    return f" Values were logged that are not finite, and have no median: {listed(found)}."
 
 
 def search_assumption(samplers: Sequence[str]) -> str:
@@ -128,7 +159,7 @@ def headline(variants: Sequence[Variant], metric: Metric) -> str:
     """Does anything beat the baseline? In one sentence."""
     compared = [v for v in variants if v.difference is not None]
     if not compared:
-        return "Nothing could be compared: see what is missing"
+        return f"Nothing could be compared: {_obstacle(variants)}"
     better = [v for v in compared if v.word == "better"]
     if not better:
         return f"Nothing beats its baseline on {metric.label}: {_tally(compared)}"
@@ -143,12 +174,24 @@ def headline(variants: Sequence[Variant], metric: Metric) -> str:
     return f"{' and '.join(parts)}{more} {verb} on {metric.label}: {_tally(compared)}"
 
 
+def _obstacle(variants: Sequence[Variant]) -> str:
+    """Why no variant has a comparison, and the way out."""
+    words = {str(v.word) for v in variants}
+    parts = []
+    if "too few seeds" in words:
+        lacks_seeds = any(v.planned < 2 for v in variants)
+        advice = ", add seeds: 'seed=range(3)'" if lacks_seeds else ""
+        parts.append(f"too few seeds have finished, it takes 2 on both sides{advice}")
+    if "no baseline" in words:
+        parts.append("baselines are missing, the commands below add them")
+    return "; ".join(parts) or "there is only the baseline, add what to compare: model=lstm,gru"
+
+
 def _tally(compared: Sequence[Variant]) -> str:
     words = Counter(str(v.word) for v in compared)
     order = ("better", "worse", "equivalent", "not distinguishable")
     parts = [f"{words[word]} {word}" for word in order if words[word]]
-    noun = "comparison" if len(compared) == 1 else "comparisons"
-    return f"of {len(compared)} {noun}, {', '.join(parts)}"
+    return f"of {plural(len(compared), 'comparison')}, {', '.join(parts)}"
 
 
 def counts(variants: Sequence[Variant], collected: Collected) -> str:
@@ -156,10 +199,11 @@ def counts(variants: Sequence[Variant], collected: Collected) -> str:
     names = ("diverged", "failed", "interrupted", "unreadable")
     lost = {name: sum(getattr(v, name) for v in variants) for name in names}
     total = sum(v.planned for v in variants)
-    text = f"{sum(v.n for v in variants)} finished of {total} runs"
+    text = f"{sum(v.n for v in variants)} finished of {plural(total, 'run')}"
     lost["not learning"] = sum(v.not_learning for v in variants)
     parts = [f"{number} {name}" for name, number in lost.items() if number]
-    parts += [f"{len(collected.skipped)} folders skipped"] if collected.skipped else []
+    parts += [f"{plural(len(collected.skipped), 'folder')} skipped"] if collected.skipped else []
     ranked = ["arms by the size of their effect"] if any(v.change for v in variants) else []
     counted = [", ".join(parts)] if parts else []
-    return "; ".join([f"{text} in {len(variants)} variants", *counted, *ranked])
+    of = plural(len(variants), "variant")
+    return "; ".join([f"{text} in {of}", *counted, *ranked])

@@ -12,6 +12,11 @@ State = Literal["finished", "diverged", "failed", "interrupted"]
 Row = dict[str, float | int]  # a line of metrics.jsonl
 
 
+def value_text(metric: str, value: float) -> str:
+    """A metric's value as a reader wants it: accuracies in percent, losses in nats."""
+    return f"{100 * value:.2f} %" if metric.endswith("/accuracy") else f"{value:.4f}"
+
+
 @dataclass(frozen=True)
 class Started:
     """A run is about to take its first step, or its first one after a resume."""

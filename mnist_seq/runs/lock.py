@@ -15,7 +15,7 @@ from mnist_seq.runs import files
 from mnist_seq.runs.errors import FolderLocked
 
 LOCK = ".lock"
-_HOLDER = ".lock-holder"
+HOLDER = ".lock-holder"
 
 
 @contextlib.contextmanager
@@ -45,17 +45,17 @@ def held(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
         # It only words an error: written plainly, as a whole file costs a wait for the disk, and
         # done without where something is in its way
         with contextlib.suppress(OSError):
-            (folder / _HOLDER).unlink(missing_ok=True)  # to open a pipe would wait for a reader
-            (folder / _HOLDER).write_text(json.dumps(me))
+            (folder / HOLDER).unlink(missing_ok=True)  # to open a pipe would wait for a reader
+            (folder / HOLDER).write_text(json.dumps(me))
         yield
     finally:
         with contextlib.suppress(OSError):
-            (folder / _HOLDER).unlink(missing_ok=True)
+            (folder / HOLDER).unlink(missing_ok=True)
         lock.release()
 
 
 def _holder(folder: Path) -> str:
     with contextlib.suppress(OSError, ValueError):
-        holder = files.read_json(folder / _HOLDER)
+        holder = files.read_json(folder / HOLDER)
         return f" by process {holder.get('pid')} on {holder.get('host')}"
     return ""

@@ -7,9 +7,11 @@ multirun.yaml     the config and the overrides of the last command
 .stale/           runs that a rerun has replaced
 """
 
+import contextlib
 import datetime
+import os
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +21,14 @@ from yaml import YAMLError
 
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.lock import held
+from mnist_seq.runs.lock import HOLDER, LOCK, held
 from mnist_seq.runs.points import passed
 
 Change = Literal[
     "planned", "reused", "started", "finished", "failed", "diverged", "interrupted", "retried"
 ]
+
+SWEEPS = Path("outputs/sweeps")  # where conf/train.yaml puts a sweep by its name
 
 
 class SweepFolder:
@@ -75,6 +79,14 @@ class SweepFolder:
                 f"{' '.join(str(error).split())}; the same sweep command writes it anew"
             ) from error
 
+    def is_search(self) -> bool:
+        """Whether Optuna keeps a study here, or the last command was a search.
+
+        Raises:
+            ValueError: multirun.yaml is damaged.
+        """
+        return any(self.path.glob("optuna.*")) or bool(self.sampler())
+
     def set_aside(self, run: RunFolder) -> Path:
         """Move a run out of the way, so that another takes its name; nothing is deleted."""
         stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
@@ -84,10 +96,35 @@ class SweepFolder:
         passed("run: set aside")
         return target
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Hold the sweep for one command.
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the sweep for one command; a folder that is refused before it is used goes again.
 
         Raises:
             FolderLocked: another process is at work on this sweep.
         """
-        return held(self.path, what="a sweep")
+        is_new = not self.path.exists()
+        with held(self.path, what="a sweep"):
+            try:
+                yield
+            except BaseException:
+                if is_new and {path.name for path in self.path.iterdir()} <= {LOCK, HOLDER}:
+                    shutil.rmtree(self.path, ignore_errors=True)
+                raise
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with the home that "~" stands for: no shell expands it in `sweep=~/x`."""
+    return Path(os.path.expanduser(path))
+
+
+def no_folder(source: Path) -> str:
+    """What to say of a sweep's folder that does not exist: the one that may be meant."""
+    near: list[str] = []
+    with contextlib.suppress(OSError):
+        folders = (path.name for path in source.parent.iterdir() if path.is_dir())
+        near = sorted(name for name in folders if not name.startswith("."))
+    hint = f"{source.parent} holds {', '.join(near[:10])}" if near else "see outputs/sweeps"
+    if (SWEEPS / source).is_dir():
+        hint = f"write sweep={SWEEPS / source}"
+    return f"sweep must be a folder that exists: sweep={source}; {hint}"

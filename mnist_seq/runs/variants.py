@@ -13,15 +13,18 @@ The rule, for a variant V of a sweep:
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mnist_seq.config.parse import NOT_OF_A_RESULT
 from mnist_seq.config.schema import Model
 
 Flat = dict[str, Any]
+VariantKey = tuple[tuple[str, str, Any], ...]
 
 BASELINE_CELL = "lstm"
 ARM = "arm"
 NO_ARM = ("none", "baseline")  # a run of its own, and what a study's arms are compared with
 _OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
-_NOT_OF_A_VARIANT = ("seed", "tracker", "sweep", "data.root", "training.diagnostics")
+_NOT_OF_A_VARIANT = {"seed", *NOT_OF_A_RESULT} - {ARM}  # what an arm's name says, its runs share
+TYPED = {"Infinity": "inf", "-Infinity": "-inf"}  # JSON's words, and those that Hydra reads
 # Where runs differ in one of these, no difference between their numbers means anything
 TASK_KEYS = (
     "data.name",
@@ -53,9 +56,15 @@ def flat(config: Mapping[str, Any]) -> Flat:
     return found
 
 
-def variant_key(config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Hashable identity of a run's variant: equal for runs that differ only in their seed."""
-    return tuple(sorted(flat(config).items(), key=lambda item: item[0]))
+def variant_key(config: Mapping[str, Any]) -> VariantKey:
+    """Hashable identity of a run's variant: equal for runs that differ only in their seed.
+
+    Args:
+        config: nested, or flat already.
+    """
+    # 1 and True are equal to Python, and are not the same setting
+    items = sorted(flat(config).items(), key=lambda item: item[0])
+    return tuple((key, type(value).__name__, value) for key, value in items)
 
 
 def varying(variants: Iterable[Flat]) -> list[str]:
@@ -101,28 +110,42 @@ def _is_implied(key: str, keys: list[str], variants: list[Flat]) -> bool:
     return len(pairs) == len({name for name, _ in pairs})
 
 
-def is_baseline(candidate: Flat, variant: Flat, *, variants: list[Flat], defaults: Flat) -> bool:
-    """Whether one variant is another one's baseline, by rules 2 to 4.
+class BaselineRule:
+    """Which variant is a variant's baseline among those of a comparison: rules 2 to 4.
 
     Args:
         variants: all variants of the comparison.
         defaults: flat config of `conf/train.yaml` as it stands.
     """
-    if any(ARM in v for v in variants):
-        return _is_baseline_of_arm(candidate, variant, variants)
-    if any(v["model.name"] != BASELINE_CELL for v in variants):
-        return _is_baseline_cell(candidate, variant, defaults)
-    absent = object()
-    return all(candidate.get(k, absent) == defaults.get(k, absent) for k in varying(variants))
 
+    def __init__(self, variants: Iterable[Flat], *, defaults: Flat) -> None:
+        self.variants, self._defaults = list(variants), defaults
+        self._has_arms = any(ARM in v for v in self.variants)
+        self._has_cells = any(v["model.name"] != BASELINE_CELL for v in self.variants)
+        without_arm = (v for v in self.variants if ARM not in v)
+        self._grid = set(varying(without_arm if self._has_arms else self.variants))
 
-def _is_baseline_of_arm(candidate: Flat, variant: Flat, variants: list[Flat]) -> bool:
-    if ARM in candidate:
-        return False
-    if ARM not in variant:
-        return candidate == variant
-    grid = set(varying(v for v in variants if ARM not in v)) - _solved(variant)
-    return all(candidate.get(k) == variant.get(k) for k in grid)
+    def is_baseline(self, candidate: Flat, variant: Flat) -> bool:
+        """Whether one variant is another one's baseline."""
+        if self._has_arms:
+            return self._is_baseline_of_arm(candidate, variant)
+        if self._has_cells:
+            return _is_baseline_cell(candidate, variant, self._defaults)
+        absent = object()
+        defaults = self._defaults
+        return all(candidate.get(k, absent) == defaults.get(k, absent) for k in self._grid)
+
+    def find(self, variant: Flat) -> Flat | None:
+        """The baseline of a variant, or None where it is missing."""
+        return next((v for v in self.variants if self.is_baseline(v, variant)), None)
+
+    def _is_baseline_of_arm(self, candidate: Flat, variant: Flat) -> bool:
+        if ARM in candidate:
+            return False
+        if ARM not in variant:
+            return candidate == variant
+        grid = self._grid - _solved(variant)
+        return all(candidate.get(k) == variant.get(k) for k in grid)
 
 
 def _is_baseline_cell(candidate: Flat, variant: Flat, defaults: Flat) -> bool:
@@ -143,12 +166,6 @@ def _solved(variant: Flat) -> set[str]:
         "any",
     )
     return {"model.hidden"} if is_sized else set()
-
-
-def find_baseline(variant: Flat, *, variants: list[Flat], defaults: Flat) -> Flat | None:
-    """The baseline of a variant among the variants of a comparison, or None where it is missing."""
-    found = (v for v in variants if is_baseline(v, variant, variants=variants, defaults=defaults))
-    return next(found, None)
 
 
 def title(variant: Flat, keys: Iterable[str]) -> str:
@@ -175,7 +192,7 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "[" + ",".join(_shown(v) for v in value) + "]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else TYPED.get(str(value), str(value))
 
 
 def _hashable(value: Any) -> Any:

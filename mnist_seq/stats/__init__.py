@@ -32,7 +32,7 @@ from mnist_seq.stats.predictions import (
 )
 from mnist_seq.stats.search import best_sd, expected_best
 from mnist_seq.stats.timing import TimeToThreshold, time_to_threshold
-from mnist_seq.stats.tost import Equivalence, equivalence, tost_paired, tost_welch
+from mnist_seq.stats.tost import Equivalence, equivalence
 from mnist_seq.stats.unpaired import WelchComparison, welch_comparison
 from mnist_seq.stats.verdicts import Rule, Verdict, judge, no_verdict, verdict
 
@@ -76,8 +76,6 @@ __all__ = [
     "split_test",
     "t_test_power",
     "time_to_threshold",
-    "tost_paired",
-    "tost_welch",
     "verdict",
     "welch_comparison",
     "wilcoxon_p",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mnist_seq.stats.intervals import Interval
+from mnist_seq.stats.permutation import NUM_RANDOM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,6 @@ class Comparison(ABC):
         p_t: t-test; `p_permutation` where there is no spread, since without it t has no meaning.
         p_permutation: exact if `is_exact`.
         permutation_floor: smallest p that these seeds could give.
-        can_reach_05: whether the permutation test can come out below .05 at all.
         effect_size: the difference in units of a spread, called `effect_name`.
         p_better: chance that a is better, ties one half.
         detectable: smallest true difference seen with the given power (80 %) at these n and sds.
@@ -32,7 +32,6 @@ class Comparison(ABC):
     p_permutation: float
     is_exact: bool
     permutation_floor: float
-    can_reach_05: bool
     effect_size: float
     p_better: float
     detectable: float
@@ -40,11 +39,17 @@ class Comparison(ABC):
 
     is_paired: ClassVar[bool]
     effect_name: ClassVar[str]
+    rearrangements: ClassVar[str]
 
     @property
     @abstractmethod
     def n_text(self) -> str:
         """Seeds, for a sentence: "8", or "8 and 5"."""
+
+    @property
+    def permutation(self) -> str:
+        """What `p_permutation` counts: "exact sign flips", "20,000 random splits of the seeds"."""
+        return f"{'exact' if self.is_exact else f'{NUM_RANDOM:,} random'} {self.rearrangements}"
 
     @property
     @abstractmethod

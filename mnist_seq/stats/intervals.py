@@ -116,6 +116,8 @@ def bootstrap_interval(
 ) -> Interval:
     """BCa bootstrap interval of the mean, refused where it is known to be too narrow.
 
+    For notebooks with many seeds; reports show Student t at any n.
+
     Raises:
         ValueError: N < `BOOTSTRAP_MIN_N`, where it covers less than it says; or a value that is not
             finite.

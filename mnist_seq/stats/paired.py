@@ -32,6 +32,7 @@ class PairedComparison(Comparison):
 
     is_paired: ClassVar[bool] = True
     effect_name: ClassVar[str] = "d_z"
+    rearrangements: ClassVar[str] = "sign flips"
 
     @property
     def n_text(self) -> str:
@@ -84,7 +85,6 @@ def paired_comparison(
         p_permutation=flips.p,
         is_exact=flips.is_exact,
         permutation_floor=flips.floor,
-        can_reach_05=flips.floor < 0.05,
         effect_size=ratio(difference, spread),
         p_better=wins / n,
         p_better_interval=proportion_interval(wins, n, level),

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from scipy.special import stdtr
 
 from mnist_seq.stats.comparison import Comparison
 from mnist_seq.stats.intervals import Interval, t_interval
-from mnist_seq.stats.paired import paired_comparison
 from mnist_seq.stats.samples import check_fraction
-from mnist_seq.stats.unpaired import welch_comparison
 
 
 @dataclass(frozen=True)
@@ -64,25 +61,3 @@ def equivalence(comparison: Comparison, margin: float, *, alpha: float = 0.05) -
     else:
         p = comparison.permutation_floor
     return Equivalence(margin=margin, p=p, interval=interval, is_equivalent=p < alpha)
-
-
-def tost_paired(
-    a: Float[np.ndarray, " N"], b: Float[np.ndarray, " N"], margin: float, *, alpha: float = 0.05
-) -> Equivalence:
-    """TOST over common seeds; equals `statsmodels.stats.weightstats.ttost_paired`.
-
-    Raises:
-        ValueError: as `paired_comparison` and `equivalence`.
-    """
-    return equivalence(paired_comparison(a, b), margin, alpha=alpha)
-
-
-def tost_welch(
-    a: Float[np.ndarray, " N"], b: Float[np.ndarray, " M"], margin: float, *, alpha: float = 0.05
-) -> Equivalence:
-    """TOST over independent seeds with Welch's degrees of freedom.
-
-    Raises:
-        ValueError: as `welch_comparison` and `equivalence`.
-    """
-    return equivalence(welch_comparison(a, b), margin, alpha=alpha)

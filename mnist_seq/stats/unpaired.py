@@ -32,6 +32,7 @@ class WelchComparison(Comparison):
 
     is_paired: ClassVar[bool] = False
     effect_name: ClassVar[str] = "Hedges' g"
+    rearrangements: ClassVar[str] = "splits of the seeds"
 
     @property
     def n_text(self) -> str:
@@ -86,7 +87,6 @@ def welch_comparison(
         p_permutation=splits.p,
         is_exact=splits.is_exact,
         permutation_floor=splits.floor,
-        can_reach_05=splits.floor < 0.05,
         effect_size=_hedges_g(difference, sd_a, len(a), sd_b, len(b)),
         p_better=float((wins.mean() + 1) / 2),
         detectable=needed_noncentrality(df, round(1 - level, 12), power) * standard_error,

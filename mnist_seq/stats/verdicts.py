@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mnist_seq.stats.comparison import Comparison
+from mnist_seq.stats.intervals import Interval
 from mnist_seq.stats.multiple import Correction, adjust
 from mnist_seq.stats.power import MOST_SEEDS, seeds_needed
 from mnist_seq.stats.samples import check_fraction
@@ -35,6 +36,7 @@ class Rule:
         margin: smallest difference that matters, in the metric's unit; without one nothing is
             equivalent.
         unit: written behind differences, "points" for percentage points.
+        decimals: of differences and their intervals, in words as in tables.
     """
 
     test: Test = "t"
@@ -43,6 +45,7 @@ class Rule:
     power: float = 0.8
     margin: float | None = None
     unit: str = ""
+    decimals: int = 2
 
     def __post_init__(self) -> None:
         check_fraction("alpha", self.alpha)
@@ -58,7 +61,8 @@ class Verdict:
     Attributes:
         p, p_adjusted: of the rule's test; NaN where nothing could be compared.
         needed_seeds: total seeds (a side, if unpaired) that would show the observed difference;
-            None where the verdict is decided, or where it is more than 1,000 (the text says so).
+            None where the verdict is decided, where it is more than 1,000 and where neither side
+            has learnt (the text says so).
         is_within_margin: shown to be smaller than the margin, whatever the word.
         equivalence: the tests against the margin, if one is declared.
     """
@@ -72,12 +76,15 @@ class Verdict:
     equivalence: Equivalence | None
 
 
-def judge(comparisons: Sequence[Comparison], rule: Rule) -> list[Verdict]:
+def judge(
+    comparisons: Sequence[Comparison], rule: Rule, *, learns: Sequence[bool] | None = None
+) -> list[Verdict]:
     """Verdicts on a family of comparisons, in the order given.
 
     Args:
         comparisons: all that the rule's correction runs over; a variant without a comparison is no
             member and gets `no_verdict`.
+        learns: of each, whether some run of either side has learnt; all of them where not said.
 
     Raises:
         ValueError: an unknown correction, or a margin that is not positive.
@@ -85,18 +92,26 @@ def judge(comparisons: Sequence[Comparison], rule: Rule) -> list[Verdict]:
     p = np.array([p_of(c, rule.test) for c in comparisons], dtype=np.float64)
     adjusted = adjust(p, rule.correction)
     return [
-        verdict(c, rule, p_adjusted=float(q), family_size=len(comparisons))
-        for c, q in zip(comparisons, adjusted, strict=True)
+        verdict(c, rule, p_adjusted=float(q), family_size=len(comparisons), learns=learnt)
+        for c, q, learnt in zip(
+            comparisons, adjusted, learns or [True] * len(comparisons), strict=True
+        )
     ]
 
 
 def verdict(
-    comparison: Comparison, rule: Rule, *, p_adjusted: float, family_size: int = 1
+    comparison: Comparison,
+    rule: Rule,
+    *,
+    p_adjusted: float,
+    family_size: int = 1,
+    learns: bool = True,
 ) -> Verdict:
     """Verdict on one comparison whose p is adjusted already; `judge` does both for a family.
 
     Args:
         p_adjusted: of the rule's test, over a family of `family_size`.
+        learns: whether some run of either side has learnt; without, no seeds are advised.
 
     Raises:
         ValueError: p_adjusted outside 0..1, or a margin that is not positive.
@@ -109,22 +124,25 @@ def verdict(
         close = equivalence(comparison, rule.margin, alpha=rule.alpha)
     is_close = close is not None and close.is_equivalent
     evidence = _evidence(comparison, rule, p_adjusted, family_size)
+    if close is not None and is_close:
+        evidence = f"{_closeness(close, rule)}; {evidence}"
     if p_adjusted < rule.alpha and comparison.interval.excludes(0.0):
         gains = (comparison.difference > 0) == comparison.higher_is_better
         word: Word = "better" if gains else "worse"
-        size = f"{word} by {abs(comparison.difference):.3g}{_unit(rule)}"
+        size = f"{word} by {_size(abs(comparison.difference), rule)}"
         aside = f", but within the margin of {rule.margin:g}{_unit(rule)}" if is_close else ""
         return Verdict(word, f"{size}{aside} ({evidence})", p, p_adjusted, None, is_close, close)
-    if close is not None and is_close:
+    if is_close:
         text = (
             f"equivalent within {rule.margin:g}{_unit(rule)}: difference "
-            f"{comparison.difference:.3g}{_unit(rule)} (TOST {_p(close.p)}; {evidence})"
+            f"{_size(comparison.difference, rule)} ({evidence})"
         )
         return Verdict("equivalent", text, p, p_adjusted, None, True, close)
-    needed = _needed(comparison, rule, family_size)
+    needed = _needed(comparison, rule, family_size) if learns else None
+    plea = _plea(comparison, needed) if learns else "and no run of either side learns"
     text = (
-        f"not distinguishable at n={comparison.n_text}: difference {comparison.difference:.3g}"
-        f"{_unit(rule)}, {_plea(comparison, needed)} ({evidence})"
+        f"not distinguishable at n={comparison.n_text}: difference "
+        f"{_size(comparison.difference, rule)}, {plea} ({evidence})"
     )
     return Verdict("not distinguishable", text, p, p_adjusted, needed, False, close)
 
@@ -146,20 +164,16 @@ def p_of(comparison: Comparison, test: Test) -> float:
 def _needed(c: Comparison, rule: Rule, family_size: int) -> int | None:
     """Seeds that would show the observed difference, always more than there are.
 
-    Taken at alpha; where that many are there already and only the correction stands between, at
-    alpha / family_size, Holm's first step.
+    Under a correction at alpha / family_size, the strictest that it asks of any comparison: what
+    it asks of this one is known only once the seeds are there.
     """
-    for alpha in (rule.alpha, rule.alpha / family_size):
-        needed = seeds_needed(
-            c.difference, c.spread, alpha=alpha, power=rule.power, paired=c.is_paired
-        )
-        if needed is None:
-            return None
-        if rule.test == "permutation" or c.standard_error == 0:
-            needed = max(needed, _seeds_to_reach(alpha, c.is_paired))
-        if needed > c.n:
-            return needed
-    return c.n + 1
+    alpha = rule.alpha if rule.correction == "none" else rule.alpha / family_size
+    needed = seeds_needed(c.difference, c.spread, alpha=alpha, power=rule.power, paired=c.is_paired)
+    if needed is None:
+        return None
+    if rule.test == "permutation" or c.standard_error == 0:
+        needed = max(needed, _seeds_to_reach(alpha, c.is_paired))
+    return max(needed, c.n + 1)
 
 
 def _seeds_to_reach(alpha: float, is_paired: bool) -> int:
@@ -180,20 +194,31 @@ def _plea(c: Comparison, needed: int | None) -> str:
 
 
 def _evidence(c: Comparison, rule: Rule, p_adjusted: float, family_size: int) -> str:
-    i = c.interval
-    spread = f"{100 * i.level:g} % {i.kind}-interval {i.low:.3g} to {i.high:.3g}"
-    if i.kind == "constant":
-        spread = "the same at every seed"
+    spread = "the same at every seed"
+    if c.interval.kind != "constant":
+        spread = _range(c.interval, rule)
     names = {"holm": "Holm", "bh": "BH", "none": ""}
     over = f" {names[rule.correction]} over {family_size}" if names[rule.correction] else ""
     floor = c.permutation_floor
-    note = f"; no p below {floor:.3g} at this n" if _is_hopeless(c, rule) else ""
-    return f"{spread}, {_p(p_adjusted)}{over}{note}, n={c.n_text}"
-
-
-def _is_hopeless(c: Comparison, rule: Rule) -> bool:
     is_permuted = rule.test == "permutation" or c.standard_error == 0
-    return is_permuted and c.permutation_floor >= rule.alpha
+    how = f" by {c.permutation}" if is_permuted else ""
+    is_hopeless = is_permuted and floor >= rule.alpha
+    note = f"; no p below {floor:.3g} at this n" if is_hopeless else ""
+    return f"{spread}, {_p(p_adjusted)}{over}{how}{note}, n={c.n_text}"
+
+
+def _closeness(close: Equivalence, rule: Rule) -> str:
+    spread = "" if close.interval.kind == "constant" else f", {_range(close.interval, rule)}"
+    return f"TOST {_p(close.p)}{spread}"
+
+
+def _range(i: Interval, rule: Rule) -> str:
+    d = rule.decimals
+    return f"{100 * i.level:g} % {i.kind}-interval {i.low:.{d}f} to {i.high:.{d}f}"
+
+
+def _size(difference: float, rule: Rule) -> str:
+    return f"{difference:.{rule.decimals}f}{_unit(rule)}"
 
 
 def _unit(rule: Rule) -> str:

@@ -74,6 +74,11 @@ def study_of(master: DictConfig, arguments: Sequence[str]) -> tuple[Study | None
         raise ConfigError(
             "a sweep runs one study: ablation=<name>, with one value for each ablation.<key>"
         )
+    if named := [word for word in words if key_of(word).lstrip("+") == "arm"]:
+        raise ConfigError(
+            f"a study names its arms itself: {named[0]}; leave some of them out by "
+            "'~ablation.arms.<name>'"
+        )
     study = validated(Ablation, {str(k): v for k, v in values.items()}, "ablation")
     return Study(tuple(study.base), _arms(study)), words
 

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mnist_seq.config import plain
-from mnist_seq.runs.variants import BASELINE_CELL, Flat, flat, is_baseline
+from mnist_seq.runs.variants import BASELINE_CELL, BaselineRule, Flat, flat, variant_key
 from mnist_seq.sweep.expand import key_of
 from mnist_seq.sweep.plan import PlannedRun
 
 Job = tuple[str, ...]
-Key = tuple[tuple[str, Any], ...]
 
 
 def missing_baselines(
@@ -26,7 +25,7 @@ def missing_baselines(
         plan: makes a planned run of its overrides and of the keys that its name needs.
     """
     flats = {run.identity: flat(plain(run.config)) for run in runs}
-    variants = {_key(config): config for config in flats.values()}
+    variants = {variant_key(config): config for config in flats.values()}
     flat_defaults = flat(defaults)
     has_other_cell = any(f["model.name"] != BASELINE_CELL for f in variants.values())
     wanted: dict[Job, PlannedRun] = {}
@@ -34,19 +33,15 @@ def missing_baselines(
         job = _baseline_job(run, flat_defaults, swept, has_other_cell=has_other_cell)
         if job != run.overrides:
             wanted.setdefault(job, run)
-    planned = {(_key(flats[run.identity]), run.config.seed) for run in runs}
+    planned = {(variant_key(flats[run.identity]), run.config.seed) for run in runs}
     found = []
     for job, run in wanted.items():
         changed = [key_of(word) for word in job if word not in run.overrides]
         candidate = plan(job, changed)
         config = flat(plain(candidate.config))
-        key = (_key(config), candidate.config.seed)
-        if key not in planned and is_baseline(
-            config,
-            flats[run.identity],
-            variants=list({**variants, key[0]: config}.values()),
-            defaults=flat_defaults,
-        ):
+        key = (variant_key(config), candidate.config.seed)
+        rule = BaselineRule({**variants, key[0]: config}.values(), defaults=flat_defaults)
+        if key not in planned and rule.is_baseline(config, flats[run.identity]):
             planned.add(key)
             found.append(candidate)
     return found
@@ -82,7 +77,3 @@ def _written(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "[" + ",".join(_written(v) for v in value) + "]"
     return "inf" if value == "Infinity" else str(value)  # JSON's word, and Hydra's
-
-
-def _key(variant: Flat) -> Key:
-    return tuple(sorted(variant.items(), key=lambda item: item[0]))

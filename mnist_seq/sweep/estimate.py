@@ -25,7 +25,7 @@ def seconds_a_step(folders: Sequence[Path]) -> Speeds:
     """
     results = [path for folder in folders for path in folder.glob("*/result.json")]
     results.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    here = provenance.describe()["host"]
+    here = provenance.host()
     times = defaultdict(list)
     for path in results[:MOST_RECORDS]:
         run = RunFolder(path.parent)
@@ -64,7 +64,7 @@ def _kind(config: Mapping[str, Any]) -> tuple[Any, ...]:
         *sorted(model.items()),
         *(config["data"][key] for key in ("sequence", "chunk")),
         config["data"]["name"] == "mnist1d",  # its sequences are shorter than those of pictures
-        config["training"]["batch_size"],
+        *(config["training"][key] for key in ("batch_size", "tbptt")),
         config["optimizer"]["name"],
         *sorted(config["device"].items()),
     )

@@ -43,7 +43,9 @@ def expand(
     Raises:
         ConfigError: zipped keys are not swept or differ in length, or an exclusion fits no run.
     """
-    axes = [(o.get_key_element(), _values(o)) for o in parser.parse_overrides(list(arguments))]
+    # Of a key that is given twice the last word counts, as everywhere in Hydra
+    words = {o.get_key_element(): o for o in parser.parse_overrides(list(arguments))}
+    axes = [(key, _values(override)) for key, override in words.items()]
     num_jobs = math.prod(len(values) for key, values in axes if key not in zipped)
     if num_jobs > MAX_JOBS:
         counts = ", ".join(f"{key} has {len(v):,}" for key, v in axes if len(v) > 1)
@@ -59,6 +61,10 @@ def expand(
             raise ConfigError(
                 f"sweep.exclude must name planned runs: {text!r} fits none of {len(jobs)}; write "
                 "it as 'model=rnn,model.hidden=128', with the values as the sweep has them"
+            )
+        if not left:
+            raise ConfigError(
+                f"a sweep needs a run, and sweep.exclude leaves none of {len(jobs)}: {text!r}"
             )
         jobs = left
     return Grid(list(dict.fromkeys(jobs)), swept)

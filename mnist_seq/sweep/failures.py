@@ -14,7 +14,8 @@ def cause_of_death(exit_code: int | None) -> str:
     if exit_code is None:
         return "its process did not end"
     if exit_code < 0:
-        name = signal.Signals(-exit_code).name
+        names = {s.value: s.name for s in signal.Signals}  # real-time ones have none
+        name = names.get(-exit_code, f"signal {-exit_code}")
         hint = (
             " (the system's answer to a lack of memory, or somebody's)" if name == "SIGKILL" else ""
         )

@@ -31,6 +31,7 @@ def opened_pool(
     expected_s: float,
     is_stacking: bool = False,
     views: Sequence[View] = (),
+    metric: str = "test/accuracy",
 ) -> Iterator[Pool]:
     """The pool that a launcher asks for: its own processes, or an engine's. To be run in the block.
 
@@ -40,6 +41,7 @@ def opened_pool(
         expected_s: seconds that they are expected to take, NaN where nothing is known.
         is_stacking: whether jobs of equal shape are trained together.
         views: told beside the ledger and the terminal.
+        metric: that the terminal shows of a finished run.
     """
     policy = Policy(
         on_failure=options.on_failure,
@@ -56,11 +58,11 @@ def opened_pool(
     watching: list[View] = [LedgerView(folder), *views]
     with contextlib.ExitStack() as stack:
         if console.is_terminal:
-            live = LiveView(console, num_jobs, len(slots), expected_s)
+            live = LiveView(console, num_jobs, len(slots), expected_s, metric=metric)
             stack.enter_context(live.live)
             watching.append(live)
         else:
-            watching.append(LineView(console, num_jobs))
+            watching.append(LineView(console, num_jobs, metric=metric))
         if engine is None and is_stacking:
             yield StackPool(
                 task,

@@ -133,11 +133,11 @@ class Planner:
             shown = "; ".join(refused[:5]) + (
                 f"; and {len(refused) - 5} more" if refused[5:] else ""
             )
+            num = "1 run" if len(refused) == 1 else f"{len(refused)} runs"
             raise StaleRun(
-                f"{len(refused)} run{'s' * (len(refused) > 1)} of {self.folder.path} stand for "
-                f"something else than what is asked now: {shown}; write sweep.stale=rerun to run "
-                "them anew, sweep.stale=keep to take finished ones as they are, or another "
-                "sweep.name"
+                f"{num} of {self.folder.path} stand{'s' * (len(refused) == 1)} for something else "
+                f"than what is asked now: {shown}; write sweep.stale=keep to take finished ones as "
+                "they are, sweep.stale=rerun to run them anew, or another sweep.name"
             )
         return decided
 
@@ -188,7 +188,7 @@ def _staleness(run: PlannedRun) -> str:
     if _recorded_identity(run.folder) != run.identity:
         keys = differing_keys(record["config"], plain(run.config))
         return ", ".join(keys) or "other data"
-    now, was = provenance.code()["hash"], record["code"]["hash"]
+    now, was = provenance.code_hash(run.config.model.name), record["code"]["hash"]
     return "" if was == now else f"code {was[:8]}, now {now[:8]}"
 
 

@@ -107,7 +107,7 @@ class Pool:
     def _start(self, job: PoolJob, slot: int) -> None:
         try:
             running = self._open(job, slot)
-        except (OSError, EOFError) as error:
+        except Exception as error:  # engines raise what they like, and other jobs are at work
             reason = f"it could not be started: {type(error).__name__}: {error}"
             self._judge(Outcome(job, "failed", reason, 0.0))
             return

@@ -77,7 +77,7 @@ class StackPool(Pool):
             else:
                 process = self._open_stack(group, slot)
                 started = [*process.jobs]
-        except (OSError, EOFError) as error:
+        except Exception as error:  # as in `Pool._start`
             reason = f"it could not be started: {type(error).__name__}: {error}"
             for job in group:
                 self._judge(Outcome(job, "failed", reason, 0.0))

@@ -10,25 +10,25 @@ from rich.table import Table
 
 from mnist_seq.config import plain
 from mnist_seq.runs.console import cell, say
-from mnist_seq.runs.variants import Flat, flat, naming_keys, title
+from mnist_seq.runs.variants import Flat, VariantKey, flat, naming_keys, title, variant_key
 from mnist_seq.sweep.estimate import Speeds, estimate, total
 from mnist_seq.sweep.failures import reason, state_of
 from mnist_seq.sweep.plan import Plan, PlannedRun
 from mnist_seq.sweep.pool import log_path
 from mnist_seq.sweep.times import duration
 
+MIN_NAME = 20  # letters that a variant's name has in a narrow terminal, if columns can go instead
+_FIRST_TO_GO = ("each", "reused", "parameters")
+
 
 def grouped(runs: Sequence[PlannedRun]) -> list[tuple[str, Flat, list[PlannedRun]]]:
     """Runs by variant: title, flat config, runs."""
-    groups: dict[tuple[tuple[str, object], ...], list[PlannedRun]] = {}
-    flats: dict[tuple[tuple[str, object], ...], Flat] = {}
+    groups: dict[VariantKey, tuple[Flat, list[PlannedRun]]] = {}
     for run in runs:
         config = flat(plain(run.config))
-        key = tuple(sorted(config.items(), key=lambda item: item[0]))
-        groups.setdefault(key, []).append(run)
-        flats[key] = config
-    keys = naming_keys(flats.values())
-    return [(title(flats[key], keys), flats[key], members) for key, members in groups.items()]
+        groups.setdefault(variant_key(config), (config, []))[1].append(run)
+    keys = naming_keys(config for config, _ in groups.values())
+    return [(title(config, keys), config, members) for config, members in groups.values()]
 
 
 def show_plan(
@@ -43,23 +43,40 @@ def show_plan(
     for notice in plan.notices:
         say(console, notice)
     groups = grouped(plan.runs)
-    estimates = [estimate(members[0].config, speeds) for _, _, members in groups]
-    has_estimates = not all(math.isnan(seconds) for seconds in estimates)
+    names = [name + _added(runs) for name, _, runs in groups]
+    members = [runs for _, _, runs in groups]
+    num_todo = [sum(run.action != "reuse" for run in runs) for runs in members]
+    each = [estimate(runs[0].config, speeds) for runs in members]
+    columns = {
+        "runs": [str(len(runs)) for runs in members],
+        "to do": [str(num) for num in num_todo],
+        "reused": [str(len(runs) - num) for runs, num in zip(members, num_todo, strict=True)],
+        "parameters": [f"{num:,}" for num in params],
+        "each": ["" if math.isnan(seconds) else duration(seconds) for seconds in each],
+    }
+    if not any(columns["each"]):
+        del columns["each"]
+    for column in _FIRST_TO_GO:
+        widths = [max(map(len, (head, *cells))) + 2 for head, cells in columns.items()]
+        if console.width - sum(widths) >= min(MIN_NAME, max(map(len, names))):
+            break
+        columns.pop(column, None)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("variant", overflow="fold")
-    for column in ("runs", "to do", "reused", "parameters", *["each"] * has_estimates):
-        table.add_column(column, justify="right", no_wrap=True)
-    for (name, _, runs), num_params, seconds in zip(groups, params, estimates, strict=True):
-        num_todo = sum(run.action != "reuse" for run in runs)
-        num_added = sum(run.is_baseline for run in runs)
-        mark = "" if not num_added else " (added as baseline)"
-        if 0 < num_added < len(runs):
-            mark = f" ({num_added} added as baseline)"
-        cells = [f"{len(runs)}", f"{num_todo}", f"{len(runs) - num_todo}", f"{num_params:,}"]
-        cells += ["" if math.isnan(seconds) else duration(seconds)] * has_estimates
-        table.add_row(cell(name + mark), *cells)
+    for head in columns:
+        table.add_column(head, justify="right", no_wrap=True)
+    for name, *cells in zip(names, *columns.values(), strict=True):
+        table.add_row(cell(name), *cells)
     console.print(table)
     say(console, _plan_in_a_line(plan, speeds=speeds, workers=workers))
+
+
+def _added(runs: Sequence[PlannedRun]) -> str:
+    """What a variant's name is followed by where runs were added to the sweep."""
+    num_added = sum(run.is_baseline for run in runs)
+    if num_added == len(runs):
+        return " (added as baseline)"
+    return f" ({num_added} added as baseline)" if num_added else ""
 
 
 def _plan_in_a_line(plan: Plan, *, speeds: Speeds, workers: int) -> str:

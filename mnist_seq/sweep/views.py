@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnist_seq.runs.console import say
-from mnist_seq.runs.events import Progress, Started
+from mnist_seq.runs.events import Progress, Started, value_text
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool import Outcome, PoolJob, log_path
 from mnist_seq.sweep.times import duration
@@ -44,8 +44,9 @@ class LedgerView:
 class LineView:
     """One line an event, for logs and pipes; each minute one more on the jobs at work."""
 
-    def __init__(self, console: Console, num_jobs: int) -> None:
+    def __init__(self, console: Console, num_jobs: int, *, metric: str = "test/accuracy") -> None:
         self.console, self.num_jobs, self.num_ended = console, num_jobs, 0
+        self._metric = metric  # of a run that has finished
         self._at_work: dict[str, _Work] = {}
         self._begun = self._said = time.monotonic()
 
@@ -62,7 +63,7 @@ class LineView:
     def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
         self._at_work.pop(outcome.job.name, None)
         self.num_ended += not is_retried
-        self.say(f"[{self.num_ended}/{self.num_jobs}] {ending(outcome, is_retried=is_retried)}")
+        self.say(f"[{self.num_ended}/{self.num_jobs}] {self._ending(outcome, is_retried)}")
 
     def stopping(self, reason: str) -> None:
         self.say(
@@ -74,6 +75,23 @@ class LineView:
         """Print plain text."""
         self._said = time.monotonic()
         say(self.console, text)
+
+    def _ending(self, outcome: Outcome, is_retried: bool) -> str:
+        name, metric = outcome.job.name, self._metric
+        match outcome.state:
+            case "finished":
+                value = outcome.job.folder.result()["metrics"].get(metric)
+                reached = metric.replace("/", " ")
+                reached = "" if value is None else f"{reached} {value_text(metric, value)}"
+                return f"finished {name}  {reached}  {duration(outcome.seconds)}"
+            case "diverged":
+                return f"diverged {name}  {outcome.reason}"
+            case "interrupted":
+                return f"interrupted {name}  {outcome.reason}"
+            case "failed":
+                again = "; trying again" if is_retried else ""
+                log = log_path(outcome.job.folder.path)
+                return f"FAILED {name}  {outcome.reason}{again}  {log}"
 
     def _left(self) -> str:
         """The time left, from what is done so far; "" as long as that is next to nothing."""
@@ -87,8 +105,10 @@ class LineView:
 class LiveView(LineView):
     """An overall bar with the time left and a line a slot; endings scroll by above."""
 
-    def __init__(self, console: Console, num_jobs: int, num_slots: int, expected_s: float) -> None:
-        super().__init__(console, num_jobs)
+    def __init__(
+        self, console: Console, num_jobs: int, num_slots: int, expected_s: float, *, metric: str
+    ) -> None:
+        super().__init__(console, num_jobs, metric=metric)
         self._num_slots, self._expected_s = num_slots, expected_s
         self._bar = Bar(
             TextColumn("runs"),
@@ -158,21 +178,3 @@ class _Work:
             return [self.name, "starting", "", ""]
         place = f"epoch {self._epoch:.2f}/{self._started.num_epochs}"
         return [self.name, place, self._accuracy, self._rate]
-
-
-def ending(outcome: Outcome, *, is_retried: bool) -> str:
-    """One line for the end of a job."""
-    name = outcome.job.name
-    match outcome.state:
-        case "finished":
-            metrics = outcome.job.folder.result()["metrics"]
-            accuracy = metrics.get("test/accuracy")
-            reached = f"test accuracy {100 * accuracy:.2f} %" if accuracy is not None else ""
-            return f"finished {name}  {reached}  {duration(outcome.seconds)}"
-        case "diverged":
-            return f"diverged {name}  {outcome.reason}"
-        case "interrupted":
-            return f"interrupted {name}  {outcome.reason}"
-        case "failed":
-            again = "; trying again" if is_retried else ""
-            return f"FAILED {name}  {outcome.reason}{again}  {log_path(outcome.job.folder.path)}"

@@ -1,6 +1,8 @@
 """Brings runs to W&B that are not there, or not whole, from their files and folders."""
 
 import contextlib
+import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,8 @@ from mnist_seq.tracking.remote_run import RemoteRun
 from mnist_seq.tracking.source import Identity, Tracker
 
 REPLAY_BATCH = 20  # files a call of `wandb sync`, whose start takes a second
+REPLAY_WORKERS = 5  # of them at once, as is its default
+REPLAY_START_S = 10.0  # until it sends, on a busy machine
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 
 _SHORT = ("failed", "interrupted")  # of a result
@@ -124,7 +128,7 @@ def _wave(todo: Sequence[Item], limits: Limits) -> None:
         absent = [i for i in todo if i.how == "missing" and i.identity.id not in found]
         replayable = [item for item in absent if _whole_file(item) is not None]
         if replayable:
-            _replay(replayable)
+            _replay(replayable, limits)
             found |= _look(replayable, limits)
             _judge(replayable, found, "replayed")
         _rebuild([item for item in todo if item.how == "missing"], found, limits)
@@ -145,7 +149,7 @@ def _judge(items: Sequence[Item], found: dict[str, Held], how: How) -> None:
         if there is None:
             continue
         before, item.reason = item.reason, lack(item.folder, there)
-        if how != "replayed" and item.is_cut:
+        if item.is_cut:
             item.reason = item.reason or before or "its files may not have got through"
         if not item.reason:
             item.how, item.url = how, there.url
@@ -169,8 +173,10 @@ def lack(folder: RunFolder, there: Held) -> str:
         return "" if is_same else f"the server says {there.state}, and the run is {end.state}"
     if there.state != "finished" or said != end.state:
         return f"the server says {there.state} ({said}), and the run is {end.state}"
+    if (reason := there.summary.get("reason", "")) != end.reason:
+        return f"the server says {reason!r}, and the run {end.reason!r}"
     wanted = [*source.summary(folder, end), *(["samples"] * (source.samples(folder) is not None))]
-    missing = [key for key in wanted if key not in there.summary]
+    missing = [key for key in wanted if key not in (*there.summary, "reason")]
     return f"the server lacks {', '.join(missing)}" if missing else ""
 
 
@@ -184,20 +190,46 @@ def _whole_file(item: Item) -> Path | None:
     return None
 
 
-def _replay(items: Sequence[Item]) -> None:
-    """Send offline files by W&B's own command; what came of it, the server tells."""
-    for start in range(0, len(items), REPLAY_BATCH):
-        files = [_whole_file(item) for item in items[start : start + REPLAY_BATCH]]
-        paths = [str(path.parent) for path in files if path is not None]
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                [sys.executable, "-m", "wandb", "sync", *paths],
-                cwd=items[0].identity.home,  # it makes a folder for its logs
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=60 + 10 * len(paths),
-            )
+def _replay(items: Sequence[Item], limits: Limits) -> None:
+    """Send offline files by W&B's own command; what came of it, the server and its log tell."""
+    by_place: dict[tuple[str, str], list[Item]] = {}
+    for item in items:
+        by_place.setdefault((item.tracker.project, item.tracker.entity), []).append(item)
+    for own in by_place.values():
+        for start in range(0, len(own), REPLAY_BATCH):
+            with tempfile.TemporaryDirectory(prefix="mnist_seq-") as scratch:
+                _replay_batch(own[start : start + REPLAY_BATCH], Path(scratch), limits)
+
+
+def _replay_batch(items: Sequence[Item], scratch: Path, limits: Limits) -> None:
+    """Runs of one project. What the server has refused of a run's files, `_rebuild` sends again."""
+    files = {item.identity.id: path for item in items if (path := _whole_file(item)) is not None}
+    for item in items:
+        item.is_cut = True
+        _record(item, "partial", "its files may not have got through")  # if it ends in between
+    tracker = items[0].tracker  # a file names a project of its own, which may be another one
+    place = ["-p", tracker.project, *(["-e", tracker.entity] * (tracker.entity != "default"))]
+    num_rounds = math.ceil(len(files) / REPLAY_WORKERS)
+    (scratch / "wandb").mkdir()  # for its logs, one of which else goes among temporary files
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            [sys.executable, "-m", "wandb", "sync", "-n", str(REPLAY_WORKERS), *place]
+            + [str(path.parent.resolve()) for path in files.values()],
+            cwd=scratch,
+            env={**os.environ, "WANDB_DIR": str(scratch)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=REPLAY_START_S + limits.timeout * num_rounds,
+        )
+    logs = list(scratch.glob("wandb/logs/debug-sync*.log"))
+    for item in items:
+        run_id = item.identity.id
+        fault = next((fault for log in logs if (fault := library.fault_in(log, run_id))), "")
+        file = files.get(run_id)
+        is_through = file is not None and file.with_suffix(".wandb.synced").exists()
+        item.reason = fault
+        item.is_cut = not logs or bool(fault) or not is_through
 
 
 def _rebuild(items: Sequence[Item], found: dict[str, Held], limits: Limits) -> None:
@@ -209,21 +241,27 @@ def _rebuild(items: Sequence[Item], found: dict[str, Held], limits: Limits) -> N
             return
         try:
             with tempfile.TemporaryDirectory(prefix="mnist_seq-") as scratch:
-                _send(item, Path(scratch), limits)
+                _send(item, found.get(item.identity.id), Path(scratch), limits)
         except Exception as error:  # the next wave tries again, when the server has had a rest
             item.reason = library.reason(error)
             stopped.append(error)
 
     mendable = [i for i in items if "of another run" not in i.reason]
-    with ThreadPoolExecutor(limits.workers) as pool:
+    pool = ThreadPoolExecutor(limits.workers)
+    try:
         list(pool.map(rebuild, mendable))
+    except KeyboardInterrupt:  # a server that has stalled would hold the threads for long
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
     _judge(mendable, _look(mendable, limits), "rebuilt")
 
 
-def _send(item: Item, scratch: Path, limits: Limits) -> None:
+def _send(item: Item, there: Held | None, scratch: Path, limits: Limits) -> None:
     identity = replace(item.identity, home=scratch)
     tracker = replace(item.tracker, finish=limits.timeout)
-    remote = RemoteRun(tracker, identity, "online", is_live=False)
+    num_there = None if there is None else len(there.steps)
+    remote = RemoteRun(tracker, identity, "online", is_live=False, num_there=num_there)
     remote.send(source.rows(item.folder))
     item.is_cut = True
     remote.finish(item.folder, source.ending(item.folder))
@@ -242,3 +280,5 @@ def _record(item: Item, state: status.State = "synced", reason: str = "") -> Non
     if {**status.recorded(item.folder), **values} != status.recorded(item.folder):
         with contextlib.suppress(OSError, ValueError):  # a folder to read alone
             status.record(item.folder, status.Status(**values))
+    if state == "synced":
+        offline_file.mark_synced(item.identity.home, item.identity.id)

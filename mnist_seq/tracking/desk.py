@@ -35,13 +35,14 @@ class Desk:
     Args:
         home: the sweep's folder, or that of a run of its own.
         finish: seconds that a server gets to take the end of a run.
+        is_sweep: its runs are those of a sweep, which do not share the id that an agent gave.
         tell: called with a level of `logging` and a line; by any thread.
 
     Attributes:
         states: how many runs ended in which state (`tracking.status`).
     """
 
-    def __init__(self, home: Path, *, finish: float, tell: Tell = log.log) -> None:
+    def __init__(self, home: Path, *, finish: float, is_sweep: bool, tell: Tell = log.log) -> None:
         self._tell = tell
         self._began = time.monotonic()
         self._is_late = False
@@ -55,7 +56,7 @@ class Desk:
         self._process: subprocess.Popen[str] | None = None
         self._threads: list[threading.Thread] = []
         try:
-            self._process = _start(home)
+            self._process = _start(home, is_sweep=is_sweep)
         except OSError as error:
             self._tell(
                 logging.WARNING, f"W&B's mirror could not be started, and runs go on: {error}"
@@ -180,8 +181,11 @@ class Desk:
         self._through(folder, "partial" if found else "none")
 
 
-def _start(home: Path) -> subprocess.Popen[str]:
+def _start(home: Path, *, is_sweep: bool) -> subprocess.Popen[str]:
     local = home / "wandb" / "local"
+    environment = library.environment(home)
+    if is_sweep:
+        library.forget_agent(environment)
     with contextlib.ExitStack() as stack:
         try:
             local.mkdir(parents=True, exist_ok=True)
@@ -194,7 +198,7 @@ def _start(home: Path) -> subprocess.Popen[str]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=library.environment(home),
+            env=environment,
             # Ctrl-C at the terminal is not for it. Not a session of its own, in which Linux would
             # let its niceness count for nothing against those who train
             process_group=0,

@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ _MODE = "WANDB_MODE"
 _SERVICE = "WANDB_SERVICE"
 _FOLDERS = ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")  # staged files of tables; logs of the service
 _TELEMETRY = "WANDB_ERROR_REPORTING"
-_OWN = (_MODE, _TELEMETRY, *_FOLDERS, "WANDB_RUN_ID", "WANDB_SWEEP_ID")
+_AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID")
+_OWN = (_MODE, _TELEMETRY, *_FOLDERS, *_AGENTS)
 
 log = logging.getLogger("mnist_seq.tracking")
 _lock = threading.Lock()
@@ -52,6 +53,19 @@ def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str,
     paths = [package, *filter(None, values.get("PYTHONPATH", "").split(os.pathsep))]
     values["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     return values
+
+
+def forget_agent(environment: MutableMapping[str, str]) -> None:
+    """Let runs have ids of their own: wandb gives all of them the one that an agent has made."""
+    for name in _AGENTS:
+        environment.pop(name, None)
+
+
+def remove_empty_staging(home: Path) -> None:
+    """Remove the empty folders that wandb leaves for each table, where they are all this home's."""
+    for folder in (home / "wandb" / "local" / "artifacts" / "staging").glob("tmp*"):
+        with contextlib.suppress(OSError):  # what a replay needs lies in it
+            folder.rmdir()
 
 
 def own_temporary_folder() -> "tempfile.TemporaryDirectory[str]":
@@ -180,17 +194,24 @@ def has_credentials(*, verify: bool) -> bool:
 
 def reason(error: BaseException) -> str:
     """What went wrong in one line, without the API key, whatever wandb put into its message."""
-    line = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {_line(str(error)) or 'no message'}"
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
     if key := os.environ.get("WANDB_API_KEY"):
         line = line.replace(key, "***")
-    return f"{type(error).__name__}: {line[:300]}"
+    return line[:300]
 
 
-def fault_in(log_path: Path) -> str:
+def fault_in(log_path: Path, run_id: str = "") -> str:
     """The last error that wandb's service met in a run, or "".
 
     finish() returns normally where the server refused the data (403); only this log tells. What a
     retry mended is no error there.
+
+    Args:
+        run_id: of a log of several runs, the one that is meant.
     """
     found = ""
     try:
@@ -198,10 +219,10 @@ def fault_in(log_path: Path) -> str:
     except OSError:
         return ""
     for line in lines:
-        if '"level":"ERROR' in line:  # ERROR+4 is fatal
+        if '"level":"ERROR' in line and run_id in line:  # ERROR+4 is fatal
             try:
                 record = json.loads(line)
             except ValueError:
                 continue
             found = f"{record.get('msg', '')} {record.get('error', '')}"
-    return reason(RuntimeError(found)) if found else ""
+    return _line(found)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from mnist_seq.runs.events import Ended
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tracking import library, mode, source, status
+from mnist_seq.tracking import library, mode, offline_file, source, status
 from mnist_seq.tracking.priority import give_way
 from mnist_seq.tracking.remote_run import RemoteRun
 from mnist_seq.tracking.source import Identity, Tracker
@@ -20,6 +20,7 @@ _opening = (
     threading.Lock()
 )  # held while a run opens: the first one to find no server tells the others
 _open_runs: set[str] = set()
+_NO_CREDENTIALS = "no W&B credentials: run `wandb login` or set WANDB_API_KEY"
 
 
 class Link(threading.Thread):
@@ -78,8 +79,11 @@ class Link(threading.Thread):
         remote.finish(self.folder, source.ending(self.folder, message))
         if fault := remote.fault(self.status.mode):
             self._give_up(fault)
+        elif self.status.mode == "online":
+            self._set(state="synced")
+            offline_file.mark_synced(self._identity.home, self._identity.id)
         else:
-            self._set(state="synced" if self.status.mode == "online" else "offline")
+            self._set(state="offline")
 
     def _open(self) -> RemoteRun:
         choice, is_new = mode.settle(self._tracker)
@@ -87,9 +91,10 @@ class Link(threading.Thread):
             log.info(choice.notice)
         if choice.mode == "online":
             try:
-                if not library.has_credentials(verify=False):
-                    raise ValueError("no credentials; run `wandb login` or set WANDB_API_KEY")
-                return self._opened("online")
+                if library.has_credentials(verify=False):
+                    return self._opened("online")
+                mode.remember_failure(_NO_CREDENTIALS)
+                log.warning("this run and the next ones are mirrored offline: %s", _NO_CREDENTIALS)
             except OSError:  # the folder's fault, which going offline does not mend
                 raise
             except Exception as error:

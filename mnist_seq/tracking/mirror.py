@@ -9,7 +9,7 @@ from mnist_seq.runs.events import Ended, Listener, Row, Started
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking.desk import Desk
 from mnist_seq.tracking.mode import is_disabled
-from mnist_seq.tracking.source import INTERRUPTED, Tracker
+from mnist_seq.tracking.source import INTERRUPTED, Tracker, is_in_sweep
 
 _EXIT_CODES = {"finished": 0, "diverged": 0, "failed": 1, "interrupted": INTERRUPTED}
 
@@ -49,7 +49,9 @@ class RunMirror(Listener):
         self._desk: Desk | None = None
 
     def started(self, event: Started) -> None:
-        self._desk = Desk(self._folder, finish=self._tracker.finish)
+        self._desk = Desk(
+            self._folder, finish=self._tracker.finish, is_sweep=is_in_sweep(RunFolder(self._folder))
+        )
         self._desk.start(self._folder, event, [])
 
     def evaluated(self, row: Row) -> None:

@@ -5,6 +5,7 @@ format is LevelDB's log of protobuf records, which wandb alone documents, in its
 files of the installed version.
 """
 
+import contextlib
 import importlib
 import struct
 from collections.abc import Iterator
@@ -39,6 +40,13 @@ def is_whole(path: Path, *, num_rows: int) -> bool:
 def files_of(home: Path, run_id: str) -> list[Path]:
     """The offline files of a run, oldest first."""
     return sorted((home / "wandb").glob(f"offline-run-*-{run_id}/run-{run_id}.wandb"))
+
+
+def mark_synced(home: Path, run_id: str) -> None:
+    """Keep `wandb sync` from sending a run's rows again, which the server has."""
+    for path in files_of(home, run_id):
+        with contextlib.suppress(OSError):  # a folder to read alone
+            path.with_suffix(".wandb.synced").touch()
 
 
 def _records(data: bytes) -> Iterator[bytes]:

@@ -26,7 +26,7 @@ from typing import Any, TextIO
 from mnist_seq.runs.events import Ended
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking import source
-from mnist_seq.tracking.library import own_temporary_folder, reason
+from mnist_seq.tracking.library import own_temporary_folder, reason, remove_empty_staging
 from mnist_seq.tracking.link import Link
 from mnist_seq.tracking.mode import is_disabled, settle
 from mnist_seq.tracking.source import Tracker
@@ -141,12 +141,15 @@ def main() -> None:
     log.addHandler(reporter)
     temporary = own_temporary_folder()
 
+    home = Path(sys.argv[1])
+
     def leave(code: int) -> None:
+        remove_empty_staging(home)
         temporary.cleanup()
         os._exit(code)  # wandb's own end waits for what has been given up on
 
     mirror = Mirror(reporter, leave)
-    lock = filelock.FileLock(Path(sys.argv[1]) / "wandb" / ".lock")
+    lock = filelock.FileLock(home / "wandb" / ".lock")
     with contextlib.suppress(OSError, filelock.Timeout):  # a folder that takes no lock takes no run
         lock.acquire(timeout=LOCK_SECONDS)
     for line in sys.stdin:

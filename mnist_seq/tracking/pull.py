@@ -1,26 +1,43 @@
 """Runs that lie on other machines, taken from W&B as run folders of our own format."""
 
+import contextlib
 import datetime
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.parse import parse_plain, plain
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tracking import held, library
+from mnist_seq.runs.wandb_names import fitting
+from mnist_seq.tracking import held, library, source
 from mnist_seq.tracking.held import path_of
 
 _ENDED = ("finished", "diverged", "failed", "interrupted")
-_RUN_KEYS = ("config_hash", "data", "device", "code", "versions", "host", "created", "overrides")
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What W&B holds of a sweep.
+
+    Attributes:
+        paths: the run folders, in the order of their names.
+        left_out: which runs of its group are none of them and why, one line; or "".
+    """
+
+    paths: list[Path]
+    left_out: str
 
 
 def pull(
     project: str, group: str, cache: Path, *, entity: str = "default", timeout: float = 30.0
-) -> list[Path]:
+) -> Pulled:
     """Bring the ended runs of a sweep from W&B into a folder, one run folder each.
 
     What is there already and has not changed in W&B is not read again. The weights stay there.
@@ -29,9 +46,6 @@ def pull(
         group: the sweep's name.
         cache: where the folders go: `<cache>/<project>/<group>/<run>`.
         timeout: seconds that the server gets for an answer.
-
-    Returns:
-        The run folders, in the order of their names.
 
     Raises:
         ConfigError: no credentials, no such runs, or the server did not answer.
@@ -43,10 +57,12 @@ def pull(
             raise ConfigError(
                 "W&B wants an account: no credentials; run `wandb login`, or set WANDB_API_KEY"
             )
-        found = held.runs(path_of(project, entity), {"group": group}, timeout=timeout)
-        ours = _latest([run for run in found if _is_ours(run)])
+        filters = {"group": fitting(group)}
+        found = held.runs(path_of(project, entity), filters, timeout=timeout)
+        kept, left_out = _chosen(found)
         root = cache / _plain(project) / _plain(group)
-        paths = [_written(run, root) for run in ours]
+        paths = [_written(run, root) for run in kept]
+        _write_sweep(kept, paths, root)
     except (ConfigError, OSError):
         raise
     except Exception as error:  # the server fails in many ways
@@ -55,59 +71,74 @@ def pull(
             "again, or compare local folders with sweep=..."
         ) from None
     if not paths:
+        others = f" ({left_out})" if left_out else ""
         raise ConfigError(
-            f"W&B holds no ended runs of this project: project={project} group={group} "
-            f"({len(found)} others); `python -m mnist_seq.sync` brings a sweep there"
+            f"W&B holds no ended runs of this project: project={project} group={group}{others}; "
+            "`python -m mnist_seq.sync` brings a sweep there"
         )
-    return sorted(paths)
+    return Pulled(sorted(paths), left_out)
 
 
-def _is_ours(run: Any) -> bool:
+def _chosen(found: Sequence[Any]) -> tuple[list[Any], str]:
+    """The ended runs of ours, each folder's last one; and what the others are."""
+    whys = {run.id: _why_not(run) for run in found}
+    ours = [run for run in found if not whys[run.id]]
+    latest = _latest(ours)
+    counts = Counter(why for why in whys.values() if why)
+    counts["replaced by a later run of their folder"] += len(ours) - len(latest)
+    parts = [f"{count} {why}" for why, count in counts.items() if count]
+    text = f"left out of the group's {len(found)} runs in W&B: {', '.join(parts)}"
+    return latest, text if parts else ""
+
+
+def _why_not(run: Any) -> str:
+    """Why a run is none that can be compared, or ""."""
     config = dict(run.config)
-    return (
-        run.state != "running"
-        and dict(run.summary).get("state") in _ENDED
-        and {"model", "data", "seed", "run"} <= config.keys()
-        and "config_hash" in config["run"]
-    )
+    facts = config.get("run")
+    names = [config.get(group) for group in ("model", "data", "training", "sweep")]
+    is_ours = all(isinstance(group, Mapping) for group in (facts, *names)) and "seed" in config
+    if not is_ours or not isinstance(config["run"].get("config_hash"), str):
+        return "not of this project"
+    if run.state == "running":
+        return "still running"
+    if dict(run.summary).get("state") not in _ENDED:
+        return f"{run.state} without having told its end"
+    return ""
 
 
 def _latest(runs: Sequence[Any]) -> list[Any]:
     """Of the runs that one folder has held, the one that it holds: a rerun replaces a run."""
     facts = {run.id: dict(run.config)["run"] for run in runs}
-    place = {i: f"{found.get('host')} {found['folder']}" for i, found in facts.items()}
+    place = {i: f"{found.get('host')} {found.get('folder', i)}" for i, found in facts.items()}
     in_time = sorted(runs, key=lambda run: str(facts[run.id].get("created", "")))
     return list({place[run.id]: run for run in in_time}.values())
 
 
 def _written(run: Any, root: Path) -> Path:
     """Write a run's folder, unless it is there as W&B has it."""
-    folder = RunFolder(root / _plain(run.name))
     config, summary = dict(run.config), dict(run.summary)
     facts = config.pop("run")
-    version = hashlib.sha256(
-        repr((run.id, run.state, sorted(map(str, summary.items())))).encode()
-    ).hexdigest()
-    if folder.record_path.exists():
-        known = folder.record().get("pulled", {})
-        if known.get("version") == version:
-            return folder.path
-        if known.get("id", run.id) != run.id:  # two runs of one name
-            folder = RunFolder(root / f"{_plain(run.name)}_{run.id}")
+    told = (run.id, run.state, run.lastHistoryStep, sorted(map(str, summary.items())), run.config)
+    version = hashlib.sha256(repr(told).encode()).hexdigest()
+    folder = RunFolder(root / _plain(run.name))
+    if _known(folder).get("id", run.id) != run.id:  # two runs of one name
+        folder = RunFolder(root / f"{_plain(run.name)}_{run.id}")
+    if _is_there(folder, version):
+        return folder.path
     folder.path.mkdir(parents=True, exist_ok=True)
     ours = (folder.result_path, folder.error_path, folder.record_path, folder.predictions_path)
     for path in ours:
         path.unlink(missing_ok=True)
-    _write_history(run, folder)
-    _write_predictions(run, folder)
+    num_rows = _write_history(run, folder)
+    is_whole = _write_predictions(run, folder)
     _write_end(summary, folder)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     files.write_json(  # last: a folder without it is written again
         folder.record_path,
         {
             "name": run.name,
-            "config": config,
-            **{key: facts[key] for key in _RUN_KEYS if key in facts},
+            "config": _in_order(config),
+            **{key: facts[key] for key in source.FACTS if key in facts},
             "wandb": {
                 "id": run.id,
                 "url": run.url,
@@ -115,13 +146,66 @@ def _written(run: Any, root: Path) -> Path:
                 "project": run.project,
                 "entity": run.entity,
             },
-            "pulled": {"id": run.id, "version": version, "time": now, "from": facts["folder"]},
+            "pulled": {
+                "id": run.id,
+                "version": version if is_whole else "",  # what lacks is asked for again
+                "rows": num_rows,
+                "time": now,
+                "from": facts.get("folder", ""),
+            },
         },
     )
     return folder.path
 
 
-def _write_history(run: Any, folder: RunFolder) -> None:
+def _known(folder: RunFolder) -> dict[str, Any]:
+    """What an earlier pull said of a folder; nothing where it is damaged."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        found = folder.record().get("pulled", {})
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _is_there(folder: RunFolder, version: str) -> bool:
+    known = _known(folder)
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return known.get("version") == version and known.get("rows") == len(folder.metrics())
+    return False
+
+
+def _in_order(config: dict[str, Any]) -> dict[str, Any]:
+    """A config as a run.json has it: W&B keeps no order of keys, by which variants are named."""
+    try:
+        template = plain(parse_plain(config))
+    except ConfigError:  # of another version of this package
+        return config
+    return {key: _like(config[key], template.get(key)) for key in template if key in config}
+
+
+def _like(value: Any, template: Any) -> Any:
+    if not isinstance(value, Mapping) or not isinstance(template, Mapping):
+        return template if template == value else value  # 1.0 may have come back as 1
+    keys = [*(key for key in template if key in value), *(k for k in value if k not in template)]
+    return {key: _like(value[key], template.get(key)) for key in keys}
+
+
+def _write_sweep(runs: Sequence[Any], paths: Sequence[Path], root: Path) -> None:
+    """What a sweep's folder says beside its runs: why some were interrupted, and of a search what
+    drew its values."""
+    lines = [
+        json.dumps({"run": path.name, "change": "interrupted", "reason": summary.get("reason", "")})
+        for run, path in zip(runs, paths, strict=True)
+        if (summary := dict(run.summary))["state"] == "interrupted"
+    ]
+    if lines:
+        files.write_text(root / "ledger.jsonl", "".join(f"{line}\n" for line in lines))
+    found = [dict(run.config)["run"].get("sampler", "") for run in runs]
+    if samplers := [name for name in found if name]:
+        text = f"hydra:\n  sweeper:\n    sampler: {json.dumps(samplers[-1])}\n"
+        files.write_text(root / "multirun.yaml", text)
+
+
+def _write_history(run: Any, folder: RunFolder) -> int:
     rows = [
         {key: value for key, value in row.items() if key[0] != "_" and _is_plain(value)}
         for row in held.history(run)
@@ -129,13 +213,24 @@ def _write_history(run: Any, folder: RunFolder) -> None:
     ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     files.write_text(folder.metrics_path, text)
+    return len(rows)
 
 
-def _write_predictions(run: Any, folder: RunFolder) -> None:
-    """Those of the test set; a run that never read it has none."""
-    name = folder.predictions_path.name
-    for file in run.files([name]):
-        file.download(root=str(folder.path), replace=True)
+def _write_predictions(run: Any, folder: RunFolder) -> bool:
+    """Those of the test set; a run that never read it has none.
+
+    Returns:
+        Whether that is all: a file may be listed whose upload was refused.
+    """
+    for file in run.files([folder.predictions_path.name]):
+        try:
+            file.download(root=str(folder.path), replace=True).close()
+        except Exception as error:
+            if "404" not in str(error):
+                raise
+            folder.predictions_path.unlink(missing_ok=True)
+            return False
+    return True
 
 
 def _write_end(summary: Mapping[str, Any], folder: RunFolder) -> None:

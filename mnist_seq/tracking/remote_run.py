@@ -16,6 +16,8 @@ from mnist_seq.tracking.source import Identity, Tracker
 INIT_SECONDS = 15.0  # until a server must have taken a new run
 FLUSH_SECONDS = 3.0  # until an offline file is whole: finish() does not wait for its last bytes
 
+_CHART, _TABLE = "test/confusion", "test/confusion_table"  # as wandb names a chart's values
+
 Row = dict[str, Any]
 
 
@@ -28,6 +30,8 @@ class RemoteRun:
     Args:
         mode: online it goes on from what W&B has; an offline file begins anew, and is complete.
         is_live: it is being trained, on this machine, whose load is then worth a look.
+        num_there: rows that the server has, where it was asked; else as many as W&B's own number of
+            the next row, which it takes from the summary, says.
 
     Attributes:
         num_sent: rows that it holds, the one that is kept open included.
@@ -43,6 +47,7 @@ class RemoteRun:
         mode: Literal["online", "offline"],
         *,
         is_live: bool = True,
+        num_there: int | None = None,
     ) -> None:
         self._tracker, self._identity = tracker, identity
         _check_writable(identity.home / "wandb")
@@ -62,9 +67,9 @@ class RemoteRun:
             reinit="create_new",  # never touches another run that is open
             settings=_settings(tracker, is_live=is_live),
         )
-        # A row more by the charts of an earlier end does no harm: rows are told by their number
-        self.num_sent: int = self.run.starting_step if self.run.resumed else 0
-        self._first = self.num_sent
+        next_number: int = self.run.starting_step if self.run.resumed else 0
+        self.num_sent = next_number if num_there is None else num_there
+        self._first, self._shift = self.num_sent, next_number - self.num_sent
         self._fault = ""
         self.run.define_metric("step")
         # step_sync=False: else wandb adds "step": 0 to a row of charts that a resumed run ends with
@@ -80,7 +85,7 @@ class RemoteRun:
             rows: all rows of the run so far.
         """
         for number in range(self.num_sent, len(rows)):
-            self.run.log(rows[number], step=number)  # a row with a number stays open
+            self._log(rows[number], number)
         self.num_sent = max(self.num_sent, len(rows))
 
     def finish(self, folder: RunFolder, end: Ended) -> None:
@@ -92,9 +97,14 @@ class RemoteRun:
         charts: dict[str, Any] = {}
         with self._faults_noted():
             charts = self._charts(folder)
-        if charts or self.num_sent > self._first:
+        if self.num_sent > self._first:
             # Closes the last row, whose values would else take the place of the summary's
-            self.run.log(charts, step=max(self.num_sent - 1, self._first), commit=True)
+            self._log(charts, self.num_sent - 1, commit=True)
+        elif charts and self.run.summary.get(_TABLE) is not None:  # an earlier end has a row
+            with self._faults_noted():
+                self.run.summary.update({_TABLE: charts[_CHART].table})
+        elif charts:
+            self._log(charts, self._first, commit=True)
         self.run.summary.update(source.summary(folder, end))
         with self._faults_noted():
             if (samples := source.samples(folder)) is not None:
@@ -128,6 +138,10 @@ class RemoteRun:
             return ""
         return f"{self.path} is cut off; is the disk full?"
 
+    def _log(self, values: Row, number: int, *, commit: bool = False) -> None:
+        """A row with a number stays open until the next one, or until it is told."""
+        self.run.log(values, step=number + self._shift, commit=commit)
+
     @contextlib.contextmanager
     def _faults_noted(self) -> Iterator[None]:
         """The run is to end in order, even where a picture or its model could not be sent."""
@@ -155,7 +169,7 @@ class RemoteRun:
             class_names=[str(i) for i in range(max(*labels.tolist(), *guesses.tolist(), 9) + 1)],
             title="confusion on test",
         )
-        return {"test/confusion": chart}
+        return {_CHART: chart}
 
     def _table(self, samples: Samples) -> Any:
         found = zip(samples.images, samples.labels, samples.predictions, strict=True)

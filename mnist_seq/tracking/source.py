@@ -4,6 +4,7 @@ So a run looks the same in W&B whether it was mirrored while it ran, or brought 
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 from collections.abc import Mapping
@@ -16,12 +17,15 @@ from jaxtyping import Int
 
 from mnist_seq.runs.events import Ended, Samples, State
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.wandb_names import fitting
 
 INTERRUPTED = 130  # exit code of a run that was stopped, where nobody knows by what
 # Tells of a sweep whose folder was given another name; `runs.sweep_folder` takes 0.3 s to import
 _LEDGER = "ledger.jsonl"
 # What run.json says of where the numbers come from, and a report needs
-_FACTS = ("config_hash", "data", "device", "code", "versions", "host", "created", "overrides")
+FACTS = (
+    "config_hash", "data", "device", "code", "versions", "host", "created", "started", "overrides"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,21 +93,35 @@ def identify(
             f"{folder.record_path} must hold a run's config: {error} is missing"
         ) from None
     home = path.parent
-    group = sweep if home.name == sweep or (home / _LEDGER).exists() else ""
+    group = sweep if _is_sweep(home, sweep) else ""
     known = record.get("wandb", {})
-    facts = {key: record[key] for key in _FACTS if key in record}
+    facts = {key: record[key] for key in FACTS if key in record}
+    if group and (sampler := _sampler(home)):
+        facts["sampler"] = sampler
     config["run"] = {"folder": str(path), **facts, **(started or _counts(folder))}
     arm = [f"arm:{config['arm']}"[:64]] if config.get("arm", "none") != "none" else []
     own = config["tracker"].get("tags", [])
     return Identity(
         id=known.get("id") or ("" if group else _agents_id()) or own_id,
-        name=str(record.get("name", cell))[:128],  # the longest that W&B takes
-        group=group[:128],
+        name=fitting(str(record.get("name", cell))),
+        group=fitting(group),
         job_type="train",
         tags=list(dict.fromkeys([cell, data, *arm, *own, *known.get("tags", ()), *tags])),
         config=config,
         home=home if group else path,
     )
+
+
+def is_in_sweep(folder: RunFolder) -> bool:
+    """Whether a run is one of a sweep's."""
+    try:
+        return _is_sweep(folder.path.resolve().parent, folder.record()["config"]["sweep"]["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _is_sweep(folder: Path, name: object) -> bool:
+    return folder.name == name or (folder / _LEDGER).exists()
 
 
 def run_id(record: Mapping[str, Any], path: Path) -> str:
@@ -115,6 +133,17 @@ def run_id(record: Mapping[str, Any], path: Path) -> str:
     facts = (record.get("code", {}).get("hash"), record.get("data", {}).get("fingerprint"))
     text = " ".join(map(str, (record["config_hash"], path, *facts)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _sampler(sweep: Path) -> str:
+    """What drew the values of a search, or ""."""
+    with contextlib.suppress(OSError, ValueError):
+        if "sampler:" in (sweep / "multirun.yaml").read_text(encoding="utf-8"):
+            from mnist_seq.runs.sweep_folder import SweepFolder
+
+            return SweepFolder(sweep).sampler()
+    return ""
 
 
 def _agents_id() -> str:
@@ -154,13 +183,16 @@ def ending(folder: RunFolder, said: Ended | None = None) -> Ended:
 
 
 def summary(folder: RunFolder, end: Ended) -> dict[str, Any]:
-    """Last and best values, parameters, time, device and end state of a run."""
+    """Last and best values, parameters, time, device and end state of a run.
+
+    The reason is told where there is none too: W&B keeps that of an earlier end.
+    """
     best = {f"best/{key.removeprefix('best/')}": value for key, value in end.best.items()}
     values = {**end.metrics, **best, **_counts(folder), "state": end.state, "reason": end.reason}
     values["seconds"] = end.seconds or next((row.get("seconds") for row in rows(folder)[::-1]), 0.0)
     with contextlib.suppress(OSError, ValueError, KeyError):
         values["device"] = folder.record()["device"]
-    return {key: value for key, value in values.items() if value not in (None, "")}
+    return {k: v for k, v in values.items() if k == "reason" or v not in (None, "")}
 
 
 def samples(folder: RunFolder) -> Samples | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.config import Config, identity, plain
-from mnist_seq.runs.variants import flat, is_baseline
+from mnist_seq.runs.variants import BaselineRule, flat, variant_key
 from mnist_seq.tracking.desk import Desk, Tell
 from mnist_seq.tracking.mirror import SweepMirror, tracker_of
 
@@ -37,7 +37,8 @@ def mirrored(
     if not trackers:
         yield []
         return
-    desk = Desk(home.resolve(), finish=max(t.finish for t in trackers), tell=tell)
+    finish = max(tracker.finish for tracker in trackers)
+    desk = Desk(home.resolve(), finish=finish, is_sweep=True, tell=tell)
     try:
         keys = baselines(configs, defaults())
         tell(logging.INFO, desk.choose(dataclasses.asdict(trackers[0])))
@@ -51,26 +52,22 @@ def mirrored(
 def baselines(configs: Sequence[Config], defaults: Mapping[str, Any]) -> frozenset[str]:
     """Config hashes of the runs that other runs of the sweep are compared with."""
     variants = {identity(config): flat(plain(config)) for config in configs}
-    different = list({tuple(sorted(map(str, v.items()))): v for v in variants.values()}.values())
-    flat_defaults = flat(defaults)
+    different = list({variant_key(v): v for v in variants.values()}.values())
+    rule = BaselineRule(different, defaults=flat(defaults))
     return frozenset(
         key
         for key, variant in variants.items()
-        if any(
-            other != variant
-            and is_baseline(variant, other, variants=different, defaults=flat_defaults)
-            for other in different
-        )
+        if any(other != variant and rule.is_baseline(variant, other) for other in different)
     )
 
 
 def ending_lines(desk: Desk, home: Path) -> list[str]:
-    """How many runs are where, and the command that brings the rest."""
+    """How many runs are where, and the command that brings there what is not."""
     counts = {state: desk.states[state] for state in ("synced", "offline", "partial")}
     said = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
     if not said:
         return []
     rest = counts["offline"] + counts["partial"]
     command = f"python -m mnist_seq.sync sweep={shlex.quote(str(home))}"
-    hint = f"; {command} brings the rest" if rest else ""
+    hint = f"; {command} brings them there" if rest else ""
     return [f"W&B: {said}{hint}"]

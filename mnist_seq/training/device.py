@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +42,27 @@ def open_device(device: Device) -> torch.device:
     return chosen
 
 
+@contextlib.contextmanager
+def torch_as_before() -> Iterator[None]:
+    """Whatever `open_device` sets up in this process is put back at the end of the block."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    flags: list[tuple[Any, str]] = [
+        (torch.utils.deterministic, "fill_uninitialized_memory"),
+        (torch.backends.cuda.matmul, "allow_tf32"),
+        *((torch.backends.cudnn, name) for name in ("allow_tf32", "deterministic", "benchmark")),
+    ]
+    values = [getattr(of, name) for of, name in flags]
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)  # torch does not tell what it was; this is how it starts
+        torch.set_num_threads(threads)
+        if torch.are_deterministic_algorithms_enabled() != deterministic:
+            torch.use_deterministic_algorithms(deterministic)
+        for (of, name), value in zip(flags, values, strict=True):
+            setattr(of, name, value)
+
+
 def check_device(device: Device) -> torch.device:
     """The device that a config means on this machine; nothing is set up.
 
@@ -47,11 +70,12 @@ def check_device(device: Device) -> torch.device:
         ConfigError: the device is not there, or cannot do what is asked.
     """
     chosen = _choose(device)
-    works_on = {"bf16": ("cpu", "cuda"), "tf32": ("cuda",)}.get(device.precision, (chosen.type,))
-    if chosen.type not in works_on:
-        needed = " or ".join(f"device={name}" for name in works_on)
+    # On CUDA, autocast gives cuDNN's recurrences float16 where bf16 is asked (torch's AutocastRNN)
+    works_on = {"bf16": "cpu", "tf32": "cuda"}.get(device.precision, chosen.type)
+    if chosen.type != works_on:
         raise ConfigError(
-            f"device.precision={device.precision} needs {needed}: device={chosen.type}"
+            f"device.precision={device.precision} needs device={works_on}: device={chosen.type}; "
+            "choose device.precision=fp32"
         )
     return chosen
 

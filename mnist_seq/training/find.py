@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mnist_seq.config import Config, ConfigError
+from mnist_seq.config.parse import check_steps
 from mnist_seq.config.schema import NUM_TRAIN
 from mnist_seq.data.locate import Located, locate, remember
 
@@ -16,7 +17,7 @@ def find_data(config: Config) -> tuple[Config, Located]:
     the training images.
 
     Raises:
-        ConfigError: the split does not fit the data that was found.
+        ConfigError: the split, or the schedule, does not fit the data that was found.
         ValueError: the data cannot be found, or is damaged.
     """
     located = locate(config.data.name, Path(config.data.root))
@@ -36,7 +37,9 @@ def find_data(config: Config) -> tuple[Config, Located]:
     data = config.data.model_copy(update={"name": located.name, "valid": valid})
     split = f"; data.valid={config.data.valid} becomes {valid}" if config.data.valid else ""
     located = replace(located, notice=f"{located.notice}{split}")
-    return config.model_copy(update={"data": data}), located
+    config = config.model_copy(update={"data": data})
+    check_steps(config)
+    return config, located
 
 
 def find_all(configs: Sequence[Config]) -> list[tuple[Located, Path]]:

@@ -268,5 +268,7 @@ def failed(job: Job, error: Exception, listeners: list[Listener]) -> Ended:
     return ended
 
 
-def _last_metrics(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {k: v for k, v in rows[-1].items() if "/" in k} if rows else {}
+def _last_metrics(rows: list[dict[str, Any]]) -> Row:
+    """Those that are numbers; a diverged run's loss may be none."""
+    last = rows[-1] if rows else {}
+    return {k: v for k, v in last.items() if "/" in k and v is not None}

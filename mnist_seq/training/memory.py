@@ -18,7 +18,11 @@ FLOAT = 4  # bytes
 NUM_TEST = 10_000
 # Averages that torch's optimizers keep beside each weight and its gradient, the least of them
 NUM_AVERAGES = {"adam": 2, "adamw": 2, "nadam": 2, "rmsprop": 1, "adagrad": 1}
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+# Files of what a container may take, and of what it has taken: cgroup 2 and 1
+_CGROUPS = {
+    Path("/sys/fs/cgroup"): ("memory.max", "memory.current"),
+    Path("/sys/fs/cgroup/memory"): ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+}
 
 
 def check_memory(config: Config) -> None:
@@ -67,7 +71,7 @@ def check_memory(config: Config) -> None:
 
 def available() -> int:
     """Bytes that this process may still take, by the machine, its container and its own limit."""
-    return min(_amounts())
+    return max(0, min(_amounts()))
 
 
 def _amounts() -> Iterator[int]:
@@ -77,12 +81,23 @@ def _amounts() -> Iterator[int]:
         yield amounts["MemAvailable"] + amounts.get("SwapFree", 0)
     except (OSError, ValueError, KeyError, IndexError):  # not Linux
         yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path in _LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # no such container, or "max"
-            yield int(Path(path).read_text())
+    for folder, (most, taken) in _CGROUPS.items():
+        with contextlib.suppress(OSError, ValueError, KeyError):  # no such container, or "max"
+            yield int((folder / most).read_text()) - _held(folder, taken)
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY:
-        yield limit
+        num_pages = 0
+        with contextlib.suppress(OSError):  # not Linux
+            num_pages = int(Path("/proc/self/statm").read_text().split()[0])
+        yield limit - num_pages * resource.getpagesize()
+
+
+def _held(folder: Path, taken: str) -> int:
+    """What a container has taken, without the files that its kernel keeps and would drop."""
+    lines = (folder / "memory.stat").read_text().splitlines()
+    amounts = {name: int(num) for name, num in map(str.split, lines)}
+    cached = amounts["active_file"] + amounts["inactive_file"]
+    return int((folder / taken).read_text()) - cached
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from rich.progress import Task as BarTask
 from rich.text import Text
 
 from mnist_seq.runs.console import say
-from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started
+from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started, value_text
 
 LINE_EVERY_S = 30.0  # between two lines of a run without evaluations, where there is no terminal
 
@@ -110,13 +110,8 @@ _SHOWN = ("train/", "valid/", "test/", "monitor/")
 
 def metrics_text(row: Row) -> str:
     """Metrics as a reader wants them: accuracies in percent, the diagnostics left to the report."""
-    parts = []
-    for name, value in row.items():
-        if name.endswith("/accuracy"):
-            parts.append(f"{name} {100 * value:.2f} %")
-        elif name.startswith(_SHOWN):
-            parts.append(f"{name} {value:.4f}")
-    return "  ".join(parts)
+    shown = (item for item in row.items() if item[0].startswith(_SHOWN))
+    return "  ".join(f"{name} {value_text(name, value)}" for name, value in shown)
 
 
 def samples_text(samples: Samples) -> str:

@@ -47,7 +47,7 @@ def kept(job: Job) -> Ended | None:
         "finished" if state == "finished" else "diverged",
         0,
         result.get("reason", ""),
-        result["metrics"],
+        {k: v for k, v in result["metrics"].items() if v is not None},
         result["best"],
         result["seconds"],
     )
@@ -62,11 +62,14 @@ def train_run(job: Job, listeners: list[Listener]) -> Ended:
         RunFailed: anything else; the folder holds error.txt.
     """
     device = open_device(job.config.device)
-    task = _begin(job, load(job.located), device)
     with Interruption() as interruption:
+        task: Task | None = None
         try:
+            task = _begin(job, load(job.located), device)
             book = _opened(job, task, listeners)
         except Exception as error:
+            if task is None and isinstance(error, ValueError | OSError):
+                raise  # it cannot be as asked, or not here: nothing has begun
             raise RunFailed(failed(job, error, listeners).reason) from error
         _train([book], interruption)
     assert book.ended is not None
@@ -190,7 +193,7 @@ def record(job: Job, task: Task, device: torch.device, *, num_runs: int) -> None
         created=before.get("created", now),
         started=now,
         starts=before.get("starts", 0) + 1,
-        **provenance.describe(),
+        **provenance.describe(job.config.model.name),
     )
 
 

@@ -108,7 +108,8 @@ def test_a_state_that_is_handed_on_has_one_direction(composed: Compose) -> None:
 def test_identity_ignores_where_and_who_and_keeps_what(composed: Compose) -> None:
     """A moved data folder is the same run; another learning rate is not."""
     same = identity(parse(composed()))
-    for override in ("data.root=elsewhere", "tracker=none", "sweep.name=x", "optimizer.lr=1e-2"):
+    for override in ("data.root=elsewhere", "tracker=none", "sweep.name=x", "optimizer.lr=1e-2",
+                     "training.checkpoint_every=50", "optimizer.weight_decay=-0.0"):  # fmt: skip
         assert identity(parse(composed(override))) == same
     for override in ("seed=1", "model.hidden=32", "data.valid=4000", "training.clip_norm=1"):
         assert identity(parse(composed(override))) != same

@@ -97,9 +97,14 @@ def test_seeds_that_do_not_pair_are_compared_by_welch_and_it_is_said(tmp_path: P
 def test_one_seed_gives_a_mean_and_no_verdict(tmp_path: Path) -> None:
     write_run(tmp_path / "s", "lstm")
     write_run(tmp_path / "s", "gru", accuracy=0.99)
-    gru = report_of(tmp_path / "s").variants[1]
+    report = report_of(tmp_path / "s")
+    gru = report.variants[1]
     assert (gru.word, gru.n, gru.difference) == ("too few seeds", 1, None)
     assert math.isnan(gru.sd)
+    assert report.headline.endswith("it takes 2 on both sides, add seeds: 'seed=range(3)'")
+    assert report_of(tmp_path / "s", where="model=lstm").headline == (
+        "Nothing could be compared: there is only the baseline, add what to compare: model=lstm,gru"
+    )
 
 
 def test_a_sweep_of_failures_is_a_report_too(tmp_path: Path) -> None:
@@ -109,7 +114,9 @@ def test_a_sweep_of_failures_is_a_report_too(tmp_path: Path) -> None:
         write_run(tmp_path / "s", "gru", seed=seed, state="failed")
     report = report_of(tmp_path / "s")
     assert [(v.n, v.diverged, v.failed) for v in report.variants] == [(0, 2, 0), (0, 0, 2)]
-    assert report.headline == "Nothing could be compared: see what is missing"
+    assert report.headline == (
+        "Nothing could be compared: too few seeds have finished, it takes 2 on both sides"
+    )
 
 
 def test_a_missing_baseline_is_named_with_the_command_that_adds_it(tmp_path: Path) -> None:
@@ -118,6 +125,9 @@ def test_a_missing_baseline_is_named_with_the_command_that_adds_it(tmp_path: Pat
             write_run(tmp_path / "made_up", cell, 32, seed)
     report = report_of(tmp_path / "made_up")
     assert {v.word for v in report.variants} == {"no baseline"}
+    assert report.headline == (
+        "Nothing could be compared: baselines are missing, the commands below add them"
+    )
     (missing,) = report.missing
     assert (missing.what, missing.seeds) == ("baseline lstm", (0, 1))
     assert missing.command.startswith(
@@ -154,6 +164,22 @@ def test_time_to_accuracy_counts_the_seeds_that_never_got_there(tmp_path: Path) 
     assert lstm.reached[0].median == max(lstm.reached[0].times)
 
 
+def test_a_run_that_diverged_at_once_has_not_reached_it_either(tmp_path: Path) -> None:
+    """Where nothing was set aside to validate on, nobody can tell."""
+    for seed in range(4):
+        state, number = ("diverged", 0) if seed == 3 else ("finished", 8)
+        write_run(tmp_path / "s", seed=seed, accuracy=0.99, state=state, num_evaluations=number)
+        write_run(tmp_path / "s", "gru", seed=seed, state="diverged", num_evaluations=0)
+        write_run(tmp_path / "blind", seed=seed, state="diverged", num_evaluations=0,
+                  data={"num_valid": 0})  # fmt: skip
+    write_run(tmp_path / "s", seed=4, num_evaluations=0)  # its metrics.jsonl was lost
+    lstm, gru = report_of(tmp_path / "s").variants
+    assert (lstm.reached[0].text, gru.reached[0].text) == ("3 of 4 reached", "0 of 4 reached")
+    assert gru.reached[0].median == math.inf
+    (blind,) = report_of(tmp_path / "blind").variants
+    assert blind.reached[0].text == "no validation"
+
+
 def test_mean_curves_go_no_further_than_all_runs(tmp_path: Path) -> None:
     """Beyond, a mean would be one of the survivors."""
     for seed, number in enumerate((3, 5)):
@@ -169,8 +195,35 @@ def test_runs_of_different_code_are_warned_of(tmp_path: Path) -> None:
         run = write_run(tmp_path / "s", seed=seed)
         run.update_record(code={"hash": code * 64, "commit": "", "is_dirty": code == "b"})
     warnings = " ".join(report_of(tmp_path / "s").warnings)
-    assert "2 versions of the code: aaaaaaaaaaaa (1 runs), bbbbbbbbbbbb (1 runs)" in warnings
+    assert "2 versions of the code: aaaaaaaaaaaa (1 run), bbbbbbbbbbbb (1 run)" in warnings
     assert "1 of 2 runs come from code with uncommitted changes" in warnings
+
+
+@pytest.mark.parametrize(("cells", "says"), [("lstm gru", ""), ("gru gru", "the runs of gru come")])
+def test_cells_have_code_of_their_own(tmp_path: Path, cells: str, says: str) -> None:
+    """An LSTM's run does not read the GRU's file; two GRUs read the same one."""
+    for seed, cell in enumerate(cells.split()):
+        run = write_run(tmp_path / "s", cell=cell, seed=seed)
+        run.update_record(code={"shared": "c" * 64, "hash": f"{seed}" * 64, "is_dirty": False})
+    warnings = [w for w in report_of(tmp_path / "s").warnings if "versions of the code" in w]
+    assert len(warnings) == bool(says)
+    assert says in "".join(warnings)
+
+
+def test_the_rule_says_how_p_was_counted(tmp_path: Path) -> None:
+    """10 + 10 seeds that do not pair have no signs to flip, and more splits than can be tried."""
+    for seed in range(10):
+        write_run(tmp_path / "s", seed=seed, accuracy=0.9 + seed / 1000)
+        write_run(tmp_path / "s", "gru", seed=seed, accuracy=0.91 + seed**2 / 9000)
+        write_run(tmp_path / "s", "rnn", seed=10 + seed, accuracy=0.9 + seed**2 / 9000)
+    report = report_of(tmp_path / "s", test="permutation")
+    _, gru, rnn = report.variants
+    assert "permutation test (exact sign flips, 20,000 random splits of the seeds)" in (
+        report.rule_text
+    )
+    assert "by exact sign flips, n=10" in gru.verdict
+    assert "by 20,000 random splits of the seeds, n=10" in rnn.verdict
+    assert "sign flips" not in report_of(tmp_path / "s").rule_text
 
 
 def test_losses_are_better_when_lower(grid: Path) -> None:

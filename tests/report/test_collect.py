@@ -86,7 +86,7 @@ def test_damaged_predictions_cost_only_the_pictures(tmp_path: Path, content: byt
     run.predictions_path.write_bytes(content)
     report = report_of(tmp_path / "s")
     assert [v.n for v in report.variants] == [2, 2]
-    lost = "predictions.npz of 1 finished runs cannot be read, such as that of "
+    lost = "predictions.npz of 1 finished run cannot be read, such as that of "
     assert any(warning.startswith(lost) for warning in report.warnings)
 
 
@@ -107,5 +107,16 @@ def test_a_folder_without_runs_is_refused_with_the_reason(tmp_path: Path) -> Non
         collect([])
     with pytest.raises(CannotCompare, match=r"void: empty.*train some"):
         collect([tmp_path])
-    with pytest.raises(CannotCompare, match=r"sweep=.*nowhere; .* holds void"):
+    (tmp_path / ".hidden").mkdir()
+    with pytest.raises(CannotCompare, match=r"sweep=.*nowhere; .* holds void$"):
         collect([tmp_path / "nowhere"])
+    write_run(tmp_path / "s")
+    with pytest.raises(CannotCompare, match=r"void holds none; train some"):
+        collect([tmp_path / "s", tmp_path / "void"])
+
+
+def test_a_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell does it in sweep=~/s."""
+    write_run(tmp_path / "s")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert collect([Path("~/s")]).sources == (tmp_path / "s",)

@@ -12,7 +12,7 @@ import pytest
 from mnist_seq.report import charts, style
 from mnist_seq.report.figures import Drawing, all_figures, panel_specifications, whole
 from mnist_seq.report.value import Report
-from tests.report.sweeps import report_of
+from tests.report.sweeps import report_of, write_run
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,26 @@ def test_every_figure_is_drawn_for_a_grid(report: Report) -> None:
         "differences": 1, "learning_curves": 2, "costs": 2, "factors": 1, "thresholds": 2,
         "confusions": 6,
     }  # fmt: skip
+
+
+def test_bands_are_drawn_whole(tmp_path: Path) -> None:
+    """Two seeds far apart have an interval beyond both; cut off, it would look like none."""
+    for seed, accuracy in enumerate((0.9, 0.86)):
+        write_run(tmp_path / "s", seed=seed, accuracy=accuracy)
+    curves = report_of(tmp_path / "s").curves
+    assert curves is not None
+    ends = [end for p in curves.means[0] for end in (p.low, p.high)]
+    assert min(ends) < min(value for run in curves.runs for value in run.values)
+    assert max(ends) > 100
+    assert (curves.low, curves.high) == (min(ends), 100)
+
+
+def test_one_evaluation_a_run_is_no_curve(tmp_path: Path) -> None:
+    for seed in range(2):
+        write_run(tmp_path / "s", seed=seed, accuracy=0.9 + seed / 100, num_evaluations=1)
+    names = [figure.name for figure in all_figures(report_of(tmp_path / "s"))]
+    assert "learning_curves" not in names
+    assert "costs" in names
 
 
 def test_pictures_are_written_without_a_browser(report: Report, tmp_path: Path) -> None:

@@ -51,6 +51,14 @@ def test_what_is_skipped_is_warned_of(tmp_path: Path) -> None:
         assert len(mnist_seq.load_sweep(tmp_path / "s")) == 1
 
 
+def test_a_report_at_a_prompt_is_one_short_line(grid: Path) -> None:
+    """In full it is hundreds of thousands of characters, which a notebook would keep as text."""
+    text = repr(report_of(grid))
+    assert text.startswith("<report of made_up: gru, hidden=")
+    assert "30 finished of 30 runs in 6 variants" in text
+    assert len(text) < 400
+
+
 def test_importing_the_package_imports_no_pandas() -> None:
     """Training and help must not wait for what notebooks need."""
     import subprocess

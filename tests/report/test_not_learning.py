@@ -53,18 +53,31 @@ def test_the_mean_keeps_it(report: Report) -> None:
 
 def test_it_is_said_in_every_rendering(report: Report) -> None:
     assert report.warnings[0] == (
-        "runs that learnt nothing, at no evaluation better than a guess, count in the means: "
-        "gru 1 of 3"
+        "runs that learnt nothing, at no evaluation clearly better than a guess, count in the "
+        "means: gru 1 of 3"
     )
     (column,) = chosen(report, ["n"])
     assert column.text(report.variants[1]) == "3 of 4, 1 diverged, 1 not learning"
     rows = list(csv.DictReader(io.StringIO(table_csv.render(report))))
     assert [row["not_learning"] for row in rows] == ["0", "1"]
+    assert "gru: n=3 of 4, 1 diverged, 1 not learning\n" in printed(report, 200)
     why = f"a guess has {100 * MOST_FREQUENT:.2f} %"
     page = html.unescape(render(report, all_figures(report)))
     for text in (printed(report, 200), markdown.render(report), page):
         for part in (report.warnings[0], "finished, not learning", why, "1 not learning"):
             assert part in text
+
+
+def test_no_seeds_are_advised_where_no_run_learns(tmp_path: Path) -> None:
+    for cell in ("lstm", "gru"):
+        for seed in range(3):
+            accuracy = float(MOST_FREQUENT) - (0.01 if cell == "gru" else 0.012) * seed
+            run = write_run(tmp_path / "s", cell, seed=seed, num_evaluations=0,
+                            data={"num_valid": 0})  # fmt: skip
+            run.write_result(**run.result() | {"metrics": {"test/accuracy": accuracy}})
+    gru = report_of(tmp_path / "s").variants[1]
+    assert (gru.word, gru.not_learning) == ("not distinguishable", 3)
+    assert "no run of either side learns" in gru.verdict
 
 
 def test_without_validation_the_test_set_tells(tmp_path: Path) -> None:

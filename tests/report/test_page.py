@@ -13,7 +13,7 @@ import pytest
 from mnist_seq.report.figures import all_figures
 from mnist_seq.report.html import render
 from mnist_seq.runs.folder import find_runs
-from tests.report.sweeps import report_of
+from tests.report.sweeps import report_of, write_run
 from tests.report.test_searches import write_search
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -131,6 +131,23 @@ def test_searches_and_diagnostics_fit_and_are_silent(
     )
     assert all(drawn)
     assert browser.get_log("browser") == []
+
+
+def test_long_names_wrap_before_the_table_scrolls(browser: Any, tmp_path: Path) -> None:
+    for cell in ("lstm", "somebodys_own_cell_with_a_name"):
+        for seed in range(3):
+            for lr in (0.01, 0.003):
+                write_run(tmp_path / "s", cell, seed=seed, accuracy=0.9 + seed / 99,
+                          optimizer__lr=lr, training__batch_size=int(1 / lr),
+                          state="diverged" if seed == 2 else "finished")  # fmt: skip
+    path = tmp_path / "report.html"
+    path.write_text(render(report_of(tmp_path / "s"), []), encoding="utf-8")
+    opened(browser, path, 1400, "light")
+    widths = browser.execute_script(
+        "const table = document.querySelector('#verdicts .scroll');"
+        "return [table.scrollWidth, table.clientWidth]"
+    )
+    assert widths[0] == widths[1]
 
 
 def test_light_and_dark_are_both_legible(browser: Any, page: Path) -> None:

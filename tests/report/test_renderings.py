@@ -117,7 +117,7 @@ def test_the_csv_has_the_columns_of_the_design(report: Report) -> None:
     assert set(header) >= {
         "variant", "baseline", "n", "failed", "diverged", "mean", "sd", "low", "high", "difference",
         "difference_low", "difference_high", "p", "p_adjusted", "effect_size", "verdict",
-        "num_params", "seconds",
+        "num_params", "seconds", "seconds_sd", "correlation", "equivalence_low", "permutation",
     }  # fmt: skip
     assert len(header) == len(set(header))
 
@@ -134,6 +134,8 @@ def test_no_number_is_cut_at_any_width(report: Report, width: int) -> None:
         assert variant.name in text
         if variant.difference:
             assert wording.signed(variant.difference.difference, 2) in text
+            assert wording.number(variant.mean, 2) in text
+            assert wording.p_value(variant.difference.p_adjusted) in text
             assert variant.word in text
 
 
@@ -145,6 +147,12 @@ def test_verdicts_in_words_are_in_every_long_rendering(report: Report) -> None:
             assert variant.verdict in re.sub(r"\\(.)", r"\1", text)
             assert variant.verdict in shown
             assert variant.difference.pairing in shown
+            d, unit = variant.difference, " points"
+            assert f"{wording.number(abs(d.difference), 2)}{unit}" in variant.verdict
+            assert f"interval {d.low:.2f} to {d.high:.2f}" in variant.verdict
+    for about in (r"d\_z: difference in", "P(better): share of seeds", "detectable, points: small"):
+        assert about in text
+    assert re.search("read as [0-9] by [0-9]+ runs?, as [0-9] by [0-9]+", page)
 
 
 def test_names_cannot_break_out_of_any_rendering(tmp_path: Path) -> None:

@@ -99,6 +99,30 @@ def test_what_a_search_stopped_was_tried(tmp_path: Path) -> None:
     )
 
 
+def test_a_search_is_told_apart_from_a_sweep_to_go_on_with(tmp_path: Path) -> None:
+    """A pruned trial is no gap to fill, and what is added to a search would disturb it."""
+    sweep = write_search(tmp_path / "made_up")
+    pruned = write_run(sweep, state="interrupted", optimizer__lr=0.7)
+    write_run(sweep, "gru", optimizer__lr=0.3)
+    reason = "pruned at evaluation 2: valid/accuracy 0.31"
+    ledger = SweepFolder(sweep)
+    ledger.note("started", pruned.path.name)
+    ledger.note("interrupted", pruned.path.name, reason=reason)
+    ledger.note("reused", pruned.path.name, trial=3)
+    report = report_of(sweep)
+    assert [run.reason for run in report.runs if run.state == "interrupted"] == [reason]
+    assert report.missing
+    assert all("gru" not in missing.what for missing in report.missing)
+    assert [missing.what for missing in report.missing] == ["baseline lstm, lr=0.3"]
+    assert "sweep.name" not in report.missing[0].command
+    ledger.config_path.unlink()
+    assert "sweep.name=made_up" in report_of(sweep).missing[0].command
+    (sweep / "optuna.journal").touch()
+    assert "sweep.name" not in report_of(sweep).missing[0].command
+    ledger.note("started", pruned.path.name)
+    assert any("still running" in run.reason for run in report_of(sweep).runs)
+
+
 def test_a_grid_is_no_search_unless_it_was_tuned_over(tmp_path: Path) -> None:
     sweep = write_search(tmp_path / "s")
     SweepFolder(sweep).config_path.unlink()
@@ -111,7 +135,9 @@ def test_a_grid_is_no_search_unless_it_was_tuned_over(tmp_path: Path) -> None:
 def test_the_search_is_in_every_rendering(tmp_path: Path) -> None:
     report = report_of(write_search(tmp_path / "s"))
     figures = all_figures(report)
-    assert "search" in [figure.name for figure in figures]
+    names = [figure.name for figure in figures]
+    assert "search" in names
+    assert len(set(names)) == len(names)
     for text in (printed(report, 300), markdown.render(report), html.unescape(render(report, []))):
         for part in ("5 trials", "93.20", "Dodge et al. 2019", "as random search draws them"):
             assert part in text

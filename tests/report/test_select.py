@@ -57,6 +57,46 @@ def test_a_filter_that_means_nothing_is_refused(grid: Path, where: str) -> None:
         report_of(grid, where=where)
 
 
+def test_infinity_is_typed_as_it_is_shown(tmp_path: Path) -> None:
+    """JSON's word for it is none that Hydra reads."""
+    for clip in (1.0, "Infinity"):
+        for seed in range(2):
+            write_run(
+                tmp_path / "s", seed=seed, accuracy=0.9 + seed / 100, training__clip_norm=clip
+            )
+    names = {"clip_norm=1", "clip_norm=inf"}
+    report = report_of(tmp_path / "s", baseline="training.clip_norm=inf")
+    assert {v.name for v in report.variants} == names
+    assert [v.settings["training.clip_norm"] for v in report.variants if v.is_baseline] == ["inf"]
+    for text in ("inf", "Infinity", "+inf"):
+        (variant,) = report_of(tmp_path / "s", where=f"training.clip_norm={text}").variants
+        assert variant.n == 2
+    with pytest.raises(CannotCompare, match="none"):
+        report_of(tmp_path / "s", where="training.clip_norm=-inf")
+
+
+def test_zero_of_either_sign_is_one_value(tmp_path: Path) -> None:
+    """Their hashes differ: two seeds would pass for four."""
+    for zero in (0.0, -0.0):
+        for seed in range(2):
+            write_run(tmp_path / "s", seed=seed, accuracy=0.9 + seed / 100,
+                      optimizer__weight_decay=zero)  # fmt: skip
+    report = report_of(tmp_path / "s")
+    assert [(v.n, v.seeds) for v in report.variants] == [(2, (0, 1))]
+    assert report.notes[0].startswith("2 runs are there twice")
+    write_run(tmp_path / "s", seed=7, accuracy=0.9, optimizer__weight_decay=0.0)
+    write_run(tmp_path / "s", seed=7, accuracy=0.8, optimizer__weight_decay=-0.0)
+    with pytest.raises(CannotCompare, match="equal config and seed must give one result"):
+        report_of(tmp_path / "s")
+
+
+def test_a_switch_and_a_number_are_two_settings(tmp_path: Path) -> None:
+    """1 and True are equal to Python."""
+    for value in (1, True):
+        write_run(tmp_path / "s", optimizer__amsgrad=value)
+    assert [v.n for v in report_of(tmp_path / "s").variants] == [1, 1]
+
+
 def test_the_same_run_in_two_sweeps_counts_once(tmp_path: Path) -> None:
     """It is one measurement: counted twice, it would pass for a replicate."""
     for sweep in ("a", "b"):
@@ -65,8 +105,9 @@ def test_the_same_run_in_two_sweeps_counts_once(tmp_path: Path) -> None:
     write_run(tmp_path / "b", "gru", seed=0)
     report = report_of(tmp_path / "a", tmp_path / "b")
     assert [(v.name, v.n) for v in report.variants] == [("lstm", 3), ("gru", 1)]
-    assert len(report.notes) == 3
-    assert "the same run twice" in report.notes[0]
+    (note,) = report.notes
+    assert note.startswith("3 runs are there twice (equal config and seed), such as ")
+    assert note.count(str(tmp_path)) == 2
 
 
 def test_one_config_with_two_results_is_refused_unless_the_first_is_asked_for(

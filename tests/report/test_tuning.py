@@ -143,6 +143,14 @@ def test_a_group_means_all_its_keys(tmp_path: Path) -> None:
     assert choice_of(report, 0).text == "name=sgd, lr=0.5 of 3"
 
 
+def test_where_nothing_varies_nothing_is_chosen(grid: Path) -> None:
+    """ "The only one of 1", variant by variant, is no news."""
+    report = report_of(grid, over=("model.hidden",))
+    assert report.notes == ("nothing was chosen: over=model.hidden does not vary",)
+    assert report.selector is None
+    assert report.variants == report_of(grid).variants
+
+
 def test_a_missing_baseline_is_asked_for_at_all_values(tmp_path: Path) -> None:
     for lr in (0.01, 0.1):
         write(tmp_path / "s", "gru", lr, 0, valid=0.9)
@@ -157,7 +165,8 @@ def test_a_missing_baseline_is_asked_for_at_all_values(tmp_path: Path) -> None:
         ({"select": "test/accuracy"}, "select must be one of .*leaves nothing to report"),
         ({"select": "train/loss"}, "select must be one of valid/accuracy, valid/loss"),
         ({"select": "valid/loss", "over": OVER}, "no finished run has it"),
-        ({"over": ("optimizer.rl",)}, "those that differ are model.name, optimizer.lr"),
+        ({"over": ("nothing",)}, "those that differ are model.name, optimizer.lr"),
+        ({"over": ("lr",)}, r"over=lr; did you mean optimizer\.lr\?"),
         ({"over": ("model",)}, "what is tuned, not what is compared"),
         ({"over": OVER, "baseline": "model=lstm optimizer.lr=0.1"}, "leave it out"),
     ],

@@ -1,6 +1,8 @@
 """What the diagnostics logged is in the report, as medians over seeds."""
 
 import html
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,38 @@ def test_every_rendering_has_the_small_table(report: Report) -> None:
             assert part in text
     blocks = wandb_report.specification(report)["spec"]["blocks"]
     assert any("0.002" in b["content"] for b in blocks if b["type"] == "markdown-block")
+
+
+def test_every_figure_is_there_once(report: Report) -> None:
+    names = [figure.name for figure in all_figures(report)]
+    assert {"gradients", "states"} < set(names)
+    assert len(set(names)) == len(names)
+
+
+def test_what_is_not_finite_is_said_and_leaves_the_rest(tmp_path: Path) -> None:
+    """A gradient may overflow at a finite loss: JSON can only write null."""
+    for cell in ("lstm", "gru"):
+        for seed in range(2):
+            run = write_run(tmp_path / "s", cell, seed=seed, num_evaluations=0)
+            for step in (10, 20):
+                is_odd = step == 20 and (cell == "gru" or seed == 1)
+                run.append_metrics({
+                    "step": step, "seconds": 1.0, "gradient/t000": None if is_odd else 0.1,
+                    "gradient/t027": 0.5, "state/first": None if cell == "gru" else 2.0,
+                    "state/last": None if cell == "gru" else 4.0, "gates/saturated": 0.1,
+                })  # fmt: skip
+    report = report_of(tmp_path / "s")
+    lstm, gru = report.watched
+    assert [(w.n, w.num_not_finite) for w in (lstm, gru)] == [(2, 1), (2, 2)]
+    assert (lstm.ends[1], lstm.last, lstm.drift[-1].value) == (0.5, 4, 2)
+    for value in (lstm.ends[0], lstm.reach, gru.last, gru.drift[-1].value):
+        assert math.isnan(value)
+    said = "Values were logged that are not finite, and have no median: lstm (1 of 2 runs); gru (2"
+    figures = {figure.name: figure for figure in all_figures(report)}
+    for text in (markdown.render(report), html.unescape(render(report, []))):
+        assert said in text.replace("\\", "")
+    assert said in figures["gradients"].caption
+    assert "NaN" not in json.dumps([whole(figure) for figure in figures.values()])
 
 
 def test_a_sweep_that_nobody_watched_has_no_such_part(grid: Path) -> None:

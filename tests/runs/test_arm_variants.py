@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mnist_seq.runs.variants import find_baseline, flat, naming_keys, title, variant_key
+from mnist_seq.runs.variants import BaselineRule, flat, naming_keys, title, variant_key
 
 
 def config(cell: str = "lstm", *, arm: str = "none", seed: int = 0, **model: Any) -> dict[str, Any]:
@@ -22,7 +22,7 @@ DEFAULTS = flat(config())
 def baselines(variants: list[dict[str, Any]]) -> list[int | None]:
     """Position of each one's baseline."""
     flats = [flat(variant) for variant in variants]
-    found = (find_baseline(v, variants=flats, defaults=DEFAULTS) for v in flats)
+    found = (BaselineRule(flats, defaults=DEFAULTS).find(v) for v in flats)
     return [None if one is None else flats.index(one) for one in found]
 
 

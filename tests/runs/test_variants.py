@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mnist_seq.runs.variants import find_baseline, flat, title, variant_key, varying
+from mnist_seq.runs.variants import BaselineRule, flat, title, variant_key, varying
 
 
 def config(cell: str = "lstm", hidden: int = 64, seed: int = 0, **model: Any) -> dict[str, Any]:
@@ -22,6 +22,8 @@ DEFAULTS = flat(config())
 def test_runs_that_differ_only_in_their_seed_are_one_variant() -> None:
     assert variant_key(config(seed=0)) == variant_key(config(seed=7))
     assert variant_key(config(hidden=32)) != variant_key(config(hidden=64))
+    often, seldom = ({**config(), "training": {"checkpoint_every": n}} for n in (50, 200))
+    assert variant_key(often) == variant_key(seldom)
 
 
 def test_with_several_cells_the_baseline_is_the_lstm_that_agrees_on_the_rest() -> None:
@@ -29,23 +31,22 @@ def test_with_several_cells_the_baseline_is_the_lstm_that_agrees_on_the_rest() -
     variants = [flat(config(c, h)) for c in ("lstm", "gru") for h in (32, 64)]
     variants += [flat(config("rnn", h, nonlinearity="tanh")) for h in (32, 64)]
     for variant in variants:
-        baseline = find_baseline(variant, variants=variants, defaults=DEFAULTS)
+        baseline = BaselineRule(variants, defaults=DEFAULTS).find(variant)
         assert baseline == flat(config("lstm", variant["model.hidden"]))
 
 
 def test_with_the_lstm_alone_the_baseline_has_the_default_values() -> None:
     variants = [flat(config(hidden=h)) for h in (32, 64, 128)]
     for variant in variants:
-        assert find_baseline(variant, variants=variants, defaults=DEFAULTS) == variants[1]
+        assert BaselineRule(variants, defaults=DEFAULTS).find(variant) == variants[1]
 
 
 def test_a_missing_baseline_is_none() -> None:
     variants = [flat(config("gru", h)) for h in (32, 64)] + [flat(config("lstm", 64))]
-    assert find_baseline(variants[0], variants=variants, defaults=DEFAULTS) is None
-    assert find_baseline(variants[1], variants=variants, defaults=DEFAULTS) == variants[2]
-    assert find_baseline(flat(config(hidden=32)), variants=[flat(config(hidden=h)) for h in (32,
-    128)],
-                         defaults=DEFAULTS) is None  # fmt: skip
+    assert BaselineRule(variants, defaults=DEFAULTS).find(variants[0]) is None
+    assert BaselineRule(variants, defaults=DEFAULTS).find(variants[1]) == variants[2]
+    widths = BaselineRule([flat(config(hidden=h)) for h in (32, 128)], defaults=DEFAULTS)
+    assert widths.find(flat(config(hidden=32))) is None
 
 
 def test_titles_name_what_varies() -> None:

@@ -82,7 +82,6 @@ def test_equal_runs_give_p_1_and_an_interval_of_0() -> None:
     assert (found.p_t, found.p_permutation, found.permutation_floor) == (1.0, 1.0, 1.0)
     assert (found.effect_size, found.p_better, found.detectable) == (0.0, 0.5, 0.0)
     assert found.interval.kind == "constant"
-    assert not found.can_reach_05
 
 
 @pytest.mark.parametrize(("n", "p"), [(2, 0.5), (5, 0.0625), (6, 0.03125)])

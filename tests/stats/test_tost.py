@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
-from mnist_seq.stats import tost_paired, tost_welch
+from mnist_seq.stats import Equivalence, equivalence, paired_comparison, welch_comparison
+
+
+def tost_paired(a: np.ndarray, b: np.ndarray, margin: float, alpha: float = 0.05) -> Equivalence:
+    return equivalence(paired_comparison(a, b), margin, alpha=alpha)
+
+
+def tost_welch(a: np.ndarray, b: np.ndarray, margin: float) -> Equivalence:
+    return equivalence(welch_comparison(a, b), margin)
 
 
 @pytest.mark.parametrize("margin", [0.05, 0.2, 0.5])

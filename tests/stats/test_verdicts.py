@@ -32,8 +32,8 @@ def test_a_clear_gain_is_better_and_a_clear_loss_worse() -> None:
     """The two words that a sweep is run for."""
     gain, loss = judge([_compare(0.3, 0.1, 8), _compare(-0.3, 0.1, 8)], Rule(unit="points"))
     assert (gain.word, loss.word) == ("better", "worse")
-    assert gain.text.startswith("better by 0.3 points (95 % t-interval 0.216 to 0.384, p=0.00012")
-    assert loss.text.startswith("worse by 0.3 points (95 % t-interval -0.384 to -0.216")
+    assert gain.text.startswith("better by 0.30 points (95 % t-interval 0.22 to 0.38, p=0.00012")
+    assert loss.text.startswith("worse by 0.30 points (95 % t-interval -0.38 to -0.22")
     assert "Holm over 2, n=8" in gain.text
     assert gain.needed_seeds is None
 
@@ -69,6 +69,10 @@ def test_within_the_margin_is_equivalent_and_outside_stays_open() -> None:
     assert near.is_within_margin
     assert not far.is_within_margin
     assert "equivalent within 0.1" in near.text
+    assert near.equivalence is not None
+    shown = f"90 % t-interval {near.equivalence.interval.low:.2f} to "
+    assert shown in near.text
+    assert shown not in far.text
     assert judge([_compare(0.01, 0.05, 8)], Rule())[0].word == "not distinguishable"
 
 
@@ -90,7 +94,27 @@ def test_the_family_raises_the_bar_and_the_text_asks_for_seeds_all_the_same() ->
     assert found.word == "not distinguishable"
     assert found.needed_seeds is not None
     assert found.needed_seeds > 8
+    assert detectable_difference(found.needed_seeds, 0.15, alpha=0.05 / 8) <= 0.2
     assert "Holm over 8" in found.text
+
+
+def test_the_seeds_asked_for_are_enough_under_the_correction_from_the_start() -> None:
+    """A target at .05 alone would move to .05 / 8 once its seeds are paid for."""
+    one, others = _compare(0.2, 0.3, 8), [_compare(0.0, 0.15, 8)] * 7
+    (alone,), found = judge([one], Rule()), judge([one, *others], Rule())[0]
+    assert found.needed_seeds is not None
+    assert alone.needed_seeds is not None
+    assert found.needed_seeds > alone.needed_seeds > 8
+    assert detectable_difference(found.needed_seeds, 0.3, alpha=0.05 / 8) <= 0.2
+    uncorrected = judge([one, *others], Rule(correction="none"))[0]
+    assert uncorrected.needed_seeds == alone.needed_seeds
+
+
+def test_no_seeds_are_advised_where_nothing_learns() -> None:
+    found = judge([_compare(0.1, 0.2, 5)], Rule(), learns=[False])[0]
+    assert (found.word, found.needed_seeds) == ("not distinguishable", None)
+    assert "no run of either side learns" in found.text
+    assert "more seed" not in found.text
 
 
 def test_five_seeds_can_never_be_significant_by_permutation() -> None:

@@ -115,10 +115,10 @@ def changes(folder: SweepFolder, change: str) -> list[str]:
     return [row["run"] for row in folder.ledger() if row["change"] == change]
 
 
-def wait_until(is_so: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+def wait_until(is_so: Callable[[], bool], process: "subprocess.Popen[str] | None" = None) -> None:
     deadline = time.monotonic() + 120
     while not is_so():
-        assert process.poll() is None, process.communicate()[0]
+        assert process is None or process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.005)
 

@@ -124,6 +124,7 @@ def test_chosen_pairs_run_together(composed: Any) -> None:
         (["ablation=optimizers", "ablation.pairs=[[SGD]]"], "a list of 2 entries or more"),
         (["ablation=optimizers", "ablation.design=random"], "one_at_a_time"),
         (["ablation=optimizers", "+ablation.arms.baseline=['seed=1']"], "is taken"),
+        (["ablation=optimizers", "arm=SGD"], "a study names its arms itself: arm=SGD"),
     ],
 )
 def test_an_impossible_study_is_refused(composed: Any, words: list[str], says: str) -> None:

@@ -10,11 +10,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.sweep.engines.remote import RemotePool
+from mnist_seq.sweep.jobs import Policy, PoolJob
+from mnist_seq.sweep.worker import Task
 from tests.sweep.conftest import (
     SMALL,
     SweepRunner,
@@ -80,6 +84,46 @@ def test_a_killed_and_a_failed_run_are_lost_alone_and_the_same_command_runs_just
     config = (folder.run("seed=3").path / ".hydra" / "overrides.yaml").read_text()
     assert "- seed=3" in config
     assert gone(sweep.folder, 10)
+
+
+def test_a_job_that_an_engine_does_not_take_fails_alone(tmp_path: Path) -> None:
+    """A scheduler that refuses one submission has jobs of this sweep at work."""
+
+    class Refusing:
+        slots: ClassVar[list[dict[str, str]]] = [{}]
+
+        def start(self, call: Any, slot: int) -> Any:
+            raise RuntimeError(f"QOSMaxSubmitJobPerUserLimit: {Path(call.folder).name}")
+
+        def close(self) -> None: ...
+
+    jobs = [PoolJob(name, RunFolder(tmp_path / name), lambda: b"") for name in "ab"]
+    pool = RemotePool(Task("x", None), Refusing(), policy=Policy(), views=[])
+    outcomes = pool.run(jobs)
+    assert [outcome.state for outcome in outcomes] == ["failed", "failed"]
+    assert "RuntimeError: QOSMaxSubmitJobPerUserLimit: b" in outcomes[1].reason
+
+
+@needs("joblib")
+def test_a_worker_that_dies_between_two_jobs_is_replaced() -> None:
+    """The system's out-of-memory killer does not wait for a job."""
+    from mnist_seq.sweep.engines.joblib_engine import JoblibEngine
+
+    def called() -> int:
+        handle = engine.start(os.getpid, 0)  # type: ignore[arg-type]
+        wait_until(handle.is_done)
+        return int(handle.fault())
+
+    engine = JoblibEngine([{}], threads=1)
+    try:
+        first = called()
+        os.kill(first, signal.SIGKILL)
+        # Until loky has noticed, it takes jobs that are lost with the worker
+        wait_until(lambda: engine._workers[0].executor._flags.broken is not None)
+        second = called()
+    finally:
+        engine.close()
+    assert second != first
 
 
 @pytest.mark.slow

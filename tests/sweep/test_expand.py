@@ -60,6 +60,13 @@ def test_shuffled_values_are_all_there(parser: OverridesParser) -> None:
     assert sorted(words(grid)) == [f"seed={seed}" for seed in range(5)]
 
 
+def test_of_a_key_given_twice_the_last_word_counts(parser: OverridesParser) -> None:
+    """A folder `hidden=32,hidden=16` would be named after what it does not hold."""
+    grid = expand(["model.hidden=32,8", "seed=0,1", "model.hidden=16"], parser)
+    assert words(grid) == ["model.hidden=16 seed=0", "model.hidden=16 seed=1"]
+    assert grid.swept == ["seed"]
+
+
 def test_zipped_keys_go_together(parser: OverridesParser) -> None:
     """Pairs such as (hidden, lr) would need a product of nine and six exclusions."""
     arguments = ["model.hidden=8,16,32", "seed=0,1", "optimizer.lr=0.1,0.03,0.01"]
@@ -86,6 +93,7 @@ def test_excluded_combinations_are_left_out(parser: OverridesParser) -> None:
         ({"zipped": ["model.hidden", "seed"]}, "model.hidden has 3, seed has 2"),
         ({"zipped": ["optimizer.lr"]}, "must name swept keys: optimizer.lr; .* over model.hidden"),
         ({"excluded": ["model.hidden=9"]}, "'model.hidden=9' fits none of 6"),
+        ({"excluded": ["seed=0", "seed=1"]}, "needs a run, and sweep.exclude leaves none of 3"),
     ],
 )
 def test_a_zip_or_an_exclusion_that_fits_nothing_is_refused(

@@ -49,7 +49,7 @@ def train(run: PlannedRun, state: str = "finished", code: str = "") -> None:
         config_hash=identity(run.config),
         config=plain(run.config),
         data={"fingerprint": run.identity.partition("/")[2]},
-        code={"hash": code or provenance.code()["hash"]},
+        code={"hash": code or provenance.code_hash(run.config.model.name)},
     )
     if state in ("finished", "diverged"):
         run.folder.write_result(state=state, metrics={})

@@ -30,18 +30,16 @@ from tests.conftest import ROOT
 
 @pytest.fixture(scope="module")
 def composer() -> Iterator[Composer]:
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(ROOT)
-    start_fork_server(1)
-    try:
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            loader = GlobalHydra.instance().config_loader()
-            yield Composer(loader, loader.load_configuration("train", [], RunMode.MULTIRUN))
-    finally:
-        stop_fork_server()
-        os.environ.pop("PYTHONPATH")
-        if before is not None:
-            os.environ["PYTHONPATH"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.delenv("OMP_NUM_THREADS", raising=False)
+        start_fork_server(1)
+        try:
+            with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+                loader = GlobalHydra.instance().config_loader()
+                yield Composer(loader, loader.load_configuration("train", [], RunMode.MULTIRUN))
+        finally:
+            stop_fork_server()
 
 
 class Bench:
@@ -152,7 +150,7 @@ def test_each_slot_has_its_own_environment_and_one_thread(bench: Bench) -> None:
     bench.run({"a": "environment", "b": "environment"}, slots=slots)
     records = [bench.folder.run(name).record() for name in "ab"]
     assert [r["CUDA_VISIBLE_DEVICES"] for r in records] == ["0", "3"]
-    assert os.environ.get("OMP_NUM_THREADS") or [r["OMP_NUM_THREADS"] for r in records] == ["1"] * 2
+    assert [r["OMP_NUM_THREADS"] for r in records] == ["1"] * 2
 
 
 def test_a_dead_fork_server_costs_the_jobs_at_work_and_no_more(bench: Bench) -> None:

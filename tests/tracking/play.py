@@ -82,6 +82,7 @@ def begin(folder: RunFolder, config: Config, first: int) -> None:
         data={"data": "mnist", "fingerprint": "f"},
         device="cpu",
         created=datetime.datetime.now(datetime.UTC).isoformat(),
+        started=datetime.datetime.now(datetime.UTC).isoformat(),
     )
     folder.rewind_metrics(first)
 

@@ -21,7 +21,7 @@ EXTRA_S = 57.0
 _MOMENTS = ["start", "middle", "end"]
 FAULTS = ["killed", "stalled", "500", "429", "403"]
 # What depends on the clock or the place
-_NOT_SHOWN = {"_timestamp", "_runtime", "_wandb", "runtime", "folder", "created", "path",
+_NOT_SHOWN = {"_timestamp", "_runtime", "_wandb", "runtime", "folder", "created", "started", "path",
               "artifact_path", "_latest_artifact_path", "sha256", "size"}  # fmt: skip
 
 

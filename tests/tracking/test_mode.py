@@ -90,11 +90,17 @@ def test_whatever_may_hold_a_key_is_left_to_wandb_to_read(
     assert not library.lacks_credentials()
 
 
-@pytest.mark.parametrize("name", ["a/b", "a:b", "a#b"])
+@pytest.mark.parametrize("name", ["a/b", "a:b", "a#b", ".."])
 def test_a_project_that_wandb_would_refuse_is_refused_before_training(name: str) -> None:
     """Else every run of the sweep would be told of in its own warning, and be nowhere."""
     with pytest.raises(ConfigError, match=r"tracker.project must be a name without : / "):
         config([f"tracker.project='{name}'"])
+
+
+def test_a_tag_that_wandb_would_refuse_is_refused_in_our_words() -> None:
+    """A tag is no list."""
+    with pytest.raises(ConfigError, match=r"tracker.tags.0 must be 64 characters or shorter"):
+        config([f"tracker.tags=[{'t' * 65}]"])
 
 
 def test_a_choice_is_made_once_and_holds_for_auto_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,8 @@ def test_an_offline_run_is_all_in_its_file(player: Player) -> None:
     assert len(said) == 2, "one line for the choice, one for what is where; wandb says nothing"
     assert "W&B: offline, by tracker.mode" in said[0]
     assert "W&B: 1 offline; python -m mnist_seq.sync" in said[1]
+    staged = player.root / "wandb" / "local" / "artifacts" / "staging"
+    assert not [path for path in staged.iterdir() if path.is_dir() and not any(path.iterdir())]
 
 
 def test_files_lie_in_the_sweep_and_a_lone_runs_in_its_folder(player: Player) -> None:

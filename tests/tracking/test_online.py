@@ -125,7 +125,8 @@ def test_online_without_credentials_asks_nobody_and_goes_offline(
     played = player.play([{"name": "a"}, {"name": "b"}], "tracker.mode=online", group="sweep")
     assert played.states() == ["offline"] * 2
     assert played.log.count("WARNING") == 1
-    assert all("no credentials" in record["reason"] for record in played.records())
+    reason = "no W&B credentials: run `wandb login` or set WANDB_API_KEY"
+    assert [record["reason"] for record in played.records()] == [reason] * 2
     assert not server.requests
 
 
@@ -235,11 +236,14 @@ def test_rows_that_the_server_has_are_not_sent_again(online: Player, server: Ser
 
 def test_a_run_that_starts_anew_doubles_no_row(online: Player, server: Server) -> None:
     """A failed run without a checkpoint begins again at step 0, under its id, to equal numbers."""
-    online.play([{"name": "a", "steps": [1, 2], "state": "failed", "exit_code": 1}])
-    online.play([{"name": "a", "steps": [1, 2, 3]}])
+    failed = {"state": "failed", "exit_code": 1, "reason": "OSError: no"}
+    online.play([{"name": "a", "steps": [1, 2], **failed}])
     (run,) = server.runs.values()
+    assert run.summary["reason"] == "OSError: no"
+    online.play([{"name": "a", "steps": [1, 2, 3]}])
+    assert len(server.runs) == 1
     assert [row["step"] for row in run.history] == [1, 2, 3]
-    assert run.state == "finished"
+    assert (run.state, run.summary["reason"]) == ("finished", "")
 
 
 def test_a_run_that_has_nothing_left_but_its_end_is_whole(online: Player, server: Server) -> None:
@@ -248,7 +252,8 @@ def test_a_run_that_has_nothing_left_but_its_end_is_whole(online: Player, server
     online.play([{"name": "a", "steps": [1, 2], **failed}], group="sweep")
     online.play([{"name": "a", "steps": [1, 2], "samples": True}], group="sweep")
     (run,) = server.runs.values()
-    assert [row["step"] for row in run.history if "step" in row] == [1, 2]
+    assert [row["step"] for row in run.history] == [1, 2]
+    assert run.summary["test/confusion_table"]["nrows"] == 100
     assert "(1 were there), 0 not" in online.sync().stdout
 
 
@@ -265,6 +270,9 @@ def test_a_run_of_an_agent_is_the_run_that_the_agent_has_made(
     assert (run.name, run.fields["sweep"]) == ("agents1", "sw1")
     assert run.config["model"]["hidden"] == 64
     assert run.summary["best/valid/accuracy"] == 0.75  # the metric of conf/wandb_sweep.yaml
+    # Its id is not for the runs of a sweep, of which W&B would keep one
+    assert online.play([{"name": "b"}, {"name": "c"}], group="s").states() == ["synced"] * 2
+    assert len(server.runs) == 3
 
 
 def test_a_service_that_died_is_not_looked_for(player: Player, tmp_path: Path) -> None:

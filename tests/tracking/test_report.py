@@ -1,6 +1,7 @@
 """From a mirrored sweep to its comparison, both ways, on a server on this machine."""
 
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_the_published_report_holds_the_local_numbers(mirrored: Any) -> None:
     """A reader of the W&B report and one of report.md must not argue about numbers."""
-    server, folder, _, said = mirrored
+    server, folder, env, said = mirrored
     assert "W&B report: http" in said
     (view,) = server.views.values()
     published = json.loads(view["spec"]) if isinstance(view["spec"], str) else view["spec"]
@@ -66,14 +67,20 @@ def test_the_published_report_holds_the_local_numbers(mirrored: Any) -> None:
     numbers = {cell for cell in cells if any(c.isdigit() for c in cell)}
     assert numbers
     assert all(number in text for number in numbers), numbers
+    words = ("sweep=outputs/sweeps/two", "wandb_report=true", "formats=[markdown,csv]")
+    assert said.splitlines()[-1] in run(folder, env, "mnist_seq.compare", *words)
+    assert len(server.views) == 1, "the same report, in its place"
 
 
 def test_a_comparison_of_pulled_runs_has_the_numbers_of_the_folders(mirrored: Any) -> None:
     """A team whose runs lie on other machines gets the same table."""
-    _, folder, env, _ = mirrored
+    server, folder, env, _ = mirrored
     here = folder / "elsewhere"
     here.mkdir()
-    run(here, env, "mnist_seq.compare", "source=wandb", "group=two", "formats=[csv]")
+    first = next(iter(server.runs.values()))
+    server.runs["mnist_seq", "x"] = dataclasses.replace(first, name="x", config={"lr": 1})
+    said = run(here, env, "mnist_seq.compare", "source=wandb", "group=two", "formats=[csv]")
+    assert "warning: left out of the group's 7 runs in W&B: 1 not of this project" in said
     local = table(folder / "outputs/sweeps/two/report/report.csv")
     (found,) = here.rglob("report.csv")
     pulled = table(found)

@@ -7,6 +7,7 @@ import pytest
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.runs.wandb_names import fitting
 from mnist_seq.tracking.source import Identity, identify
 
 CONFIG = {
@@ -19,6 +20,14 @@ def identified(folder: RunFolder, **facts: Any) -> Identity:
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.update_record(config=CONFIG, config_hash="c", **facts)
     return identify(folder)
+
+
+def test_long_names_of_sweeps_are_groups_of_their_own() -> None:
+    """W&B takes 128 characters; two sweeps that begin alike must not share a group."""
+    names = ["n" * 128, "n" * 200, "n" * 199 + "m"]
+    assert len({fitting(name) for name in names}) == 3
+    assert all(len(fitting(name)) <= 128 for name in names)
+    assert fitting(names[0]) == names[0]
 
 
 def test_a_run_anew_with_other_code_or_data_is_another_run(tmp_path: Path) -> None:
@@ -59,5 +68,7 @@ def test_a_sweep_keeps_its_group_and_its_files_where_its_folder_has_another_name
     run = sweep.run("seed=0")
     run.path.mkdir(parents=True)
     sweep.note("planned", "seed=0")
+    sweep.config_path.write_text("hydra:\n  sweeper:\n    sampler: tpe\n")
     found = identified(run)
     assert (found.group, found.home) == ("mine", sweep.path)
+    assert found.config["run"]["sampler"] == "tpe"

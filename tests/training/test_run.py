@@ -13,9 +13,13 @@ import pytest
 import torch
 from torch import nn
 
+from mnist_seq.data.locate import locate
 from mnist_seq.runs.errors import Interrupted, RunFailed, StaleRun
 from mnist_seq.runs.events import Ended, Listener, Progress, Started
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.training.progress import metrics_text
+from mnist_seq.training.run import Job, kept
+from tests.training.conftest import make_config
 
 RunIn = Callable[..., tuple[Ended, RunFolder]]
 
@@ -127,6 +131,20 @@ def test_a_loss_that_is_not_finite_is_an_outcome(tmp_path: Path, run_in: RunIn) 
     assert (ended.state, ended.exit_code) == ("diverged", 0)
     assert folder.state() == "diverged"
     assert "test/accuracy" not in folder.result()["metrics"]
+
+
+def test_a_run_that_diverged_at_an_evaluation_can_be_shown_again(
+    tmp_path: Path, run_in: RunIn
+) -> None:
+    """Its last loss is no number, on the screen and in the folder."""
+    words = ("optimizer=sgd", "optimizer.lr=1e25", "model=rnn", "model.nonlinearity=relu",
+             "training.eval_every=1")  # fmt: skip
+    ended, folder = run_in(tmp_path, *words)
+    assert None in folder.metrics()[-1].values()
+    again = kept(Job(make_config(*words), locate("mnist_5k", Path("data")), folder, "small"))
+    assert again is not None
+    assert again.state == "diverged"
+    assert metrics_text(again.metrics) == metrics_text(ended.metrics)
 
 
 class Breaks(Listener):

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from typing import Any
 
 from joblib.externals import loky
@@ -36,8 +36,13 @@ class JoblibEngine:
 
     def start(self, call: Call, slot: int) -> "JoblibHandle":
         """Hand a call to the slot's worker; one that has died is replaced."""
-        if slot not in self._workers or self._workers[slot].is_broken:
-            self._workers[slot] = _Worker({**self._env, **self.slots[slot]})
+        if slot in self._workers and not self._workers[slot].is_broken:
+            with contextlib.suppress(BrokenExecutor):  # it has died since its last job
+                return self._handed(call, slot)
+        self._workers[slot] = _Worker({**self._env, **self.slots[slot]})
+        return self._handed(call, slot)
+
+    def _handed(self, call: Call, slot: int) -> "JoblibHandle":
         worker = self._workers[slot]
         return JoblibHandle(worker, worker.executor.submit(call))
 

@@ -1,6 +1,5 @@
 """What a search ends with: its best trial, as a table, a file and a command."""
 
-import math
 import shlex
 from collections import Counter
 from typing import Any
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from mnist_seq.runs import files
 from mnist_seq.runs.console import say
+from mnist_seq.runs.events import value_text
 from mnist_seq.sweep.failures import reason
 from mnist_seq.sweep.pool import log_path
 from mnist_seq.sweep.search.trials import Trials
@@ -25,6 +25,7 @@ def show_answer(
 ) -> None:
     """Print what came of a search, and write it to optimization_results.yaml."""
     console, folder = session.console, session.folder.path
+    objective = trials.settings.objective
     known = study.get_trials(deepcopy=False)
     complete = [t for t in known if t.state.name == "COMPLETE"]
     sign = -1 if trials.settings.direction == "maximize" else 1
@@ -51,8 +52,8 @@ def show_answer(
     }
     if complete:
         values |= _best(complete[0], trials)
-        say(console, f"best: trial {complete[0].number}, {trials.settings.objective} "
-            f"{complete[0].value:.4f}, {folder / values['folder']}")  # fmt: skip
+        say(console, f"best: trial {complete[0].number}, {objective} "
+            f"{value_text(objective, complete[0].value)}, {folder / values['folder']}")  # fmt: skip
         say(console, f"its command: {values['command']}")
     files.write_text(folder / RESULTS, OmegaConf.to_yaml(OmegaConf.create(values)))
     done = counts["complete"] + counts["pruned"]
@@ -81,6 +82,6 @@ def _table(complete: list[Any], trials: Trials) -> Table:
     for trial in complete:
         params = (trial.params[key] for key in trials.space.distributions)
         shown = (f"{p:.4g}" if isinstance(p, float) else str(p) for p in params)
-        value = f"{trial.value:.4f}" if math.isfinite(trial.value) else str(trial.value)
+        value = value_text(trials.settings.objective, trial.value)
         table.add_row(str(trial.number), value, *shown)
     return table

@@ -168,6 +168,7 @@ class _Search:
                 num_jobs=num_jobs,
                 expected_s=math.nan,
                 views=[*views, trials],
+                metric=self.settings.objective,  # the test is not for choosing
             ) as pool,
         ):
             trials.pool = pool
@@ -197,7 +198,10 @@ class _Search:
         return run
 
     def _asked(self) -> dict[str, Any]:
-        """What all trials share: the config without what is searched, the space, the code."""
+        """What all trials share: the config without what is searched, the space, the code.
+
+        A trial of a cell whose own code has changed is stale by itself.
+        """
         config = {
             key: value
             for key, value in plain(self.first).items()
@@ -212,5 +216,5 @@ class _Search:
             **config,
             "search": self.space.texts,
             "objective": self.settings.objective,
-            "code": provenance.code()["hash"][:8],
+            "code": provenance.code_hash()[:8],
         }

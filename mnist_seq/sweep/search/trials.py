@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mnist_seq.config import ConfigError
-from mnist_seq.runs.events import Started
+from mnist_seq.runs.events import Started, value_text
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.jobs import Outcome, PoolJob
@@ -97,7 +97,8 @@ class Trials:
         is_last = event["step"] == self._num_steps.get(job.name)
         if not is_last and trial.should_prune():
             assert self.pool is not None
-            reason = f"pruned at evaluation {number}: {self.settings.objective} {value:.4g}"
+            reached = value_text(self.settings.objective, value)
+            reason = f"pruned at evaluation {number}: {self.settings.objective} {reached}"
             self._to_prune[job.name] = reason
             self.pool.let_go(job.name, reason)
 
