@@ -180,7 +180,8 @@ def main() -> None:
     """Console entry: Hydra's command line, its errors in one line each."""
     if {"-m", "--multirun"} & set(sys.argv[1:]):
         refuse(
-            "a comparison reads sweeps and runs none; leave out -m, and name several as 'sweep=[a,b]'"
+            "a comparison reads sweeps and runs none; leave out -m, and name several as "
+            "'sweep=[a,b]'"
         )
     command.check_folders(sys.argv[1:])
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
