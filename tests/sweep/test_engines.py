@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -104,19 +104,24 @@ def test_a_job_that_an_engine_does_not_take_fails_alone(tmp_path: Path) -> None:
     assert "RuntimeError: QOSMaxSubmitJobPerUserLimit: b" in outcomes[1].reason
 
 
+GROW = "import sys, time; sys.hoard = b'x' * (400 << 20); time.sleep(1.1)"
+
+
 @needs("joblib")
-def test_a_worker_that_dies_between_two_jobs_is_replaced() -> None:
-    """The system's out-of-memory killer does not wait for a job."""
+def test_a_worker_that_dies_between_two_jobs_is_replaced_and_one_that_grows_is_not() -> None:
+    """The system's out-of-memory killer does not wait for a job; importing torch is no leak."""
     from mnist_seq.sweep.engines.joblib_engine import JoblibEngine
 
-    def called() -> int:
-        handle = engine.start(os.getpid, 0)  # type: ignore[arg-type]
+    def called(call: Callable[[], Any] = os.getpid) -> Any:
+        handle = engine.start(call, 0)  # type: ignore[arg-type]
         wait_until(handle.is_done)
-        return int(handle.fault())
+        return handle.fault()
 
     engine = JoblibEngine([{}], threads=1)
     try:
         first = called()
+        called(functools.partial(exec, GROW))
+        assert called() == first
         os.kill(first, signal.SIGKILL)
         # Until loky has noticed, it takes jobs that are lost with the worker
         wait_until(lambda: engine._workers[0].executor._flags.broken is not None)

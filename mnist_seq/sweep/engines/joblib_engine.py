@@ -5,6 +5,7 @@ an executor of joblib's (loky) for each slot, one job is lost.
 """
 
 import contextlib
+import math
 import os
 import signal
 import threading
@@ -14,6 +15,7 @@ from concurrent.futures import BrokenExecutor, Future
 from typing import Any
 
 from joblib.externals import loky
+from joblib.externals.loky import process_executor
 
 from mnist_seq.sweep.engines.call import Call
 from mnist_seq.sweep.worker import ORPHAN_GRACE_S
@@ -84,6 +86,9 @@ class JoblibHandle:
 def _begin() -> None:
     """First thing in a worker: Ctrl-C at the terminal is for the sweep to judge."""
     os.setsid()
+    # loky replaces a worker that has grown by 300 MB, as one does that imports torch for its first
+    # job; the next job may then be given to the one that leaves
+    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
     threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
 
 
