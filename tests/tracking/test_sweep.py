@@ -134,6 +134,7 @@ def test_a_stack_is_mirrored_run_by_run(
     assert not server.unknown
 
 
+@pytest.mark.slow
 def test_nothing_stays_among_temporary_files(
     server: Server, env: dict[str, str], tmp_path: Path
 ) -> None:
