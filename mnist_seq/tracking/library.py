@@ -18,6 +18,7 @@ _FOLDERS = ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")  # staged files of tables; logs
 _TELEMETRY = "WANDB_ERROR_REPORTING"
 _AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID")
 _OWN = (_MODE, _TELEMETRY, *_FOLDERS, *_AGENTS)
+_MONITOR = "monitor:"  # of what wandb's service says of the machine, apart from the runs
 
 log = logging.getLogger("mnist_seq.tracking")
 _lock = threading.Lock()
@@ -208,7 +209,7 @@ def fault_in(log_path: Path, run_id: str = "") -> str:
     """The last error that wandb's service met in a run, or "".
 
     finish() returns normally where the server refused the data (403); only this log tells. What a
-    retry mended is no error there.
+    retry mended is no error there, and a look at the machine's load that failed is no data.
 
     Args:
         run_id: of a log of several runs, the one that is meant.
@@ -224,5 +225,6 @@ def fault_in(log_path: Path, run_id: str = "") -> str:
                 record = json.loads(line)
             except ValueError:
                 continue
-            found = f"{record.get('msg', '')} {record.get('error', '')}"
+            if not str(record.get("msg", "")).startswith(_MONITOR):
+                found = f"{record.get('msg', '')} {record.get('error', '')}"
     return _line(found)

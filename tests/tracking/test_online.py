@@ -1,7 +1,9 @@
 """Runs mirrored to a server on this machine."""
 
+import importlib
 import os
 import pty
+import shutil
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -210,6 +212,26 @@ def test_rows_that_the_server_refuses_are_not_called_synced(online: Player, serv
     assert played.states() == ["partial"]
     assert "403" in played.records()[0]["reason"]
     assert played.log.count("WARNING") == 1
+
+
+def test_a_machine_whose_load_wandb_cannot_see_loses_no_row(
+    online: Player, server: Server, tmp_path: Path
+) -> None:
+    """A program beside wandb's watches the load; where it is missing, the rows are not."""
+    (installed,) = importlib.import_module("wandb").__path__
+    package = tmp_path / "packages" / "wandb"
+    (package / "bin").mkdir(parents=True)
+    for path in Path(installed).iterdir():
+        if path.name != "bin":
+            (package / path.name).symlink_to(path)
+    shutil.copy(Path(installed) / "bin" / "wandb-core", package / "bin")
+    paths = [online.environment()["PYTHONPATH"], str(package.parent)]
+    online.env["PYTHONPATH"] = os.pathsep.join(paths)
+    played = online.play([{"name": "a"}], group="sweep")
+    logs = "".join(path.read_text() for path in online.root.glob("wandb/*/logs/debug-*.log"))
+    assert '"level":"ERROR","msg":"monitor: ' in logs
+    assert played.states() == ["synced"]
+    assert [len(run.history) for run in server.runs.values()] == [3]
 
 
 def test_a_killed_online_run_continues_without_a_hole_or_a_double(

@@ -88,8 +88,8 @@ def test_a_worker_is_killed_and_the_sweep_launched_again_and_nothing_is_double_o
     name = kill_a_worker(root, process)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1, output
-    assert output.count("W&B: online") == 1
-    assert "W&B: 6 synced" in output
+    assert output.count("W&B: online") == 1, output
+    assert "W&B: 6 synced" in output, output
     killed = server.run_named(name)
     assert (killed.state, killed.summary["state"]) == ("failed", "failed")
     assert "SIGKILL" in killed.summary["reason"]
