@@ -53,7 +53,6 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     """
     from mnist_seq.report.files import write
     from mnist_seq.report.terminal import print_report
-    from mnist_seq.report.wandb_report import publish, published
     from mnist_seq.runs.sweep_folder import expanded
 
     options, formats = read_options(values), _formats(values["formats"])
@@ -72,11 +71,12 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     else:
         out = sources[0].parent / "report" if values["source"] == "wandb" else _out(sources)
     print_report(report, console)
-    known = published(out)  # before what is there makes room
     written = write(report, out, formats=formats)
     lines = [f"written: {path}" for path in written]
     if _flag(values, "wandb_report"):
-        lines += publish(report, out, known)
+        from mnist_seq.report.wandb_report import publish
+
+        lines += publish(report, out)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return out

@@ -53,7 +53,8 @@ def _stripped(text: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1), AfterValidator(_printable)]
-Name = Annotated[Text, AfterValidator(_stripped)]
+# Of a name, behind its length: pydantic counts what follows a check as entries of a list
+_NAMED = (AfterValidator(_printable), AfterValidator(_stripped))
 
 
 class Group(BaseModel):
@@ -287,12 +288,10 @@ def _no_address(text: str) -> str:
     return text
 
 
-_CHECKS = (AfterValidator(_printable), AfterValidator(_stripped))
-# The longest before the checks: pydantic counts what follows them as entries of a list
 WandBName = Annotated[
-    str, Field(min_length=1, max_length=128), *_CHECKS, AfterValidator(_no_address)
+    str, Field(min_length=1, max_length=128), *_NAMED, AfterValidator(_no_address)
 ]
-Tag = Annotated[str, Field(min_length=1, max_length=64), *_CHECKS]
+Tag = Annotated[str, Field(min_length=1, max_length=64), *_NAMED]
 
 
 class WandB(Tracker):
@@ -349,7 +348,7 @@ class Config(Group):
     """Everything that one run is asked to do."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    arm: Annotated[Name, Field(max_length=200)]
+    arm: Annotated[str, Field(min_length=1, max_length=200), *_NAMED]
     model: Model
     data: Data
     optimizer: Optimizer

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mnist_seq.report.collect import Run, collect, read_run
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.variants import naming_keys, title, variant_key
+from mnist_seq.runs.variants import distinct, naming_keys, title
 
 
 class SweepFrame(pd.DataFrame):
@@ -50,8 +50,7 @@ def load_sweep(*paths: str | Path) -> SweepFrame:
     if collected.skipped:
         names = "; ".join(f"{s.folder} ({s.reason})" for s in collected.skipped)
         warnings.warn(f"{len(collected.skipped)} folders were skipped: {names}", stacklevel=2)
-    variants = list({variant_key(run.variant): run.variant for run in collected.runs}.values())
-    keys = naming_keys(variants)
+    keys = naming_keys(distinct(run.variant for run in collected.runs))
     return SweepFrame([_row(run, keys) for run in collected.runs])
 
 

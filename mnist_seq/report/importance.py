@@ -9,8 +9,7 @@ import numpy as np
 from mnist_seq.report.collect import is_number
 from mnist_seq.report.evidence import Importance
 from mnist_seq.report.searches import Subject
-from mnist_seq.report.wording import shown
-from mnist_seq.runs.variants import naming_keys
+from mnist_seq.runs.variants import naming_keys, shown
 
 MIN_TRIALS = 20  # fewer do not tell two keys apart; Greff et al. 2017 took 200
 SEEDS = (0, 1, 2)  # of the evaluator's forests: their range shows what is noise of the method

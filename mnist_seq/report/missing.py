@@ -5,8 +5,7 @@ from typing import Any
 
 from mnist_seq.report.grouping import Group, command
 from mnist_seq.report.value import Missing
-from mnist_seq.report.wording import typed
-from mnist_seq.runs.variants import BASELINE_CELL, Flat, title
+from mnist_seq.runs.variants import BASELINE_CELL, Flat, title, typed
 
 
 def missing_runs(

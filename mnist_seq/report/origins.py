@@ -7,8 +7,8 @@ from typing import Any
 from mnist_seq.report.collect import Run
 from mnist_seq.report.grouping import Group
 from mnist_seq.report.value import Origin, Setting
-from mnist_seq.report.wording import NONE, plural, shown
-from mnist_seq.runs.variants import varying
+from mnist_seq.report.wording import NONE, plural
+from mnist_seq.runs.variants import shown, varying
 
 
 def settings(groups: Sequence[Group]) -> tuple[tuple[Setting, ...], tuple[Setting, ...]]:

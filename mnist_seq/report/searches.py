@@ -12,7 +12,7 @@ from mnist_seq.report.collect import Run
 from mnist_seq.report.evidence import Point, Search, SearchCurve
 from mnist_seq.report.metric import Metric, metric
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.runs.variants import ARM, Flat, naming_keys, title, variant_key
+from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, title, variant_key
 from mnist_seq.stats import best_sd, expected_best
 
 GRID = "grid"
@@ -80,7 +80,7 @@ def subjects_of(
         return []
     choices = {
         key
-        for key in naming_keys(list({variant_key(r.variant): r.variant for r in searched}.values()))
+        for key in naming_keys(distinct(run.variant for run in searched))
         if key == ARM or key.endswith(".name")
     }
     by_subject: dict[tuple[object, ...], list[Run]] = {}

@@ -7,8 +7,7 @@ from typing import Any, Literal
 from mnist_seq.config.parse import suggestion
 from mnist_seq.report.collect import Run
 from mnist_seq.report.errors import CannotCompare
-from mnist_seq.report.wording import typed
-from mnist_seq.runs.variants import TASK_KEYS, TYPED, variant_key
+from mnist_seq.runs.variants import TASK_KEYS, TYPED, typed, variant_key
 
 Duplicates = Literal["refuse", "first"]
 

@@ -65,19 +65,23 @@ def print_table(report: Report, console: "Console") -> None:
     for warning in report.warnings:
         say(console, f"warning: {warning}")
     lost = [r for r in report.runs if r.state not in ("finished", "diverged") or not r.is_learning]
-    for run in lost[:_MAX_NAMED]:
-        say(console, f"{run.outcome}: {run.folder} ({run.reason})")
-    if len(lost) > _MAX_NAMED:
-        say(console, f"and {len(lost) - _MAX_NAMED} more, all named in the report")
-    for left in report.skipped[:_MAX_NAMED]:
-        say(console, f"skipped: {left.folder} ({left.reason})")
-    if len(report.skipped) > _MAX_NAMED:
-        say(console, f"skipped: {len(report.skipped) - _MAX_NAMED} more, all named in the report")
-    for missing in report.missing[:_MAX_COMMANDS]:
-        seeds = ", ".join(map(str, missing.seeds))
-        say(console, f"missing: {missing.what}, seed {seeds}; to add it:\n  {missing.command}")
-    if len(report.missing) > _MAX_COMMANDS:
-        say(console, f"missing: {len(report.missing) - _MAX_COMMANDS} more, all in the report")
+    lines = [f"{run.outcome}: {run.folder} ({run.reason})" for run in lost]
+    _say_first(console, _MAX_NAMED, lines, "and {} more, all named in the report")
+    lines = [f"skipped: {left.folder} ({left.reason})" for left in report.skipped]
+    _say_first(console, _MAX_NAMED, lines, "skipped: {} more, all named in the report")
+    lines = [
+        f"missing: {m.what}, seed {', '.join(map(str, m.seeds))}; to add it:\n  {m.command}"
+        for m in report.missing
+    ]
+    _say_first(console, _MAX_COMMANDS, lines, "missing: {} more, all in the report")
+
+
+def _say_first(console: "Console", most: int, lines: Sequence[str], rest: str) -> None:
+    """Print the first lines, and how many more there are."""
+    for line in lines[:most]:
+        say(console, line)
+    if len(lines) > most:
+        say(console, rest.format(len(lines) - most))
 
 
 def _table(report: Report, shown: list[Column]) -> object:
@@ -104,10 +108,7 @@ def _chosen(report: Report, keys: Sequence[str]) -> list[Column]:
 
 def _print_lost(report: Report, console: "Console") -> None:
     lost = [f"{v.name}: n={text}" for v in report.variants if "," in (text := wording.n_text(v))]
-    for line in lost[:_MAX_NAMED]:
-        say(console, line)
-    if len(lost) > _MAX_NAMED:
-        say(console, f"and {len(lost) - _MAX_NAMED} more, all in the report")
+    _say_first(console, _MAX_NAMED, lost, "and {} more, all in the report")
 
 
 def _with_extra(keys: Sequence[str]) -> tuple[str, ...]:

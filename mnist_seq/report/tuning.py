@@ -17,7 +17,8 @@ from mnist_seq.report.grouping import command, sortable
 from mnist_seq.report.metric import Metric, metric
 from mnist_seq.report.searches import was_tried
 from mnist_seq.report.value import Choice, Missing
-from mnist_seq.runs.variants import ARM, Flat, naming_keys, title, variant_key, varying
+from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, title, variant_key, varying
+from mnist_seq.runs.variants import shown as written
 
 SELECTORS = ("valid/accuracy", "valid/loss")
 TUNED_GROUPS = ("optimizer", "schedule", "training")  # what is tuned where nobody says what is
@@ -105,7 +106,7 @@ def unequal_budgets(
     differ; a value counts where a run of it ended, or was stopped by its search.
     """
     tried_runs = [run for run in runs if was_tried(run, samplers[run.folder])]
-    variants = list({variant_key(run.variant): run.variant for run in tried_runs}.values())
+    variants = distinct(run.variant for run in tried_runs)
     if not variants:
         return ()
     tuned = {key for key in naming_keys(variants) if _is_tuned(key)} | over
@@ -162,7 +163,7 @@ class _Ranked:
         self.short = [c for c in self.all if len(c.by_seed) < most]
 
     def choice(self, shown: Sequence[str], selector: Metric) -> Choice:
-        settings = {k: wording.shown(self.best.values[k]) for k in shown if k in self.best.values}
+        settings = {k: written(self.best.values[k]) for k in shown if k in self.best.values}
         tried = sum(bool(c.by_seed) for c in self.all)
         second = self.rivals[1] if len(self.rivals) > 1 else None
         return Choice(
@@ -182,7 +183,7 @@ class _Ranked:
             own = self.best.values.get(key)
             if len(tried) > 2 and own in (tried[0], tried[-1]):
                 end = "smallest" if own == tried[0] else "largest"
-                remarks.append(f"{wording.shown(own)} is the {end} {key} tried")
+                remarks.append(f"{written(own)} is the {end} {key} tried")
         ties = [c for c in self.rivals[1:] if c.mean == self.best.mean]
         if ties:
             others = ", ".join(_words(_texts(c.values, shown)) for c in ties)
@@ -246,7 +247,7 @@ def _covered(name: str, runs: Sequence[Run]) -> list[str]:
             f"over names what is tuned, not what is compared: over={name}; write over=optimizer.lr"
         )
     if not found:
-        several = varying(list({variant_key(r.variant): r.variant for r in runs}.values()))
+        several = varying(distinct(run.variant for run in runs))
         hint = suggestion(name, list(known))
         hint = hint or f"; those that differ are {', '.join(several) or 'none'}"
         raise CannotCompare(f"over names keys of the runs' configs: over={name}{hint}")
@@ -276,7 +277,7 @@ def _parted(variant: Flat, keys: frozenset[str] | set[str]) -> tuple[Flat, Flat]
 
 
 def _texts(values: Flat, shown: Sequence[str]) -> dict[str, str]:
-    return {key: wording.shown(values[key]) for key in shown if key in values}
+    return {key: written(values[key]) for key in shown if key in values}
 
 
 def _words(settings: Mapping[str, str]) -> str:

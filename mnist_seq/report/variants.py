@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_seq.report import wording
 from mnist_seq.report.arms import by_effect, change_of
 from mnist_seq.report.curves import reached
 from mnist_seq.report.grouping import Group, reordered
 from mnist_seq.report.metric import Metric
 from mnist_seq.report.value import Choice, Difference, Variant
 from mnist_seq.report.versus import Versus, compare, difference
-from mnist_seq.runs.variants import variant_key
+from mnist_seq.runs.variants import shown, variant_key
 from mnist_seq.stats import Rule, Verdict, describe, judge, no_verdict, pareto_front
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def _variant(
         key=place,
         name=own.name,
         cell=own.cell,
-        settings={key: wording.shown(own.variant[key]) for key in keys if key in own.variant},
+        settings={key: shown(own.variant[key]) for key in keys if key in own.variant},
         factors={key: _factor(own.variant[key]) for key in keys if key in own.variant},
         is_baseline=is_baseline,
         baseline=own.baseline,
@@ -149,4 +148,4 @@ def _on_the_front(variants: list[Variant], metric: Metric) -> list[Variant]:
 
 def _factor(value: object) -> str | float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else wording.shown(value)  # type: ignore[arg-type]
+    return float(value) if is_number else shown(value)  # type: ignore[arg-type]

@@ -29,19 +29,17 @@ _LATER = (
 )
 
 
-def publish(report: Report, folder: Path, known: Mapping[str, str]) -> list[str]:
+def publish(report: Report, folder: Path) -> list[str]:
     """Publish the report, or say why not; its specification is written either way.
 
-    Args:
-        known: where W&B has the report of this folder that was published last, whose place this one
-            takes; see `published`.
+    It takes the place of the one that was published last from this folder.
 
     Returns:
         What happened, one line each.
     """
     path = folder / NAME
-    specified = specification(report)
-    _write(path, {**specified, "published": dict(known)})
+    known, specified = _published(path), specification(report)
+    _write(path, {**specified, "published": known})
     lines = [f"written: {path}"]
     if why := _why_offline(report):
         return [*lines, f"W&B report: not published, {why}; {_LATER}"]
@@ -50,7 +48,7 @@ def publish(report: Report, folder: Path, known: Mapping[str, str]) -> list[str]
     threading.Thread(target=lambda: answers.put(_saved(report, known)), daemon=True).start()
     try:
         line, place = answers.get(timeout=PATIENCE)
-        _write(path, {**specified, "published": place or dict(known)})
+        _write(path, {**specified, "published": place or known})
         return [*lines, line]
     except queue.Empty:
         return [
@@ -109,10 +107,10 @@ def _has_replaced(made: Any, report_id: str) -> bool:
     return bool(made.id)
 
 
-def published(folder: Path) -> dict[str, str]:
+def _published(path: Path) -> dict[str, str]:
     """Where W&B has a folder's report: its id, entity and project; nothing where it has none."""
     try:
-        found = json.loads((folder / NAME).read_text())["published"]
+        found = json.loads(path.read_text())["published"]
         return {key: str(found[key]) for key in ("id", "entity", "project")}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -11,7 +11,6 @@ from mnist_seq.report.collect import Collected
 from mnist_seq.report.evidence import Watched
 from mnist_seq.report.metric import Metric
 from mnist_seq.report.value import Variant
-from mnist_seq.runs.variants import TYPED
 from mnist_seq.stats import Rule
 
 _MAX_LISTED = 6  # texts in one sentence
@@ -53,25 +52,6 @@ def p_value(p: float) -> str:
 def count(value: float) -> str:
     """A whole number with thousands parted; a mean of unequal ones is rounded."""
     return NONE if math.isnan(value) else f"{value:,.0f}"
-
-
-def shown(value: object) -> str:
-    """A config value with few digits, for tables and names."""
-    return _written(value, "g")
-
-
-def typed(value: object) -> str:
-    """A config value in full, as a user types it on a command line."""
-    return _written(value, "")
-
-
-def _written(value: object, digits: str) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return "[" + ",".join(_written(v, digits) for v in value) + "]"
-    text = format(value, digits) if isinstance(value, float) else str(value)
-    return TYPED.get(text, text)
 
 
 def n_text(variant: Variant) -> str:

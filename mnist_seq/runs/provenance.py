@@ -96,6 +96,7 @@ def _commit() -> dict[str, Any]:
     return {"commit": _git(root, "rev-parse", "HEAD"), "is_dirty": bool(changed)}
 
 
+@functools.cache
 def _root() -> Path:
     return Path(mnist_seq.__file__).resolve().parent.parent
 

@@ -67,6 +67,11 @@ def variant_key(config: Mapping[str, Any]) -> VariantKey:
     return tuple((key, type(value).__name__, value) for key, value in items)
 
 
+def distinct(variants: Iterable[Flat]) -> list[Flat]:
+    """Each variant once."""
+    return list({variant_key(variant): variant for variant in variants}.values())
+
+
 def varying(variants: Iterable[Flat]) -> list[str]:
     """Keys on which some variants differ, in the configs' order.
 
@@ -180,19 +185,30 @@ def title(variant: Flat, keys: Iterable[str]) -> str:
             continue
         if key not in variant:
             continue
-        value = _shown(variant[key])
+        value = shown(variant[key])
         last = key.rsplit(".", 1)[-1]
         is_clear = sum(other.rsplit(".", 1)[-1] == last for other in keys) == 1
         parts.append(value if last == "name" else f"{last if is_clear else key}={value}")
     return ", ".join(parts)
 
 
-def _shown(value: Any) -> str:
+def shown(value: object) -> str:
+    """A config value with few digits, for tables and names."""
+    return _written(value, "g")
+
+
+def typed(value: object) -> str:
+    """A config value in full, as a user types it on a command line."""
+    return _written(value, "")
+
+
+def _written(value: object, digits: str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple):
-        return "[" + ",".join(_shown(v) for v in value) + "]"
-    return f"{value:g}" if isinstance(value, float) else TYPED.get(str(value), str(value))
+    if isinstance(value, tuple | list):
+        return "[" + ",".join(_written(v, digits) for v in value) + "]"
+    text = format(value, digits) if isinstance(value, float) else str(value)
+    return TYPED.get(text, text)
 
 
 def _hashable(value: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mnist_seq.config import plain
-from mnist_seq.runs.variants import BASELINE_CELL, BaselineRule, Flat, flat, variant_key
+from mnist_seq.runs.variants import BASELINE_CELL, BaselineRule, Flat, flat, typed, variant_key
 from mnist_seq.sweep.expand import key_of
 from mnist_seq.sweep.plan import PlannedRun
 
@@ -63,17 +63,8 @@ def _baseline_job(
             default = defaults.get(f"{key}.name", defaults.get(key))
             if default is None:
                 continue  # an option that the defaults do not have
-            word = f"{key}={_written(default)}"
+            word = f"{key}={typed(default)}"
         words.append(word)
     if has_other_cell and not any(key_of(w) == "model" for w in words):
         words.append(f"model={BASELINE_CELL}")
     return tuple(words)
-
-
-def _written(value: Any) -> str:
-    """A value as Hydra's grammar reads it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return "[" + ",".join(_written(v) for v in value) + "]"
-    return "inf" if value == "Infinity" else str(value)  # JSON's word, and Hydra's

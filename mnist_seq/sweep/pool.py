@@ -108,11 +108,14 @@ class Pool:
         try:
             running = self._open(job, slot)
         except Exception as error:  # engines raise what they like, and other jobs are at work
-            reason = f"it could not be started: {type(error).__name__}: {error}"
-            self._judge(Outcome(job, "failed", reason, 0.0))
+            self._not_started(job, error)
             return
         self._running.append(running)
         self._tell(lambda view: view.started(job, slot))
+
+    def _not_started(self, job: PoolJob, error: Exception) -> None:
+        reason = f"it could not be started: {type(error).__name__}: {error}"
+        self._judge(Outcome(job, "failed", reason, 0.0))
 
     def _open(self, job: PoolJob, slot: int) -> Running:
         return JobProcess(

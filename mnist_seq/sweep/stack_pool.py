@@ -78,9 +78,8 @@ class StackPool(Pool):
                 process = self._open_stack(group, slot)
                 started = [*process.jobs]
         except Exception as error:  # as in `Pool._start`
-            reason = f"it could not be started: {type(error).__name__}: {error}"
             for job in group:
-                self._judge(Outcome(job, "failed", reason, 0.0))
+                self._not_started(job, error)
             return
         self._processes.append(process)
         self._running += started

@@ -126,11 +126,12 @@ def _wave(todo: Sequence[Item], limits: Limits) -> None:
         found = _look(todo, limits)
         _judge(todo, found, "there")
         absent = [i for i in todo if i.how == "missing" and i.identity.id not in found]
-        replayable = [item for item in absent if _whole_file(item) is not None]
-        if replayable:
-            _replay(replayable, limits)
-            found |= _look(replayable, limits)
-            _judge(replayable, found, "replayed")
+        whole = [(item, path) for item in absent if (path := _whole_file(item)) is not None]
+        if whole:
+            _replay(whole, limits)
+            replayed = [item for item, _ in whole]
+            found |= _look(replayed, limits)
+            _judge(replayed, found, "replayed")
         _rebuild([item for item in todo if item.how == "missing"], found, limits)
     except Exception as error:  # the server fails in many ways; the next wave asks again
         for item in todo:
@@ -190,31 +191,30 @@ def _whole_file(item: Item) -> Path | None:
     return None
 
 
-def _replay(items: Sequence[Item], limits: Limits) -> None:
+def _replay(files: Sequence[tuple[Item, Path]], limits: Limits) -> None:
     """Send offline files by W&B's own command; what came of it, the server and its log tell."""
-    by_place: dict[tuple[str, str], list[Item]] = {}
-    for item in items:
-        by_place.setdefault((item.tracker.project, item.tracker.entity), []).append(item)
+    by_place: dict[tuple[str, str], list[tuple[Item, Path]]] = {}
+    for item, path in files:
+        by_place.setdefault((item.tracker.project, item.tracker.entity), []).append((item, path))
     for own in by_place.values():
         for start in range(0, len(own), REPLAY_BATCH):
             with tempfile.TemporaryDirectory(prefix="mnist_seq-") as scratch:
                 _replay_batch(own[start : start + REPLAY_BATCH], Path(scratch), limits)
 
 
-def _replay_batch(items: Sequence[Item], scratch: Path, limits: Limits) -> None:
+def _replay_batch(files: Sequence[tuple[Item, Path]], scratch: Path, limits: Limits) -> None:
     """Runs of one project. What the server has refused of a run's files, `_rebuild` sends again."""
-    files = {item.identity.id: path for item in items if (path := _whole_file(item)) is not None}
-    for item in items:
+    for item, _ in files:
         item.is_cut = True
         _record(item, "partial", "its files may not have got through")  # if it ends in between
-    tracker = items[0].tracker  # a file names a project of its own, which may be another one
+    tracker = files[0][0].tracker  # a file names a project of its own, which may be another one
     place = ["-p", tracker.project, *(["-e", tracker.entity] * (tracker.entity != "default"))]
     num_rounds = math.ceil(len(files) / REPLAY_WORKERS)
     (scratch / "wandb").mkdir()  # for its logs, one of which else goes among temporary files
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(
             [sys.executable, "-m", "wandb", "sync", "-n", str(REPLAY_WORKERS), *place]
-            + [str(path.parent.resolve()) for path in files.values()],
+            + [str(path.parent.resolve()) for _, path in files],
             cwd=scratch,
             env={**os.environ, "WANDB_DIR": str(scratch)},
             stdin=subprocess.DEVNULL,
@@ -223,11 +223,10 @@ def _replay_batch(items: Sequence[Item], scratch: Path, limits: Limits) -> None:
             timeout=REPLAY_START_S + limits.timeout * num_rounds,
         )
     logs = list(scratch.glob("wandb/logs/debug-sync*.log"))
-    for item in items:
+    for item, path in files:
         run_id = item.identity.id
         fault = next((fault for log in logs if (fault := library.fault_in(log, run_id))), "")
-        file = files.get(run_id)
-        is_through = file is not None and file.with_suffix(".wandb.synced").exists()
+        is_through = path.with_suffix(".wandb.synced").exists()
         item.reason = fault
         item.is_cut = not logs or bool(fault) or not is_through
 

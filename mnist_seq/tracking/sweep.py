@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.config import Config, identity, plain
-from mnist_seq.runs.variants import BaselineRule, flat, variant_key
+from mnist_seq.runs.variants import BaselineRule, distinct, flat
 from mnist_seq.tracking.desk import Desk, Tell
 from mnist_seq.tracking.mirror import SweepMirror, tracker_of
 
@@ -52,7 +52,7 @@ def mirrored(
 def baselines(configs: Sequence[Config], defaults: Mapping[str, Any]) -> frozenset[str]:
     """Config hashes of the runs that other runs of the sweep are compared with."""
     variants = {identity(config): flat(plain(config)) for config in configs}
-    different = list({variant_key(v): v for v in variants.values()}.values())
+    different = distinct(variants.values())
     rule = BaselineRule(different, defaults=flat(defaults))
     return frozenset(
         key

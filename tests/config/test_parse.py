@@ -75,6 +75,7 @@ def test_every_yaml_of_every_group_composes_and_parses(
         ("+model.hiden=64", "no code reads model.hiden: model.hiden=64; did you mean model.hidden"),
         ("+foo=1", "no code reads foo: foo=1"),
         ("seed=-1", "seed must be 0 or more: seed=-1"),
+        ("arm=" + "a" * 201, "arm must be 200 characters or shorter"),
     ],
 )  # fmt: skip
 def test_an_impossible_value_is_refused_by_key_value_and_rule(

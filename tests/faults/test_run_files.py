@@ -235,20 +235,13 @@ def check(sweep: Sweep, victim: str, file: str, how: str) -> None:
             assert outcome in ("right", "said" if victim == STOPPED else "right"), name
 
 
-@pytest.mark.parametrize("how", FEW)
+@pytest.mark.parametrize("how", [*FEW, *ENDLESS])
 @pytest.mark.parametrize(("victim", "file"), VICTIMS)
 def test_a_damaged_file_of_a_run_is_named_and_nothing_is_lost(
     sweep: Sweep, victim: str, file: str, how: str
 ) -> None:
-    """A number that changes without a word is worse than no number."""
-    check(sweep, victim, file, how)
-
-
-@pytest.mark.parametrize("how", ENDLESS)
-@pytest.mark.parametrize(("victim", "file"), VICTIMS)
-def test_what_never_ends_in_a_files_place_is_not_waited_for(
-    sweep: Sweep, victim: str, file: str, how: str
-) -> None:
+    """A number that changes without a word is worse than no number; what never ends in a file's
+    place is not waited for."""
     check(sweep, victim, file, how)
 
 

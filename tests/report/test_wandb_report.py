@@ -61,7 +61,7 @@ def test_runs_are_grouped_by_variant_and_the_baseline_is_marked(mirrored: Report
 def test_offline_the_specification_is_kept_and_the_way_is_said(
     mirrored: Report, tmp_path: Path
 ) -> None:
-    lines = wandb_report.publish(mirrored, tmp_path, {})
+    lines = wandb_report.publish(mirrored, tmp_path)
     assert json.loads((tmp_path / "wandb_report.json").read_text())["project"] == "p"
     assert lines[0] == f"written: {tmp_path / 'wandb_report.json'}"
     assert "not published, no credentials" in lines[1]
@@ -69,7 +69,7 @@ def test_offline_the_specification_is_kept_and_the_way_is_said(
 
 
 def test_runs_that_were_never_mirrored_are_not_looked_for(grid: Path, tmp_path: Path) -> None:
-    (_, line) = wandb_report.publish(report_of(grid), tmp_path, {})
+    (_, line) = wandb_report.publish(report_of(grid), tmp_path)
     assert "no W&B project (tracker=none)" in line
 
 
@@ -89,7 +89,7 @@ def test_a_server_that_refuses_costs_nothing_but_a_line(
         "_compose",
         lambda report, is_online: Refused() if is_online else compose(report, is_online=False),
     )
-    (_, line) = wandb_report.publish(mirrored, tmp_path, {})
+    (_, line) = wandb_report.publish(mirrored, tmp_path)
     assert line.startswith("W&B report: not published, permission denied; once")
 
 
@@ -110,7 +110,7 @@ def test_a_published_report_is_named_by_its_address(
     monkeypatch.setattr(wr.Report, "save", save)
     monkeypatch.setattr(wr.Report, "url", "http://there/r1")
     for _ in range(2):
-        (_, line) = wandb_report.publish(mirrored, tmp_path, wandb_report.published(tmp_path))
+        (_, line) = wandb_report.publish(mirrored, tmp_path)
         assert line == "W&B report: http://there/r1"
     assert ids == ["", "r1"], "the second one takes the place of the first"
     report, _ = saved
