@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnist_seq.config import Config, identity, plain
+from mnist_seq.config.parse import NOT_OF_A_RESULT
 from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.folder import RunFolder
 
@@ -47,14 +48,17 @@ def check_same(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> No
 
 
 def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted keys on which two configs differ, with both values: 'model.hidden (64, now 32)'."""
+    """Dotted keys on which two runs' numbers may differ, with both values.
+
+    Each as 'model.hidden (64, now 32)'.
+    """
     found = []
     for key in [*a, *(k for k in b if k not in a)]:
         old, new = a.get(key), b.get(key)
+        if f"{prefix}{key}" in NOT_OF_A_RESULT:
+            continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differing_keys(old, new, f"{prefix}{key}.")
-        elif old != new and not f"{prefix}{key}".startswith(
-            ("arm", "tracker", "sweep", "data.root")
-        ):
+        elif old != new:
             found.append(f"{prefix}{key} ({old}, now {new})")
     return found

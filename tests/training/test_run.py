@@ -167,8 +167,8 @@ def test_a_failing_run_leaves_its_traceback_and_can_be_tried_again(
 def test_a_folder_of_another_config_is_refused_by_key(tmp_path: Path, run_in: RunIn) -> None:
     """Two configs in one folder would be one wrong number."""
     run_in(tmp_path)
-    with pytest.raises(StaleRun, match=r"optimizer\.lr \(0\.01, now 0\.02\)"):
-        run_in(tmp_path, "optimizer.lr=0.02")
+    with pytest.raises(StaleRun, match=r": optimizer\.lr \(0\.01, now 0\.02\) differ;"):
+        run_in(tmp_path, "optimizer.lr=0.02", "training.checkpoint_every=7")
 
 
 def test_early_stop_ends_after_its_patience(tmp_path: Path, run_in: RunIn) -> None:
