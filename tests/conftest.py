@@ -38,6 +38,14 @@ def clean_env() -> dict[str, str]:
     return {**env, "PYTHONWARNINGS": "error", "COLUMNS": "100"}
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Threads that wait for each other on shared cores take five times as long at this size."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def train(tmp_path: Path) -> Command:
     """Run `python -m mnist_seq.train` with words in a folder of its own, without a terminal."""
