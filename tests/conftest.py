@@ -38,6 +38,17 @@ def clean_env() -> dict[str, str]:
     return {**env, "PYTHONWARNINGS": "error", "COLUMNS": "100"}
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores: who waits for a server or a command leaves his own to others."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that waits longest: begun last, it would be waited for."""
+    items.sort(key=lambda item: item.path.name != "test_faults.py")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Threads that wait for each other on shared cores take five times as long at this size."""
