@@ -1,6 +1,7 @@
 """The frame of our commands: Hydra's command line, its errors in one line each."""
 
 import contextlib
+import functools
 import os
 import re
 import sys
@@ -122,10 +123,11 @@ def quoted(word: str, keys: Collection[str]) -> str:
     return f"{key}='{escaped}'"
 
 
-def keys_of(config_name: str) -> list[str]:
+@functools.cache
+def keys_of(config_name: str) -> tuple[str, ...]:
     """The keys of a config without groups."""
-    known = [str(key) for key in OmegaConf.load(conf_dir() / f"{config_name}.yaml")]
-    return [key for key in known if key not in ("defaults", "hydra")]
+    known = map(str, OmegaConf.load(conf_dir() / f"{config_name}.yaml"))
+    return tuple(key for key in known if key not in ("defaults", "hydra"))
 
 
 def unknown_key(config_name: str, key: str) -> str:

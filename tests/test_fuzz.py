@@ -279,9 +279,10 @@ def test_every_key_of_compare_is_taken_or_refused(sweep: Path) -> None:
     outcomes: dict[str, set[str]] = {}
     built: set[Options] = set()
     num_built: Counter[str] = Counter()
+    as_it_is = config_of("compare")
     for key in command.keys_of("compare"):
         for value in fuzz.HOSTILE:
-            values = {**config_of("compare"), "sweep": str(sweep), key: value}
+            values = {**as_it_is, "sweep": str(sweep), key: value}
             try:
                 command.check_keys("compare", values)
                 options = compare.read_options(values)
@@ -305,9 +306,10 @@ def test_every_key_of_compare_is_taken_or_refused(sweep: Path) -> None:
 
 @pytest.mark.parametrize("key", ["workers", "tries", "timeout", "project", "entity"])
 def test_every_key_of_sync_is_taken_or_refused(key: str) -> None:
+    as_it_is = config_of("sync")
     for value in fuzz.HOSTILE:
         try:
-            limits = sync.read_limits({**config_of("sync"), key: value})
+            limits = sync.read_limits({**as_it_is, key: value})
         except ConfigError as error:
             fuzz.refusal(error, [f"{key}={value}"])
         else:

@@ -6,7 +6,7 @@ import inspect
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -141,7 +141,7 @@ def known_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield from known_keys(value, f"{prefix}{key}.")
 
 
-def suggestion(wrong: str, known: list[str]) -> str:
+def suggestion(wrong: str, known: Collection[str]) -> str:
     """'; did you mean x?', or '' where nothing is near."""
     parent, _, last = wrong.rpartition(".")
     siblings = [key for key in known if key.rpartition(".")[0] == parent]

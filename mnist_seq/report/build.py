@@ -85,10 +85,10 @@ def build(
     runs, notes = select.drop_duplicates(chosen, metric.of, options.duplicates)
     select.check_comparable(runs)
     chance = chance_of(runs)
-    tuning = choose(runs, options.select, options.over, chance=chance)
+    samplers = samplers_of(runs)
+    tuning = choose(runs, options.select, options.over, samplers, chance=chance)
     kept, tuned = tuning.runs, tuning.keys
     at_chance = not_learning(kept, chance)
-    samplers = samplers_of(runs)
     by_hand = [run for run in runs if tuned or samplers[run.folder] == GRID]
     subjects = subjects_of(runs, options.select, tuned, samplers, chance=chance)
     weighed = _weighed(runs, subjects, options, tuned, samplers, chance)

@@ -71,7 +71,7 @@ def keep_where(runs: Sequence[Run], where: str) -> tuple[Run, ...]:
     known = {key for run in runs for key in run.values}
     for key in wanted:
         if key not in known and f"{key}.name" not in known:
-            hint = suggestion(key, list(known)) or f"; the keys are {', '.join(sorted(known))}"
+            hint = suggestion(key, known) or f"; the keys are {', '.join(sorted(known))}"
             raise CannotCompare(f"where names keys of the runs' configs: no run has {key}{hint}")
     kept = tuple(run for run in runs if matches(dict(run.values), wanted))
     if not kept:

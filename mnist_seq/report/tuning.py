@@ -43,16 +43,24 @@ class Chosen:
     missing: tuple[Missing, ...] = ()
 
 
-def choose(runs: Sequence[Run], select: str, over: Sequence[str], *, chance: float) -> Chosen:
+def choose(
+    runs: Sequence[Run],
+    select: str,
+    over: Sequence[str],
+    samplers: Mapping[Path, str],
+    *,
+    chance: float,
+) -> Chosen:
     """Keeps, of each variant, the runs at the tuned values with the best mean on validation.
 
     A run that diverged counts as a guess: without it, values that diverge now and then would look
-    better than they are. Of values with unequal numbers of seeds only those with the most compete.
-    Equal means are settled by the smallest value.
+    better than they are. Of values with unequal numbers of seeds only those with the most compete,
+    and none that a search stopped. Equal means are settled by the smallest value.
 
     Args:
         select: `valid/accuracy` or `valid/loss`.
         over: keys, or groups (`optimizer` for all its keys); without any, all runs are kept.
+        samplers: of `samplers_of`.
         chance: accuracy of a guess.
 
     Raises:
@@ -78,7 +86,7 @@ def choose(runs: Sequence[Run], select: str, over: Sequence[str], *, chance: flo
     warnings: list[str] = []
     missing: list[Missing] = []
     for identity, candidates in found.items():
-        ranked = _Ranked([_Candidate(members, keys, selector, chance)
+        ranked = _Ranked([_Candidate(members, keys, selector, samplers, chance)
                           for members in candidates.values()])  # fmt: skip
         kept += ranked.best.runs
         choices[identity] = ranked.choice(shown, selector)
@@ -138,7 +146,12 @@ class _Candidate:
     """The runs of a variant at one combination of the tuned values."""
 
     def __init__(
-        self, runs: list[Run], keys: frozenset[str], selector: Metric, chance: float
+        self,
+        runs: list[Run],
+        keys: frozenset[str],
+        selector: Metric,
+        samplers: Mapping[Path, str],
+        chance: float,
     ) -> None:
         self.runs = runs
         self.values = _parted(runs[0].variant, keys)[1]
@@ -146,6 +159,9 @@ class _Candidate:
         found = {run.seed: selector.of(run) for run in runs if run.state == "finished"}
         found |= {run.seed: guess(selector, chance) for run in runs if run.state == "diverged"}
         self.by_seed = {seed: value for seed, value in found.items() if value is not None}
+        left = [run for run in runs if run.state == "interrupted"]
+        is_stopped = any(was_tried(run, samplers[run.folder]) for run in left)
+        self.is_stopped = is_stopped and not self.by_seed  # by its search, for what it had
         sign = 1 if selector.higher_is_better else -1
         self.mean = float(np.mean(list(self.by_seed.values()))) if self.by_seed else np.nan
         place = [sortable(value) for _, value in sorted(self.values.items())]
@@ -160,11 +176,12 @@ class _Ranked:
         self.best = self.all[0]
         most = len(self.best.by_seed)
         self.rivals = [c for c in self.all if len(c.by_seed) == most]
-        self.short = [c for c in self.all if len(c.by_seed) < most]
+        self.stopped = [c for c in self.all if c.is_stopped]
+        self.short = [c for c in self.all if len(c.by_seed) < most and not c.is_stopped]
 
     def choice(self, shown: Sequence[str], selector: Metric) -> Choice:
         settings = {k: written(self.best.values[k]) for k in shown if k in self.best.values}
-        tried = sum(bool(c.by_seed) for c in self.all)
+        tried = sum(bool(c.by_seed) or c.is_stopped for c in self.all)
         second = self.rivals[1] if len(self.rivals) > 1 else None
         return Choice(
             settings=settings,
@@ -188,6 +205,8 @@ class _Ranked:
         if ties:
             others = ", ".join(_words(_texts(c.values, shown)) for c in ties)
             remarks.append(f"equal on {selector.label} to {others}; the smaller value counts")
+        if self.stopped:
+            remarks.append(f"{len(self.stopped)} stopped early by the search did not compete")
         if self.best.num_diverged:
             n = len(self.best.runs)
             remarks.append(f"{self.best.num_diverged} of {n} seeds diverged, and count as a guess")
@@ -248,7 +267,7 @@ def _covered(name: str, runs: Sequence[Run]) -> list[str]:
         )
     if not found:
         several = varying(distinct(run.variant for run in runs))
-        hint = suggestion(name, list(known))
+        hint = suggestion(name, known)
         hint = hint or f"; those that differ are {', '.join(several) or 'none'}"
         raise CannotCompare(f"over names keys of the runs' configs: over={name}{hint}")
     return found

@@ -89,8 +89,13 @@ def test_what_a_search_stopped_was_tried(tmp_path: Path) -> None:
             run = write_run(sweep, cell, state="interrupted", num_evaluations=0, optimizer__lr=0.5)
             run.append_metrics({"step": 1, "seconds": 1.0, "valid/accuracy": 0.5})
     sweeps = (tmp_path / "lstm", tmp_path / "gru")
-    warnings = report_of(*sweeps, over=("optimizer.lr",)).warnings
-    assert not any("tuning budgets" in warning for warning in warnings)
+    report = report_of(*sweeps, over=("optimizer.lr",))
+    assert not report.warnings
+    assert not any("lr=0.5" in missing.what for missing in report.missing)
+    choices = [variant.choice for variant in report.variants]
+    assert [choice.num_tried for choice in choices if choice] == [6, 6]
+    remarks = [remark for choice in choices if choice for remark in choice.remarks]
+    assert remarks == ["1 stopped early by the search did not compete"]
     for sweep in sweeps:
         SweepFolder(sweep).config_path.unlink()
     assert any(
