@@ -18,12 +18,12 @@ from torch.utils.data import DataLoader
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import Adam
-from mnist_seq.data.images import load
-from mnist_seq.data.locate import locate
-from mnist_seq.data.split import split
-from mnist_seq.data.task import Task
-from mnist_seq.data.torchvision_compat import import_torchvision_datasets
 from mnist_seq.models import Shape, build_classifier
+from mnist_seq.tasks.images import load
+from mnist_seq.tasks.locate import locate
+from mnist_seq.tasks.sources.torchvision_compat import import_torchvision_datasets
+from mnist_seq.tasks.split import split
+from mnist_seq.tasks.task import Task
 from mnist_seq.training.optimizers import build_optimizer
 from mnist_seq.training.seeds import epoch_order
 from mnist_seq.training.step import train_step

@@ -26,17 +26,17 @@ from typing import Any
 import torch
 
 from mnist_seq.config import Config
-from mnist_seq.data.images import Images
-from mnist_seq.data.split import split
-from mnist_seq.data.task import Task
 from mnist_seq.models import Shape, build_classifier
 from mnist_seq.notebook import compose
+from mnist_seq.tasks.images import Images
+from mnist_seq.tasks.split import split
+from mnist_seq.tasks.task import Task
+from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.device import device_name, open_device
 from mnist_seq.training.logbook import Learner
 from mnist_seq.training.program import Program, Single
 from mnist_seq.training.schedules import epoch_rates
 from mnist_seq.training.seeds import derive, epoch_order
-from mnist_seq.training.stack import Stack
 
 CELLS, HIDDEN, RUNS = ("lstm", "gru", "rnn"), (32, 64, 128), (1, 4, 16, 64, 256)
 BLOCKS = {"lstm": 4, "gru": 3, "rnn": 1}  # matrices of H rows

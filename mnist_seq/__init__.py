@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mnist_seq.notebook import build_report, compose, load_run, train_run
-    from mnist_seq.report.frame import load_sweep
+    from mnist_seq.report.read.frame import load_sweep
 
 __version__ = "0.1.0"
 
 __all__ = ["__version__", "build_report", "compose", "load_run", "load_sweep", "train_run"]
 
 _MODULES = dict.fromkeys(("build_report", "compose", "load_run", "train_run"), "notebook")
-_MODULES["load_sweep"] = "report.frame"
+_MODULES["load_sweep"] = "report.read.frame"
 
 
 def __getattr__(name: str) -> Any:

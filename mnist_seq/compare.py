@@ -16,16 +16,16 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.tracking.library import own_temporary_folder
+from mnist_seq.tracking.wandb.library import own_temporary_folder
 
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
 
     from mnist_seq.report.build import Options
-    from mnist_seq.report.collect import Collected
+    from mnist_seq.report.read.collect import Collected
     from mnist_seq.report.value import Report
-    from mnist_seq.tracking.pull import Pulled
+    from mnist_seq.tracking.wandb.pull import Pulled
 
 # Their values hold spaces, commas and '=', which Hydra's grammar takes for its own unless quoted
 _QUOTED = ("sweep", "where", "baseline", "out")
@@ -51,8 +51,8 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     Raises:
         ValueError: the runs cannot be compared, or not as asked.
     """
-    from mnist_seq.report.files import write
-    from mnist_seq.report.terminal import print_report
+    from mnist_seq.report.render.files import write
+    from mnist_seq.report.render.terminal import print_report
     from mnist_seq.runs.sweep_folder import expanded
 
     options, formats = read_options(values), _formats(values["formats"])
@@ -74,7 +74,7 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     written = write(report, out, formats=formats)
     lines = [f"written: {path}" for path in written]
     if _flag(values, "wandb_report"):
-        from mnist_seq.report.wandb_report import publish
+        from mnist_seq.report.render.wandb_report import publish
 
         lines += publish(report, out)
     for line in lines:
@@ -89,7 +89,7 @@ def build_from(sources: Sequence[Path], options: "Options") -> "Report":
         ValueError: they cannot be compared.
     """
     from mnist_seq.report.build import build
-    from mnist_seq.report.collect import collect
+    from mnist_seq.report.read.collect import collect
 
     collected = collect(sources)
     return build(collected, options, defaults=_defaults(), images=_pictures(collected))
@@ -97,7 +97,7 @@ def build_from(sources: Sequence[Path], options: "Options") -> "Report":
 
 def _pulled(values: Mapping[str, Any]) -> "Pulled":
     """Run folders of a W&B group, brought here where they are not here yet."""
-    from mnist_seq.tracking.pull import pull
+    from mnist_seq.tracking.wandb.pull import pull
 
     project, group = _text(values, "project"), _text(values, "group")
     if group == "none":
@@ -243,7 +243,7 @@ def _pictures(collected: "Collected") -> "Callable[[Sequence[int]], np.ndarray |
     roots = dict.fromkeys(str(run.values.get("data.root", "")) for run in collected.runs)
 
     def load(indexes: Sequence[int]) -> "np.ndarray | None":
-        from mnist_seq.data.pictures import test_pictures
+        from mnist_seq.tasks.pictures import test_pictures
 
         return test_pictures(name, [Path(root) for root in roots], indexes)
 

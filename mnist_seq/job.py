@@ -91,9 +91,9 @@ def prepare(cfg: DictConfig, console: "Console", *, is_sweep: bool) -> "Job":
     config = rooted(parse({str(k): v for k, v in values.items()}), hydra_config.runtime.cwd)
 
     from mnist_seq.training.device import check_device  # torch: after the checks that need none
-    from mnist_seq.training.find import find_data
-    from mnist_seq.training.match import with_hidden_solved
-    from mnist_seq.training.memory import check_memory
+    from mnist_seq.training.preflight.find import find_data
+    from mnist_seq.training.preflight.match import with_hidden_solved
+    from mnist_seq.training.preflight.memory import check_memory
     from mnist_seq.training.run import Job
 
     check_device(config.device)
@@ -181,8 +181,8 @@ def train_together(runs: list[Opened], *, share: float) -> tuple[int, str]:
     """
     from mnist_seq.runs.events import Ended
     from mnist_seq.runs.lock import held
+    from mnist_seq.training.batched.sizing import TooManyRuns
     from mnist_seq.training.run import kept, train_stack
-    from mnist_seq.training.sizing import TooManyRuns
 
     with ExitStack() as stack:
         todo = []
@@ -225,7 +225,7 @@ class Shared:
 
 def share(configs: "list[Config]") -> Shared:
     """Find out once what all runs of a sweep would find out again."""
-    from mnist_seq.training.find import find_all
+    from mnist_seq.training.preflight.find import find_all
 
     return Shared(located=find_all(configs))
 
@@ -250,7 +250,7 @@ def watched(
 def adopt(shared: Shared) -> None:
     """Take over, in a worker's process, what the sweep found out; its parent mirrors the run."""
     from mnist_seq.tracking import leave_to_the_sweep
-    from mnist_seq.training.find import remember_all
+    from mnist_seq.training.preflight.find import remember_all
 
     leave_to_the_sweep()
     remember_all(shared.located)

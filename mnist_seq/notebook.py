@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
     from mnist_seq.models import Classifier
-    from mnist_seq.report.collect import Run
+    from mnist_seq.report.read.collect import Run
     from mnist_seq.report.value import Report
 
 
@@ -80,9 +80,9 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     from mnist_seq.runs.lock import held
     from mnist_seq.tracking import open_tracker
     from mnist_seq.training.device import check_device, torch_as_before
-    from mnist_seq.training.find import find_data
-    from mnist_seq.training.match import with_hidden_solved
-    from mnist_seq.training.memory import check_memory
+    from mnist_seq.training.preflight.find import find_data
+    from mnist_seq.training.preflight.match import with_hidden_solved
+    from mnist_seq.training.preflight.memory import check_memory
     from mnist_seq.training.progress import open_progress
     from mnist_seq.training.run import Job, kept
     from mnist_seq.training.run import train_run as train
@@ -111,7 +111,7 @@ def load_run(folder: str | Path) -> "LoadedRun":
     Raises:
         ValueError: there is no run, or its record is damaged.
     """
-    from mnist_seq.report.collect import Run, read_run
+    from mnist_seq.report.read.collect import Run, read_run
     from mnist_seq.runs.folder import RunFolder
 
     run = read_run(RunFolder(Path(folder)))
@@ -171,7 +171,7 @@ class LoadedRun:
             ValueError: the run has left no weights, or they are of another version of the code.
         """
         from mnist_seq.runs.folder import RunFolder
-        from mnist_seq.training.count import load_classifier
+        from mnist_seq.training.preflight.count import load_classifier
 
         return load_classifier(self.config, RunFolder(self.folder).model_path)
 

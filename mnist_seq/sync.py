@@ -17,13 +17,13 @@ from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.console import say
-from mnist_seq.tracking.library import own_temporary_folder
+from mnist_seq.tracking.wandb.library import own_temporary_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from mnist_seq.runs.folder import RunFolder
-    from mnist_seq.tracking.catch_up import Item, Limits
+    from mnist_seq.tracking.wandb.catch_up import Item, Limits
 
 _NUM_REASONS = 5  # runs that are named with why they are not there
 
@@ -41,7 +41,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
         ValueError: there is nothing to sync, no account, or another process is at it.
     """
     from mnist_seq.runs.folder import find_runs
-    from mnist_seq.tracking import library
+    from mnist_seq.tracking.wandb import library
 
     limits, sources = read_limits(values), _sources(values["sweep"])
     where = {key: _address(values, key) for key in ("project", "entity")}
@@ -77,7 +77,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
 def _bring(
     folders: Sequence["RunFolder"], where: Mapping[str, str], limits: "Limits", console: "Console"
 ) -> bool:
-    from mnist_seq.tracking.catch_up import catch_up, read
+    from mnist_seq.tracking.wandb.catch_up import catch_up, read
 
     items, unread = [], []
     for folder in folders:
@@ -116,7 +116,7 @@ def read_limits(values: Mapping[str, Any]) -> "Limits":
     Raises:
         ConfigError: a wrong type or an impossible value.
     """
-    from mnist_seq.tracking.catch_up import Limits
+    from mnist_seq.tracking.wandb.catch_up import Limits
 
     for key in ("workers", "tries"):
         if type(values[key]) is not int or values[key] < 1:
@@ -154,7 +154,7 @@ def _sources(sweep: object) -> list[Path]:
 
 def _home(folder: "RunFolder") -> Path:
     """Where the mirror of a run keeps its files and its lock: the sweep's folder or the run's."""
-    from mnist_seq.tracking.source import identify
+    from mnist_seq.tracking.wandb.source import identify
 
     with contextlib.suppress(ValueError, OSError):
         return identify(folder).home

@@ -12,7 +12,7 @@ from jaxtyping import install_import_hook
 
 # Every annotated shape is checked while the tests run; in use, training pays nothing for it
 _HOOK = install_import_hook(
-    ["mnist_seq.data", "mnist_seq.models", "mnist_seq.stats", "mnist_seq.training"],
+    ["mnist_seq.tasks", "mnist_seq.models", "mnist_seq.stats", "mnist_seq.training"],
     "beartype.beartype",
 )
 

@@ -19,10 +19,10 @@ from mnist_seq.config.hydra_errors import defaults
 from mnist_seq.config.parse import known_keys, num_steps
 from mnist_seq.config.paths import conf_dir, groups, options
 from mnist_seq.config.schema import CHOSEN, OWN, SIDE, Sweep, Training
-from mnist_seq.data import sources
-from mnist_seq.data.locate import Located, remember
 from mnist_seq.notebook import LoadedRun, compose, train_run
 from mnist_seq.runs.words import quoted
+from mnist_seq.tasks.locate import Located, remember
+from mnist_seq.tasks.sources import published as sources
 
 # 64 images, four steps
 TINY = {

@@ -17,7 +17,7 @@ from rich.console import Console
 from mnist_seq import compare
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.report.errors import CannotCompare
+from mnist_seq.report.read.errors import CannotCompare
 from tests.conftest import SHARED_DATA, SMALL, clean_env
 from tests.report.sweeps import report_of, write_run
 

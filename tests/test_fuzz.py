@@ -24,10 +24,10 @@ from mnist_seq.config.paths import conf_dir, groups, options
 from mnist_seq.config.schema import CHOSEN
 from mnist_seq.notebook import LoadedRun, compose, train_run
 from mnist_seq.report.build import Options, build
-from mnist_seq.report.collect import collect
+from mnist_seq.report.read.collect import collect
 from mnist_seq.runs.folder import RunFolder, find_runs
-from mnist_seq.training.match import with_hidden_solved
-from mnist_seq.training.memory import check_memory
+from mnist_seq.training.preflight.match import with_hidden_solved
+from mnist_seq.training.preflight.memory import check_memory
 from tests import fuzz
 from tests.conftest import SMALL, Command
 

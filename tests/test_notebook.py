@@ -55,10 +55,10 @@ def test_the_loaded_model_says_what_the_run_said(tmp_path: Path) -> None:
     """Weights, sequence and scaling are those of the run: its predictions come out again."""
     import torch
 
-    from mnist_seq.data.images import load
-    from mnist_seq.data.locate import locate
-    from mnist_seq.data.split import split
-    from mnist_seq.data.task import Task
+    from mnist_seq.tasks.images import load
+    from mnist_seq.tasks.locate import locate
+    from mnist_seq.tasks.split import split
+    from mnist_seq.tasks.task import Task
 
     config = compose(*WORDS, "model=gru", "data.sequence=columns")
     run = train_run(config, tmp_path)

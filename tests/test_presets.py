@@ -13,7 +13,7 @@ from mnist_seq.config import Config, conf_dir, parse
 from mnist_seq.config.parse import num_steps
 from mnist_seq.config.paths import options
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.training.count import num_params
+from mnist_seq.training.preflight.count import num_params
 from tests.conftest import Command
 
 

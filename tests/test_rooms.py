@@ -16,17 +16,17 @@ MAY_IMPORT = {
     "compare": {
         "command",
         "config",
-        "data",
+        "tasks",
         "report",
         "runs",
         "tracking",
-    },  # data: pictures of contested digits
+    },  # tasks: pictures of contested digits
     "sync": {"command", "config", "runs", "tracking"},
     "notebook": {"compare", "config", "models", "report", "runs", "tracking", "training"},
     "config": set(),
-    "data": {"config"},
+    "tasks": {"config"},
     "models": {"config"},
-    "training": {"config", "data", "models", "runs"},
+    "training": {"config", "tasks", "models", "runs"},
     "runs": {"config"},
     "tracking": {"config", "runs"},
     "sweep": {"config", "report", "runs", "training", "stats"},  # report: the last table

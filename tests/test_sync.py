@@ -15,8 +15,8 @@ import pytest
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import held
-from mnist_seq.tracking.catch_up import lack, read
-from mnist_seq.tracking.held import Held
+from mnist_seq.tracking.wandb.catch_up import lack, read
+from mnist_seq.tracking.wandb.held import Held
 from tests.conftest import clean_env
 from tests.tracking.player import Player
 from tests.wandb_server import KEY, Server, serving

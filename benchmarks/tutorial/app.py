@@ -15,7 +15,7 @@ def main(cfg: DictConfig) -> float:
     from torch import nn
     from torch.utils.data import DataLoader
 
-    from mnist_seq.data.torchvision_compat import import_torchvision_datasets
+    from mnist_seq.tasks.sources.torchvision_compat import import_torchvision_datasets
 
     datasets = import_torchvision_datasets()  # also where torchvision's operators do not load
     from torchvision import transforms

@@ -45,7 +45,7 @@ class EngineLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         from mnist_seq.config import ConfigError
-        from mnist_seq.sweep.slots import check_launcher
+        from mnist_seq.sweep.pool.slots import check_launcher
 
         check_launcher(
             workers=self.workers, slots_per_device=self.slots_per_device, grace=self.grace

@@ -26,14 +26,14 @@ class PoolLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        from mnist_seq.sweep.slots import check_launcher
+        from mnist_seq.sweep.pool.slots import check_launcher
 
         check_launcher(
             workers=self.workers, slots_per_device=self.slots_per_device, grace=self.grace
         )
         if OmegaConf.select(config, "sweep.dry_run", default=True):  # or no sweep, refused later
             return
-        from mnist_seq.sweep.fork_server import start_fork_server
+        from mnist_seq.sweep.pool.fork_server import start_fork_server
 
         start_fork_server(int(config.device.threads), data=str(config.data.name))
 
@@ -65,7 +65,7 @@ class StackLauncher(PoolLauncher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         from mnist_seq.config import ConfigError
-        from mnist_seq.sweep.slots import check_launcher
+        from mnist_seq.sweep.pool.slots import check_launcher
 
         check_launcher(max_runs=self.max_runs)
         choices = config.hydra.runtime.choices

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
 from mnist_seq.models.cells import build_cell
+from mnist_seq.models.kernels.scan import Scanned
 from mnist_seq.models.recurrence import Recurrence, Shape, State, dropout_mask
-from mnist_seq.models.scan import Scanned
 
 Readout = Literal["last", "mean", "flat"]
 

@@ -7,9 +7,9 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import LSTM
 from mnist_seq.models.initial import chrono_, identity_blocks_, orthogonal_blocks_
-from mnist_seq.models.lstm_scan import Kind, LSTMScan
+from mnist_seq.models.kernels.lstm_scan import Kind, LSTMScan
+from mnist_seq.models.kernels.scan import is_scannable, run_scan
 from mnist_seq.models.recurrence import Cell, State, dropout_mask
-from mnist_seq.models.scan import is_scannable, run_scan
 
 
 class LSTMCell(Cell):

@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mnist_seq.report import select, wording
-from mnist_seq.report.chance import chance_of, not_learning
-from mnist_seq.report.collect import Collected, Run
-from mnist_seq.report.curves import learning_curves
-from mnist_seq.report.digits import Images, predictions
-from mnist_seq.report.errors import CannotCompare
-from mnist_seq.report.grouping import AUTO, Group, group
-from mnist_seq.report.importance import importances_of
-from mnist_seq.report.metric import Metric, find_metric
-from mnist_seq.report.metric import metric as metric_named
-from mnist_seq.report.missing import missing_runs
-from mnist_seq.report.origins import origins, settings, warnings_of
-from mnist_seq.report.searches import (
+from mnist_seq.report import wording
+from mnist_seq.report.analyse.chance import chance_of, not_learning
+from mnist_seq.report.analyse.curves import learning_curves
+from mnist_seq.report.analyse.digits import Images, predictions
+from mnist_seq.report.analyse.grouping import AUTO, Group, group
+from mnist_seq.report.analyse.importance import importances_of
+from mnist_seq.report.analyse.missing import missing_runs
+from mnist_seq.report.analyse.origins import origins, settings, warnings_of
+from mnist_seq.report.analyse.searches import (
     GRID,
     Subject,
     samplers_of,
@@ -27,10 +23,15 @@ from mnist_seq.report.searches import (
     subjects_of,
     unequal_searches,
 )
-from mnist_seq.report.tuning import check_select, choose, unequal_budgets, values_tried
+from mnist_seq.report.analyse.tuning import check_select, choose, unequal_budgets, values_tried
+from mnist_seq.report.analyse.variants import variants_of
+from mnist_seq.report.analyse.watched import watched
+from mnist_seq.report.read import select
+from mnist_seq.report.read.collect import Collected, Run
+from mnist_seq.report.read.errors import CannotCompare
+from mnist_seq.report.read.metric import Metric, find_metric
+from mnist_seq.report.read.metric import metric as metric_named
 from mnist_seq.report.value import Left, Mirror, Report, RunRow
-from mnist_seq.report.variants import variants_of
-from mnist_seq.report.watched import watched
 from mnist_seq.runs.variants import Flat
 from mnist_seq.runs.wandb_names import fitting
 from mnist_seq.stats import Correction, Rule

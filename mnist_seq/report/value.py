@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mnist_seq.report.evidence import Curves, Importance, Predictions, Search, Watched
-from mnist_seq.report.metric import Metric
+from mnist_seq.report.read.metric import Metric
 from mnist_seq.stats.verdicts import Rule, Word
 
 
@@ -257,6 +257,6 @@ class Report:
 
     def _repr_markdown_(self) -> str:
         """How a notebook shows it."""
-        from mnist_seq.report.markdown import render
+        from mnist_seq.report.render.markdown import render
 
         return render(self)

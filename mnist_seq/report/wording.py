@@ -7,9 +7,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from mnist_seq.report.collect import Collected
 from mnist_seq.report.evidence import Watched
-from mnist_seq.report.metric import Metric
+from mnist_seq.report.read.collect import Collected
+from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Variant
 from mnist_seq.stats import Rule
 

@@ -15,7 +15,7 @@ from typing import Any
 import mnist_seq
 
 _PACKAGES = ("mnist_seq", "torch", "numpy", "hydra-core", "wandb")
-_ROOMS = ("config", "data", "models", "training")  # that a run's numbers come from
+_ROOMS = ("config", "tasks", "models", "training")  # that a run's numbers come from
 
 
 def describe(cell: str) -> dict[str, Any]:

@@ -20,21 +20,21 @@ from mnist_seq.runs.console import QuietConsole, say
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
 from mnist_seq.runs.words import override, quoted
-from mnist_seq.sweep.arms import study_of
-from mnist_seq.sweep.baselines import missing_baselines
-from mnist_seq.sweep.compose import Composer
-from mnist_seq.sweep.estimate import Speeds, estimate, seconds_a_step, total
-from mnist_seq.sweep.expand import Grid, expand
-from mnist_seq.sweep.failures import state_of
-from mnist_seq.sweep.fork_server import stop_fork_server
-from mnist_seq.sweep.jobs import PoolJob
-from mnist_seq.sweep.opened import opened_pool
-from mnist_seq.sweep.plan import Plan, PlannedRun, Planner
-from mnist_seq.sweep.slots import Slots, open_slots
-from mnist_seq.sweep.stack_sizes import in_words, most_runs
-from mnist_seq.sweep.stackable import check_stackable, is_stacking, shape_of
+from mnist_seq.sweep.plan.arms import study_of
+from mnist_seq.sweep.plan.baselines import missing_baselines
+from mnist_seq.sweep.plan.compose import Composer
+from mnist_seq.sweep.plan.estimate import Speeds, estimate, seconds_a_step, total
+from mnist_seq.sweep.plan.expand import Grid, expand
+from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
+from mnist_seq.sweep.pool.failures import state_of
+from mnist_seq.sweep.pool.fork_server import stop_fork_server
+from mnist_seq.sweep.pool.jobs import PoolJob
+from mnist_seq.sweep.pool.opened import opened_pool
+from mnist_seq.sweep.pool.slots import Slots, open_slots
+from mnist_seq.sweep.pool.worker import Task
+from mnist_seq.sweep.stack.stack_sizes import in_words, most_runs
+from mnist_seq.sweep.stack.stackable import check_stackable, is_stacking, shape_of
 from mnist_seq.sweep.summary import grouped, show_end, show_plan
-from mnist_seq.sweep.worker import Task
 
 TASK = "mnist_seq.job"  # run(cfg), share(configs), watched(...), adopt(shared)
 
@@ -247,8 +247,8 @@ class Session:
         if "finished" not in states:
             return
         from mnist_seq.report.build import Options, build
-        from mnist_seq.report.collect import collect
-        from mnist_seq.report.terminal import print_table
+        from mnist_seq.report.read.collect import collect
+        from mnist_seq.report.render.terminal import print_table
 
         try:
             found = collect([self.folder.path])
@@ -271,8 +271,8 @@ class Session:
 
 def prepare(config: Config) -> tuple[Config, str, str]:
     """Find a config's data, as a planner wants it."""
-    from mnist_seq.training.find import find_data
-    from mnist_seq.training.match import with_hidden_solved
+    from mnist_seq.training.preflight.find import find_data
+    from mnist_seq.training.preflight.match import with_hidden_solved
 
     config, located = find_data(with_hidden_solved(config))
     return config, located.fingerprint, located.notice
@@ -295,7 +295,7 @@ def check_fit(plan: Plan) -> None:
         ConfigError: names the key to be made smaller.
     """
     if plan.todo:
-        from mnist_seq.training.memory import check_memory
+        from mnist_seq.training.preflight.memory import check_memory
 
         for run in plan.todo:
             check_memory(run.config)
@@ -307,6 +307,6 @@ def _num_params(runs: Sequence[PlannedRun]) -> int:
         if run.action == "reuse":
             with contextlib.suppress(KeyError, TypeError):
                 return int(run.folder.result()["num_params"])
-    from mnist_seq.training.count import num_params
+    from mnist_seq.training.preflight.count import num_params
 
     return num_params(runs[0].config)

@@ -11,10 +11,10 @@ from rich.table import Table
 from mnist_seq.config import plain
 from mnist_seq.runs.console import cell, say
 from mnist_seq.runs.variants import Flat, VariantKey, flat, naming_keys, title, variant_key
-from mnist_seq.sweep.estimate import Speeds, estimate, total
-from mnist_seq.sweep.failures import reason, state_of
-from mnist_seq.sweep.plan import Plan, PlannedRun
-from mnist_seq.sweep.pool import log_path
+from mnist_seq.sweep.plan.estimate import Speeds, estimate, total
+from mnist_seq.sweep.plan.planner import Plan, PlannedRun
+from mnist_seq.sweep.pool.failures import reason, state_of
+from mnist_seq.sweep.pool.pool import log_path
 from mnist_seq.sweep.times import duration
 
 MIN_NAME = 20  # letters that a variant's name has in a narrow terminal, if columns can go instead

@@ -5,8 +5,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from mnist_seq.config import Config
-from mnist_seq.data.augment import augment
-from mnist_seq.data.task import Batch, Task
+from mnist_seq.tasks.augment import augment
+from mnist_seq.tasks.task import Batch, Task
 from mnist_seq.training.seeds import derive
 
 

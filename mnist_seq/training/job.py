@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from mnist_seq.config import Config
-from mnist_seq.data.locate import Located
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.tasks.locate import Located
 
 
 @dataclass(frozen=True)

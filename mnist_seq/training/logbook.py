@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from mnist_seq.config import Config
-from mnist_seq.data.task import Task
 from mnist_seq.models import Classifier
 from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started, tell
+from mnist_seq.tasks.task import Task
 from mnist_seq.training import checkpoint
 from mnist_seq.training.device import device_name
 from mnist_seq.training.diagnostics import diagnose

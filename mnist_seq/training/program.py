@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
-from mnist_seq.data.task import Part
+from mnist_seq.tasks.task import Part
 from mnist_seq.training.batch import training_batch
-from mnist_seq.training.cuda_graph import Captured, is_capturable
+from mnist_seq.training.batched.cuda_graph import Captured, is_capturable
 from mnist_seq.training.device import autocast
 from mnist_seq.training.evaluation import Evaluation, evaluate
 from mnist_seq.training.logbook import Learner

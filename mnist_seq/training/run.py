@@ -7,15 +7,21 @@ from dataclasses import replace
 import torch
 
 from mnist_seq.config import identity, plain
-from mnist_seq.data.images import NUM_CLASSES, Images, load
-from mnist_seq.data.split import split, with_wrong_labels
-from mnist_seq.data.task import Task
 from mnist_seq.models import Shape, build_classifier
 from mnist_seq.runs import provenance
 from mnist_seq.runs.errors import Interrupted, RunFailed
 from mnist_seq.runs.events import Ended, Listener
 from mnist_seq.runs.stale import check_same
+from mnist_seq.tasks.images import NUM_CLASSES, Images, load
+from mnist_seq.tasks.split import split, with_wrong_labels
+from mnist_seq.tasks.task import Task
 from mnist_seq.training import checkpoint
+from mnist_seq.training.batched.sizing import (
+    NotStackable,
+    TooManyRuns,
+    check_fits,
+    is_out_of_memory,
+)
 from mnist_seq.training.device import device_name, open_device
 from mnist_seq.training.interruption import Interruption
 from mnist_seq.training.job import Job
@@ -23,7 +29,6 @@ from mnist_seq.training.logbook import Learner, Logbook, failed
 from mnist_seq.training.loop import Loop
 from mnist_seq.training.program import Program, Single
 from mnist_seq.training.seeds import derive
-from mnist_seq.training.sizing import NotStackable, TooManyRuns, check_fits, is_out_of_memory
 
 __all__ = ["Job", "kept", "train_run", "train_stack"]
 
@@ -245,6 +250,6 @@ def _train(books: Sequence[Logbook], interruption: Interruption) -> None:
 def _program(books: Sequence[Logbook]) -> Program:
     if len(books) == 1:
         return Single(books[0].learner, books[0].saved_optimizer)
-    from mnist_seq.training.stack import Stack  # torch.func: not on the way of a single run
+    from mnist_seq.training.batched.stack import Stack  # torch.func: not on the way of a single run
 
     return Stack([b.learner for b in books], [b.saved_optimizer for b in books])

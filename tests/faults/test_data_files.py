@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mnist_seq.data.images import load, read_idx
-from mnist_seq.data.locate import Located, locate
-from tests.data.conftest import Published, published
+from mnist_seq.tasks.images import load, read_idx
+from mnist_seq.tasks.locate import Located, locate
 from tests.faults.damage import ALL, ENDLESS, FEW
+from tests.tasks.conftest import Published, published
 
 __all__ = ["published"]  # the fixture
 

@@ -14,7 +14,7 @@ import torch
 
 from mnist_seq.runs.errors import RunFailed
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.training.count import load_classifier
+from mnist_seq.training.preflight.count import load_classifier
 from tests.training.conftest import make_config, run_in
 
 __all__ = ["run_in"]  # the fixture

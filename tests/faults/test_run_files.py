@@ -12,16 +12,16 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mnist_seq.config import Config, ConfigError, conf_dir, parse, plain
-from mnist_seq.data.locate import locate
 from mnist_seq.report.build import Options, build
-from mnist_seq.report.collect import collect
+from mnist_seq.report.read.collect import collect
 from mnist_seq.runs.errors import Interrupted, RunFailed
 from mnist_seq.runs.events import Listener, Progress
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
-from mnist_seq.sweep.plan import Planner
-from mnist_seq.tracking import catch_up, source
+from mnist_seq.sweep.plan.planner import Planner
+from mnist_seq.tasks.locate import locate
+from mnist_seq.tracking.wandb import catch_up, source
 from mnist_seq.training.run import Job, kept, train_run
 from tests.faults.damage import ALL, ENDLESS, FEW
 from tests.training.conftest import SMALL

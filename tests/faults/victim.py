@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from mnist_seq.data.images import load
-from mnist_seq.data.locate import locate
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import held
+from mnist_seq.tasks.images import load
+from mnist_seq.tasks.locate import locate
 from mnist_seq.training.run import Job, kept, train_run
 from tests.training.conftest import make_config
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Shape
-from mnist_seq.training.count import model_params
+from mnist_seq.training.preflight.count import model_params
 from tests.models.variants import built
 
 # papers.md 1.1: two biases a gate, the head of ten classes included

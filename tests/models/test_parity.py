@@ -71,7 +71,7 @@ def test_the_scan_equals_autograd_through_the_step(
     name: str, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The hand-written backward pass differs in speed alone, chunk by chunk and at once."""
-    monkeypatch.setattr("mnist_seq.models.scan.CHUNK_BYTES", chunk)
+    monkeypatch.setattr("mnist_seq.models.kernels.scan.CHUNK_BYTES", chunk)
     cell = cell_of("lstm", **SCANNED[name])
     fast = plain_gradients(cell, sequence())
     assert "LSTMScan" in cell(sequence())[0].grad_fn.name()

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mnist_seq.models import scan
 from mnist_seq.models.cells import gru, lstm, rnn
 from mnist_seq.models.cells.gru import GRUScan, ScanGRU
 from mnist_seq.models.cells.rnn import RNNScan, ScanRNN
-from mnist_seq.models.lstm_scan import LSTMScan
+from mnist_seq.models.kernels import scan
+from mnist_seq.models.kernels.lstm_scan import LSTMScan
 
 State = Tensor | tuple[Tensor, Tensor]
 Make = Callable[..., nn.RNNBase]

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from mnist_seq.report import charts, markdown, style, table_csv
-from mnist_seq.report.figures import all_figures
-from mnist_seq.report.html import render
+from mnist_seq.report.charts import base as charts
+from mnist_seq.report.charts import style
+from mnist_seq.report.render import markdown, table_csv
+from mnist_seq.report.render.figures import all_figures
+from mnist_seq.report.render.html import render
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_renderings import printed

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mnist_seq.report.build import Options, build
-from mnist_seq.report.collect import collect
-from mnist_seq.report.errors import CannotCompare
+from mnist_seq.report.read.collect import collect
+from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.value import Report
 from mnist_seq.stats import Rule, judge, paired_comparison, welch_comparison
 from tests.report.sweeps import DEFAULTS, report_of, write_run

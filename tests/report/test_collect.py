@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_seq.report.collect import collect
-from mnist_seq.report.errors import CannotCompare
+from mnist_seq.report.read.collect import collect
+from mnist_seq.report.read.errors import CannotCompare
 from tests.report.sweeps import report_of, write_run
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from mnist_seq.report import charts, style
-from mnist_seq.report.figures import Drawing, all_figures, panel_specifications, whole
+from mnist_seq.report.charts import base as charts
+from mnist_seq.report.charts import style
+from mnist_seq.report.render.figures import Drawing, all_figures, panel_specifications, whole
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 
@@ -99,7 +100,7 @@ def test_a_new_cell_gets_a_look_of_its_own_and_changes_no_other() -> None:
 
 
 def test_charts_are_thinned_but_keep_their_ends(report: Report) -> None:
-    from mnist_seq.report.curves import _thinned
+    from mnist_seq.report.analyse.curves import _thinned
 
     assert _thinned(list(range(10)), 4) == [0, 4, 8, 9]
     assert _thinned(list(range(9)), 4) == [0, 4, 8]
@@ -119,7 +120,7 @@ def test_specifications_are_plain_json_of_altairs_schema(report: Report) -> None
 
 
 def test_a_drawing_that_fails_says_why(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mnist_seq.report.draw", str(tmp_path)]
+    command = [sys.executable, "-m", "mnist_seq.report.render.draw", str(tmp_path)]
     done = subprocess.run(command, input='{"x": {"mark": 3}}', capture_output=True, text=True)
     assert done.returncode != 0
     assert done.stderr

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_seq.report import markdown, table_csv
-from mnist_seq.report.cells import chosen
-from mnist_seq.report.figures import all_figures
-from mnist_seq.report.html import render
+from mnist_seq.report.render import markdown, table_csv
+from mnist_seq.report.render.cells import chosen
+from mnist_seq.report.render.figures import all_figures
+from mnist_seq.report.render.html import render
 from mnist_seq.report.value import Report
 from tests.report.sweeps import LABELS, report_of, write_run
 from tests.report.test_renderings import printed

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from mnist_seq.report.figures import all_figures
-from mnist_seq.report.html import render
+from mnist_seq.report.render.figures import all_figures
+from mnist_seq.report.render.html import render
 from mnist_seq.runs.folder import find_runs
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_searches import write_search

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mnist_seq.report import markdown, table_csv, terminal, wording
-from mnist_seq.report.cells import Column, columns
-from mnist_seq.report.figures import all_figures
-from mnist_seq.report.html import render
+from mnist_seq.report import wording
+from mnist_seq.report.render import markdown, table_csv, terminal
+from mnist_seq.report.render.cells import Column, columns
+from mnist_seq.report.render.figures import all_figures
+from mnist_seq.report.render.html import render
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mnist_seq.report import markdown
-from mnist_seq.report.figures import all_figures
-from mnist_seq.report.html import render
+from mnist_seq.report.render import markdown
+from mnist_seq.report.render.figures import all_figures
+from mnist_seq.report.render.html import render
 from mnist_seq.report.value import Report
 from mnist_seq.runs.sweep_folder import SweepFolder
 from tests.report.sweeps import report_of, write_run

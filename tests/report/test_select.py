@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mnist_seq.report.errors import CannotCompare
+from mnist_seq.report.read.errors import CannotCompare
 from tests.report.sweeps import report_of, write_run
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mnist_seq.report import markdown, table_csv
-from mnist_seq.report.errors import CannotCompare
-from mnist_seq.report.figures import all_figures
-from mnist_seq.report.html import render
+from mnist_seq.report.read.errors import CannotCompare
+from mnist_seq.report.render import markdown, table_csv
+from mnist_seq.report.render.figures import all_figures
+from mnist_seq.report.render.html import render
 from mnist_seq.report.value import Choice, Report
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_renderings import printed

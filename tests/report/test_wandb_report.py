@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mnist_seq.report import markdown, wandb_report
+from mnist_seq.report.render import markdown, wandb_report
 from mnist_seq.report.value import Report
 from mnist_seq.runs.folder import find_runs
 from tests.report.sweeps import report_of, write_grid

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mnist_seq.report import markdown, wandb_report
-from mnist_seq.report.figures import all_figures, whole
-from mnist_seq.report.html import render
+from mnist_seq.report.render import markdown, wandb_report
+from mnist_seq.report.render.figures import all_figures, whole
+from mnist_seq.report.render.html import render
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_figures import nodes

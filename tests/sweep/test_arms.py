@@ -9,10 +9,10 @@ from omegaconf import OmegaConf
 
 from mnist_seq.config import ConfigError, conf_dir, parse
 from mnist_seq.config.paths import options
-from mnist_seq.sweep.arms import Study, study_of
-from mnist_seq.sweep.expand import Grid
-from mnist_seq.training.count import num_params
-from mnist_seq.training.match import with_hidden_solved
+from mnist_seq.sweep.plan.arms import Study, study_of
+from mnist_seq.sweep.plan.expand import Grid
+from mnist_seq.training.preflight.count import num_params
+from mnist_seq.training.preflight.match import with_hidden_solved
 from tests.conftest import Command
 
 STUDIES = options("ablation")

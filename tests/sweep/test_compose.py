@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.sweep.compose import Composer
+from mnist_seq.sweep.plan.compose import Composer
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ import pytest
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.engines.remote import RemotePool
-from mnist_seq.sweep.jobs import Policy, PoolJob
-from mnist_seq.sweep.worker import Task
+from mnist_seq.sweep.pool.jobs import Policy, PoolJob
+from mnist_seq.sweep.pool.worker import Task
 from tests.sweep.conftest import (
     SMALL,
     SweepRunner,

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from mnist_seq.sweep.failures import cause_of_death
+from mnist_seq.sweep.pool.failures import cause_of_death
 
 
 @pytest.mark.parametrize(

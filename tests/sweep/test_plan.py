@@ -16,9 +16,9 @@ from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs import provenance
 from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.sweep.baselines import missing_baselines
-from mnist_seq.sweep.compose import Composer
-from mnist_seq.sweep.plan import MAX_NAME, PlannedRun, Planner, run_name
+from mnist_seq.sweep.plan.baselines import missing_baselines
+from mnist_seq.sweep.plan.compose import Composer
+from mnist_seq.sweep.plan.planner import MAX_NAME, PlannedRun, Planner, run_name
 from mnist_seq.sweep.summary import grouped
 
 Job = tuple[str, ...]

@@ -19,12 +19,12 @@ from omegaconf import flag_override
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.sweep.compose import Composer
-from mnist_seq.sweep.fork_server import start_fork_server, stop_fork_server
-from mnist_seq.sweep.jobs import Outcome, Policy, PoolJob
-from mnist_seq.sweep.pool import Pool
-from mnist_seq.sweep.views import LedgerView
-from mnist_seq.sweep.worker import Task
+from mnist_seq.sweep.plan.compose import Composer
+from mnist_seq.sweep.pool.fork_server import start_fork_server, stop_fork_server
+from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob
+from mnist_seq.sweep.pool.pool import Pool
+from mnist_seq.sweep.pool.views import LedgerView
+from mnist_seq.sweep.pool.worker import Task
 from tests.conftest import ROOT
 
 

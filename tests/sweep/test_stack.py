@@ -9,7 +9,7 @@ import pytest
 
 from mnist_seq.config.paths import options
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.sweep.stackable import OPTIMIZERS, problem, shape_of
+from mnist_seq.sweep.stack.stackable import OPTIMIZERS, problem, shape_of
 from tests.sweep.conftest import SMALL, SweepRunner, changes, gone, numbers, wait_until
 from tests.training.conftest import make_config
 

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from mnist_seq.runs.events import Progress, Started
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.sweep import views
-from mnist_seq.sweep.jobs import Outcome, PoolJob
-from mnist_seq.sweep.views import LineView
+from mnist_seq.sweep.pool import views
+from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
+from mnist_seq.sweep.pool.views import LineView
 from tests.sweep.conftest import SMALL, SweepRunner, sweep_env
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -24,7 +24,7 @@ from mnist_seq.config import Config, conf_dir, identity, parse, plain
 from mnist_seq.runs.events import Ended, Listener, Started
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking import mirrored, open_tracker
-from mnist_seq.tracking.mirror import SweepMirror
+from mnist_seq.tracking.wandb.mirror import SweepMirror
 
 
 def config(overrides: list[str]) -> Config:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mnist_seq.config.errors import ConfigError
-from mnist_seq.tracking import library, mode
-from mnist_seq.tracking.mode import Choice, choose_mode
-from mnist_seq.tracking.source import Tracker
+from mnist_seq.tracking.wandb import library, mode
+from mnist_seq.tracking.wandb.mode import Choice, choose_mode
+from mnist_seq.tracking.wandb.source import Tracker
 from tests.tracking.play import config
 
 

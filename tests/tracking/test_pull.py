@@ -31,7 +31,8 @@ def online(player: Player, server: Server) -> Player:
 
 def pull(player: Player, cache: Path, **arguments: str) -> "subprocess.CompletedProcess[str]":
     code = (
-        "import json, sys; from pathlib import Path; from mnist_seq.tracking.pull import pull; "
+        "import json, sys; from pathlib import Path; "
+        "from mnist_seq.tracking.wandb.pull import pull; "
         "given = json.loads(sys.argv[1]); cache = Path(given.pop('cache')); "
         "found = pull(given.pop('project'), given.pop('group'), cache, **given); "
         "print(*found.paths, found.left_out, sep='\\n')"

@@ -9,9 +9,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mnist_seq.config import Config, conf_dir, parse
-from mnist_seq.data.locate import locate
 from mnist_seq.runs.events import Ended, Listener
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.tasks.locate import locate
 from mnist_seq.training.run import Job, train_run
 
 SMALL = (

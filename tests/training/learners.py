@@ -10,10 +10,10 @@ import yaml
 from mnist_seq.config import Config, plain
 from mnist_seq.config.parse import parse_plain
 from mnist_seq.config.schema import CHOSEN
-from mnist_seq.data.images import Images
-from mnist_seq.data.split import split
-from mnist_seq.data.task import Task
 from mnist_seq.models import Shape, build_classifier
+from mnist_seq.tasks.images import Images
+from mnist_seq.tasks.split import split
+from mnist_seq.tasks.task import Task
 from mnist_seq.training.logbook import Learner
 from mnist_seq.training.program import Program
 from mnist_seq.training.schedules import epoch_rates

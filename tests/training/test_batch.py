@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from mnist_seq.data.images import load
-from mnist_seq.data.locate import locate
-from mnist_seq.data.split import split
-from mnist_seq.data.task import Task
+from mnist_seq.tasks.images import load
+from mnist_seq.tasks.locate import locate
+from mnist_seq.tasks.split import split
+from mnist_seq.tasks.task import Task
 from mnist_seq.training.batch import training_batch
 from mnist_seq.training.seeds import epoch_order
 from tests.training.conftest import make_config

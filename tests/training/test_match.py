@@ -5,8 +5,8 @@ from omegaconf import OmegaConf
 
 from mnist_seq.config import Config, ConfigError, conf_dir, parse
 from mnist_seq.config.paths import options
-from mnist_seq.training.count import num_params
-from mnist_seq.training.match import with_hidden_solved
+from mnist_seq.training.preflight.count import num_params
+from mnist_seq.training.preflight.match import with_hidden_solved
 
 
 def config(*overrides: str) -> Config:

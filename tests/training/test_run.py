@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_seq.data.locate import locate
 from mnist_seq.runs.errors import Interrupted, RunFailed, StaleRun
 from mnist_seq.runs.events import Ended, Listener, Progress, Started
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.tasks.locate import locate
 from mnist_seq.training.progress import metrics_text
 from mnist_seq.training.run import Job, kept
 from tests.training.conftest import make_config

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mnist_seq.training.sizing import MEASURED, TooManyRuns, check_fits, is_out_of_memory
+from mnist_seq.training.batched.sizing import MEASURED, TooManyRuns, check_fits, is_out_of_memory
 from tests.training.learners import make_learner
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mnist_seq.config.paths import options
+from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.program import Program, Single
-from mnist_seq.training.stack import Stack
 from tests.training.learners import advance, make_learner
 
 

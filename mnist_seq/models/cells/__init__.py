@@ -7,8 +7,8 @@ Each has `build(shape, model)`: a recurrent layer stack that maps `x [T, B, D]` 
 import importlib
 
 from mnist_seq.config.schema import Model
+from mnist_seq.models.kernels.scan import Scanned
 from mnist_seq.models.recurrence import Recurrence, Shape
-from mnist_seq.models.scan import Scanned
 
 
 def build_cell(shape: Shape, model: Model) -> Recurrence | Scanned:

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import GRU
 from mnist_seq.models.cells import torch_options
+from mnist_seq.models.kernels.scan import Scanned, products, run_scan, steps_at_a_time
 from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
-from mnist_seq.models.scan import Scanned, products, run_scan, steps_at_a_time
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from mnist_seq.config.schema import LSTM
 from mnist_seq.models.cells import torch_options
+from mnist_seq.models.kernels.lstm_scan import Kind, LSTMScan
+from mnist_seq.models.kernels.scan import Scanned, run_scan
 from mnist_seq.models.lstm_cell import LSTMCell, is_torchs, set_weights_
-from mnist_seq.models.lstm_scan import Kind, LSTMScan
 from mnist_seq.models.recurrence import Recurrence, Shape, State
-from mnist_seq.models.scan import Scanned, run_scan
 
 # Values of h in a pass. A step at batch 64, oneDNN and scan: 10.0 and 11.5 ms at hidden 128 and 28
 # time steps (0.2 million), 53 and 43 at 112 (0.9), 429 and 318 at 784 (6.4); 16 and 20 ms at hidden

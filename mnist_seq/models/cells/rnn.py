@@ -13,8 +13,8 @@ from torch.autograd.function import once_differentiable
 
 from mnist_seq.config.schema import RNN
 from mnist_seq.models.cells import torch_options
+from mnist_seq.models.kernels.scan import Scanned, products, run_scan
 from mnist_seq.models.recurrence import Shape, State
-from mnist_seq.models.scan import Scanned, products, run_scan
 
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 _relu_backward = torch.ops.aten.threshold_backward.grad_input

@@ -14,7 +14,7 @@ from typing import Any
 
 from mnist_seq.runs.events import WATCHERS
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.sweep import worker
+from mnist_seq.sweep.pool import worker
 
 
 @dataclass(frozen=True)

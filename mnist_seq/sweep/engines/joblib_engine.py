@@ -18,7 +18,7 @@ from joblib.externals import loky
 from joblib.externals.loky import process_executor
 
 from mnist_seq.sweep.engines.call import Call
-from mnist_seq.sweep.worker import ORPHAN_GRACE_S
+from mnist_seq.sweep.pool.worker import ORPHAN_GRACE_S
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

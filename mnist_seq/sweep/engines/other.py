@@ -9,8 +9,8 @@ import logging
 from hydra.plugins.launcher import Launcher
 
 from mnist_seq.runs.words import quoted
-from mnist_seq.sweep.failures import reason
-from mnist_seq.sweep.plan import Plan
+from mnist_seq.sweep.plan.planner import Plan
+from mnist_seq.sweep.pool.failures import reason
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 from mnist_seq.runs.events import Row
-from mnist_seq.sweep import worker
 from mnist_seq.sweep.engines.call import Call
-from mnist_seq.sweep.failures import judged
-from mnist_seq.sweep.jobs import Outcome, Policy, PoolJob, View
-from mnist_seq.sweep.leaving import Leaving
-from mnist_seq.sweep.pool import TICK_S, Pool
+from mnist_seq.sweep.pool import worker
+from mnist_seq.sweep.pool.failures import judged
+from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, View
+from mnist_seq.sweep.pool.leaving import Leaving
+from mnist_seq.sweep.pool.pool import TICK_S, Pool
 
 READ_S = 1.0  # between two looks at the metrics of a running job
 

@@ -10,8 +10,8 @@ from rich.table import Table
 from mnist_seq.runs import files
 from mnist_seq.runs.console import say
 from mnist_seq.runs.events import value_text
-from mnist_seq.sweep.failures import reason
-from mnist_seq.sweep.pool import log_path
+from mnist_seq.sweep.pool.failures import reason
+from mnist_seq.sweep.pool.pool import log_path
 from mnist_seq.sweep.search.trials import Trials
 from mnist_seq.sweep.session import Session
 from mnist_seq.sweep.times import duration

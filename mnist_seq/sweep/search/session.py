@@ -13,18 +13,18 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.runs import provenance
 from mnist_seq.runs.console import say
-from mnist_seq.sweep.estimate import seconds_a_step
-from mnist_seq.sweep.fork_server import stop_fork_server
-from mnist_seq.sweep.opened import opened_pool
-from mnist_seq.sweep.plan import PlannedRun, Planner
+from mnist_seq.sweep.plan.estimate import seconds_a_step
+from mnist_seq.sweep.plan.planner import PlannedRun, Planner
+from mnist_seq.sweep.pool.fork_server import stop_fork_server
+from mnist_seq.sweep.pool.opened import opened_pool
+from mnist_seq.sweep.pool.slots import open_slots
+from mnist_seq.sweep.pool.worker import Task
 from mnist_seq.sweep.search.answer import show_answer
 from mnist_seq.sweep.search.settings import checked
 from mnist_seq.sweep.search.space import read_space
 from mnist_seq.sweep.search.study import is_done, left_running, open_study, queue_failed, queue_grid
 from mnist_seq.sweep.search.trials import Trials
 from mnist_seq.sweep.session import TASK, Session, prepare
-from mnist_seq.sweep.slots import open_slots
-from mnist_seq.sweep.worker import Task
 
 
 def run_search(

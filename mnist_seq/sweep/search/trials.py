@@ -7,9 +7,9 @@ from mnist_seq.config import ConfigError
 from mnist_seq.runs.events import Started, value_text
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.sweep.jobs import Outcome, PoolJob
-from mnist_seq.sweep.plan import PlannedRun
-from mnist_seq.sweep.pool import Pool
+from mnist_seq.sweep.plan.planner import PlannedRun
+from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
+from mnist_seq.sweep.pool.pool import Pool
 from mnist_seq.sweep.search.settings import Settings
 from mnist_seq.sweep.search.space import Space
 from mnist_seq.sweep.search.study import num_waiting

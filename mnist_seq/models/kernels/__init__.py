@@ -1,0 +1,1 @@
+"""Recurrences over a whole sequence with hand-written gradients."""

@@ -1,0 +1,1 @@
+"""Computes every number of a report from the runs that were read."""

@@ -1,0 +1,42 @@
+"""Arms of an ablation study: what each changes, and their order by effect."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from mnist_seq.report.analyse.grouping import Group
+from mnist_seq.report.analyse.versus import Versus
+from mnist_seq.runs.variants import ARM
+
+
+def change_of(group: Group, groups: Sequence[Group]) -> str:
+    """What an arm overrides that its baseline does not, and "not ..." the other way round."""
+    if ARM not in group.variant or group.baseline is None:
+        return ""
+    own, base = _words(group), _words(groups[group.baseline])
+    added = [word for word in own if word not in base]
+    replaced = {word.partition("=")[0] for word in added}
+    removed = [w for w in base if w not in own and w.partition("=")[0] not in replaced]
+    return ", ".join([*added, *(f"not {word}" for word in removed)])
+
+
+def by_effect(groups: Sequence[Group], versus: Mapping[int, Versus]) -> list[int]:
+    """Positions of a study's groups: each baseline, then its arms, the largest effect first.
+
+    Groups of a sweep without arms stay where they are.
+    """
+    places = list(range(len(groups)))
+    if not any(ARM in group.variant for group in groups):
+        return places
+    heads = {own: place for place, own in enumerate(dict.fromkeys(g.baseline for g in groups))}
+
+    def key(place: int) -> tuple[float, bool, float]:
+        found = versus.get(place)
+        effect = -abs(found.comparison.difference) if found else math.inf
+        return heads[groups[place].baseline], groups[place].baseline != place, effect
+
+    return sorted(places, key=key)
+
+
+def _words(group: Group) -> list[str]:
+    words = [str(word) for word in group.runs[0].record.get("overrides", [])]
+    return [w for w in words if w.lstrip("+~").partition("=")[0] not in (ARM, "seed")]

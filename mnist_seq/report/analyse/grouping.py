@@ -1,0 +1,178 @@
+"""Runs by variant, in the order of every table and figure, each with its baseline."""
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mnist_seq.report.charts import style
+from mnist_seq.report.read.collect import Run
+from mnist_seq.report.read.errors import CannotCompare
+from mnist_seq.report.read.select import matches, parse_filter
+from mnist_seq.runs.sweep_folder import SWEEPS, SweepFolder
+from mnist_seq.runs.variants import (
+    BASELINE_CELL,
+    BaselineRule,
+    Flat,
+    naming_keys,
+    title,
+    variant_key,
+)
+from mnist_seq.runs.words import override
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one variant, by seed.
+
+    Attributes:
+        variant: without the keys that were tuned.
+        baseline: position of its baseline among the groups; None where it is missing.
+    """
+
+    name: str
+    cell: str
+    variant: Flat
+    runs: tuple[Run, ...]
+    baseline: int | None
+
+    @property
+    def finished(self) -> tuple[Run, ...]:
+        """Its runs that ended with a result, none of them diverged."""
+        return tuple(run for run in self.runs if run.state == "finished")
+
+
+def group(
+    runs: Sequence[Run], *, baseline: str, defaults: Flat, tuned: Collection[str] = ()
+) -> tuple[list[Group], tuple[str, ...]]:
+    """Variants, each baseline before those that are compared with it; and the keys in their names.
+
+    Args:
+        baseline: "auto" for the rule of `runs.variants`, or 'model=lstm model.hidden=64'.
+        defaults: flat config of `conf/train.yaml` as it stands.
+        tuned: keys that are no part of what makes a variant.
+
+    Raises:
+        CannotCompare: a baseline set by hand that is no variant, or more than one.
+    """
+    found: dict[tuple[Any, ...], list[Run]] = {}
+    by_identity: dict[tuple[Any, ...], Flat] = {}
+    for run in runs:
+        variant = {key: value for key, value in run.variant.items() if key not in tuned}
+        identity = variant_key(variant)
+        found.setdefault(identity, []).append(run)
+        by_identity.setdefault(identity, variant)
+    variants = list(by_identity.values())
+    keys = tuple(naming_keys(variants))
+    if "model.name" not in keys and all(v["model.name"] != BASELINE_CELL for v in variants):
+        keys = ("model.name", *keys)  # the baseline that is missing has another cell
+    by_hand = None if baseline == AUTO else _by_hand(baseline, variants, keys, runs)
+    rule, chosen = BaselineRule(variants, defaults=defaults), {}
+    for key, variant in by_identity.items():
+        own = by_hand or rule.find(variant)
+        chosen[key] = None if own is None else variant_key(own)
+    order = _ordered(by_identity, chosen, keys)
+    places = {key: place for place, key in enumerate(order)}
+    groups = []
+    for key in order:
+        members = tuple(sorted(found[key], key=lambda run: run.seed))
+        assert len({run.seed for run in members}) == len(members), f"{key}: one seed counts twice"
+        variant, own_key = by_identity[key], chosen[key]
+        groups.append(
+            Group(
+                name=title(variant, keys),
+                cell=str(variant["model.name"]),
+                variant=variant,
+                runs=members,
+                baseline=None if own_key is None else places[own_key],
+            )
+        )
+    return groups, keys
+
+
+def _ordered(
+    variants: Mapping[tuple[Any, ...], Flat], chosen: Mapping[Any, Any], keys: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Keys of variants: family by family, the baseline first, then by cell and by settings."""
+    rest = [key for key in keys if key != "model.name"]
+
+    def place(variant: Flat) -> tuple[Any, ...]:
+        family = [sortable(variant.get(key)) for key in rest]
+        return family, style.cell_place(str(variant["model.name"])), str(variant["model.name"])
+
+    def family_first(own: tuple[Any, ...]) -> tuple[Any, ...]:
+        head = own if chosen[own] is None else chosen[own]
+        return (*place(variants[head]), chosen[own] != own, *place(variants[own]))
+
+    return sorted(variants, key=family_first)
+
+
+def reordered(groups: Sequence[Group], order: Sequence[int]) -> list[Group]:
+    """The groups in another order, each with its baseline's new position."""
+    new = {old: place for place, old in enumerate(order)}
+    return [
+        replace(groups[old], baseline=None if (b := groups[old].baseline) is None else new[b])
+        for old in order
+    ]
+
+
+def _by_hand(text: str, variants: Sequence[Flat], keys: Sequence[str], runs: Sequence[Run]) -> Flat:
+    wanted = parse_filter(text, "baseline")
+    found = [variant for variant in variants if matches(variant, wanted)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(title(variant, keys) for variant in (found or variants))
+    if found:
+        raise CannotCompare(
+            f"a baseline is one variant, and baseline={text!r} is {len(found)} of them: {names}; "
+            "add "
+            f"what tells them apart ({', '.join(keys)})"
+        )
+    seeds = sorted({run.seed for run in runs})
+    words = " ".join(f"{key}={values[0]}" for key, values in wanted.items())
+    raise CannotCompare(
+        f"a baseline is one of the variants, and baseline={text!r} is none of them: {names}; add "
+        "it: "
+        f"{command(runs[0], words.split(), seeds=seeds, drop=wanted)}"
+    )
+
+
+def command(
+    run: Run, words: Sequence[str], *, seeds: Sequence[int], drop: Collection[str] = ()
+) -> str:
+    """The command that trains other runs as one was trained, in its sweep unless that is a search.
+
+    Args:
+        run: its overrides are kept, but for those of the keys in `drop`.
+        words: overrides in their place.
+    """
+    sweep = str(run.values.get("sweep.name", ""))
+    given = [str(word) for word in run.record.get("overrides", [])]
+    # What pairs and excludes the values of that sweep says nothing of the runs that are added
+    left = {*drop, "seed", "sweep.name", "sweep.zip", "sweep.exclude"}
+    kept = [word for word in given if _override_key(word) not in left]
+    asked = [*kept, *words, f"seed={','.join(map(str, seeds))}"]
+    if not SweepFolder(run.folder.parent).is_search():  # which would take them for its own trials
+        asked += [override("sweep.name", sweep), *_place(run, sweep)]
+    return f"python -m mnist_seq.train -m {shlex.join(asked)}"
+
+
+def _place(run: Run, sweep: str) -> list[str]:
+    """The sweep's folder, where it is not the one that its name gives."""
+    folder = run.folder.parent
+    if folder.resolve() == (SWEEPS / sweep).resolve() or folder.name != sweep:
+        return []
+    return [override("hydra.sweep.dir", str(folder))]
+
+
+def _override_key(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0]
+
+
+def sortable(value: Any) -> tuple[int, float, str]:
+    """Orders values of any type: numbers first."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 1, 0.0, str(value)
+    return 0, float(value), ""

@@ -1,0 +1,118 @@
+"""Where a comparison's numbers come from, and what weakens it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mnist_seq.report.analyse.grouping import Group
+from mnist_seq.report.read.collect import Run
+from mnist_seq.report.value import Origin, Setting
+from mnist_seq.report.wording import NONE, plural
+from mnist_seq.runs.variants import shown, varying
+
+
+def settings(groups: Sequence[Group]) -> tuple[tuple[Setting, ...], tuple[Setting, ...]]:
+    """Config keys that differ between variants, with each one's value; and those common to all."""
+    variants = [group.runs[0].variant for group in groups]  # with the values that were chosen
+    keys = varying(variants)
+    differing = tuple(
+        Setting(key, tuple(shown(v[key]) if key in v else NONE for v in variants)) for key in keys
+    )
+    common = tuple(
+        Setting(key, (shown(value),)) for key, value in variants[0].items() if key not in keys
+    )
+    return differing, common
+
+
+def origins(runs: Sequence[Run]) -> tuple[Origin, ...]:
+    """Code, versions, hardware and data of the runs, each value with its number of runs."""
+    found: dict[str, Counter[str]] = {}
+    for run in runs:
+        for name, value in _facts(run).items():
+            found.setdefault(name, Counter())[value] += 1
+    return tuple(Origin(name, tuple(counter.most_common())) for name, counter in found.items())
+
+
+def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tuple[str, ...]:
+    """What weakens the comparison, each in one sentence."""
+    found: list[str] = []
+    found += _mixed_code(runs, "the runs", ("shared", "hash", "commit", "version"))
+    for cell in {str(run.variant["model.name"]): None for run in runs} if not found else ():
+        own = [run for run in runs if run.variant["model.name"] == cell]
+        found += _mixed_code(own, f"the runs of {cell}", ("hash", "commit", "version"))
+    dirty = sum(bool(_mapping(run, "code").get("is_dirty")) for run in runs)
+    if dirty:
+        found.append(
+            f"{dirty} of {len(runs)} runs come from code with uncommitted changes, so the commit "
+            "does "
+            "not tell what ran"
+        )
+    found += [
+        f"the runs come from different {name}: {', '.join(map(str, values))}"
+        for name, values in (
+            ("PyTorch versions", {_mapping(r, "versions").get("torch", "unknown") for r in runs}),
+        )
+        if len(values) > 1
+    ]
+    places = {_place(run) for run in runs}
+    if len(places) > 1:
+        found.append(
+            f"the runs come from {len(places)} kinds of hardware ({'; '.join(sorted(places))}), so "
+            "seconds do not compare"
+        )
+    stood_in = sum(run.values.get("data.requested") != run.values.get("data.data") for run in runs)
+    if stood_in:
+        a, b = runs[0].values.get("data.data"), runs[0].values.get("data.requested")
+        found.append(f"{a} stood in for {b}, which could not be had, in {plural(stood_in, 'run')}")
+    if metric.startswith("valid/"):
+        found.append("valid is for choices: a claim about new data needs metric=test/accuracy")
+    lost = [run for group in groups for run in group.finished if run.predictions is None]
+    if lost:
+        found.append(
+            f"predictions.npz of {plural(len(lost), 'finished run')} cannot be read, such as that "
+            f"of {lost[0].folder}"
+        )
+    return tuple(found)
+
+
+def _facts(run: Run) -> dict[str, str]:
+    code, host = _mapping(run, "code"), _mapping(run, "host")
+    facts = {
+        "code": str(code.get("shared") or code.get("hash", ""))[:12],
+        "commit": str(code.get("commit", ""))[:12],
+        "uncommitted changes": "yes" if code.get("is_dirty") else "no",
+        **{name: str(version) for name, version in _mapping(run, "versions").items()},
+        "device": str(run.record.get("device", "")),
+        "cpu": f"{host.get('cpu', '')} ({host.get('cores', '?')} cores)" if host else "",
+        "system": str(host.get("system", "")),
+        "host": str(host.get("name", "")),
+        "data": str(run.values.get("data.data", "")),
+        "data fingerprint": str(run.values.get("data.fingerprint", ""))[:16],
+        "training images": str(run.values.get("data.num_train", "")),
+        "validation images": str(run.values.get("data.num_valid", "")),
+        "test images": str(run.values.get("data.num_test", "")),
+        "day": str(run.record.get("started", ""))[:10],
+    }
+    return {name: value or NONE for name, value in facts.items()}
+
+
+def _mixed_code(runs: Sequence[Run], whose: str, keys: Sequence[str]) -> list[str]:
+    """A warning where runs are of several versions of the code, by the first key that they have."""
+    codes = Counter(
+        next((str(code[key])[:12] for key in keys if code.get(key)), "unknown")
+        for code in (_mapping(run, "code") for run in runs)
+    )
+    if len(codes) < 2:
+        return []
+    shown = ", ".join(f"{code} ({plural(n, 'run')})" for code, n in codes.most_common())
+    return [f"{whose} come from {len(codes)} versions of the code: {shown}"]
+
+
+def _place(run: Run) -> str:
+    host = _mapping(run, "host")
+    return f"{run.record.get('device', '')} on {host.get('cpu', '')}".strip()
+
+
+def _mapping(run: Run, name: str) -> Mapping[str, Any]:
+    value = run.record.get(name)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,151 @@
+"""The variants of a report: the numbers of each, and its verdict."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_seq.report.analyse.arms import by_effect, change_of
+from mnist_seq.report.analyse.curves import reached
+from mnist_seq.report.analyse.grouping import Group, reordered
+from mnist_seq.report.analyse.versus import Versus, compare, difference
+from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.value import Choice, Difference, Variant
+from mnist_seq.runs.variants import shown, variant_key
+from mnist_seq.stats import Rule, Verdict, describe, judge, no_verdict, pareto_front
+
+if TYPE_CHECKING:
+    from mnist_seq.report.build import Options
+
+
+def variants_of(
+    groups: Sequence[Group],
+    keys: Sequence[str],
+    metric: Metric,
+    rule: Rule,
+    options: "Options",
+    choices: Mapping[tuple[Any, ...], Choice],
+    at_chance: Mapping[Path, str],
+) -> tuple[list[Group], tuple[Variant, ...]]:
+    """The groups in the order of the report, and what it says of each."""
+    versus, verdicts = _judged(groups, metric, rule, options, at_chance)
+    order = by_effect(groups, versus)
+    groups = reordered(groups, order)
+    found = []
+    for place, old in enumerate(order):
+        about = difference(versus[old], verdicts[old], rule) if old in versus else None
+        variant = _variant(place, groups, keys, metric, about, verdicts.get(old), options)
+        found.append(
+            replace(
+                variant,
+                not_learning=sum(run.folder in at_chance for run in groups[place].finished),
+                change=change_of(groups[place], groups),
+                choice=choices.get(variant_key(groups[place].variant)),
+            )
+        )
+    return list(groups), tuple(_on_the_front(found, metric))
+
+
+def _judged(
+    groups: Sequence[Group],
+    metric: Metric,
+    rule: Rule,
+    options: "Options",
+    at_chance: Mapping[Path, str],
+) -> tuple[dict[int, Versus], dict[int, Verdict]]:
+    """Comparisons and verdicts by place; the correction runs over all that could be made."""
+    versus: dict[int, Versus] = {}
+    verdicts: dict[int, Verdict] = {}
+    learns: list[bool] = []
+    for place, own in enumerate(groups):
+        if own.baseline is None:
+            verdicts[place] = no_verdict("no baseline", len(own.finished))
+        elif own.baseline != place:
+            base = groups[own.baseline]
+            found = compare(own, base, metric, level=options.level, power=options.power,
+                            wilcoxon=options.wilcoxon)  # fmt: skip
+            if found is None:
+                n = min(len(own.finished), len(base.finished))
+                verdicts[place] = no_verdict("too few seeds", n)
+            else:
+                versus[place] = found
+                both = own.finished + base.finished
+                learns.append(any(run.folder not in at_chance for run in both))
+    judged = judge([v.comparison for v in versus.values()], rule, learns=learns)
+    return versus, verdicts | dict(zip(versus, judged, strict=True))
+
+
+def _variant(
+    place: int,
+    groups: Sequence[Group],
+    keys: Sequence[str],
+    metric: Metric,
+    versus: Difference | None,
+    verdict: Verdict | None,
+    options: "Options",
+) -> Variant:
+    own = groups[place]
+    values = [(run, value) for run in own.finished if (value := metric.of(run)) is not None]
+    about = describe(np.array([v for _, v in values]), options.level) if values else None
+    seconds = np.array([run.seconds for run, _ in values])
+    states = Counter(run.state for run in own.runs)
+    is_baseline = own.baseline == place
+    return Variant(
+        key=place,
+        name=own.name,
+        cell=own.cell,
+        settings={key: shown(own.variant[key]) for key in keys if key in own.variant},
+        factors={key: _factor(own.variant[key]) for key in keys if key in own.variant},
+        is_baseline=is_baseline,
+        baseline=own.baseline,
+        baseline_name="" if own.baseline is None else groups[own.baseline].name,
+        seeds=tuple(run.seed for run, _ in values),
+        n=len(values),
+        planned=len(own.runs),
+        failed=states["failed"],
+        diverged=states["diverged"],
+        interrupted=states["interrupted"],
+        unreadable=states["unreadable"] + states["finished"] - len(values),
+        not_learning=0,
+        mean=about.mean if about else math.nan,
+        sd=about.sd if about else math.nan,
+        low=about.interval.low if about else math.nan,
+        high=about.interval.high if about else math.nan,
+        median=about.median if about else math.nan,
+        iqm=about.iqm if about else math.nan,
+        num_params=float(np.mean([run.num_params for run, _ in values])) if values else math.nan,
+        seconds=float(seconds.mean()) if values else math.nan,
+        seconds_sd=float(seconds.std(ddof=1)) if len(values) > 1 else math.nan,
+        difference=versus,
+        word="baseline" if is_baseline else (verdict.word if verdict else ""),
+        verdict="the baseline" if is_baseline else (verdict.text if verdict else ""),
+        reached=tuple(reached(own, threshold) for threshold in options.thresholds),
+    )
+
+
+def _on_the_front(variants: list[Variant], metric: Metric) -> list[Variant]:
+    """Marks the variants that no other beats in the mean at no more cost."""
+    known = [v for v in variants if v.n]
+    value = np.array([v.mean if metric.higher_is_better else -v.mean for v in known])
+    marks: dict[int, dict[str, bool]] = {}
+    for name in ("num_params", "seconds"):
+        front = pareto_front(np.array([getattr(v, name) for v in known]), value)
+        for v, is_on_it in zip(known, front, strict=True):
+            marks.setdefault(v.key, {})[name] = bool(is_on_it)
+    return [
+        replace(
+            v,
+            is_cheapest_params=marks.get(v.key, {}).get("num_params", False),
+            is_cheapest_seconds=marks.get(v.key, {}).get("seconds", False),
+        )
+        for v in variants
+    ]
+
+
+def _factor(value: object) -> str | float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else shown(value)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Reads run folders and selects the runs that a report compares."""

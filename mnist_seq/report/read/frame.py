@@ -1,0 +1,76 @@
+"""Runs as a pandas table, so that a notebook starts where the report ends."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mnist_seq.report.read.collect import Run, collect, read_run
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.variants import distinct, naming_keys, title
+
+
+class SweepFrame(pd.DataFrame):
+    """One row a run. Rows may be chosen and sorted as in any table; `history` follows them."""
+
+    @property
+    def _constructor(self) -> Callable[..., "SweepFrame"]:
+        return SweepFrame
+
+    def history(self) -> pd.DataFrame:
+        """All evaluations of these runs, one row each, with variant, seed and folder."""
+        rows = []
+        for variant, folder in zip(self["variant"], self["folder"], strict=True):
+            run = read_run(RunFolder(Path(folder)))
+            if isinstance(run, Run):
+                about = {"variant": variant, "seed": run.seed, "folder": folder}
+                rows += [{**about, **row} for row in run.history]
+        return pd.DataFrame(rows, columns=None if rows else ["variant", "seed", "folder", "step"])
+
+
+def load_sweep(*paths: str | Path) -> SweepFrame:
+    """Reads runs into a table.
+
+    Columns: `variant`, `seed`, `state`; the swept keys by their dotted names (`model` for
+    `model.name`); the metrics of result.json as they stand there (accuracies as fractions);
+    `num_params`, `seconds`; every key of the config as `config.<key>`; `reason` and `folder`.
+
+    Args:
+        paths: folders of sweeps or runs.
+
+    Raises:
+        CannotCompare: a folder is missing, or there is no run.
+
+    Warns:
+        UserWarning: folders that could not be read; each is named.
+    """
+    collected = collect([Path(path) for path in paths])
+    if collected.skipped:
+        names = "; ".join(f"{s.folder} ({s.reason})" for s in collected.skipped)
+        warnings.warn(f"{len(collected.skipped)} folders were skipped: {names}", stacklevel=2)
+    keys = naming_keys(distinct(run.variant for run in collected.runs))
+    return SweepFrame([_row(run, keys) for run in collected.runs])
+
+
+def _row(run: Run, keys: list[str]) -> dict[str, Any]:
+    config = run.record["config"]
+    row: dict[str, Any] = {
+        "variant": title(run.variant, keys),
+        "seed": run.seed,
+        "state": run.state,
+    }
+    row |= {key.removesuffix(".name"): run.variant.get(key) for key in keys}
+    row |= dict(run.metrics)
+    row |= {"num_params": run.num_params, "seconds": run.seconds}
+    row |= {f"config.{key}": v for key, v in run.values.items() if _is_in(key, config)}
+    return row | {"reason": run.reason, "folder": str(run.folder)}
+
+
+def _is_in(key: str, config: Any) -> bool:
+    for part in key.split("."):
+        if part not in config:
+            return False
+        config = config[part]
+    return True

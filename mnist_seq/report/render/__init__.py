@@ -1,0 +1,1 @@
+"""Writes a report: terminal, HTML, Markdown, CSV, figures, W&B."""

@@ -1,0 +1,1 @@
+"""Plans a sweep: expands the command, composes configs, decides what must run."""

@@ -1,0 +1,70 @@
+"""The baseline runs that a comparison would miss."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mnist_seq.config import plain
+from mnist_seq.runs.variants import BASELINE_CELL, BaselineRule, Flat, flat, typed, variant_key
+from mnist_seq.sweep.plan.expand import key_of
+from mnist_seq.sweep.plan.planner import PlannedRun
+
+Job = tuple[str, ...]
+
+
+def missing_baselines(
+    runs: Sequence[PlannedRun],
+    *,
+    defaults: Mapping[str, Any],
+    swept: Sequence[str],
+    plan: Callable[[Job, Sequence[str]], PlannedRun],
+) -> list[PlannedRun]:
+    """Runs that are some planned run's baseline, by the rule of `runs.variants`, and not planned.
+
+    Args:
+        defaults: values of `conf/train.yaml` as it stands.
+        plan: makes a planned run of its overrides and of the keys that its name needs.
+    """
+    flats = {run.identity: flat(plain(run.config)) for run in runs}
+    variants = {variant_key(config): config for config in flats.values()}
+    flat_defaults = flat(defaults)
+    has_other_cell = any(f["model.name"] != BASELINE_CELL for f in variants.values())
+    wanted: dict[Job, PlannedRun] = {}
+    for run in runs:
+        job = _baseline_job(run, flat_defaults, swept, has_other_cell=has_other_cell)
+        if job != run.overrides:
+            wanted.setdefault(job, run)
+    planned = {(variant_key(flats[run.identity]), run.config.seed) for run in runs}
+    found = []
+    for job, run in wanted.items():
+        changed = [key_of(word) for word in job if word not in run.overrides]
+        candidate = plan(job, changed)
+        config = flat(plain(candidate.config))
+        key = (variant_key(config), candidate.config.seed)
+        rule = BaselineRule({**variants, key[0]: config}.values(), defaults=flat_defaults)
+        if key not in planned and rule.is_baseline(config, flats[run.identity]):
+            planned.add(key)
+            found.append(candidate)
+    return found
+
+
+def _baseline_job(
+    run: PlannedRun, defaults: Flat, swept: Sequence[str], *, has_other_cell: bool
+) -> Job:
+    """Overrides of a run's baseline."""
+    words = []
+    for word in run.overrides:
+        key = key_of(word).lstrip("+")
+        if has_other_cell:
+            if key == "model":
+                word = f"model={BASELINE_CELL}"
+            elif key.startswith("model.") and key not in defaults:
+                continue  # an option that the LSTM does not have
+        elif key_of(word) in swept and key != "seed":
+            default = defaults.get(f"{key}.name", defaults.get(key))
+            if default is None:
+                continue  # an option that the defaults do not have
+            word = f"{key}={typed(default)}"
+        words.append(word)
+    if has_other_cell and not any(key_of(w) == "model" for w in words):
+        words.append(f"model={BASELINE_CELL}")
+    return tuple(words)

@@ -1,0 +1,219 @@
+"""What a sweep has to do, found out before anything runs."""
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from mnist_seq.config import Config, identity, plain
+from mnist_seq.config.parse import check_words, parse
+from mnist_seq.runs import provenance
+from mnist_seq.runs.errors import StaleRun
+from mnist_seq.runs.folder import FolderState, RunFolder
+from mnist_seq.runs.stale import differing_keys
+from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.pool.failures import state_of
+
+Action = Literal["run", "resume", "retry", "rerun", "reuse"]
+Stale = Literal["error", "rerun", "keep"]
+
+MAX_NAME = 200  # bytes; file systems take 255, and temporary names are longer than their files'
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a sweep, and what is to be done about it."""
+
+    overrides: tuple[str, ...]
+    folder: RunFolder
+    config: Config
+    identity: str  # over the config and the data
+    action: Action = "run"
+    is_baseline: bool = False  # added, because the comparison needs it
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.path.name
+
+
+@dataclass
+class Plan:
+    """All runs of a sweep, those that are done included."""
+
+    folder: SweepFolder
+    runs: list[PlannedRun]
+    swept: list[str]
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def todo(self) -> list[PlannedRun]:
+        """Runs that must be launched."""
+        return [run for run in self.runs if run.action != "reuse"]
+
+
+Prepare = Callable[[Config], tuple[Config, str, str]]
+
+
+class Planner:
+    """Turns overrides into planned runs of one sweep folder.
+
+    Args:
+        values: a run's composed config as plain values, from its overrides.
+        prepare: finds a config's data; returns the config with the data's real name, the data's
+            fingerprint and a notice to announce.
+    """
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        *,
+        values: Callable[[Sequence[str]], Mapping[str, Any]],
+        prepare: Prepare,
+        swept: Sequence[str],
+    ) -> None:
+        self.folder, self.swept = folder, list(swept)
+        self._values, self._prepare = values, prepare
+        self.notices: dict[str, None] = {}
+        self._on_disk = {_recorded_identity(run): run for run in folder.runs()}
+
+    def plan(self, jobs: Sequence[tuple[str, ...]]) -> list[PlannedRun]:
+        """Planned runs without an action, one for each different config."""
+        found: dict[str, PlannedRun] = {}
+        for words in jobs:
+            run = self.planned(words)
+            found.setdefault(run.identity, run)
+        return list(found.values())
+
+    def planned(
+        self,
+        words: tuple[str, ...],
+        *,
+        is_baseline: bool = False,
+        also_named: Sequence[str] = (),
+    ) -> PlannedRun:
+        """One run from its overrides.
+
+        Args:
+            also_named: keys that belong to its name, beside the swept ones.
+
+        Raises:
+            ConfigError: the config is impossible.
+        """
+        check_words(words)
+        config, fingerprint, notice = self._prepare(parse(self._values(words)))
+        if notice:
+            self.notices[notice] = None
+        name = run_name(words, [*self.swept, *also_named])
+        key = f"{identity(config)}/{fingerprint}"
+        # A run keeps its folder when the grid around it changes, and its name with it
+        folder = self._on_disk.get(key) or self.folder.run(name)
+        return PlannedRun(words, folder, config, key, is_baseline=is_baseline)
+
+    def decide(self, runs: Sequence[PlannedRun], stale: Stale) -> list[PlannedRun]:
+        """Give every run its action, by what lies on the disk.
+
+        Raises:
+            StaleRun: folders hold other runs, and `stale` is "error"; all of them are named.
+        """
+        decided, refused = [], []
+        for run in self._in_own_folders(runs):
+            reason = _staleness(run)
+            state, _ = state_of(run.folder)
+            if not reason:
+                decided.append(replace(run, action=_ACTIONS[state]))
+            elif stale == "error":
+                refused.append(f"{run.name} ({reason})")
+            elif stale == "keep" and state in ("finished", "diverged") and not _is_damaged(run):
+                decided.append(replace(run, action="reuse"))
+            else:  # what another code or config has left unfinished cannot be gone on with
+                decided.append(replace(run, action="rerun"))
+        if refused:
+            shown = "; ".join(refused[:5]) + (
+                f"; and {len(refused) - 5} more" if refused[5:] else ""
+            )
+            num = "1 run" if len(refused) == 1 else f"{len(refused)} runs"
+            raise StaleRun(
+                f"{num} of {self.folder.path} stand{'s' * (len(refused) == 1)} for something else "
+                f"than what is asked now: {shown}; write sweep.stale=keep to take finished ones as "
+                "they are, sweep.stale=rerun to run them anew, or another sweep.name"
+            )
+        return decided
+
+    def _in_own_folders(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """Give another folder to a run whose name is that of another run of this plan."""
+        owners = {
+            self._on_disk[run.identity].path: run.identity
+            for run in runs
+            if run.identity in self._on_disk
+        }
+        settled = []
+        for run in runs:
+            if owners.setdefault(run.folder.path, run.identity) != run.identity:
+                digest = hashlib.sha256(run.identity.encode()).hexdigest()[:10]
+                run = replace(run, folder=self.folder.run(f"{run.name}-{digest}"))
+            settled.append(run)
+        return settled
+
+
+# What some file system refuses, a shell obeys, a terminal obeys, or hides a folder
+_UNSAFE = re.compile(
+    r"[/\\<>:\"|?*`$;&!\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|^[.]|[. ]$"
+)
+
+
+def run_name(words: Sequence[str], keys: Collection[str]) -> str:
+    """Folder name of a run: its overrides of some keys, in the command's order.
+
+    A name that a file system or an interpolation would not take is changed, and made unique by a
+    hash of the whole.
+    """
+    whole = ",".join(word for word in words if word.partition("=")[0] in keys) or "run"
+    name = _UNSAFE.sub("_", whole)
+    name = name.encode(errors="replace")[:MAX_NAME].decode(errors="ignore")
+    if name == whole:
+        return name
+    digest = hashlib.sha256(whole.encode(errors="replace")).hexdigest()[:10]
+    return f"{name.encode()[: MAX_NAME - 11].decode(errors='ignore')}-{digest}"
+
+
+def _staleness(run: PlannedRun) -> str:
+    """Why a folder does not hold the run asked for, or "" where it does or is free."""
+    if not run.folder.has_begun():
+        return ""
+    if _is_damaged(run):
+        return "its run.json or result.json is damaged"
+    record = run.folder.record()
+    if _recorded_identity(run.folder) != run.identity:
+        keys = differing_keys(record["config"], plain(run.config))
+        return ", ".join(keys) or "other data"
+    now, was = provenance.code_hash(run.config.model.name), record["code"]["hash"]
+    return "" if was == now else f"code {was[:8]}, now {now[:8]}"
+
+
+def _is_damaged(run: PlannedRun) -> bool:
+    _, damage = state_of(run.folder)
+    try:
+        record = run.folder.record()
+        is_whole = {"config_hash", "config", "data", "code"} <= record.keys()
+        return bool(damage) or not is_whole or "hash" not in record["code"]
+    except (ValueError, OSError, TypeError):
+        return True
+
+
+def _recorded_identity(folder: RunFolder) -> str:
+    try:
+        record = folder.record()
+        return f"{record['config_hash']}/{record['data']['fingerprint']}"
+    except (ValueError, KeyError, TypeError, OSError):
+        return f"unreadable/{folder.path}"
+
+
+_ACTIONS: dict[FolderState, Action] = {
+    "finished": "reuse",
+    "diverged": "reuse",
+    "failed": "retry",
+    "interrupted": "resume",
+    "absent": "run",
+}

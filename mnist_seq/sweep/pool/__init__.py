@@ -1,0 +1,1 @@
+"""Runs the jobs of a sweep side by side in processes of this machine."""

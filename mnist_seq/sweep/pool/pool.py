@@ -1,0 +1,221 @@
+"""Runs jobs side by side on this machine, each in a fresh process forked from a warm fork server.
+
+A process a job is isolation by construction: no random state, thread count, default dtype, logger
+or W&B run can pass from one job to the next, and a job that crashes takes nothing along. A fork
+costs about 10 ms, because the fork server has torch and this package imported.
+
+Own process handling, after a look at the alternatives: `concurrent.futures` and loky break the
+whole pool when one worker dies; pebble survives that, but ends a task that is too late with
+SIGKILL, where ours is asked first and saves its checkpoint, and it has no channel for progress.
+What is left to do without them is a loop over `multiprocessing.connection.wait`.
+"""
+
+import contextlib
+import functools
+import logging
+import multiprocessing
+import signal
+import statistics
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from mnist_seq.sweep.pool import worker
+from mnist_seq.sweep.pool.failures import signature
+from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
+from mnist_seq.sweep.pool.process import JobProcess
+
+__all__ = ["Outcome", "Policy", "Pool", "PoolJob", "View", "log_path"]
+
+TICK_S = 0.25  # how soon a signal or a timeout is seen
+
+log = logging.getLogger(__name__)
+
+
+class Pool:
+    """A queue of jobs and the processes that work on it.
+
+    Args:
+        slots: environment of each slot; as many jobs run at once.
+
+    Attributes:
+        stop_reason: why it was stopped before all jobs were done, or "".
+        stop_signal: the signal that stopped it, or 0.
+    """
+
+    def __init__(
+        self,
+        task: worker.Task,
+        *,
+        slots: Sequence[dict[str, str]],
+        policy: Policy,
+        views: Sequence[View],
+    ) -> None:
+        self.task, self.slots, self.policy, self.views = task, list(slots), policy, list(views)
+        self.stop_reason, self.stop_signal = "", 0
+        self._context = multiprocessing.get_context("forkserver")
+        self._running: list[Running] = []
+        self._queue: deque[PoolJob] = deque()
+        self._outcomes: list[Outcome] = []
+        self._signatures: list[str] = []
+        self._broken_views: set[int] = set()
+        self._is_ending = False
+
+    def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
+        """Run all jobs, the longest first; return how each of those that began has ended."""
+        known = [job.expected_s for job in jobs if job.expected_s]
+        guess = statistics.fmean(known) if known else 0.0
+        # stable: jobs of one expected length keep their order
+        self._queue = deque(sorted(jobs, key=lambda job: -(job.expected_s or guess)))
+        with self._signals_kept():
+            try:
+                while self._queue or self._running:
+                    self._check_signal()
+                    self._start_jobs()
+                    for running in self._wait():
+                        self._end(running, running.end())
+                    for running in self._running:
+                        running.press(grace_s=self.policy.grace_s)
+            except KeyboardInterrupt:  # by our handler, at the second Ctrl-C
+                self.stop_reason = "interrupted twice: running jobs were ended at once"
+            finally:
+                self._is_ending = True
+                reason = self.stop_reason or "the sweep's own process failed"
+                for running in list(self._running):
+                    self._end(running, running.end(reason))
+        return self._outcomes
+
+    def add(self, job: PoolJob) -> None:
+        """Put a job at the end of the queue; for a view that finds out what else must run."""
+        if not self.stop_reason:
+            self._queue.append(job)
+
+    def let_go(self, name: str, reason: str) -> None:
+        """Ask a running job to save and leave: it ends as interrupted, for that reason."""
+        for running in self._running:
+            if running.job.name == name:
+                running.ask_to_leave(reason, grace_s=self.policy.grace_s)
+
+    def _start_jobs(self) -> None:
+        while self._queue and not self.stop_reason and len(self._running) < len(self.slots):
+            slot = min(set(range(len(self.slots))) - {r.slot for r in self._running})
+            self._start(self._queue.popleft(), slot)
+
+    def _start(self, job: PoolJob, slot: int) -> None:
+        try:
+            running = self._open(job, slot)
+        except Exception as error:  # engines raise what they like, and other jobs are at work
+            self._not_started(job, error)
+            return
+        self._running.append(running)
+        self._tell(lambda view: view.started(job, slot))
+
+    def _not_started(self, job: PoolJob, error: Exception) -> None:
+        reason = f"it could not be started: {type(error).__name__}: {error}"
+        self._judge(Outcome(job, "failed", reason, 0.0))
+
+    def _open(self, job: PoolJob, slot: int) -> Running:
+        return JobProcess(
+            self._context,
+            job,
+            self.task,
+            slot=slot,
+            env=self.slots[slot],
+            timeout_s=self.policy.timeout_s,
+        )
+
+    def _wait(self) -> Sequence[Running]:
+        """Pass events on until a job has ended, a moment has passed or a signal has come."""
+        processes = [r for r in self._running if isinstance(r, JobProcess)]
+        sentinels = {p.sentinel: p for p in processes}
+        connections = [p.connection for p in processes if not p.connection.closed]
+        ready = wait([*sentinels, *connections], timeout=TICK_S)
+        self._pass_on_events()
+        return [sentinels[item] for item in ready if isinstance(item, int)]
+
+    def _pass_on_events(self) -> None:
+        for running in self._running:
+            for event in running.events():
+                self._tell(functools.partial(_event, running.job, event))
+
+    def _end(self, running: Running, outcome: Outcome) -> None:
+        self._running.remove(running)
+        self._judge(outcome)
+
+    def _judge(self, outcome: Outcome) -> None:
+        """Tell of an ending, and find out what follows from it."""
+        job = outcome.job
+        is_failed, is_stopped = outcome.state == "failed", bool(self.stop_reason)
+        is_retried = is_failed and job.attempt < self.policy.retries and not is_stopped
+        self._tell(lambda view: view.ended(outcome, is_retried=is_retried))
+        if is_retried:
+            self._queue.appendleft(replace(job, attempt=job.attempt + 1))
+            return
+        self._outcomes.append(outcome)
+        if is_failed and not is_stopped:
+            self._consider_stopping(outcome)
+
+    def _consider_stopping(self, outcome: Outcome) -> None:
+        if self.policy.on_failure == "stop":
+            self._stop(f"{outcome.job.name} failed, and sweep.on_failure=stop")
+            return
+        same = self.policy.stop_after_same_failures
+        if not same or any(o.state in ("finished", "diverged") for o in self._outcomes):
+            return
+        self._signatures.append(signature(outcome.job.folder) or outcome.reason)
+        if len(self._signatures) == same and len(set(self._signatures)) == 1:
+            self._stop(
+                f"the first {same} runs failed alike ({outcome.reason}); "
+                "sweep.stop_after_same_failures=0 goes on all the same"
+            )
+
+    def _stop(self, reason: str) -> None:
+        """Let no further job begin, and ask the running ones to save and leave."""
+        self.stop_reason = reason
+        self._queue.clear()
+        if self._running:
+            self._tell(lambda view: view.stopping(reason))
+        for running in self._running:
+            running.ask_to_leave(reason, grace_s=self.policy.grace_s)
+
+    def _check_signal(self) -> None:
+        if self.stop_signal and not self.stop_reason:
+            self._stop(f"interrupted by {signal.Signals(self.stop_signal).name}")
+
+    @contextlib.contextmanager
+    def _signals_kept(self) -> Iterator[None]:
+        def note(signum: int, frame: object) -> None:
+            if self.stop_signal and signum == signal.SIGINT and not self._is_ending:
+                self._is_ending = True
+                raise KeyboardInterrupt
+            self.stop_signal = self.stop_signal or signum
+
+        signums = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {signum: signal.signal(signum, note) for signum in signums}
+        try:
+            yield
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+
+    def _tell(self, call: Callable[[View], None]) -> None:
+        """Tell all views. A terminal that was closed, or a full disk, does not stop the runs."""
+        for view in self.views:
+            try:
+                call(view)
+            except OSError as error:
+                if id(view) not in self._broken_views:
+                    self._broken_views.add(id(view))
+                    log.warning("%s goes on without a word: %s", type(view).__name__, error)
+
+
+def _event(job: PoolJob, event: Any, view: View) -> None:
+    view.event(job, event)
+
+
+def log_path(folder: Path) -> Path:
+    """Where a job's output lies."""
+    return folder / worker.LOG

@@ -1,0 +1,142 @@
+"""The process of a job, as the pool sees it: started, heard, asked to leave, killed, judged."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing.context import ForkServerContext
+from typing import Any
+
+from mnist_seq.sweep.pool import worker
+from mnist_seq.sweep.pool.failures import cause_of_death, judged
+from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
+from mnist_seq.sweep.pool.leaving import Leaving
+
+JOIN_S = 5.0  # for a process that was killed; one that hangs in the kernel is left to it
+
+
+class WorkerProcess(Leaving):
+    """A fresh process of the fork server.
+
+    It leads a process group of its own, and whatever it has started ends with it.
+
+    Args:
+        target: called in there with the end of a pipe that it may speak into, and `args`.
+
+    Raises:
+        OSError, EOFError: the process could not be started.
+    """
+
+    def __init__(
+        self,
+        context: ForkServerContext,
+        target: Callable[..., None],
+        args: tuple[Any, ...],
+        *,
+        name: str,
+        timeout_s: float,
+    ) -> None:
+        self.connection, sender = context.Pipe(duplex=False)
+        self._process = context.Process(target=target, args=(sender, *args), name=name)
+        with sender:
+            self._process.start()
+        self._pid = self._process.pid
+        super().__init__(timeout_s=timeout_s)
+
+    @property
+    def sentinel(self) -> int:
+        """Ready when the process has ended."""
+        return self._process.sentinel
+
+    def messages(self) -> Iterator[Any]:
+        """What has come through the pipe since the last look."""
+        if self.connection.closed:
+            return
+        try:
+            while self.connection.poll():
+                yield self.connection.recv()
+        except (EOFError, OSError):
+            self.connection.close()
+
+    def _ask(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it and all that it has started, at once."""
+        assert self._pid is not None
+        # Its group exists once it runs our code; what it started outlives it in there
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, signal.SIGKILL)
+        self._process.kill()
+
+    def wait(self, seconds: float) -> None:
+        """Let it end by itself, for so long at most."""
+        self._process.join(seconds)
+
+    def clear_away(self, reason: str = "") -> int | None:
+        """End what is left of the process.
+
+        Args:
+            reason: why it is ended now, where it has not ended by itself.
+
+        Returns:
+            Its exit code, or None where it hangs.
+        """
+        self.note_end(reason)
+        if self._process.is_alive():
+            self.kill()
+        self._process.join(JOIN_S)
+        exit_code = self._process.exitcode
+        self.kill()
+        self.connection.close()
+        if exit_code is not None:
+            self._process.close()
+        return exit_code
+
+
+class JobProcess(WorkerProcess):
+    """A process that works on one job.
+
+    Raises:
+        OSError, EOFError: the process could not be started.
+    """
+
+    def __init__(
+        self,
+        context: ForkServerContext,
+        job: PoolJob,
+        task: worker.Task,
+        *,
+        slot: int,
+        env: Mapping[str, str],
+        timeout_s: float,
+    ) -> None:
+        self.job, self.slot = job, slot
+        self._said = ""  # the reason that the job itself gave
+        job.folder.clear_error()
+        super().__init__(
+            context,
+            worker.run_job,
+            (task, job.cfg(), str(job.folder.path), dict(env)),
+            name=job.name,
+            timeout_s=timeout_s,
+        )
+
+    def events(self) -> Iterator[Any]:
+        """What the job has said since the last look."""
+        for event in self.messages():
+            if isinstance(event, tuple):
+                self._said = event[1]
+            yield event
+
+    def end(self, reason: str = "") -> Outcome:
+        """Clear away what is left of the process, and judge it.
+
+        Args:
+            reason: why it is ended now, where it has not ended by itself.
+        """
+        exit_code = self.clear_away(reason)
+        fault = self.fault or self._said or cause_of_death(exit_code)
+        state, why = judged(self.job.folder, stopped=self.stopped, fault=fault)
+        return Outcome(self.job, state, why, time.monotonic() - self.started)

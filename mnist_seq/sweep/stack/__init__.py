@@ -1,0 +1,1 @@
+"""Runs the jobs of a sweep as stacks of batched runs."""

@@ -1,0 +1,156 @@
+"""A pool whose processes train stacks: the same queue, rules and views, several jobs a process."""
+
+import functools
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
+
+from mnist_seq.sweep.pool import worker
+from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
+from mnist_seq.sweep.pool.pool import TICK_S, Pool
+from mnist_seq.sweep.pool.process import JOIN_S, JobProcess
+from mnist_seq.sweep.stack.stack_process import StackedJob, StackProcess
+from mnist_seq.sweep.stack.stack_sizes import most_runs, sizes
+
+
+class StackPool(Pool):
+    """Trains jobs of equal shape together.
+
+    Args:
+        max_runs: of a stack, or "auto": as many as memory takes, by a measured step, and as many
+            as are fastest together.
+        say: called with a line where stacks must be made smaller.
+    """
+
+    def __init__(
+        self,
+        task: worker.Task,
+        *,
+        slots: Sequence[dict[str, str]],
+        policy: Policy,
+        views: Sequence[View],
+        max_runs: int | str,
+        say: Callable[[str], None],
+    ) -> None:
+        super().__init__(task, slots=slots, policy=policy, views=views)
+        self._max_runs, self._say = max_runs, say
+        self._most: dict[str, float] = {}  # runs of a stack of one shape
+        self._processes: list[StackProcess | JobProcess] = []
+        self._is_told = False  # whether the fault at hand was considered before
+
+    def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
+        """Run all jobs; see `Pool.run`."""
+        shapes = [job.shape for job in jobs]
+        self._most = most_runs(shapes, self.slots, max_runs=self._max_runs)
+        try:
+            return super().run(jobs)
+        finally:
+            for process in self._processes:  # they have told all their ends, and are leaving
+                if isinstance(process, StackProcess) and not process.is_cleared:
+                    process.wait(JOIN_S)
+                    process.end()
+
+    def _start_jobs(self) -> None:
+        while self._queue and not self.stop_reason:
+            taken = {process.slot for process in self._processes}
+            free = set(range(len(self.slots))) - taken
+            if not free:
+                return
+            self._start_group(self._next_group(), min(free))
+
+    def _next_group(self) -> list[PoolJob]:
+        """The first job, and as many of its shape as go with it."""
+        shape = self._queue[0].shape
+        if not shape:
+            return [self._queue.popleft()]
+        alike = [job for job in self._queue if job.shape == shape]
+        group = alike[: sizes(len(alike), self._most[shape])[0]]
+        for job in group:
+            self._queue.remove(job)
+        return group
+
+    def _start_group(self, group: list[PoolJob], slot: int) -> None:
+        try:
+            process: StackProcess | JobProcess
+            if len(group) == 1:
+                process = self._open_alone(group[0], slot)
+                started: list[Running] = [process]
+            else:
+                process = self._open_stack(group, slot)
+                started = [*process.jobs]
+        except Exception as error:  # as in `Pool._start`
+            for job in group:
+                self._not_started(job, error)
+            return
+        self._processes.append(process)
+        self._running += started
+        for job in group:
+            self._tell(functools.partial(_start, job, slot))
+
+    def _open_alone(self, job: PoolJob, slot: int) -> JobProcess:
+        running = self._open(job, slot)
+        assert isinstance(running, JobProcess)
+        return running
+
+    def _open_stack(self, group: list[PoolJob], slot: int) -> StackProcess:
+        return StackProcess(
+            self._context,
+            group,
+            self.task,
+            slot=slot,
+            env=self.slots[slot],
+            share=1 / self.slots.count(self.slots[slot]) if self._max_runs == "auto" else 0.0,
+            timeout_s=self.policy.timeout_s,
+        )
+
+    def _wait(self) -> Sequence[Running]:
+        sentinels = {process.sentinel: process for process in self._processes}
+        connections = [p.connection for p in self._processes if not p.connection.closed]
+        ready = wait([*sentinels, *connections], timeout=TICK_S)
+        dead = [sentinels[item] for item in ready if isinstance(item, int)]
+        for process in self._processes:
+            if isinstance(process, StackProcess):
+                process.hear()
+        self._pass_on_events()
+        ended = [r for r in self._running if _has_ended(r, dead)]
+        for process in dead:
+            self._processes.remove(process)
+        return ended
+
+    def _consider_stopping(self, outcome: Outcome) -> None:
+        if not self._is_told:  # one process that dies is one fault, whatever it takes along
+            super()._consider_stopping(outcome)
+
+    def _end(self, running: Running, outcome: Outcome) -> None:
+        if not isinstance(running, StackedJob):
+            super()._end(running, outcome)
+            return
+        process = running.process
+        is_too_large = bool(process.most) and not self.stop_reason
+        if is_too_large and outcome.state == "interrupted":
+            self._running.remove(running)
+            self._tell(lambda view: view.ended(outcome, is_retried=True))
+            self._lower(outcome, process)
+            self._queue.appendleft(outcome.job)
+            return
+        if process.fault or not running.is_over:
+            self._is_told, process.is_told = process.is_told, True
+        super()._end(running, outcome)
+        self._is_told = False
+
+    def _lower(self, outcome: Outcome, process: StackProcess) -> None:
+        """Remember, and say once, that stacks of this shape must be smaller."""
+        shape, most = outcome.job.shape, process.most
+        if most < self._most[shape]:
+            self._most[shape] = most
+            how = f"in stacks of {most} or fewer" if most > 1 else "alone"
+            self._say(f"{outcome.reason}: {len(process.jobs)} runs go on {how}")
+
+
+def _start(job: PoolJob, slot: int, view: View) -> None:
+    view.started(job, slot)
+
+
+def _has_ended(running: Running, dead: Sequence[StackProcess | JobProcess]) -> bool:
+    if isinstance(running, StackedJob):
+        return running.is_over or running.process in dead
+    return running in dead

@@ -1,0 +1,48 @@
+"""How many runs go into each stack, before memory has its say."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from mnist_seq.sweep.pool.slots import Slots, has_gpu
+
+# GRU-32 trains 1.6, 1.3 and 1.1 times as fast as in the pool in stacks of 16, 64 and 256 runs, and
+# so with all that gains: benchmarks/RESULTS.md
+BEST_ON_CPU = 16
+
+
+def most_runs(shapes: Sequence[str], slots: Slots, *, max_runs: int | str) -> dict[str, float]:
+    """The largest stack of each shape.
+
+    Args:
+        shapes: of each run; "" goes alone.
+        slots: that the stacks are shared out to, so that none is idle.
+        max_runs: of a stack, or "auto": as many as are fastest together.
+    """
+    counts = Counter(shape for shape in shapes if shape)
+    most = float(max_runs) if max_runs != "auto" else math.inf if has_gpu(slots) else BEST_ON_CPU
+    fair = math.ceil(counts.total() / max(1, min(len(slots), len(shapes))))
+    return dict.fromkeys(counts, min(most, max(1, fair)))
+
+
+def sizes(num_runs: int, most: float) -> list[int]:
+    """Sizes of as few stacks as do, the larger ones first, none more than one run larger."""
+    num_stacks = math.ceil(num_runs / most)
+    small, num_large = divmod(num_runs, num_stacks)
+    return [small + (i < num_large) for i in range(num_stacks)]
+
+
+def in_words(shapes: Iterable[str], most: Mapping[str, float]) -> str:
+    """Such as "2 stacks of 9 + 8 runs, 1 run alone"."""
+    counts = Counter(shapes)
+    num_alone = counts.pop("", 0)
+    groups = [size for shape, n in counts.items() for size in sizes(n, most[shape])]
+    stacks = [size for size in groups if size > 1]
+    num_alone += len(groups) - len(stacks)
+    parts = []
+    if stacks:
+        plural = "s" * (len(stacks) > 1)
+        parts.append(f"{len(stacks)} stack{plural} of {' + '.join(map(str, stacks))} runs")
+    if num_alone:
+        parts.append(f"{num_alone} run{'s' * (num_alone > 1)} alone")
+    return ", ".join(parts)

@@ -1,0 +1,74 @@
+"""Which runs can be trained as one stack: one program whose runs differ in numbers alone."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mnist_seq.config import Config, ConfigError, plain
+from mnist_seq.sweep.plan.planner import PlannedRun
+from mnist_seq.sweep.pool.slots import Slots, has_gpu
+
+# Their updates are linear in the learning rate, as a stack needs it; tests hold each to it
+OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad")
+# What a stack has for each run by itself; `model.match` and `params` are in `hidden` by now
+_OF_A_RUN = {
+    "": ("seed", "arm", "schedule", "tracker", "sweep"),
+    "model": ("dropout", "init", "forget_bias", "match", "params"),
+    "optimizer": ("lr", "weight_decay"),
+    "data": ("root",),
+    "training": ("diagnostics",),
+}
+
+
+def problem(config: Config) -> str:
+    """Why a run cannot be part of a stack, or ""."""
+    training, name = config.training, config.optimizer.name
+    if training.early_stop != "never":
+        return (
+            f"training.early_stop={training.early_stop} ends each run by its own numbers, and the "
+            "runs of a stack go in step"
+        )
+    if config.device.precision == "bf16":
+        return (
+            f"device.precision={config.device.precision} goes by torch's kernels for one run, "
+            "which have no form for many"
+        )
+    if name not in OPTIMIZERS:
+        known = ", ".join(OPTIMIZERS)
+        return f"optimizer={name} is not known to be linear in its learning rate ({known} are)"
+    return ""
+
+
+def shape_of(config: Config) -> str:
+    """Equal for two runs that can be trained as one stack; "" for one that cannot be stacked."""
+    if problem(config):
+        return ""
+    values = plain(config)
+    dropout = values["model"]["dropout"]
+    for group, keys in _OF_A_RUN.items():
+        part = values[group] if group else values
+        for key in keys:
+            part.pop(key, None)
+    return json.dumps({**values, "drops": bool(dropout)}, sort_keys=True)
+
+
+def is_stacking(launcher: Any, slots: Slots) -> bool:
+    """Whether a launcher trains runs of equal shape together, where these slots are."""
+    stacks_on = getattr(launcher, "stacks_on", "nothing")
+    return stacks_on == "anything" or (stacks_on == "cuda" and has_gpu(slots))
+
+
+def check_stackable(runs: Sequence[PlannedRun]) -> None:
+    """Refuse runs that a stack cannot have.
+
+    Raises:
+        ConfigError: names the first of them, and why.
+    """
+    refused = [(run.name, why) for run in runs if (why := problem(run.config))]
+    if refused:
+        name, why = refused[0]
+        more = f" ({len(refused)} of {len(runs)} runs)" if len(refused) > 1 else ""
+        raise ConfigError(
+            f"{name} cannot be part of a stack{more}: {why}; choose hydra/launcher=pool, or "
+            "sweep.unstackable=pool to have such runs trained alone"
+        )

@@ -1,0 +1,68 @@
+"""How an example is read as a sequence, and the constants that normalise pixels."""
+
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+
+from mnist_seq.config.schema import PERMUTATION_SEED
+from mnist_seq.tasks.permutation import Permutation, order
+
+SEQUENCES = ("rows", "columns", "pixels", "permuted")
+
+# Mean and standard deviation of the train pixels as fractions of 255. mnist and fashion_mnist are
+# recomputed in tests/tasks/test_published_data.py; kmnist's are those in common use. mnist_5k takes
+# MNIST's: its images are MNIST's, and so both see the same input.
+MEAN_STD = {
+    "mnist": (0.1307, 0.3081),
+    "fashion_mnist": (0.2860, 0.3530),
+    "kmnist": (0.1918, 0.3483),
+    "mnist_5k": (0.1307, 0.3081),
+}
+
+Examples = UInt8[Tensor, "N 28 28"] | Float32[Tensor, "N V"]
+Sequences = UInt8[Tensor, "N T D"] | Float32[Tensor, "N T D"]
+
+
+def as_sequence(
+    examples: Examples,
+    sequence: str,
+    *,
+    chunk: int = 1,
+    permutation: Permutation = PERMUTATION_SEED,
+) -> Sequences:
+    """Pictures or signals as contiguous sequences; rows and pixels are views, not copies.
+
+    Args:
+        sequence: step t shows row t or column t of a picture, or the values t * chunk to
+            (t + 1) * chunk - 1: pixels row by row, or in the order of `permutation`.
+
+    Raises:
+        ValueError: `sequence` is not one of `SEQUENCES`, or cannot be had of these examples.
+    """
+    _check(examples, sequence, chunk)
+    if sequence == "rows":
+        return examples.contiguous()
+    if sequence == "columns":
+        return examples.transpose(1, 2).contiguous()
+    values = examples.reshape(len(examples), -1)
+    if sequence == "permuted":
+        wanted = torch.from_numpy(order(permutation, values.shape[1])).to(values.device)
+        values = values.index_select(1, wanted)
+    return values.contiguous().view(len(values), -1, chunk)
+
+
+def _check(examples: Examples, sequence: str, chunk: int) -> None:
+    if sequence not in SEQUENCES:
+        raise ValueError(
+            f"data.sequence must be one of {', '.join(SEQUENCES)}: data.sequence={sequence}; "
+            "choose one of them"
+        )
+    is_grid = sequence in ("rows", "columns")
+    if is_grid and (examples.ndim == 2 or chunk != 1):
+        raise ValueError(
+            f"data.sequence={sequence} reads pictures, a row or column a time step: examples of "
+            f"{tuple(examples.shape[1:])}, data.chunk={chunk}; choose pixels or permuted"
+        )
+    if examples[:1].numel() % chunk:
+        raise ValueError(f"data.chunk must divide the {examples[:1].numel()} values of an example: "
+                         f"data.chunk={chunk}; choose a divisor")  # fmt: skip

@@ -1,0 +1,1 @@
+"""Finds, downloads and verifies the files of published data sets."""

@@ -1,0 +1,152 @@
+"""Find the four IDX files of a data set in a folder and check that they are the published ones."""
+
+import gzip
+import hashlib
+import os
+import stat
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnist_seq.tasks.sources.published import SOURCES, IdxFile, Source
+
+
+class AlteredFile(ValueError):
+    """A data file is there but is not the published one."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in a root: (path, md5 of the uncompressed content) by file, and what does not."""
+
+    files: tuple[tuple[str, str], ...]
+    missing: tuple[IdxFile, ...]
+
+
+def find_files(source: Source, root: Path) -> Found:
+    """Look for the files of `source` under `root` and verify every one that is used.
+
+    A file is looked for in torchvision's layout, then directly in `root`, then where a system
+    package puts it; raw, then as `.gz`.
+
+    Raises:
+        AlteredFile: the first one met is truncated, altered or cannot be checked.
+        ValueError: `root` or a file cannot be read.
+    """
+    folders = [root / source.folder / "raw", root] if _is_readable_folder(root) else []
+    folders += [Path(source.system)] if source.system else []
+    found = {file: _find(source, file, folders) for file in source.files}
+    return Found(
+        tuple(where for where in found.values() if where is not None),
+        tuple(file for file, where in found.items() if where is None),
+    )
+
+
+def _is_readable_folder(root: Path) -> bool:
+    """False where nothing is there yet, an error where something else is in the way."""
+    try:
+        if not stat.S_ISDIR(root.stat().st_mode):
+            raise ValueError(
+                f"data.root must be a folder: {root} is a file; choose another data.root"
+            )
+        os.listdir(root)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unreadable(root, error) from error
+    return True
+
+
+def _find(source: Source, file: IdxFile, folders: Sequence[Path]) -> tuple[str, str] | None:
+    for path in (folder / file.name for folder in folders):
+        archive = path.with_name(path.name + ".gz")
+        try:
+            for candidate in (path, archive):
+                if candidate.exists() and not candidate.is_file():  # reading a pipe never ends
+                    raise ValueError(f"data files must be regular files: {candidate} is none")
+            checked = _check(path, archive, file)
+        except AlteredFile:
+            # Directly in a root, MNIST's and Fashion-MNIST's files have the same names.
+            is_own = path.parent.parent.name == source.folder
+            if not is_own and _is_of_another_source(path, archive, source):
+                continue
+            raise
+        except OSError as error:
+            raise _unreadable(Path(error.filename or path), error) from error
+        if checked is not None:
+            return checked
+    return None
+
+
+def _check(path: Path, archive: Path, file: IdxFile) -> tuple[str, str] | None:
+    if not file.content_md5:
+        return _check_by_archive(path, archive, file)
+    for candidate in (path, archive):
+        if candidate.exists():
+            found = _content_md5(candidate)
+            if found != file.content_md5:
+                raise _altered(candidate, f"md5 {file.content_md5} of its content", f"md5 {found}")
+            return str(candidate), found
+    return None
+
+
+def _check_by_archive(path: Path, archive: Path, file: IdxFile) -> tuple[str, str] | None:
+    """The archive vouches for its content, and so for the raw file beside it."""
+    if not archive.exists():
+        if path.exists():
+            raise AlteredFile(
+                f"data files must be the published ones, and only the archive {archive.name} with "
+                f"md5 {file.archive_md5} can show it: {path} lies there alone; put the archive "
+                "beside it, or move it away so that both are downloaded"
+            )
+        return None
+    found = _md5(archive)
+    if found != file.archive_md5:
+        raise _altered(archive, f"md5 {file.archive_md5}", f"md5 {found}")
+    content = _content_md5(archive)
+    if not path.exists():
+        return str(archive), content
+    if (raw := _md5(path)) != content:
+        raise _altered(path, f"md5 {content}", f"md5 {raw}")
+    return str(path), content
+
+
+def _is_of_another_source(path: Path, archive: Path, source: Source) -> bool:
+    others = {f.content_md5 for s in SOURCES.values() if s.name != source.name for f in s.files}
+    present = path if path.exists() else archive
+    return _content_md5(present) in others - {""}
+
+
+def _md5(path: Path) -> str:
+    with open(path, "rb") as stream:
+        # A checksum against accidents and mix-ups, so FIPS machines may compute it too.
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _content_md5(path: Path) -> str:
+    """The md5 of a file's content; for a `.gz` that does not unpack, words that say so."""
+    if path.suffix != ".gz":
+        return _md5(path)
+    md5 = hashlib.md5(usedforsecurity=False)
+    try:
+        with gzip.open(path) as stream:
+            while chunk := stream.read(1 << 20):
+                md5.update(chunk)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        return f"{_md5(path)} of an archive that does not unpack ({error})"
+    return md5.hexdigest()
+
+
+def _altered(path: Path, expected: str, found: str) -> AlteredFile:
+    return AlteredFile(
+        f"data files must be the published ones: {path} should have {expected}, found {found}; "
+        "nothing was overwritten: move the file away to have it downloaded, or replace it"
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> ValueError:
+    return ValueError(
+        f"data.root must be readable: {path}: {error.strerror or error}; "
+        "change its permissions or choose another data.root"
+    )

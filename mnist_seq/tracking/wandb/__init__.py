@@ -1,0 +1,1 @@
+"""Mirrors runs to Weights & Biases."""

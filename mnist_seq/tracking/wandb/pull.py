@@ -1,0 +1,262 @@
+"""Runs that lie on other machines, taken from W&B as run folders of our own format."""
+
+import contextlib
+import datetime
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.parse import parse_plain, plain
+from mnist_seq.runs import files
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.wandb_names import fitting
+from mnist_seq.tracking.wandb import held, library, source
+from mnist_seq.tracking.wandb.held import path_of
+
+_ENDED = ("finished", "diverged", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What W&B holds of a sweep.
+
+    Attributes:
+        paths: the run folders, in the order of their names.
+        left_out: which runs of its group are none of them and why, one line; or "".
+    """
+
+    paths: list[Path]
+    left_out: str
+
+
+def pull(
+    project: str, group: str, cache: Path, *, entity: str = "default", timeout: float = 30.0
+) -> Pulled:
+    """Bring the ended runs of a sweep from W&B into a folder, one run folder each.
+
+    What is there already and has not changed in W&B is not read again. The weights stay there.
+
+    Args:
+        group: the sweep's name.
+        cache: where the folders go: `<cache>/<project>/<group>/<run>`.
+        timeout: seconds that the server gets for an answer.
+
+    Raises:
+        ConfigError: no credentials, no such runs, or the server did not answer.
+    """
+    os.environ.update(library.environment(cache))
+    os.environ.pop("WANDB_SERVICE", None)
+    try:
+        if not library.has_credentials(verify=False):
+            raise ConfigError(
+                "W&B wants an account: no credentials; run `wandb login`, or set WANDB_API_KEY"
+            )
+        filters = {"group": fitting(group)}
+        found = held.runs(path_of(project, entity), filters, timeout=timeout)
+        kept, left_out = _chosen(found)
+        root = cache / _plain(project) / _plain(group)
+        paths = [_written(run, root) for run in kept]
+        _write_sweep(kept, paths, root)
+    except (ConfigError, OSError):
+        raise
+    except Exception as error:  # the server fails in many ways
+        raise ConfigError(
+            f"W&B must answer: project={project} group={group}: {library.reason(error)}; try "
+            "again, or compare local folders with sweep=..."
+        ) from None
+    if not paths:
+        others = f" ({left_out})" if left_out else ""
+        raise ConfigError(
+            f"W&B holds no ended runs of this project: project={project} group={group}{others}; "
+            "`python -m mnist_seq.sync` brings a sweep there"
+        )
+    return Pulled(sorted(paths), left_out)
+
+
+def _chosen(found: Sequence[Any]) -> tuple[list[Any], str]:
+    """The ended runs of ours, each folder's last one; and what the others are."""
+    whys = {run.id: _why_not(run) for run in found}
+    ours = [run for run in found if not whys[run.id]]
+    latest = _latest(ours)
+    counts = Counter(why for why in whys.values() if why)
+    counts["replaced by a later run of their folder"] += len(ours) - len(latest)
+    parts = [f"{count} {why}" for why, count in counts.items() if count]
+    text = f"left out of the group's {len(found)} runs in W&B: {', '.join(parts)}"
+    return latest, text if parts else ""
+
+
+def _why_not(run: Any) -> str:
+    """Why a run is none that can be compared, or ""."""
+    config = dict(run.config)
+    facts = config.get("run")
+    names = [config.get(group) for group in ("model", "data", "training", "sweep")]
+    is_ours = all(isinstance(group, Mapping) for group in (facts, *names)) and "seed" in config
+    if not is_ours or not isinstance(config["run"].get("config_hash"), str):
+        return "not of this project"
+    if run.state == "running":
+        return "still running"
+    if dict(run.summary).get("state") not in _ENDED:
+        return f"{run.state} without having told its end"
+    return ""
+
+
+def _latest(runs: Sequence[Any]) -> list[Any]:
+    """Of the runs that one folder has held, the one that it holds: a rerun replaces a run."""
+    facts = {run.id: dict(run.config)["run"] for run in runs}
+    place = {i: f"{found.get('host')} {found.get('folder', i)}" for i, found in facts.items()}
+    in_time = sorted(runs, key=lambda run: str(facts[run.id].get("created", "")))
+    return list({place[run.id]: run for run in in_time}.values())
+
+
+def _written(run: Any, root: Path) -> Path:
+    """Write a run's folder, unless it is there as W&B has it."""
+    config, summary = dict(run.config), dict(run.summary)
+    facts = config.pop("run")
+    told = (run.id, run.state, run.lastHistoryStep, sorted(map(str, summary.items())), run.config)
+    version = hashlib.sha256(repr(told).encode()).hexdigest()
+    folder = RunFolder(root / _plain(run.name))
+    if _known(folder).get("id", run.id) != run.id:  # two runs of one name
+        folder = RunFolder(root / f"{_plain(run.name)}_{run.id}")
+    if _is_there(folder, version):
+        return folder.path
+    folder.path.mkdir(parents=True, exist_ok=True)
+    ours = (folder.result_path, folder.error_path, folder.record_path, folder.predictions_path)
+    for path in ours:
+        path.unlink(missing_ok=True)
+    num_rows = _write_history(run, folder)
+    is_whole = _write_predictions(run, folder)
+    _write_end(summary, folder)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    files.write_json(  # last: a folder without it is written again
+        folder.record_path,
+        {
+            "name": run.name,
+            "config": _in_order(config),
+            **{key: facts[key] for key in source.FACTS if key in facts},
+            "wandb": {
+                "id": run.id,
+                "url": run.url,
+                "state": "synced",
+                "project": run.project,
+                "entity": run.entity,
+            },
+            "pulled": {
+                "id": run.id,
+                "version": version if is_whole else "",  # what lacks is asked for again
+                "rows": num_rows,
+                "time": now,
+                "from": facts.get("folder", ""),
+            },
+        },
+    )
+    return folder.path
+
+
+def _known(folder: RunFolder) -> dict[str, Any]:
+    """What an earlier pull said of a folder; nothing where it is damaged."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        found = folder.record().get("pulled", {})
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _is_there(folder: RunFolder, version: str) -> bool:
+    known = _known(folder)
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return known.get("version") == version and known.get("rows") == len(folder.metrics())
+    return False
+
+
+def _in_order(config: dict[str, Any]) -> dict[str, Any]:
+    """A config as a run.json has it: W&B keeps no order of keys, by which variants are named."""
+    try:
+        template = plain(parse_plain(config))
+    except ConfigError:  # of another version of this package
+        return config
+    return {key: _like(config[key], template.get(key)) for key in template if key in config}
+
+
+def _like(value: Any, template: Any) -> Any:
+    if not isinstance(value, Mapping) or not isinstance(template, Mapping):
+        return template if template == value else value  # 1.0 may have come back as 1
+    keys = [*(key for key in template if key in value), *(k for k in value if k not in template)]
+    return {key: _like(value[key], template.get(key)) for key in keys}
+
+
+def _write_sweep(runs: Sequence[Any], paths: Sequence[Path], root: Path) -> None:
+    """What a sweep's folder says beside its runs: why some were interrupted, and of a search what
+    drew its values."""
+    lines = [
+        json.dumps({"run": path.name, "change": "interrupted", "reason": summary.get("reason", "")})
+        for run, path in zip(runs, paths, strict=True)
+        if (summary := dict(run.summary))["state"] == "interrupted"
+    ]
+    if lines:
+        files.write_text(root / "ledger.jsonl", "".join(f"{line}\n" for line in lines))
+    found = [dict(run.config)["run"].get("sampler", "") for run in runs]
+    if samplers := [name for name in found if name]:
+        text = f"hydra:\n  sweeper:\n    sampler: {json.dumps(samplers[-1])}\n"
+        files.write_text(root / "multirun.yaml", text)
+
+
+def _write_history(run: Any, folder: RunFolder) -> int:
+    rows = [
+        {key: value for key, value in row.items() if key[0] != "_" and _is_plain(value)}
+        for row in held.history(run)
+        if "step" in row
+    ]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    files.write_text(folder.metrics_path, text)
+    return len(rows)
+
+
+def _write_predictions(run: Any, folder: RunFolder) -> bool:
+    """Those of the test set; a run that never read it has none.
+
+    Returns:
+        Whether that is all: a file may be listed whose upload was refused.
+    """
+    for file in run.files([folder.predictions_path.name]):
+        try:
+            file.download(root=str(folder.path), replace=True).close()
+        except Exception as error:
+            if "404" not in str(error):
+                raise
+            folder.predictions_path.unlink(missing_ok=True)
+            return False
+    return True
+
+
+def _write_end(summary: Mapping[str, Any], folder: RunFolder) -> None:
+    reason = summary.get("reason", "")
+    if summary["state"] == "failed":
+        folder.write_error(str(reason) or "failed")
+    elif summary["state"] != "interrupted":
+        own = {key: value for key, value in summary.items() if "/" in key and _is_plain(value)}
+        best = {k.removeprefix("best/"): v for k, v in own.items() if k.startswith("best/")}
+        if "best/step" in summary:
+            best["step"] = summary["best/step"]
+        folder.write_result(
+            state=summary["state"],
+            reason=reason,
+            metrics={k: v for k, v in own.items() if not k.startswith(("best/", "optimizer/"))},
+            best=best,
+            num_params=summary.get("num_params"),
+            steps=summary.get("num_steps"),
+            seconds=summary.get("seconds"),
+        )
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
+
+
+def _plain(name: str) -> str:
+    """A name as one folder's name."""
+    return name.replace("/", "_").replace(os.sep, "_").lstrip(".") or "_"

@@ -1,0 +1,1 @@
+"""Trains many runs of equal shape as one batched program."""

@@ -1,0 +1,170 @@
+"""R runs of equal shape as one batched program.
+
+The weights of all runs are one tensor [R, P]; `vmap` takes the model of a single run over its rows,
+so that no run sees another one's numbers.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from mnist_seq.tasks.task import Part
+from mnist_seq.tasks.task_stack import TaskStack
+from mnist_seq.training.batch import training_batch
+from mnist_seq.training.batched.cuda_graph import Captured, is_capturable
+from mnist_seq.training.batched.sizing import NotStackable
+from mnist_seq.training.batched.stacked_optimizer import StackedOptimizer
+from mnist_seq.training.device import autocast
+from mnist_seq.training.evaluation import Evaluation, evaluate
+from mnist_seq.training.logbook import Learner
+from mnist_seq.training.program import Program, evaluating, sum_dtype
+from mnist_seq.training.step import losses_of
+
+Noises = tuple[Tensor, ...]
+
+
+class Stack(Program):
+    """Runs that may differ in seed, learning rate, weight decay, schedule and dropout rate.
+
+    The learners' models become views of the stack's weights.
+
+    Args:
+        saved: states of the runs' optimizers to go on from; None for all of them at step 0.
+    """
+
+    def __init__(self, learners: Sequence[Learner], saved: Sequence[dict[str, Any] | None]) -> None:
+        self.learners = list(learners)
+        self.config, self.model = learners[0].config, learners[0].model
+        self.device, self.num_runs = learners[0].task.device, len(learners)
+        self.tasks = TaskStack([learner.task for learner in learners])
+        named = dict(self.model.named_parameters())
+        self._names, self._shapes = list(named), [p.shape for p in named.values()]
+        self._sizes = [p.numel() for p in named.values()]
+        self.weights = _joined([learner.model for learner in learners])
+        self.optimizer = StackedOptimizer(
+            [learner.config.optimizer for learner in learners],
+            self.weights,
+            shapes=self._shapes,
+            saved=saved,
+        )
+        self.loss_sums = torch.zeros(
+            self.num_runs, dtype=sum_dtype(self.device), device=self.device
+        )
+        self._first, self._orders, self._rates = 0, torch.empty(0), torch.empty(0)
+        self._update: Callable[..., None] = self._by_positions
+        self._update_on: Callable[..., None] = self._by_batch
+        if is_capturable(self.optimizer.inner, self.device):
+            self._update = Captured(self._by_positions)
+            self._update_on = Captured(self._by_batch)
+
+    def begin_epoch(self, first: int, orders: Tensor, rates: Tensor) -> None:
+        """See `Program`."""
+        self._first = first
+        self._orders = orders.to(self.device)
+        self._rates = rates.to(self.device, self.weights.dtype)
+
+    def step(self, position: int) -> int:
+        """See `Program`."""
+        size = self.config.training.batch_size
+        batch = self._orders[:, position * size : (position + 1) * size]
+        rates, noises = self._rates[position], self._noises(batch.shape[1])
+        if self.config.data.is_augmented:
+            self._update_on(*self._augmented(batch, self._first + position), rates, *noises)
+        else:
+            self._update(batch, rates, *noises)
+        return batch.shape[1]
+
+    def _augmented(self, batch: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Each run's batch as it draws it by itself."""
+        each = [
+            training_batch(learner.config, learner.task, positions, step=step)
+            for learner, positions in zip(self.learners, batch, strict=True)
+        ]
+        return torch.stack([x for x, _ in each]), torch.stack([y for _, y in each])
+
+    def _noises(self, batch_size: int) -> list[Tensor]:
+        """Random factors [R, ...] of one step, each run's drawn by its own generator."""
+        steps = self.tasks.time_steps
+        each = [
+            learner.model.noises(steps, batch_size, learner.generator) for learner in self.learners
+        ]
+        return [torch.stack(same) for same in zip(*each, strict=True)]
+
+    def _by_positions(self, batch: Tensor, rates: Tensor, *noises: Tensor) -> None:
+        self._by_batch(*self.tasks.train_batch(batch), rates, *noises)
+
+    def _by_batch(self, x: Tensor, y: Tensor, rates: Tensor, *noises: Tensor) -> None:
+        """All of a step that the device does; it asks for no value."""
+        with autocast(self.device, self.config.device.precision):
+            logits = self._logits(x, noises)
+        losses = losses_of(logits, y).mean(dim=-1)
+        (gradient,) = torch.autograd.grad(losses.sum(), self.weights)
+        clip_norms_(gradient, self.config.training.clip_norm)
+        self.optimizer.step(gradient, rates)
+        self.loss_sums += losses.detach() * y.shape[1]
+
+    def _parameters(self) -> dict[str, Tensor]:
+        parts = torch.split(self.weights, self._sizes, dim=1)
+        return {
+            name: part.view(self.num_runs, *shape)
+            for name, part, shape in zip(self._names, parts, self._shapes, strict=True)
+        }
+
+    def _logits(self, x: Float[Tensor, "R T B D"], noises: Noises) -> Float[Tensor, "R B C"]:
+        def of_one(parameters: dict[str, Tensor], x: Tensor, noises: Noises) -> Tensor:
+            logits: Tensor = functional_call(self.model, parameters, (x, noises))
+            return logits
+
+        try:
+            found: Tensor = vmap(of_one)(self._parameters(), x, noises)
+        except RuntimeError as error:
+            if "vmap" in str(error) or "atching rule" in str(error):
+                raise NotStackable(
+                    f"model={self.config.model.name} cannot be part of a stack: "
+                    f"{str(error).splitlines()[0]}; choose hydra/launcher=pool, or "
+                    "sweep.unstackable=pool to have such runs trained alone"
+                ) from error
+            raise
+        return found
+
+    def evaluate(self, part: Part, limit: int | None = None) -> list[Evaluation]:
+        """See `Program`."""
+        training = self.config.training
+        # All runs together as many as a run alone: a CPU's cache holds them, and no device needs
+        # more memory for them than for training
+        size = max(1, training.eval_batch_size // self.num_runs)
+        if self.device.type != "cpu":
+            size = max(size, training.batch_size)
+        with evaluating(self.model, self.device, self.config.device.precision):
+            batches = self.tasks.batches(part, size, limit=limit)
+            return evaluate(lambda x: self._logits(x, ()), batches)
+
+    def optimizer_state(self, run: int) -> dict[str, Any]:
+        """See `Program`."""
+        return self.optimizer.state_of(run)
+
+
+def clip_norms_(gradient: Float[Tensor, "R P"], clip_norm: float) -> None:
+    """Clip each run's gradient as `nn.utils.clip_grad_norm_` clips that of a run alone."""
+    if not math.isinf(clip_norm):
+        norms = gradient.norm(dim=1, keepdim=True)
+        gradient.mul_((clip_norm / (norms + 1e-6)).clamp(max=1.0))
+
+
+def _joined(models: Sequence[nn.Module]) -> Float[Tensor, "R P"]:
+    """The weights of all models in one tensor, of which their own become views."""
+    weights = torch.stack(
+        [torch.cat([p.detach().flatten() for p in model.parameters()]) for model in models]
+    )
+    for row, model in zip(weights, models, strict=True):
+        start = 0
+        for parameter in model.parameters():
+            stop = start + parameter.numel()
+            parameter.data = row[start:stop].view(parameter.shape)
+            start = stop
+    return weights.requires_grad_()

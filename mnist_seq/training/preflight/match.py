@@ -1,0 +1,57 @@
+"""Hidden sizes solved for a number of parameters, so that cells are compared at equal size."""
+
+from mnist_seq.config import Config, ConfigError
+from mnist_seq.config.reference import default_model
+from mnist_seq.config.schema import Model
+
+TOLERANCE = 0.01  # largest share by which the number of parameters may miss
+
+
+def with_hidden_solved(config: Config) -> Config:
+    """The config with `model.hidden` as `model.match` or `model.params` asks; else as it is.
+
+    Raises:
+        ConfigError: the reference is no cell, or no hidden size comes within 1 %.
+    """
+    model = config.model
+    if model.match == "none" and model.params == "any":
+        return config
+    from mnist_seq.models import Shape
+    from mnist_seq.training.preflight.count import model_params
+
+    shape = Shape(*config.data.shape())
+    if model.params != "any":
+        asked, target = f"model.params={model.params}", model.params
+    else:
+        asked = f"model.match={model.match}"
+        target = model_params(_reference(model.match), shape)
+
+    def count(hidden: int) -> int:
+        return model_params(model.model_copy(update={"hidden": hidden}), shape)
+
+    below = 1
+    while count(2 * below) <= target:
+        below *= 2
+    step = below
+    while step := step // 2:  # count grows with hidden, and count(below) <= target from here on
+        below += step if count(below + step) <= target else 0
+    hidden = min((below, below + 1), key=lambda h: abs(count(h) - target))
+    if abs(count(hidden) - target) > TOLERANCE * target:
+        raise ConfigError(
+            f"{asked} asks for {target:,} parameters within {TOLERANCE:.0%}, and {model.name} has "
+            f"{count(below):,} at model.hidden={below} and {count(below + 1):,} at {below + 1}; "
+            "choose a larger size, fewer layers, or model.hidden itself"
+        )
+    return config.model_copy(update={"model": model.model_copy(update={"hidden": hidden})})
+
+
+def _reference(match: str) -> Model:
+    """One layer in one direction of the cell that is named, as its YAML stands."""
+    name, _, hidden = match.rpartition("-")
+    try:
+        return default_model(name, hidden=int(hidden))
+    except KeyError:
+        raise ConfigError(
+            f"model.match must name a cell and its hidden size: model.match={match}; "
+            "write model.match=lstm-64"
+        ) from None
