@@ -18,7 +18,7 @@ from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.hydra_errors import defaults
 from mnist_seq.config.parse import known_keys, num_steps
 from mnist_seq.config.paths import conf_dir, groups, options
-from mnist_seq.config.schema import CHOSEN, OWN, SIDE, Sweep, Training
+from mnist_seq.config.schema import CHOSEN, SIDE, Sweep, Training, schemas
 from mnist_seq.notebook import LoadedRun, compose, train_run
 from mnist_seq.runs.words import quoted
 from mnist_seq.tasks.locate import Located, remember
@@ -91,8 +91,8 @@ def words_of_the_schema() -> list[str]:
                 found.add(inner)
             walk(inner)
 
-    schemas: list[type[BaseModel]] = [*CHOSEN.values(), *OWN.values(), Training, Sweep]
-    for schema in schemas:
+    found_in: list[type[BaseModel]] = [Training, Sweep, *chain(*map(schemas, CHOSEN))]
+    for schema in found_in:
         for field in schema.model_fields.values():
             walk(field.rebuild_annotation())
     return sorted(found)

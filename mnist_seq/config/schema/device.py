@@ -1,0 +1,14 @@
+"""Keys of `device=`: where a run computes, and how precisely."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mnist_seq.config.schema.types import Group
+
+
+class Device(Group):
+    name: Literal["auto", "cpu", "cuda", "mps"]
+    threads: Annotated[int, Field(ge=1, le=512)]  # far more of them end the process
+    precision: Literal["fp32", "tf32", "bf16"]
+    deterministic: bool

@@ -1,0 +1,91 @@
+"""Keys of `model=`: those of every cell, and those of the cells that need more than their YAML."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from mnist_seq.config.schema.types import Count, Finite, Fraction, Group
+
+MAX_HIDDEN = 10**6
+
+
+def _cell_and_size(text: str) -> str:
+    cell, _, hidden = text.rpartition("-")
+    is_size = hidden.isascii() and hidden.isdecimal() and 1 <= int(hidden[:9]) <= MAX_HIDDEN
+    if text != "none" and not (cell and is_size and len(hidden) <= len(str(MAX_HIDDEN))):
+        raise PydanticCustomError("cell_and_size", "none, or a cell and its hidden size: lstm-64")
+    return text
+
+
+class Model(Group):
+    name: str
+    hidden: Annotated[int, Field(ge=1, le=MAX_HIDDEN)]
+    layers: Annotated[int, Field(ge=1, le=100)]
+    bidirectional: bool
+    dropout: Fraction
+    readout: Literal["last", "mean", "flat"]
+    match: Annotated[str, AfterValidator(_cell_and_size)]
+    params: Literal["any"] | Count
+
+    def problem(self) -> str:
+        """Why these values do not go together, or ""."""
+        return ""
+
+    def options(self) -> dict[str, Any]:
+        """The cell's own keys, beyond those that every cell has."""
+        return {key: value for key, value in dict(self).items() if key not in Model.model_fields}
+
+
+class LSTM(Model):
+    option_names: ClassVar = ("lstm",)
+
+    input_gate: bool
+    forget_gate: bool
+    output_gate: bool
+    input_activation: bool
+    output_activation: bool
+    cifg: bool
+    peepholes: bool
+    full_gate_recurrence: bool
+    layer_norm: bool
+    gal_dropout: Fraction
+    semeniuta_dropout: Fraction
+    zoneout_cell: Fraction
+    zoneout_hidden: Fraction
+    init: Literal["default", "orthogonal", "identity"]
+    forget_bias: Literal["default", "chrono"] | Finite
+
+    @staticmethod
+    def noises() -> tuple[str, ...]:
+        """Keys of the regularisers that draw at random."""
+        return ("gal_dropout", "semeniuta_dropout", "zoneout_cell", "zoneout_hidden")
+
+    def problem(self) -> str:
+        """Why these values do not go together, or ""."""
+        gates = ("input_gate", "forget_gate", "output_gate")
+        off = [f"model.{key}=false" for key in gates if not getattr(self, key)]
+        if self.cifg and not (self.input_gate and self.forget_gate):
+            return f"model.cifg=true couples two gates, and {' '.join(off)} takes one away"
+        if self.full_gate_recurrence and (off or self.cifg):
+            which = " ".join([*off, *["model.cifg=true"] * self.cifg])
+            return f"model.full_gate_recurrence=true joins three gates, and {which} takes one away"
+        if self.peepholes and len(off) == 3:
+            return f"model.peepholes=true needs a gate to look, and {' '.join(off)} leaves none"
+        if self.forget_bias != "default" and (not self.forget_gate or self.cifg):
+            why = "model.cifg=true" if self.cifg else "model.forget_gate=false"
+            return f"{why} leaves no forget bias to set: model.forget_bias={self.forget_bias}"
+        return ""
+
+
+class GRU(Model):
+    option_names: ClassVar = ("gru",)
+
+    reset: Literal["after", "before", "none"]
+    update_gate: bool
+
+
+class RNN(Model):
+    option_names: ClassVar = ("rnn",)
+
+    nonlinearity: Literal["tanh", "relu"]

@@ -1,0 +1,52 @@
+"""Keys of `optimizer=`, named as in `torch.optim`."""
+
+from typing import ClassVar
+
+from mnist_seq.config.schema.types import Beta, Fraction, Group, NonNegative, Positive
+
+
+class Optimizer(Group):
+    name: str
+    lr: Positive
+    weight_decay: NonNegative
+
+
+class Adam(Optimizer):
+    option_names: ClassVar = ("adam", "adamw")
+
+    betas: Beta
+    eps: Positive
+    amsgrad: bool
+
+
+class NAdam(Optimizer):
+    option_names: ClassVar = ("nadam",)
+
+    betas: Beta
+    eps: Positive
+    momentum_decay: NonNegative
+
+
+class RMSprop(Optimizer):
+    option_names: ClassVar = ("rmsprop",)
+
+    alpha: Fraction
+    eps: Positive
+    momentum: NonNegative
+    centered: bool
+
+
+class SGD(Optimizer):
+    option_names: ClassVar = ("sgd",)
+
+    momentum: NonNegative
+    dampening: NonNegative
+    nesterov: bool
+
+
+class Adagrad(Optimizer):
+    option_names: ClassVar = ("adagrad",)
+
+    lr_decay: NonNegative
+    eps: Positive
+    initial_accumulator_value: NonNegative

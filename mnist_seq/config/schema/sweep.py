@@ -1,0 +1,33 @@
+"""Keys of `sweep.*` and of an ablation study: how several runs are planned and launched."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from mnist_seq.config.schema.types import CountOrNone, Group, check_folder_name
+
+
+class Sweep(Group):
+    name: Annotated[str, AfterValidator(check_folder_name)]
+    baseline: Literal["auto", "none"]
+    stale: Literal["error", "rerun", "keep"]
+    dry_run: bool
+    on_failure: Literal["continue", "stop"]
+    retries: CountOrNone
+    timeout: Annotated[float, Field(gt=0)]
+    stop_after_same_failures: CountOrNone
+    unstackable: Literal["error", "pool"]
+    zip: list[str]
+    exclude: list[str]
+
+
+ArmName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=60)]
+
+
+class Ablation(Group):
+    """A study: what its runs share, and its arms, each some overrides."""
+
+    base: list[str]
+    arms: dict[ArmName, Annotated[list[str], Field(min_length=1)]]
+    design: Literal["one_at_a_time", "leave_one_out"]
+    pairs: list[Annotated[list[str], Field(min_length=2, max_length=2)]]

@@ -1,0 +1,71 @@
+"""Types that the keys of several groups share, and the class that all groups build on."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from mnist_seq.config.text import is_control
+
+LARGEST = 1e30  # of a factor: float32 ends at 3e38, and kernels refuse what a product takes there
+MAX_COUNT = 10**12
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+# Nearer to 1 than float32 can tell, torch's NAdam divides by zero
+Beta = Annotated[
+    list[Annotated[float, Field(ge=0, le=0.999999)]], Field(min_length=2, max_length=2)
+]
+Positive = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
+Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+CountOrNone = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+
+
+def check_folder_name(text: str) -> str:
+    """A name that stays where it is put, on any file system."""
+    is_plain = not set(text) & set("/\\") and not any(map(is_control, text))
+    is_safe = is_plain and not text.startswith(".") and not text.endswith(".")
+    if not is_safe or text != text.strip() or not 1 <= len(text.encode(errors="replace")) <= 200:
+        raise PydanticCustomError(
+            "folder_name",
+            "a plain folder name of 1 to 200 bytes, without slashes and control characters, and "
+            "without a dot or a space at its ends",
+        )
+    return text
+
+
+def _printable(text: str) -> str:
+    if any(map(is_control, text)):
+        raise PydanticCustomError("printable", "text without control characters")
+    return text
+
+
+def _stripped(text: str) -> str:
+    if text != text.strip():
+        raise PydanticCustomError("stripped", "a name without spaces at its ends")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_printable)]
+# Of a name, behind its length: pydantic counts what follows a check as entries of a list
+NAMED = (AfterValidator(_printable), AfterValidator(_stripped))
+
+
+class Group(BaseModel):
+    """One config group. It refuses unknown keys and values of another type.
+
+    Attributes:
+        option_names: the options of its group that this class types; () for a group's own class
+            and for classes that options build on.
+    """
+
+    option_names: ClassVar[tuple[str, ...]] = ()
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="strings")
+
+    @field_validator("*")
+    @classmethod
+    def _unsigned_zero(cls, value: Any) -> Any:
+        """-0.0 and 0.0 are one setting."""
+        return value + 0.0 if isinstance(value, float) else value
