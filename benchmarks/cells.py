@@ -19,8 +19,8 @@ from mnist_seq.config.paths import options
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import Adam, Model
 from mnist_seq.models import Shape, build_classifier
+from mnist_seq.training.loop.step import train_step
 from mnist_seq.training.optimizers import build_optimizer
-from mnist_seq.training.step import train_step
 
 BATCH, HIDDEN, SHAPE = 64, 64, Shape(28, 28)
 LSTM_OPTIONS: dict[str, dict[str, object]] = {

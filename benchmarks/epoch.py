@@ -24,9 +24,9 @@ from mnist_seq.tasks.locate import locate
 from mnist_seq.tasks.sources.torchvision_compat import import_torchvision_datasets
 from mnist_seq.tasks.split import split
 from mnist_seq.tasks.task import Task
+from mnist_seq.training.loop.step import train_step
 from mnist_seq.training.optimizers import build_optimizer
 from mnist_seq.training.seeds import epoch_order
-from mnist_seq.training.step import train_step
 
 BATCH, HIDDEN, LR = 64, 64, 0.01
 CPU = torch.device("cpu")

@@ -33,8 +33,8 @@ from mnist_seq.tasks.split import split
 from mnist_seq.tasks.task import Task
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.device import device_name, open_device
-from mnist_seq.training.logbook import Learner
-from mnist_seq.training.program import Program, Single
+from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.program import Program, Single
 from mnist_seq.training.schedules import epoch_rates
 from mnist_seq.training.seeds import derive, epoch_order
 

@@ -181,7 +181,7 @@ def train_together(runs: list[Opened], *, share: float) -> tuple[int, str]:
     """
     from mnist_seq.runs.events import Ended
     from mnist_seq.runs.lock import held
-    from mnist_seq.training.batched.sizing import TooManyRuns
+    from mnist_seq.training.batched.errors import TooManyRuns
     from mnist_seq.training.run import kept, train_stack
 
     with ExitStack() as stack:

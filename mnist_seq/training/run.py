@@ -16,18 +16,14 @@ from mnist_seq.tasks.images import NUM_CLASSES, Images, load
 from mnist_seq.tasks.split import split, with_wrong_labels
 from mnist_seq.tasks.task import Task
 from mnist_seq.training import checkpoint
-from mnist_seq.training.batched.sizing import (
-    NotStackable,
-    TooManyRuns,
-    check_fits,
-    is_out_of_memory,
-)
+from mnist_seq.training.batched.errors import NotStackable, TooManyRuns
 from mnist_seq.training.device import device_name, open_device
-from mnist_seq.training.interruption import Interruption
 from mnist_seq.training.job import Job
-from mnist_seq.training.logbook import Learner, Logbook, failed
-from mnist_seq.training.loop import Loop
-from mnist_seq.training.program import Program, Single
+from mnist_seq.training.loop.interruption import Interruption
+from mnist_seq.training.loop.logbook import Learner, Logbook, failed
+from mnist_seq.training.loop.loop import Loop
+from mnist_seq.training.loop.program import Program, Single
+from mnist_seq.training.out_of_memory import is_out_of_memory
 from mnist_seq.training.seeds import derive
 
 __all__ = ["Job", "kept", "train_run", "train_stack"]
@@ -100,6 +96,8 @@ def train_stack(
         TooManyRuns: they do not fit into memory; those that have not ended can be resumed.
         Interrupted: a signal came; the runs can be resumed.
     """
+    from mnist_seq.training.batched.sizing import check_fits  # torch.func: stacks alone import it
+
     device, images = open_device(jobs[0].config.device), load(jobs[0].located)
     ended: dict[int, Ended] = {}
     books: dict[int, Logbook] = {}

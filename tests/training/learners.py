@@ -14,8 +14,8 @@ from mnist_seq.models import Shape, build_classifier
 from mnist_seq.tasks.images import Images
 from mnist_seq.tasks.split import split
 from mnist_seq.tasks.task import Task
-from mnist_seq.training.logbook import Learner
-from mnist_seq.training.program import Program
+from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.program import Program
 from mnist_seq.training.schedules import epoch_rates
 from mnist_seq.training.seeds import derive, epoch_order
 from tests.training.conftest import make_config

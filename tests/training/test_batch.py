@@ -8,7 +8,7 @@ from mnist_seq.tasks.images import load
 from mnist_seq.tasks.locate import locate
 from mnist_seq.tasks.split import split
 from mnist_seq.tasks.task import Task
-from mnist_seq.training.batch import training_batch
+from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.seeds import epoch_order
 from tests.training.conftest import make_config
 from tests.training.test_run import RunIn

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from mnist_seq.training.batched.cuda_graph import Captured
 from mnist_seq.training.batched.stack import Stack
-from mnist_seq.training.program import Single
+from mnist_seq.training.loop.cuda_graph import Captured
+from mnist_seq.training.loop.program import Single
 from tests.training.learners import advance, make_learner
 
 pytestmark = [

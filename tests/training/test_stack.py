@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from mnist_seq.config.paths import options
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import LSTM
-from mnist_seq.training.batched.sizing import NotStackable
+from mnist_seq.training.batched.errors import NotStackable
 from mnist_seq.training.batched.stack import Stack
-from mnist_seq.training.logbook import Learner
-from mnist_seq.training.program import Program, Single
+from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.program import Program, Single
 from tests.training.learners import advance, make_learner
 
 STEPS, TOLERANCE = 50, 1e-9

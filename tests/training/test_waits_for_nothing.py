@@ -9,7 +9,7 @@ import torch
 
 from mnist_seq.config.paths import options
 from mnist_seq.training.batched.stack import Stack
-from mnist_seq.training.program import Program, Single
+from mnist_seq.training.loop.program import Program, Single
 from tests.training.learners import advance, make_learner
 
 

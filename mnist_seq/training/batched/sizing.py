@@ -1,4 +1,4 @@
-"""How many runs of a stack the memory holds, and whether an error says that it was too many."""
+"""How many runs of a stack the memory holds."""
 
 import contextlib
 import copy
@@ -8,46 +8,14 @@ from pathlib import Path
 
 import torch
 
-from mnist_seq.training.logbook import Learner
+from mnist_seq.training.batched.errors import TooManyRuns
+from mnist_seq.training.batched.stack import Stack
+from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.out_of_memory import is_out_of_memory
 from mnist_seq.training.preflight.memory import available
 
 MEASURED = 8  # runs of the stack that is tried out
-# What plain RuntimeErrors say: of torch's CPU allocator, of mmap, and of what asks CUDA by itself,
-# such as a graph, cuBLAS or cuDNN
-_NO_MEMORY = (
-    "can't allocate memory",
-    "Cannot allocate memory",
-    "CUDA error: out of memory",
-    "STATUS_ALLOC_FAILED",
-)
 RESERVE = 0.15  # share of the free memory that is left to others, and to what measuring misses
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on a device or on the CPU, here or in what led to this."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
-        return True
-    # A CUDA graph whose capture breaks off for want of memory raises another error on its way out
-    before = error.__cause__ or error.__context__
-    return before is not None and is_out_of_memory(before)
-
-
-class TooManyRuns(RuntimeError):
-    """A stack cannot go on as large as it is.
-
-    Args:
-        most: as many runs may go together.
-    """
-
-    def __init__(self, most: int, why: str = "") -> None:
-        super().__init__(why or f"memory does not take more than {most} at once")
-        self.most = most
-
-
-class NotStackable(ValueError):
-    """A model does what `vmap` cannot, such as a branch on a value."""
 
 
 def check_fits(learner: Learner, num_runs: int, *, share: float) -> None:
@@ -85,8 +53,6 @@ def _least(learner: Learner) -> int:
 
 
 def _try_out(learner: Learner) -> None:
-    from mnist_seq.training.batched.stack import Stack
-
     copies = [
         replace(
             learner,

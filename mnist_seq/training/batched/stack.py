@@ -15,15 +15,15 @@ from torch.func import functional_call, vmap
 
 from mnist_seq.tasks.task import Part
 from mnist_seq.tasks.task_stack import TaskStack
-from mnist_seq.training.batch import training_batch
-from mnist_seq.training.batched.cuda_graph import Captured, is_capturable
-from mnist_seq.training.batched.sizing import NotStackable
+from mnist_seq.training.batched.errors import NotStackable
 from mnist_seq.training.batched.stacked_optimizer import StackedOptimizer
 from mnist_seq.training.device import autocast
-from mnist_seq.training.evaluation import Evaluation, evaluate
-from mnist_seq.training.logbook import Learner
-from mnist_seq.training.program import Program, evaluating, sum_dtype
-from mnist_seq.training.step import losses_of
+from mnist_seq.training.loop.batch import training_batch
+from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
+from mnist_seq.training.loop.evaluation import Evaluation, evaluate
+from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.program import Program, evaluating, sum_dtype
+from mnist_seq.training.loop.step import losses_of
 
 Noises = tuple[Tensor, ...]
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mnist_seq.training.batched.sizing import is_out_of_memory
+from mnist_seq.training.out_of_memory import is_out_of_memory
 
 log = logging.getLogger("mnist_seq.training")
 

@@ -18,8 +18,8 @@ from mnist_seq.tasks.task import Task
 from mnist_seq.training import checkpoint
 from mnist_seq.training.device import device_name
 from mnist_seq.training.diagnostics import diagnose
-from mnist_seq.training.evaluation import Evaluation
 from mnist_seq.training.job import Job
+from mnist_seq.training.loop.evaluation import Evaluation
 
 NUM_SAMPLES = 10  # predictions shown at the end, as many as the tutorial shows
 DIAGNOSED = 64  # training examples that the diagnostics look at, the same each time

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from mnist_seq.training.step import losses_of
+from mnist_seq.training.loop.step import losses_of
 
 
 @dataclass(frozen=True)

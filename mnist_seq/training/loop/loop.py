@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from mnist_seq.training.evaluation import Evaluation
-from mnist_seq.training.interruption import Interruption
-from mnist_seq.training.logbook import Logbook
-from mnist_seq.training.program import Program
+from mnist_seq.training.loop.evaluation import Evaluation
+from mnist_seq.training.loop.interruption import Interruption
+from mnist_seq.training.loop.logbook import Logbook
+from mnist_seq.training.loop.program import Program
 from mnist_seq.training.schedules import epoch_rates
 from mnist_seq.training.seeds import epoch_order
 

@@ -10,13 +10,13 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from mnist_seq.tasks.task import Part
-from mnist_seq.training.batch import training_batch
-from mnist_seq.training.batched.cuda_graph import Captured, is_capturable
 from mnist_seq.training.device import autocast
-from mnist_seq.training.evaluation import Evaluation, evaluate
-from mnist_seq.training.logbook import Learner
+from mnist_seq.training.loop.batch import training_batch
+from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
+from mnist_seq.training.loop.evaluation import Evaluation, evaluate
+from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.step import train_step
 from mnist_seq.training.optimizers import build_optimizer, load_state
-from mnist_seq.training.step import train_step
 
 
 class Program(ABC):
