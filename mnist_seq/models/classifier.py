@@ -1,4 +1,4 @@
-"""A sequence classifier: recurrent layers, a read-out over time, a linear head."""
+"""The whole network: recurrent layers, a read-out over time, a linear head."""
 
 from typing import Any, Literal
 
@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.cells import build_cell
-from mnist_seq.models.kernels.scan import Scanned
-from mnist_seq.models.recurrence import Recurrence, Shape, State, dropout_mask
+from mnist_seq.models.cells import Layers, Shape, State, build_cell
+from mnist_seq.models.recurrence import dropout_mask
 
 Readout = Literal["last", "mean", "flat"]
 
@@ -17,17 +16,21 @@ Readout = Literal["last", "mean", "flat"]
 class Classifier(nn.Module):
     """Recurrent layers `rnn` and a linear layer `head`.
 
-    Its state dict has torch's own names under `rnn.` where the cell is torch's own, so that
-    `nn.LSTM` loads them.
+    Where the cell is a module of torch, such as `nn.LSTM`, the names in its state dict below `rnn.`
+    are torch's, and torch's module loads them.
 
     Args:
-        tbptt: time steps that a gradient goes back in training, counted from the end; the state
-            goes on through the whole sequence. The backward direction has no such end.
+        dropout: rate of the dropout before the head.
+        readout: what the head reads: "last", the final h of each direction; "mean", the mean of the
+            outputs over time; "flat", all outputs side by side.
+        tbptt: truncated back-propagation through time. In training a gradient goes back over this
+            many time steps, counted from the end of the sequence; the state is carried on over the
+            whole sequence. Not for two directions: the backward one would start in the middle.
     """
 
     def __init__(
         self,
-        rnn: Recurrence | Scanned,
+        rnn: Layers,
         head: nn.Linear,
         *,
         dropout: float,
@@ -44,10 +47,15 @@ class Classifier(nn.Module):
     def noises(
         self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
     ) -> State:
-        """All random factors of one training pass; their shapes go by the model's rates alone.
+        """Draw all random factors of one training pass.
+
+        Their number and shapes depend on the model's settings, not on the batch's values.
 
         Args:
-            generator: of the weights' device; None is torch's own.
+            generator: on the device of the weights; None is torch's global generator.
+
+        Returns:
+            The tensors of `Layers.noises`, then the mask of the dropout before the head, if any.
         """
         drawn = self.rnn.noises(time_steps, batch_size, generator)
         if not self.dropout:
@@ -61,7 +69,7 @@ class Classifier(nn.Module):
         """Logits.
 
         Args:
-            noises: what `noises` gave, or () for none; drawn here in training where it is None.
+            noises: what `noises` returned; () for none. None: drawn here in training, else none.
         """
         if noises is None:
             noises = self.noises(*x.shape[:2]) if self.training else ()
@@ -72,13 +80,16 @@ class Classifier(nn.Module):
         return logits
 
     def _run(self, x: Tensor, noises: State) -> tuple[Tensor, Tensor | State]:
-        """Outputs, those that no gradient reaches left out where they are not read, and state."""
+        """Outputs and final state; with `tbptt` and readout "last", outputs of the last part only.
+
+        With `tbptt` the sequence is run in parts, and the state between parts is detached.
+        """
         if not self.training or self.tbptt == "none" or self.tbptt >= len(x):
             outputs, state = self.rnn(x, None, noises)
             return outputs, state
         count, rest = divmod(len(x), self.tbptt)
         sizes = [rest] * (rest > 0) + [self.tbptt] * count
-        # noises [1, B, H] are those of the whole sequence
+        # noises [1, B, H] hold for the whole sequence, so every part gets them
         chunks = (
             each.split_with_sizes(sizes) if len(each) > 1 else [each] * len(sizes)
             for each in noises
@@ -93,19 +104,20 @@ class Classifier(nn.Module):
         return torch.cat(read), state
 
     def _read(self, outputs: Tensor, state: Tensor | State) -> Tensor:
+        """The features [B, width] that the head reads."""
         if self.readout == "mean":
             return outputs.mean(dim=0)
         if self.readout == "flat":
             return outputs.transpose(0, 1).flatten(1)
         h = state[0] if isinstance(state, tuple) else state
         num_directions = self.head.in_features // h.shape[-1]
-        # each direction's state after it has read the whole sequence; unlike outputs[-1], where
-        # the backward direction has read one time step
+        # the final h of each direction, after the whole sequence; not outputs[-1], where the
+        # backward direction has read one time step only
         return h[-1] if num_directions == 1 else torch.cat((h[-2], h[-1]), dim=-1)
 
 
 def _detached(state: Any) -> Any:
-    """A state of torch's, a tensor or some, or None, through which no gradient goes back."""
+    """The state (a tensor, a tuple of tensors, or None) without its gradient history."""
     if isinstance(state, tuple):
         return tuple(each.detach() for each in state)
     return None if state is None else state.detach()
@@ -123,8 +135,9 @@ def build_classifier(
     """A freshly initialised classifier on the CPU.
 
     Args:
-        rnn_seed, head_seed: seeds of two streams, so that the heads of all cells of one width start
-            equal at one run seed. torch's global random state is left as it was.
+        shape: shape of the task's sequences.
+        rnn_seed, head_seed: seeds of two random streams. At one seed of a run, the heads of all
+            cells of one width then start equal. torch's global random state stays as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rnn_seed)

@@ -1,11 +1,13 @@
-"""Initial weights and biases that differ from torch's."""
+"""Sets initial weights and biases that differ from torch's."""
 
 import torch
 from torch import Tensor, nn
 
 
 def orthogonal_blocks_(weight_hh: Tensor) -> None:
-    """Make each H x H block orthogonal by itself; `orthogonal_` on the stack would not.
+    """Make each H x H block of `weight_hh` [blocks * H, H] orthogonal.
+
+    Not `nn.init.orthogonal_` of the whole stack: that leaves the single blocks not orthogonal.
 
     Source: Saxe et al. 2014, arXiv:1312.6120.
     """
@@ -14,7 +16,7 @@ def orthogonal_blocks_(weight_hh: Tensor) -> None:
 
 
 def identity_blocks_(weight_hh: Tensor) -> None:
-    """Make each H x H block the identity.
+    """Make each H x H block of `weight_hh` [blocks * H, H] the identity.
 
     Source: Cooijmans et al. 2017, arXiv:1603.09025, for the LSTM; Le et al. 2015 for the RNN.
     """
@@ -23,7 +25,7 @@ def identity_blocks_(weight_hh: Tensor) -> None:
 
 
 def chrono_(bias: Tensor, time_steps: int) -> None:
-    """Draw biases of a gate that keeps the state: log of U[1, T - 1], for memories up to T.
+    """Draw the bias [H] of a forget gate as log U[1, T - 1], for memories of up to T time steps.
 
     Source: Tallec & Ollivier 2018, arXiv:1804.11188.
     """

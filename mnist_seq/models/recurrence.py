@@ -1,99 +1,28 @@
-"""Any cell's step run over time, in layers and directions as torch's modules have them."""
+"""Runs cells over a sequence, in layers and directions, as torch's recurrent modules do."""
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
+from mnist_seq.models.cells import Cell, Layers, Shape, State
 
-State = tuple[Tensor, ...]
-# (x [T, B, D], state, empty where all is zero) -> outputs [T, B, H], final state
+__all__ = ["Cell", "Recurrence", "Shape", "State", "dropout_mask", "in_layers"]
+
+# One layer in one direction: (x [T, B, D], state or ()) -> outputs [T, B, H] and final state
 Layer = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
-class Shape(NamedTuple):
-    """What a sequence of the task looks like."""
-
-    time_steps: int
-    input_size: int
-
-
-class Cell(nn.Module):
-    """One layer in one direction; a subclass writes `step`.
-
-    Weights are stacked blocks of H rows, one for each quantity that they feed. The product with the
-    input is made for all time steps at once, by `project`; `step` sees its share of it.
-    """
-
-    num_states = 1  # the first state is h, the output
-
-    def __init__(self, input_size: int, hidden: int, *, blocks_x: int, blocks_h: int) -> None:
-        super().__init__()
-        self.hidden = hidden
-        self.weight_ih = nn.Parameter(torch.empty(blocks_x * hidden, input_size))
-        if blocks_h:
-            self.weight_hh = nn.Parameter(torch.empty(blocks_h * hidden, hidden))
-        self.bias_ih = nn.Parameter(torch.empty(blocks_x * hidden))
-
-    def initialise(self, time_steps: int) -> None:
-        """Draw the weights: uniform within 1/sqrt(H), as torch does.
-
-        Args:
-            time_steps: length of the task's sequences, for cells whose biases go by it.
-        """
-        for weight in self.parameters():
-            nn.init.uniform_(weight, -(self.hidden**-0.5), self.hidden**-0.5)
-
-    def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B blocks_H"]:
-        """What the input adds, at all time steps."""
-        return F.linear(x, self.weight_ih, self.bias_ih)
-
-    def noises(
-        self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
-    ) -> State:
-        """Random factors of one training pass, [T, B, ...] or, for a whole sequence, [1, B, ...].
-
-        Without them a pass takes their expectations, as evaluation does.
-        """
-        return ()
-
-    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """The next state, in tensor operations that ask for no value, so that vmap takes them.
-
-        Args:
-            x: one time step of `project`, [B, blocks * H].
-            state: `num_states` tensors [B, H].
-            noise: one time step of `noises`, or none.
-        """
-        raise NotImplementedError
-
-    def forward(
-        self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
-    ) -> tuple[Float[Tensor, "T B H"], State]:
-        """Outputs and the final state.
-
-        Args:
-            state: `num_states` tensors [B, H] to begin with; empty where all is zero.
-        """
-        state = state or (x.new_zeros(x.shape[1], self.hidden),) * self.num_states
-        outputs = []
-        parts = (self.project(x), *(noise.expand(len(x), -1, -1) for noise in noises))
-        for x_t, *noise in zip(*(part.unbind(0) for part in parts), strict=True):
-            state = self.step(x_t, state, *noise)
-            outputs.append(state[0])
-        return torch.stack(outputs), state
-
-
-class Recurrence(nn.Module):
+class Recurrence(Layers):
     """Layers and directions of one kind of cell.
 
     Args:
-        make: a cell of some input size and hidden size.
+        make: (input size, hidden size) -> a new cell.
+        shape: shape of the task's sequences.
+        model: number of layers, hidden units and directions, and the dropout between layers.
     """
 
     def __init__(self, make: Callable[[int, int], Cell], shape: Shape, model: Model) -> None:
@@ -111,7 +40,7 @@ class Recurrence(nn.Module):
     def noises(
         self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
     ) -> State:
-        """Masks of the dropout between layers, then what each cell draws."""
+        """Draw the dropout masks between layers, then the noises of each cell."""
         num_layers = len(self.cells) // self.num_directions
         last = self.cells[-1]
         assert isinstance(last, Cell)
@@ -128,9 +57,14 @@ class Recurrence(nn.Module):
     def forward(
         self, x: Float[Tensor, "T B D"], state: State | None = None, noises: State = ()
     ) -> tuple[Float[Tensor, "T B directions_H"], State]:
-        """Outputs of the last layer, and the final states of all cells, [layers * directions, B, H]
-        each."""
-        num_masks = len(noises) % len(self.cells)  # all cells draw alike, and masks are fewer
+        """Outputs of the last layer, and the final states of all cells.
+
+        Args:
+            state: `num_states` tensors [layers * directions, B, H]; None or empty for zeros.
+            noises: what `noises` returned; empty for their expectations.
+        """
+        # every cell draws equally many, and there are fewer masks than cells: the rest is the masks
+        num_masks = len(noises) % len(self.cells)
         each = len(noises) // len(self.cells)
         cells = [
             functools.partial(cell, noises=noises[num_masks + k * each :][:each])
@@ -140,23 +74,26 @@ class Recurrence(nn.Module):
 
 
 def in_layers(
-    cells: Sequence[Layer], num_directions: int, x: Tensor, state: State, masks: State
+    layers: Sequence[Layer], num_directions: int, x: Tensor, state: State, masks: State
 ) -> tuple[Float[Tensor, "T B directions_H"], State]:
-    """Layers and directions run as torch's modules do.
+    """Run layers and directions on each other's outputs, as torch's recurrent modules do.
 
     Args:
-        cells: layer by layer, its directions one after the other.
-        state: tensors [layers * directions, B, H] to begin with; empty where all is zero.
-        masks: what the outputs of each layer but the last are multiplied by; empty for nothing.
+        layers: first layer forward, first layer backward (where there is one), second layer, ...
+        state: tensors [layers * directions, B, H] to start from; empty for zeros.
+        masks: dropout masks [T, B, directions * H] of all layers but the last; empty for none.
+
+    Returns:
+        Outputs of the last layer, and the final state in the form of `state`.
     """
     states = []
-    for first in range(0, len(cells), num_directions):
+    for first in range(0, len(layers), num_directions):
         if first and masks:
             x = x * masks[first // num_directions - 1]
-        outputs, new = cells[first](x, tuple(s[first] for s in state))
+        outputs, new = layers[first](x, tuple(s[first] for s in state))
         states.append(new)
         if num_directions == 2:
-            reverse, new = cells[first + 1](x.flip(0), tuple(s[first + 1] for s in state))
+            reverse, new = layers[first + 1](x.flip(0), tuple(s[first + 1] for s in state))
             outputs = torch.cat((outputs, reverse.flip(0)), dim=-1)
             states.append(new)
         x = outputs
@@ -166,6 +103,13 @@ def in_layers(
 def dropout_mask(
     shape: tuple[int, ...], rate: float, *, like: Tensor, generator: torch.Generator | None
 ) -> Tensor:
-    """0 in a share of `rate`, else 1 / (1 - rate); drawn as `F.dropout` draws on a CPU."""
+    """A random mask: 0 with probability `rate`, else 1 / (1 - rate).
+
+    The draws equal those of `F.dropout` on a CPU, so that a run has the numbers of `nn.LSTM` with
+    dropout.
+
+    Args:
+        like: gives dtype and device.
+    """
     keep = 1 - rate
     return like.new_empty(shape).bernoulli_(keep, generator=generator).div_(keep)

@@ -18,7 +18,7 @@ from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import GRU, LSTM
 from mnist_seq.models import Classifier
 from mnist_seq.models.cells.gru import GRUCell
-from mnist_seq.models.lstm_cell import LSTMCell
+from mnist_seq.models.cells.lstm import LSTMCell
 from mnist_seq.models.recurrence import Cell, Recurrence, State
 from mnist_seq.runs.events import Row
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.models.cells.gru import GRUCell
-from mnist_seq.models.lstm_cell import LSTMCell
+from mnist_seq.models.cells.lstm import LSTMCell
 from mnist_seq.models.recurrence import Cell, Recurrence
 from tests.models.variants import LSTMS, SCANNED, built, plain_gradients, sequence
 
@@ -37,7 +37,7 @@ def test_the_lstm_recurrence_equals_torchs(
 ) -> None:
     """With all options at their defaults the step is `nn.LSTM`'s, forward and gradient."""
     if not is_scanned:
-        monkeypatch.setattr("mnist_seq.models.lstm_cell.is_scannable", lambda x, dtype: False)
+        monkeypatch.setattr("mnist_seq.models.cells.lstm.is_scannable", lambda x, dtype: False)
     theirs = nn.LSTM(2, 3, dtype=torch.float64)
     ours = LSTMCell(2, 3, default_model("lstm")).double()  # type: ignore[arg-type]
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -75,7 +75,7 @@ def test_the_scan_equals_autograd_through_the_step(
     cell = cell_of("lstm", **SCANNED[name])
     fast = plain_gradients(cell, sequence())
     assert "LSTMScan" in cell(sequence())[0].grad_fn.name()
-    monkeypatch.setattr("mnist_seq.models.lstm_cell.is_scannable", lambda x, dtype: False)
+    monkeypatch.setattr("mnist_seq.models.cells.lstm.is_scannable", lambda x, dtype: False)
     assert "LSTMScan" not in cell(sequence())[0].grad_fn.name()
     assert_equal(fast, plain_gradients(cell, sequence()))
 

@@ -1,30 +1,184 @@
-"""One file a cell, named as its option in `conf/model/`.
+"""Recurrent cells: the contract that a cell fulfils, and the search for a cell by its name.
 
-Each has `build(shape, model)`: a recurrent layer stack that maps `x [T, B, D]` to its outputs
-`[T, B, directions * H]` and its final state, as `nn.LSTM` and `nn.GRU` do.
+A cell is one YAML and one file of the same name; nothing else is edited:
+
+    conf/model/<name>.yaml             its settings, on top of `/base/model@_here_`
+    mnist_seq/models/cells/<name>.py   its code, with a function `build(shape, model) -> Layers`
+
+`build` usually returns `Recurrence(make, shape, model)` around a subclass of `Cell` that writes
+`step`. It may return another `Layers` instead, such as `nn.LSTM` with a faster training pass
+(`models.kernels.scan.Scanned`).
+
+Life cycle of a `Cell`
+    1. `__init__(input_size, hidden)` declares the weights, unfilled and on the CPU.
+    2. `initialise(time_steps)` fills them, once, from torch's global generator. The caller has
+       seeded that generator with the seed of the run; `initialise` uses no other source of chance.
+    3. `noises(time_steps, batch_size, generator)` draws all random factors of one training pass,
+       before the pass. Evaluation does not call it.
+    4. `project(x)` applies the input weights to all time steps at once.
+    5. `step(x_t, state, *noise_t)` is called T times, from a state of zeros or from a given state.
+    Steps 3 to 5 repeat for every batch.
+
+What a cell must keep to (`tests/contracts/test_cells.py` checks each cell of `conf/model/`)
+    - The first state is the output: `state[0]`, [B, H], is h.
+    - The output at time step t depends on the inputs up to t alone, and an example's output on that
+      example alone.
+    - No branch on values. Several runs are trained as one program by `torch.func.vmap`, which
+      cannot follow `if h.norm() > 1`, `.item()` or a random draw inside `step`. Use `torch.where`
+      and `noises`. A cell that breaks this rule trains alone, and a stack refuses it by name.
+    - New tensors take dtype and device from a weight or an input (`x.new_zeros`).
+    - `step` changes no argument in place.
+
+What may raise
+    Settings that do not go together are refused before anything is written, by `problem()` of the
+    cell's class in `config.schema`; a cell without such a class gets its types from its YAML. An
+    error in `build`, `initialise` or `step` fails the run: its traceback goes to `error.txt`, and
+    the sweep goes on.
+
+A faster form beside the step
+    A cell may override `forward`, and a `Scanned` overrides `scan`, with a pass over the whole
+    sequence. It must equal the step-by-step pass to 1e-10 in float64: outputs, final state and
+    every gradient, alone and in a stack. The names and shapes of the weights stay the same.
 """
 
 import importlib
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.kernels.scan import Scanned
-from mnist_seq.models.recurrence import Recurrence, Shape
+
+State = tuple[Tensor, ...]
 
 
-def build_cell(shape: Shape, model: Model) -> Recurrence | Scanned:
-    """The recurrent layers that `model.name` names."""
+class Shape(NamedTuple):
+    """Shape of one input sequence: T time steps of D values."""
+
+    time_steps: int
+    input_size: int
+
+
+class Cell(nn.Module):
+    """One layer in one direction; a subclass writes `step`.
+
+    Each weight is a stack of blocks of H rows, one block for each quantity that the cell computes
+    (a gate, a candidate). The cell's file fixes the order of the blocks.
+
+    Args:
+        input_size: D, the number of values of one time step.
+        hidden: H, the number of units.
+        blocks_x: blocks that see the input: `weight_ih` [blocks_x * H, D] and `bias_ih`.
+        blocks_h: blocks that see h: `weight_hh` [blocks_h * H, H]; 0 for no such weight.
+    """
+
+    num_states = 1  # tensors in a state; the first is h, the output
+
+    def __init__(self, input_size: int, hidden: int, *, blocks_x: int, blocks_h: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.weight_ih = nn.Parameter(torch.empty(blocks_x * hidden, input_size))
+        if blocks_h:
+            self.weight_hh = nn.Parameter(torch.empty(blocks_h * hidden, hidden))
+        self.bias_ih = nn.Parameter(torch.empty(blocks_x * hidden))
+
+    def initialise(self, time_steps: int) -> None:
+        """Draw every weight from U[-1/sqrt(H), 1/sqrt(H)], as torch's recurrent modules do.
+
+        Args:
+            time_steps: T of the task, for cells whose initial biases depend on it.
+        """
+        for weight in self.parameters():
+            nn.init.uniform_(weight, -(self.hidden**-0.5), self.hidden**-0.5)
+
+    def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B blocks_H"]:
+        """The input's contribution to every block, W x + b, for all time steps at once."""
+        return F.linear(x, self.weight_ih, self.bias_ih)
+
+    def noises(
+        self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
+    ) -> State:
+        """Draw the random factors of one training pass; none unless a subclass has some.
+
+        A pass without noises uses their expectations instead; evaluation does that.
+
+        Args:
+            generator: on the device of the weights; None is torch's global generator.
+
+        Returns:
+            Tensors [T, B, ...], or [1, B, ...] for one draw that holds for the whole sequence.
+        """
+        return ()
+
+    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
+        """The state after one time step. No branch on values: see the module's docstring.
+
+        Args:
+            x: `project`'s result at this time step, [B, blocks_x * H].
+            state: `num_states` tensors [B, H], the state before this time step.
+            noise: `noises` at this time step, without the axis T; none in evaluation.
+
+        Returns:
+            `num_states` tensors [B, H].
+        """
+        raise NotImplementedError
+
+    def forward(
+        self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
+    ) -> tuple[Float[Tensor, "T B H"], State]:
+        """Run `step` over the sequence.
+
+        Args:
+            state: `num_states` tensors [B, H] to start from; empty for zeros.
+            noises: what `noises` returned; empty for their expectations.
+
+        Returns:
+            h at every time step, and the final state.
+        """
+        state = state or (x.new_zeros(x.shape[1], self.hidden),) * self.num_states
+        outputs = []
+        parts = (self.project(x), *(noise.expand(len(x), -1, -1) for noise in noises))
+        for x_t, *noise in zip(*(part.unbind(0) for part in parts), strict=True):
+            state = self.step(x_t, state, *noise)
+            outputs.append(state[0])
+        return torch.stack(outputs), state
+
+
+class Layers(nn.Module):
+    """The recurrent layers of a classifier, all directions included; `build` returns them.
+
+    `forward(x, state, noises)` takes x [T, B, D], a state or None for zeros, and what `noises`
+    returned or () for none. It returns the last layer's outputs [T, B, directions * H] and the
+    final state. A state is one tensor [layers * directions, B, H], or a tuple of such tensors.
+    """
+
+    def noises(
+        self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
+    ) -> State:
+        """Draw the random factors of one training pass, as `Cell.noises` does."""
+        raise NotImplementedError
+
+
+def build_cell(shape: Shape, model: Model) -> Layers:
+    """Freshly initialised recurrent layers of the cell that `model.name` names, on the CPU.
+
+    Raises:
+        ModuleNotFoundError: no file of this folder has that name.
+    """
     module = importlib.import_module(f"mnist_seq.models.cells.{model.name}")
-    cell = module.build(shape, model)
-    assert isinstance(cell, Recurrence | Scanned)
-    return cell
+    layers = module.build(shape, model)
+    assert isinstance(layers, Layers), f"{model.name}.build returned {type(layers).__name__}"
+    return layers
 
 
 def torch_options(model: Model) -> dict[str, int | float | bool]:
-    """What torch's own recurrent modules take, from the keys that all cells have."""
+    """Arguments of `nn.LSTM`, `nn.GRU` and `nn.RNN`, from the settings that all cells share."""
     return {
         "hidden_size": model.hidden,
         "num_layers": model.layers,
         "bidirectional": model.bidirectional,
-        # torch drops between layers alone, and warns where there is only one
+        # torch applies dropout between layers only, and warns where there is one layer
         "dropout": model.dropout if model.layers > 1 else 0.0,
     }

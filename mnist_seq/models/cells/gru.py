@@ -1,7 +1,7 @@
-"""Gated recurrent unit: torch's own, with a hand-written backward pass on the CPU.
+"""Gated recurrent unit: torch's module with a scan, `GRUCell` for other options.
 
 Source: Cho et al. 2014, arXiv:1406.1078.
-Differs: resets after the recurrent product, as cuDNN does, not before it.
+Differs: r multiplies after the recurrent product, as in cuDNN; `model.reset=before` is the paper's.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,16 @@ _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class GRUScan(torch.autograd.Function):
-    """A GRU over a whole sequence.
+    """A GRU layer over a whole sequence.
 
-        r, z = sigmoid(...)    n = tanh(n_x + r * n_h)    h' = n + z * (h - n)
+        r, z = sigmoid(W x + U h' + b)    n = tanh(n_x + r * n_h)    h = n + z * (h' - n)
 
-    r, z and n_h of a time step are one product of [h | x | 1] with a joint matrix [3H, H + D + 1]:
-    biases are the weights of the 1, and n_h, which r keeps apart from n_x, has zeros for x. So
-    weight gradients are one product a chunk, too. n_x is one product of all time steps.
+    where ' marks the time step before, n_x = W_n x + b_n and n_h = U_n h' + b_hn.
+
+    Layout: r, z and n_h of one time step are one product of [h | x | 1] with a joint matrix
+    [3H, H + D + 1]. The last column holds the biases. The rows of n_h have zeros in the columns of
+    x, because r multiplies n_h without n_x. The weight gradients are then one product for each
+    chunk of time steps. n_x is one product for all time steps.
     """
 
     @staticmethod
@@ -41,7 +44,10 @@ class GRUScan(torch.autograd.Function):
         b_hh: Tensor,
         h_0: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Outputs [T, B, H] and the last of them, of one run or of R: then all have R before."""
+        """Outputs [T, B, H] and the last of them [B, H].
+
+        In a stack every tensor, arguments included, has a leading axis R.
+        """
         (*runs, num_steps, batch, _), hidden = x.shape, w_hh.shape[-1]
         mm = products(w_hh).mm
         joint, w_n = _join(w_ih, w_hh, b_ih, b_hh)
@@ -54,7 +60,7 @@ class GRUScan(torch.autograd.Function):
         hx1[..., :-1, :, -1] = 1
         gates = x.new_empty(*runs, num_steps, batch, 4 * hidden)  # r, z, n_h, n
         w = joint.mT.contiguous()
-        with torch.inference_mode():  # spares autograd's bookkeeping of every view: 4 %
+        with torch.inference_mode():  # saves autograd's bookkeeping of every view: 4 %
             mm(x1_rows, w_n.mT, out=gates.flatten(-3, -2)[..., 3 * hidden :])
             r, z, n_h, n = (gate.unbind(-3) for gate in gates.chunk(4, dim=-1))
             rz, rzn_h = (gates[..., : k * hidden].unbind(-3) for k in (2, 3))
@@ -62,7 +68,7 @@ class GRUScan(torch.autograd.Function):
             for t in range(num_steps):
                 mm(hx1_t[t], w, out=rzn_h[t])
                 rz[t].sigmoid_()
-                n[t].addcmul_(r[t], n_h[t]).tanh_()  # n_x until here
+                n[t].addcmul_(r[t], n_h[t]).tanh_()  # n holds n_x until here
                 torch.lerp(n[t], h_t[t], z[t], out=h_t[t + 1])
         ctx.save_for_backward(hx1, gates, w_ih, w_hh)
         ctx.set_materialize_grads(False)
@@ -71,7 +77,7 @@ class GRUScan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> Any:
-        """Gradients of what `forward` takes."""
+        """Gradients of the arguments of `forward`."""
         hx1, gates, w_ih, w_hh = ctx.saved_tensors
         mm, _, addmm_ = products(w_hh)
         (*runs, num_steps, batch, _), hidden = gates.shape, w_hh.shape[-1]
@@ -110,7 +116,7 @@ class GRUScan(torch.autograd.Function):
 
 
 def _join(w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> tuple[Tensor, Tensor]:
-    """The joint matrix of r, z and n_h, and [H, D + 1] of n_x, from torch's weights of r, z, n."""
+    """The joint matrix of r, z and n_h, and the matrix [H, D + 1] of n_x, from torch's weights."""
     hidden = w_hh.shape[-1]
     of_x = torch.cat((w_ih, b_ih.unsqueeze(-1)), dim=-1)
     joint = torch.cat((w_hh, torch.zeros_like(of_x)), dim=-1)
@@ -120,7 +126,11 @@ def _join(w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> tuple[Tenso
 
 
 def _local_gradients(h: Tensor, gates: Tensor, *, out: Tensor) -> None:
-    """Derivatives of h' by what enters r, z, n_h and n_x, for several time steps at once."""
+    """Fill `out` with the derivatives of the new h by the pre-activations of r, z, n_h and n_x.
+
+    Args:
+        h: the old h, [T, B, H], for several time steps at once.
+    """
     rz_size = 2 * h.shape[-1]
     r, z, n_h, n = gates.chunk(4, dim=-1)
     d_r, d_z, d_n_h, d_n_x = out.chunk(4, dim=-1)
@@ -134,7 +144,7 @@ def _local_gradients(h: Tensor, gates: Tensor, *, out: Tensor) -> None:
 
 
 class ScanGRU(Scanned, nn.GRU):
-    """`nn.GRU` whose training on a CPU goes through `GRUScan`."""
+    """`nn.GRU` that trains by `GRUScan` on a CPU and in a stack."""
 
     def scan(self, x: Tensor, state: State, weights: Sequence[Tensor]) -> tuple[Tensor, State]:
         """See `Scanned`."""
@@ -144,7 +154,7 @@ class ScanGRU(Scanned, nn.GRU):
 
 
 class GRUCell(Cell):
-    """A GRU that resets before the product or lacks a gate: then r is 1, or z is 0."""
+    """A GRU that resets before the product, or lacks a gate. A missing r is 1, a missing z is 0."""
 
     def __init__(self, input_size: int, hidden: int, options: GRU) -> None:
         has = {"r": options.reset != "none", "z": options.update_gate, "n": True}
@@ -155,7 +165,7 @@ class GRUCell(Cell):
         self.is_reset_first = options.reset == "before"
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """The next h."""
+        """See `Cell`; returns h."""
         (h,) = state
         num_gates = len(self.blocks) - 1
         w, b, size = self.weight_hh, self.bias_hh, num_gates * self.hidden
@@ -169,7 +179,7 @@ class GRUCell(Cell):
 
 
 def build(shape: Shape, model: GRU) -> nn.Module:
-    """`nn.GRU`, or the recurrence of `GRUCell` where an option is off its default."""
+    """`nn.GRU`, or the recurrence of `GRUCell` where an option differs from its default."""
     if model.reset == "after" and model.update_gate:
         return ScanGRU(shape.input_size, **torch_options(model))
     return Recurrence(lambda size, hidden: GRUCell(size, hidden, model), shape, model)

@@ -1,4 +1,4 @@
-"""Independently recurrent network: each unit recurs to itself alone.
+"""Independently recurrent network: each unit is connected over time to itself only.
 
 Source: Li et al. 2018, arXiv:1803.04831, one layer.
 Differs: recurrent weights start in U[0, 1] and are not clamped later; no batch norm between layers.
@@ -12,19 +12,19 @@ from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
 
 
 class IndRNN(Cell):
-    """h = relu(W x + u * h' + b)."""
+    """h = relu(W x + u * h' + b), where ' marks the time step before."""
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden, blocks_x=1, blocks_h=0)
         self.u = nn.Parameter(torch.empty(hidden))
 
     def initialise(self, time_steps: int) -> None:
-        """Draw the weights; u from U[0, 1]."""
+        """See `Cell`; u is drawn from U[0, 1]."""
         super().initialise(time_steps)
         nn.init.uniform_(self.u)
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """The next h."""
+        """See `Cell`; returns h."""
         (h,) = state
         return (torch.relu(x + self.u * h),)
 

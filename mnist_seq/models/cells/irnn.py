@@ -1,7 +1,8 @@
-"""A rectified simple recurrent network that starts as a sum over time.
+"""Simple recurrent network with ReLU whose recurrent weights start at the identity.
 
-Source: Le et al. 2015, arXiv:1504.00941: recurrent weights the identity, others N(0, 0.001^2),
-biases 0.
+Input weights start at N(0, 0.001^2) and biases at 0, so h starts as a sum over time.
+
+Source: Le et al. 2015, arXiv:1504.00941.
 """
 
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Minimal gated unit: one gate both forgets and resets.
+"""Minimal gated unit: one gate is both forget gate and reset gate.
 
 Source: Zhou et al. 2016, arXiv:1603.09420.
 """
@@ -12,13 +12,16 @@ from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
 
 
 class MGU(Cell):
-    """f = sigmoid(W x + U h' + b), h = (1 - f) * h' + f * tanh(W x + U (f * h') + b)."""
+    """f = sigmoid(W x + U h' + b), h = (1 - f) * h' + f * tanh(W x + U (f * h') + b).
+
+    Each has weights of its own; ' marks the time step before.
+    """
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden, blocks_x=2, blocks_h=2)
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """The next h."""
+        """See `Cell`; returns h."""
         (h,) = state
         x_f, x_n = x.chunk(2, dim=-1)
         w_f, w_n = self.weight_hh.chunk(2)

@@ -1,7 +1,7 @@
-"""A GRU whose gate and candidate do not see h, so that a scan could run it in parallel.
+"""minGRU: a GRU whose gate and candidate depend on x only.
 
 Source: Feng et al. 2024, arXiv:2410.01201, section 3.1.
-Differs: runs time step by time step; the candidate is linear, as in the paper's first form.
+Differs: runs step by step, not as a parallel scan; the candidate is linear, the paper's first form.
 """
 
 import torch
@@ -12,13 +12,13 @@ from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
 
 
 class MinGRU(Cell):
-    """z = sigmoid(W x + b), h = (1 - z) * h' + z * (W x + b)."""
+    """z = sigmoid(W x + b), h = (1 - z) * h' + z * (W x + b); each with weights of its own."""
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden, blocks_x=2, blocks_h=0)
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """The next h."""
+        """See `Cell`; returns h."""
         (h,) = state
         x_z, n = x.chunk(2, dim=-1)
         return (torch.lerp(h, n, torch.sigmoid(x_z)),)

@@ -1,7 +1,7 @@
-"""An LSTM whose gates and candidate do not see h, so that a scan could run it in parallel.
+"""minLSTM: an LSTM whose gates and candidate depend on x only.
 
-Source: Feng et al. 2024, arXiv:2410.01201, section 3.2, gates that sum to 1.
-Differs: runs time step by time step; the candidate is linear, as in the paper's first form.
+Source: Feng et al. 2024, arXiv:2410.01201, section 3.2, the form whose gates sum to 1.
+Differs: runs step by step, not as a parallel scan; the candidate is linear, the paper's first form.
 """
 
 import torch
@@ -12,13 +12,13 @@ from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
 
 
 class MinLSTM(Cell):
-    """h = (f * h' + i * (W x + b)) / (f + i), with f, i = sigmoid(W x + b)."""
+    """h = (f * h' + i * (W x + b)) / (f + i), with f, i = sigmoid(W x + b); own weights."""
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden, blocks_x=3, blocks_h=0)
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """The next h."""
+        """See `Cell`; returns h."""
         (h,) = state
         x_f, x_i, n = x.chunk(3, dim=-1)
         f, i = torch.sigmoid(x_f), torch.sigmoid(x_i)

@@ -1,7 +1,7 @@
-"""First of three units found by a search over ten thousand.
+"""MUT1, one of the three best units of a search over ten thousand architectures.
 
 Source: Jozefowicz et al. 2015, ICML, MUT1.
-Differs: a projection of x stands in for x itself, which would have to be as wide as h.
+Differs: the candidate takes a projection of x; the paper takes x, which is then as wide as h.
 """
 
 import torch
@@ -13,13 +13,13 @@ from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
 
 
 class MUT1(Cell):
-    """z sees x alone; the candidate takes tanh of x."""
+    """z depends on x only; the candidate adds tanh of the projected x."""
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden, blocks_x=3, blocks_h=2)
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """The next h."""
+        """See `Cell`; returns h."""
         (h,) = state
         x_z, x_r, x_n = x.chunk(3, dim=-1)
         w_r, w_n = self.weight_hh.chunk(2)

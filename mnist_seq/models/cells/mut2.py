@@ -1,7 +1,7 @@
-"""Second of three units found by a search over ten thousand.
+"""MUT2, one of the three best units of a search over ten thousand architectures.
 
 Source: Jozefowicz et al. 2015, ICML, MUT2.
-Differs: a projection of x stands in for x itself in r, which would have to be as wide as h.
+Differs: r takes a projection of x; the paper takes x, which is then as wide as h.
 """
 
 import torch
@@ -13,13 +13,13 @@ from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
 
 
 class MUT2(Cell):
-    """As a GRU that resets before the product, z and 1 - z changed over."""
+    """A GRU that resets before the product, with z and 1 - z exchanged."""
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden, blocks_x=3, blocks_h=3)
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """The next h."""
+        """See `Cell`; returns h."""
         (h,) = state
         x_z, x_r, x_n = x.chunk(3, dim=-1)
         w_z, w_r, w_n = self.weight_hh.chunk(3)

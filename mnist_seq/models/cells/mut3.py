@@ -1,4 +1,4 @@
-"""Third of three units found by a search over ten thousand.
+"""MUT3, one of the three best units of a search over ten thousand architectures.
 
 Source: Jozefowicz et al. 2015, ICML, MUT3.
 """
@@ -12,13 +12,13 @@ from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
 
 
 class MUT3(Cell):
-    """As MUT2, but z sees tanh(h')."""
+    """As MUT2, but z takes tanh(h') instead of h'."""
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden, blocks_x=3, blocks_h=3)
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """The next h."""
+        """See `Cell`; returns h."""
         (h,) = state
         x_z, x_r, x_n = x.chunk(3, dim=-1)
         w_z, w_r, w_n = self.weight_hh.chunk(3)

@@ -1,4 +1,4 @@
-"""Simple recurrent network: torch's own, with a hand-written backward pass on the CPU.
+"""Simple recurrent network: torch's module with a scan.
 
 Source: Elman 1990.
 """
@@ -21,7 +21,7 @@ _relu_backward = torch.ops.aten.threshold_backward.grad_input
 
 
 class RNNScan(torch.autograd.Function):
-    """h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) over a whole sequence."""
+    """h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) over a sequence; act is tanh or ReLU."""
 
     @staticmethod
     def forward(
@@ -34,11 +34,14 @@ class RNNScan(torch.autograd.Function):
         h_0: Tensor | None,
         is_relu: bool,
     ) -> tuple[Tensor, Tensor]:
-        """Outputs [T, B, H] and the last of them, of one run or of R: then all have R before."""
+        """Outputs [T, B, H] and the last of them [B, H].
+
+        In a stack every tensor, arguments included, has a leading axis R.
+        """
         (*runs, num_steps, batch, _), hidden = x.shape, w_hh.shape[-1]
         _, addmm, addmm_ = products(w_hh)
         x_rows = x.flatten(-3, -2)
-        h = x.new_empty(*runs, num_steps + 1, batch, hidden)  # h[t + 1]: the state after step t
+        h = x.new_empty(*runs, num_steps + 1, batch, hidden)  # h[t + 1]: after time step t
         states = h.unbind(-3)
         states[0].zero_() if h_0 is None else states[0].copy_(h_0)
         out = h[..., 1:, :, :].flatten(-3, -2)
@@ -55,11 +58,11 @@ class RNNScan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> Any:
-        """Gradients of what `forward` takes."""
+        """Gradients of the arguments of `forward`."""
         x_rows, h, w_ih, w_hh = ctx.saved_tensors
         mm = products(w_hh).mm
         states = h.unbind(-3)[1:]
-        da = h.new_empty(*h.shape[:-3], len(states), *h.shape[-2:])  # of what act is applied to
+        da = h.new_empty(*h.shape[:-3], len(states), *h.shape[-2:])  # gradient of act's input
         dh = torch.zeros_like(states[0]) if d_last is None else d_last.clone()
         of_outputs = None if d_outputs is None else d_outputs.unbind(-3)
         das = da.unbind(-3)
@@ -81,7 +84,7 @@ class RNNScan(torch.autograd.Function):
 
 
 class ScanRNN(Scanned, nn.RNN):
-    """`nn.RNN` whose training on a CPU goes through `RNNScan`."""
+    """`nn.RNN` that trains by `RNNScan` on a CPU and in a stack."""
 
     def scan(self, x: Tensor, state: State, weights: Sequence[Tensor]) -> tuple[Tensor, State]:
         """See `Scanned`."""

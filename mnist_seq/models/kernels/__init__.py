@@ -1,1 +1,1 @@
-"""Recurrences over a whole sequence with hand-written gradients."""
+"""Training passes over a whole sequence, with a backward pass written by hand."""

@@ -1,10 +1,13 @@
-"""Recurrent layers whose back-propagation through time is written by hand.
+"""Runs a recurrent layer over a whole sequence with a hand-written backward pass, a "scan".
 
-Alone, a cell's scan trains on a CPU, where torch's own GRU and RNN put every operation of every
-time step on autograd's graph. Under `torch.func.vmap`, where torch's kernels have no rule, the same
-scan runs all R runs at once, on any device: its tensors then have a leading axis R. The weights,
-their names and their initialisation stay those of `torch.nn`; where a scan does not apply, torch's
-own forward pass does.
+Two uses:
+- One run on a CPU. There torch's own GRU and RNN record every operation of every time step in
+  autograd's graph, and a scan is faster.
+- A stack: R runs as one program under `torch.func.vmap`, on any device. vmap has no rule for
+  torch's recurrent kernels. The tensors of the scan then have a leading axis R.
+
+Weights, their names and their initial values are those of `torch.nn`. Everywhere else torch's own
+forward pass runs.
 """
 
 import functools
@@ -16,16 +19,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mnist_seq.models.recurrence import Layer, State, dropout_mask, in_layers
+from mnist_seq.models.cells import Layers, State
+from mnist_seq.models.recurrence import Layer, dropout_mask, in_layers
 
-# Gate gradients that the backward pass works on at a time, so that they and what they are made of
-# stay in a core's L2 cache. Backward pass at hidden 64, batch 64 on 2 MiB of L2: 1.55 ms with these
-# 8 time steps at a time, 1.89 with 2, 1.65 with all 28.
+# The backward pass works on this many bytes of gate gradients at a time, so that they and their
+# inputs stay in a core's L2 cache. Measured at hidden 64, batch 64, 2 MiB of L2: 1.55 ms with this
+# value (8 time steps at a time), 1.89 ms with 2 time steps, 1.65 ms with all 28.
 CHUNK_BYTES = 2**19
 
 
 class Products(NamedTuple):
-    """Products of matrices: of one run's, or of R runs' at once."""
+    """Matrix products of one run, or batched ones of R runs. Names and arguments as in torch."""
 
     mm: Callable[..., Tensor]
     addmm: Callable[..., Tensor]
@@ -37,30 +41,35 @@ _STACKED = Products(torch.bmm, torch.baddbmm, torch.Tensor.baddbmm_)
 
 
 def products(weight: Tensor) -> Products:
-    """What multiplies by this weight, [out, in] or [R, out, in]."""
+    """The products that fit a weight [out, in] of one run, or [R, out, in] of a stack."""
     return _ALONE if weight.dim() == 2 else _STACKED
 
 
-def steps_at_a_time(one: Tensor) -> int:
-    """Time steps that the backward pass works on at a time: all of them where it is no CPU, since
-    each kernel then costs its launch.
+def steps_at_a_time(gates: Tensor) -> int:
+    """Number of time steps that the backward pass works on at a time.
+
+    All of them on a GPU, where every kernel launch costs time.
 
     Args:
-        one: the gates of one time step.
+        gates: the gates of one time step.
     """
-    if one.device.type != "cpu":
+    if gates.device.type != "cpu":
         return sys.maxsize
-    return max(1, CHUNK_BYTES // (one.numel() * one.element_size()))
+    return max(1, CHUNK_BYTES // (gates.numel() * gates.element_size()))
 
 
 def is_stacked() -> bool:
-    """Whether vmap runs several runs at once."""
+    """Whether the call is inside `torch.func.vmap`, which runs the runs of a stack at once."""
     return torch._C._are_functorch_transforms_active()
 
 
 def is_scannable(x: object, dtype: torch.dtype) -> bool:
-    """Whether a scan takes this input, of weights of this type: any device's in a stack, else a
-    CPU's."""
+    """Whether a scan can take this input: on any device in a stack, otherwise on a CPU only.
+
+    Args:
+        x: input of the layer; a scan takes a tensor [T, B, D] of float32 or float64.
+        dtype: of the weights; it must be that of x.
+    """
     return (
         isinstance(x, Tensor)
         and (is_stacked() or (x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")))
@@ -72,10 +81,11 @@ def is_scannable(x: object, dtype: torch.dtype) -> bool:
 
 
 def run_scan(scan: type[torch.autograd.Function], *operands: Any) -> tuple[Tensor, ...]:
-    """Outputs [T, B, H] and final states [B, H] of a scan, alone or in a stack.
+    """Outputs [T, B, H] and final states [B, H] of a scan, for one run or inside vmap.
 
     Args:
-        operands: tensors, None, and settings that all runs of a stack share.
+        scan: a function whose tensors may all have a leading axis R.
+        operands: arguments of `scan.forward`: tensors, None, and settings that all runs share.
     """
     if is_stacked():
         operands = (scan, *operands)
@@ -85,15 +95,15 @@ def run_scan(scan: type[torch.autograd.Function], *operands: Any) -> tuple[Tenso
 
 
 class _Stack(torch.autograd.Function):
-    """What vmap does with a scan: its tensors get their leading axis R."""
+    """The rule of vmap for a scan: give every tensor a leading axis R, and call the scan once."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Nothing: `vmap` calls the scan, whose own backward pass autograd knows."""
+        """Save nothing: `vmap` below calls the scan, which has a backward pass of its own."""
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], scan: Any, *operands: Any) -> Any:
-        """The scan of R runs; what they share is expanded, which copies nothing."""
+        """Call the scan on R runs. A tensor that all runs share is expanded, without a copy."""
         stacked = [
             value
             if not isinstance(value, Tensor)
@@ -106,24 +116,35 @@ class _Stack(torch.autograd.Function):
         return found, (0,) * len(found)
 
 
-class Scanned(nn.RNNBase):
-    """A mix-in before `nn.LSTM`, `nn.GRU` or `nn.RNN`: a scan runs where it is faster, and in a
-    stack."""
+class Scanned(Layers, nn.RNNBase):
+    """Mix-in for `nn.LSTM`, `nn.GRU` and `nn.RNN`: uses a scan where it is faster, and in a stack.
 
-    num_states = 1
+    A subclass names this class before torch's (`class ScanGRU(Scanned, nn.GRU)`) and writes `scan`.
+    """
+
+    num_states = 1  # 2 for an LSTM: h and c
 
     def trains_by_scan(self, x: Tensor) -> bool:
-        """Whether the scan is faster than torch's kernel, alone and on a CPU."""
+        """Whether the scan is faster than torch's kernel for one run on a CPU."""
         return True
 
     def scan(self, x: Tensor, state: State, weights: Sequence[Tensor]) -> tuple[Tensor, State]:
-        """One layer in one direction; weights are w_ih, w_hh, b_ih and b_hh."""
+        """Run one layer in one direction.
+
+        Args:
+            x: [T, B, D].
+            state: `num_states` tensors [B, H] to start from; empty for zeros.
+            weights: w_ih, w_hh, b_ih and b_hh, as torch names them.
+
+        Returns:
+            Outputs [T, B, H] and the final state.
+        """
         raise NotImplementedError
 
     def noises(
         self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
     ) -> State:
-        """Masks of the dropout between layers."""
+        """Draw the dropout masks between layers."""
         shape = (time_steps, batch_size, self.hidden_size * (2 if self.bidirectional else 1))
         like = next(self.parameters())
         return tuple(
@@ -132,7 +153,7 @@ class Scanned(nn.RNNBase):
         )
 
     def forward(self, input: Any, hx: Any = None, noises: State = ()) -> Any:
-        """As torch's own, but that `noises` says where dropout falls; without, nowhere."""
+        """As torch's module, but dropout comes from `noises` alone: no noises, no dropout."""
         run: Callable[..., tuple[Tensor, State]]
         if self._is_scanned(input):
             run = self.scan
@@ -156,12 +177,13 @@ class Scanned(nn.RNNBase):
         )
 
     def _by_torch(self, x: Tensor, state: State, weights: Sequence[Tensor]) -> tuple[Tensor, State]:
-        """As `scan`, by torch's kernel."""
+        """As `scan`, with torch's kernel."""
         zeros = (x.new_zeros(1, x.shape[1], self.hidden_size),) * self.num_states
         given = tuple(s.unsqueeze(0) for s in state) or zeros
         hx = given if self.num_states > 1 else given[0]
         kernel = getattr(torch, self.mode.lower())
-        with warnings.catch_warnings():  # cuDNN has packed the weights of all layers, not of one
+        # cuDNN warns that it copies the weights: it packed those of all layers, and this is one
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="RNN module weights are not part of")
             outputs, *new = kernel(x, hx, weights, True, 1, 0.0, self.training, False, False)
         return outputs, tuple(s[0] for s in new)

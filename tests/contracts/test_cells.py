@@ -1,0 +1,240 @@
+"""The contract of `mnist_seq.models.cells`, checked for every cell of `conf/model/`, with options.
+
+The YAMLs are found by scanning the folder: a new cell is tested as soon as its YAML exists.
+"""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mnist_seq.config.paths import options
+from mnist_seq.config.reference import default_model
+from mnist_seq.models import Classifier, Shape, build_classifier
+from mnist_seq.models.cells import Cell, Layers
+from mnist_seq.models.kernels.scan import Scanned
+from mnist_seq.models.recurrence import Recurrence
+from tests.models.variants import EVERY, SMALL, built, plain_gradients, sequence
+
+
+@pytest.fixture(params=EVERY)
+def layers(request: pytest.FixtureRequest) -> nn.Module:
+    name, changes = EVERY[request.param]
+    return built(name, **changes)
+
+
+def test_gradients_are_those_of_the_forward_pass(layers: nn.Module) -> None:
+    """Checked by finite differences: with a wrong gradient a cell still trains, only worse."""
+    x = sequence(Shape(4, 2), batch=2).requires_grad_()
+    names = [name for name, _ in layers.named_parameters()]
+    weights = [w.detach().clone().requires_grad_() for w in layers.parameters()]
+
+    def run(x: Tensor, *weights: Tensor) -> Tensor:
+        named = dict(zip(names, weights, strict=True))
+        outputs, _ = torch.func.functional_call(layers, named, (x,))
+        return outputs
+
+    assert torch.autograd.gradcheck(run, (x, *weights))
+
+
+def test_no_sample_sees_its_batch(layers: nn.Module) -> None:
+    """The output for a sample does not depend on the other samples of its batch."""
+    x = sequence()
+    together = layers(x)[0]
+    for k in range(x.shape[1]):
+        alone = layers(x[:, k : k + 1])[0]
+        torch.testing.assert_close(together[:, k : k + 1], alone, rtol=0, atol=1e-12)
+
+
+def test_an_output_ignores_later_inputs(layers: nn.Module) -> None:
+    """The cell is causal: at time t it has seen the inputs up to t only."""
+    x = sequence()
+    before = layers(x)[0]
+    x[3:] += 1.0
+    after = layers(x)[0]
+    torch.testing.assert_close(before[:3], after[:3], rtol=0, atol=1e-12)
+    assert not torch.allclose(before[3:], after[3:])
+
+
+def test_the_state_is_the_last_output(layers: nn.Module) -> None:
+    """The classifier reads the state; a diagnostic reads the outputs. They must agree."""
+    outputs, state = layers(sequence())
+    last = state[0] if isinstance(state, tuple) else state
+    torch.testing.assert_close(last[-1], outputs[-1], rtol=0, atol=0)
+
+
+def test_a_later_output_depends_on_the_first_input(layers: nn.Module) -> None:
+    """A cell that forgets everything at once would pass all other tests."""
+    x = sequence()
+    before = layers(x)[0][-1]
+    x[0] += 1.0
+    assert not torch.equal(before, layers(x)[0][-1])
+
+
+@pytest.mark.parametrize("variant", EVERY)
+def test_both_directions_are_two_passes_side_by_side(variant: str) -> None:
+    """The backward direction reads the sequence from its end, with weights of its own."""
+    name, changes = EVERY[variant]
+    both = built(name, bidirectional=True, **changes)
+    weights = both.state_dict()
+
+    def alone(*, is_backward: bool) -> nn.Module:
+        one = built(name, **changes)
+        backward = {
+            key: key.replace("cells.0.", "cells.1.") if "cells." in key else f"{key}_reverse"
+            for key in one.state_dict()
+        }
+        one.load_state_dict({k: weights[v if is_backward else k] for k, v in backward.items()})
+        return one
+
+    x = sequence()
+    outputs, state = both(x)
+    forward = alone(is_backward=False)(x)[0]
+    backward = alone(is_backward=True)(x.flip(0))[0].flip(0)
+    torch.testing.assert_close(outputs, torch.cat((forward, backward), dim=-1), rtol=0, atol=1e-12)
+    last = state[0] if isinstance(state, tuple) else state
+    torch.testing.assert_close(last[1], backward[0], rtol=0, atol=1e-12)
+
+
+def test_a_faster_form_equals_the_slow_one(layers: nn.Module) -> None:
+    """A pass over the whole sequence has the numbers of the step, or of torch's kernel."""
+    if isinstance(layers, Recurrence):
+        (fast,) = layers.cells
+        assert isinstance(fast, Cell)
+        slow = Cell.forward
+    else:
+        assert isinstance(layers, Scanned)
+        fast, slow = layers, _by_torch
+    weights = [*fast.parameters()]
+    x = sequence().requires_grad_()
+    results = []
+    for forward in (_scan if isinstance(fast, Scanned) else type(fast).forward, slow):
+        outputs, state = forward(fast, x)
+        scale = torch.linspace(-1, 1, outputs.numel(), dtype=outputs.dtype).view_as(outputs)
+        loss = (outputs * scale).sum() + sum(s.square().sum() for s in state)
+        results.append([outputs, *state, *torch.autograd.grad(loss, [*weights, x])])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+
+
+def _scan(layers: Scanned, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    (weights,) = layers.all_weights
+    return layers.scan(x, (), weights)
+
+
+def _by_torch(layers: Scanned, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    outputs, state = super(Scanned, layers).forward(x)
+    return outputs, tuple(s[0] for s in (state if isinstance(state, tuple) else (state,)))
+
+
+def test_the_layers_are_of_the_contract(layers: nn.Module) -> None:
+    """The classifier knows `Layers` only; a step's states are those that it says."""
+    assert isinstance(layers, Layers)
+    state = layers(sequence())[1]
+    for each in state if isinstance(state, tuple) else (state,):
+        assert each.shape == (1, 3, 3)
+
+
+@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize("changes", [{}, {"layers": 2, "bidirectional": True, "dropout": 0.5}])
+def test_every_cell_makes_a_classifier(name: str, changes: dict[str, object]) -> None:
+    """Layers, directions and dropout are keys of all cells; the seed alone decides the weights."""
+    model = default_model(name, hidden=4, **changes)
+    nets = [
+        build_classifier(model, shape=Shape(6, 3), num_classes=10, rnn_seed=5, head_seed=6)
+        for _ in range(2)
+    ]
+    x = torch.rand(6, 2, 3)
+    logits = nets[0].eval()(x)
+    assert logits.shape == (2, 10)
+    assert torch.equal(logits, nets[1].eval()(x))
+    trained = nets[0].train()(x)
+    trained.sum().backward()
+    assert all(w.grad is not None and w.grad.isfinite().all() for w in nets[0].parameters())
+
+
+def test_equal_passes_are_bitwise_equal(layers: nn.Module) -> None:
+    """No call leaves a buffer behind that changes the next one."""
+    first, second = (plain_gradients(layers, sequence()) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+RUNS, BATCH = 3, 4
+FORMS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "deep": {"layers": 2, "bidirectional": True, "readout": "mean", "dropout": 0.4},
+}
+Weights = dict[str, Tensor]
+
+
+def nets(variant: str, **changes: Any) -> list[Classifier]:
+    """Nets of equal shape and different weights, in float64."""
+    name, options = EVERY[variant]
+    model = default_model(name, hidden=3, **options, **changes)
+    return [
+        build_classifier(model, shape=SMALL, num_classes=10, rnn_seed=r, head_seed=r + 9).double()
+        for r in range(RUNS)
+    ]
+
+
+def stack(all_nets: list[Classifier]) -> Weights:
+    weights = [dict(net.named_parameters()) for net in all_nets]
+    return {
+        key: torch.stack([w[key].detach() for w in weights]).requires_grad_() for key in weights[0]
+    }
+
+
+def batches() -> tuple[Tensor, Tensor]:
+    """One batch for each run: x [R, T, B, D] and y [R, B]."""
+    x = sequence(batch=RUNS * BATCH).unflatten(1, (RUNS, BATCH)).transpose(0, 1)
+    return x, torch.arange(RUNS * BATCH).view(RUNS, BATCH) % 10
+
+
+def generator(run: int) -> torch.Generator:
+    return torch.Generator().manual_seed(100 + run)
+
+
+def losses(net: Classifier, weights: Weights, noises: tuple[Tensor, ...]) -> Tensor:
+    """The losses [R] of a stack, computed as the trainer of stacks does."""
+
+    def loss_of(weights: Weights, x: Tensor, y: Tensor, noises: tuple[Tensor, ...]) -> Tensor:
+        return F.cross_entropy(torch.func.functional_call(net, weights, (x, noises)), y)
+
+    return torch.func.vmap(loss_of)(weights, *batches(), noises)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("variant", EVERY)
+def test_a_run_of_a_stack_has_its_own_loss_and_gradients(variant: str, form: str) -> None:
+    """vmap with autograd around it; the random factors are drawn for each run by itself."""
+    all_nets = nets(variant, **FORMS[form])
+    weights = stack(all_nets)
+    drawn = [net.noises(SMALL.time_steps, BATCH, generator(r)) for r, net in enumerate(all_nets)]
+    noises = tuple(torch.stack(each) for each in zip(*drawn, strict=True))
+    stacked = losses(all_nets[0], weights, noises)
+    stacked.sum().backward()
+    for run, (net, x, y) in enumerate(zip(all_nets, *batches(), strict=True)):
+        torch.manual_seed(100 + run)  # alone, a net draws by itself
+        loss = F.cross_entropy(net(x), y)
+        torch.testing.assert_close(stacked[run], loss, rtol=0, atol=1e-10)
+        for name, weight in net.named_parameters():
+            gradient = torch.autograd.grad(loss, weight, retain_graph=True)[0]
+            found = weights[name].grad
+            assert found is not None
+            torch.testing.assert_close(found[run], gradient, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("variant", EVERY)
+def test_a_run_of_a_stack_is_evaluated_as_alone(variant: str) -> None:
+    """All runs read the same images, which are not copied for each run."""
+    all_nets = [net.eval() for net in nets(variant, **FORMS["deep"])]
+    x = sequence()
+    with torch.inference_mode():
+        stacked = torch.func.vmap(
+            lambda weights, x: torch.func.functional_call(all_nets[0], weights, (x,)),
+            in_dims=(0, None),
+        )(stack(all_nets), x)
+        for run, net in enumerate(all_nets):
+            torch.testing.assert_close(stacked[run], net(x), rtol=0, atol=1e-10)
