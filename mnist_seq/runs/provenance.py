@@ -1,11 +1,9 @@
-"""Where a run's numbers come from: code, versions, machine."""
+"""Describes where a run's numbers come from: code, versions, machine."""
 
 import functools
-import hashlib
 import importlib.metadata
 import os
 import platform
-import re
 import socket
 import subprocess
 import sys
@@ -13,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import mnist_seq
+from mnist_seq.config import Config
+from mnist_seq.runs import code_identity
 
 _PACKAGES = ("mnist_seq", "torch", "numpy", "hydra-core", "wandb")
-_ROOMS = ("config", "tasks", "models", "training")  # that a run's numbers come from
 
 
-def describe(cell: str) -> dict[str, Any]:
-    """Code, versions and host, for the run.json of a cell's run."""
-    hashes = {"shared": code_hash(), "hash": code_hash(cell)}
+def describe(config: Config) -> dict[str, Any]:
+    """Code, versions and host, for a run's run.json."""
+    code = {"version": mnist_seq.__version__, **_commit(), **code_identity.describe(config)}
     return {
-        "code": {"version": mnist_seq.__version__, **_commit(), **hashes},
+        "code": code,
         "versions": _versions(),
         "host": host(),
     }
@@ -41,49 +40,10 @@ def host() -> dict[str, Any]:
     }
 
 
-@functools.cache
-def code_hash(cell: str = "") -> str:
-    """SHA-256 (hex) over the code that the numbers of a cell's runs come from.
-
-    Two runs with equal hashes ran the same code, whatever was committed between them. Of the cells'
-    files it reads the cell's own and what that one imports: a cell that is added later makes no
-    older run stale. Without a cell it is over the code that all cells share.
-    """
-    digest = hashlib.sha256(_shared_code())
-    to_read, seen = [cell] * bool(cell), set()
-    while to_read:
-        path = _cells() / f"{to_read.pop()}.py"
-        if path in seen or not path.exists():
-            continue
-        seen.add(path)
-        _add(digest, path)
-        to_read += sorted(re.findall(r"mnist_seq\.models\.cells\.(\w+)", path.read_text()))
-    return digest.hexdigest()
-
-
-@functools.cache
-def _shared_code() -> bytes:
-    digest = hashlib.sha256()
-    for room in _ROOMS:
-        for path in sorted((_root() / "mnist_seq" / room).rglob("*.py")):
-            if path.parent != _cells() or path.name == "__init__.py":
-                _add(digest, path)
-    return digest.digest()
-
-
-def _add(digest: "hashlib._Hash", path: Path) -> None:
-    digest.update(f"{path.relative_to(_root())}\0".encode())
-    digest.update(path.read_bytes())
-
-
-def _cells() -> Path:
-    return _root() / "mnist_seq" / "models" / "cells"
-
-
 def remember() -> None:
-    """Find out all that `describe` says of any cell now: what is imported, not what comes later."""
-    for path in _cells().glob("*.py"):
-        describe(path.stem)
+    """Find out all that `describe` says of any run now: what is imported, not what comes later."""
+    host(), _commit(), _versions()
+    code_identity.remember()
 
 
 @functools.cache

@@ -196,7 +196,7 @@ def record(job: Job, task: Task, device: torch.device, *, num_runs: int) -> None
         created=before.get("created", now),
         started=now,
         starts=before.get("starts", 0) + 1,
-        **provenance.describe(job.config.model.name),
+        **provenance.describe(job.config),
     )
 
 

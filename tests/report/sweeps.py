@@ -65,7 +65,7 @@ def write_run(
               "num_valid": 5000, "num_test": len(LABELS), **(data or {})},
         device="cpu",
         started="2026-01-01T00:00:00+00:00",
-        code={"version": "0.1.0", "commit": "c" * 40, "is_dirty": False, "hash": "a" * 64},
+        code={"scheme": 2, "hash": "a" * 64, "commit": "c" * 40, "is_dirty": False},
         versions={"torch": "2.13.0"},
         host={"name": "here", "cpu": "a cpu", "cores": 2, "system": "Linux"},
     )  # fmt: skip

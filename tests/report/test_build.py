@@ -193,10 +193,19 @@ def test_mean_curves_go_no_further_than_all_runs(tmp_path: Path) -> None:
 def test_runs_of_different_code_are_warned_of(tmp_path: Path) -> None:
     for seed, code in enumerate("ab"):
         run = write_run(tmp_path / "s", seed=seed)
-        run.update_record(code={"hash": code * 64, "commit": "", "is_dirty": code == "b"})
+        run.update_record(code={"scheme": 2, "hash": code * 64, "is_dirty": code == "b"})
     warnings = " ".join(report_of(tmp_path / "s").warnings)
     assert "2 versions of the code: aaaaaaaaaaaa (1 run), bbbbbbbbbbbb (1 run)" in warnings
     assert "1 of 2 runs come from code with uncommitted changes" in warnings
+
+
+def test_code_of_an_older_scheme_is_named(tmp_path: Path) -> None:
+    """Nobody can tell whether it is the same code, so it is another one."""
+    for seed in range(2):
+        run = write_run(tmp_path / "s", seed=seed)
+        run.update_record(code={"hash": "a" * 64, **({"scheme": 2} if seed else {})})
+    warnings = " ".join(report_of(tmp_path / "s").warnings)
+    assert "aaaaaaaaaaaa of an older scheme (1 run), aaaaaaaaaaaa (1 run)" in warnings
 
 
 @pytest.mark.parametrize(("cells", "says"), [("lstm gru", ""), ("gru gru", "the runs of gru come")])
@@ -204,7 +213,8 @@ def test_cells_have_code_of_their_own(tmp_path: Path, cells: str, says: str) -> 
     """An LSTM's run does not read the GRU's file; two GRUs read the same one."""
     for seed, cell in enumerate(cells.split()):
         run = write_run(tmp_path / "s", cell=cell, seed=seed)
-        run.update_record(code={"shared": "c" * 64, "hash": f"{seed}" * 64, "is_dirty": False})
+        hashes = {"scheme": 2, "shared": "c" * 64, "hash": f"{seed}" * 64}
+        run.update_record(code={**hashes, "is_dirty": False})
     warnings = [w for w in report_of(tmp_path / "s").warnings if "versions of the code" in w]
     assert len(warnings) == bool(says)
     assert says in "".join(warnings)

@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from mnist_seq.config import Config, identity, plain
 from mnist_seq.config.parse import parse
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.runs import provenance
+from mnist_seq.runs import code_identity
 from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.plan.baselines import missing_baselines
@@ -42,14 +42,16 @@ def planner(composer: Composer, tmp_path: Path) -> Callable[..., Planner]:
     return make
 
 
-def train(run: PlannedRun, state: str = "finished", code: str = "") -> None:
+def train(
+    run: PlannedRun, state: str = "finished", code: str = "", scheme: int = code_identity.SCHEME
+) -> None:
     """Leave behind what a run leaves behind."""
     run.folder.path.mkdir(parents=True, exist_ok=True)
     run.folder.update_record(
         config_hash=identity(run.config),
         config=plain(run.config),
         data={"fingerprint": run.identity.partition("/")[2]},
-        code={"hash": code or provenance.code_hash(run.config.model.name)},
+        code={"scheme": scheme, "hash": code or code_identity.code_hash(run.config)},
     )
     if state in ("finished", "diverged"):
         run.folder.write_result(state=state, metrics={})
@@ -137,6 +139,15 @@ def test_another_config_data_or_code_is_refused_by_name(planner: Callable[..., P
         actions(planner("seed", data="e"), SEEDS[:3])
     assert list(actions(planner("seed"), changed, "rerun").values()) == ["rerun"]
     assert list(actions(planner("seed"), changed, "keep").values()) == ["reuse"]
+
+
+def test_code_of_an_older_scheme_is_refused_by_name(planner: Callable[..., Planner]) -> None:
+    """Its hash cannot be compared; whoever knows that it is the same says so."""
+    (run,) = planner("seed").plan(SEEDS[:1])
+    train(run, scheme=code_identity.SCHEME - 1)
+    with pytest.raises(StaleRun, match=r"seed=0 \(code of an older scheme\).*sweep.stale=keep"):
+        actions(planner("seed"), SEEDS[:1])
+    assert list(actions(planner("seed"), SEEDS[:1], "keep").values()) == ["reuse"]
 
 
 def test_keep_takes_finished_runs_only(planner: Callable[..., Planner]) -> None:

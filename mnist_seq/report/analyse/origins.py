@@ -8,6 +8,7 @@ from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.collect import Run
 from mnist_seq.report.value import Origin, Setting
 from mnist_seq.report.wording import NONE, plural
+from mnist_seq.runs.code_identity import MEMBERS, SCHEME
 from mnist_seq.runs.variants import shown, varying
 
 
@@ -37,9 +38,13 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
     """What weakens the comparison, each in one sentence."""
     found: list[str] = []
     found += _mixed_code(runs, "the runs", ("shared", "hash", "commit", "version"))
-    for cell in {str(run.variant["model.name"]): None for run in runs} if not found else ():
-        own = [run for run in runs if run.variant["model.name"] == cell]
-        found += _mixed_code(own, f"the runs of {cell}", ("hash", "commit", "version"))
+    members = {_members(run): None for run in runs} if not found else {}
+    columns = [set(names) for names in zip(*members, strict=True)]
+    for names in members:
+        own = [run for run in runs if _members(run) == names]
+        differing = [n for n, column in zip(names, columns, strict=True) if len(column) > 1]
+        whose = f"the runs of {', '.join(differing) or names[0]}"
+        found += _mixed_code(own, whose, ("hash", "commit", "version"))
     dirty = sum(bool(_mapping(run, "code").get("is_dirty")) for run in runs)
     if dirty:
         found.append(
@@ -78,7 +83,7 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
 def _facts(run: Run) -> dict[str, str]:
     code, host = _mapping(run, "code"), _mapping(run, "host")
     facts = {
-        "code": str(code.get("shared") or code.get("hash", ""))[:12],
+        "code": _code(code, "shared", "hash"),
         "commit": str(code.get("commit", ""))[:12],
         "uncommitted changes": "yes" if code.get("is_dirty") else "no",
         **{name: str(version) for name, version in _mapping(run, "versions").items()},
@@ -98,14 +103,23 @@ def _facts(run: Run) -> dict[str, str]:
 
 def _mixed_code(runs: Sequence[Run], whose: str, keys: Sequence[str]) -> list[str]:
     """A warning where runs are of several versions of the code, by the first key that they have."""
-    codes = Counter(
-        next((str(code[key])[:12] for key in keys if code.get(key)), "unknown")
-        for code in (_mapping(run, "code") for run in runs)
-    )
+    codes = Counter(_code(_mapping(run, "code"), *keys) or "unknown" for run in runs)
     if len(codes) < 2:
         return []
     shown = ", ".join(f"{code} ({plural(n, 'run')})" for code, n in codes.most_common())
     return [f"{whose} come from {len(codes)} versions of the code: {shown}"]
+
+
+def _code(code: Mapping[str, Any], *keys: str) -> str:
+    """Which code it is, by the first key that is there; "" where there is none."""
+    found = next((str(code[key])[:12] for key in keys if code.get(key)), "")
+    is_older = "hash" in code and code.get("scheme") != SCHEME
+    return f"{found} of an older scheme" if found and is_older else found
+
+
+def _members(run: Run) -> tuple[str, ...]:
+    """Names of the cell, data set, optimizer and schedule: each may have code of its own."""
+    return tuple(str(run.variant.get(f"{group}.name", "")) for group in MEMBERS)
 
 
 def _place(run: Run) -> str:

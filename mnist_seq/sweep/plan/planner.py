@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from mnist_seq.config import Config, identity, plain
 from mnist_seq.config.parse import check_words, parse
-from mnist_seq.runs import provenance
+from mnist_seq.runs import code_identity
 from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.folder import FolderState, RunFolder
 from mnist_seq.runs.stale import differing_keys
@@ -188,8 +188,7 @@ def _staleness(run: PlannedRun) -> str:
     if _recorded_identity(run.folder) != run.identity:
         keys = differing_keys(record["config"], plain(run.config))
         return ", ".join(keys) or "other data"
-    now, was = provenance.code_hash(run.config.model.name), record["code"]["hash"]
-    return "" if was == now else f"code {was[:8]}, now {now[:8]}"
+    return code_identity.difference(record["code"], run.config)
 
 
 def _is_damaged(run: PlannedRun) -> bool:

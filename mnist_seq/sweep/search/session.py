@@ -11,7 +11,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config import Config, ConfigError, plain
-from mnist_seq.runs import provenance
+from mnist_seq.runs import code_identity
 from mnist_seq.runs.console import say
 from mnist_seq.sweep.plan.estimate import seconds_a_step
 from mnist_seq.sweep.plan.planner import PlannedRun, Planner
@@ -216,5 +216,5 @@ class _Search:
             **config,
             "search": self.space.texts,
             "objective": self.settings.objective,
-            "code": provenance.code_hash()[:8],
+            "code": code_identity.code_hash()[:8],
         }
