@@ -49,7 +49,6 @@ MEMBERS = {
 CIRCLES = {
     "report.render.cells report.render.markdown report.render.tables report.value report.wording",
     "sweep.pool.preload sweep.pool.worker",
-    "training.batched.cuda_graph training.batched.sizing training.batched.stack training.program",
 }
 OUT_OF_ROOM = {
     "sweep.pool.preload -> job",
@@ -65,8 +64,8 @@ DYNAMIC = {
     "tasks.sources.mnist_1d: f'{PACKAGE}.data'",
     "tracking: f'mnist_seq.tracking.wandb.{_MODULES[name]}'",
 }
-CROWDED = {"training"}
-LONG = {"config.parse", "config.schema", "job", "report.analyse.tuning", "sweep.session"}
+CROWDED: set[str] = set()
+LONG = {"config.parse", "job", "report.analyse.tuning", "sweep.session"}
 
 MAX_ENTRIES, MAX_LINES = 16, 300
 SLOW = {"torch", "torchvision", "wandb", "pandas", "scipy", "statsmodels", "altair", "matplotlib"}

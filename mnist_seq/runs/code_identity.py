@@ -41,7 +41,9 @@ MEMBERS = {  # config group -> folder of its members
 }
 WITHOUT_NUMBERS = {  # part of a module's name -> why
     "preflight": "refuses a config, or solves a size that the config then holds",
+    "errors": "ends a run or refuses it",
     "sizing": "decides how many runs fit into memory",
+    "out_of_memory": "recognises an error",
     "interruption": "decides when a run stops; a resumed run has the same numbers",
     "diagnostics": "measures a run; not part of its identity in the config either",
     "pictures": "draws examples for people",
@@ -138,12 +140,20 @@ def _words_of(imported: Imported) -> set[str]:
     if module.partition(".")[0] != "mnist_seq":
         return {f"import {module} {name} as {bound}"}
     found = {f"{name} as {bound}"} if name and bound != name else set()
-    if module.startswith("mnist_seq.config") and name in _source(module).defined:
-        found.add(_source(module).defined[name])
+    if module.startswith("mnist_seq.config"):
+        found |= _definition(module, name)
     return found
 
 
-@functools.cache
+def _definition(module: str, name: str) -> set[str]:
+    """What defines a name, also where an `__init__` has it from elsewhere."""
+    source = _source(module)
+    if name in source.defined:
+        return {source.defined[name]}
+    origin = next((x for x in source.imports if x.bound == name and x.name), None)
+    return set() if origin is None else _definition(origin.module, origin.name)
+
+
 def _source(name: str) -> Source:
     return read(_text(name) or "")
 

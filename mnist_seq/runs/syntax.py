@@ -5,6 +5,7 @@ Left out are comments, formatting, docstrings, annotations, type comments, `__al
 """
 
 import ast
+import functools
 import re
 from dataclasses import dataclass, field
 
@@ -45,6 +46,7 @@ class Source:
     imports: list[Imported] = field(default_factory=list)
 
 
+@functools.cache
 def read(text: str) -> Source:
     """Read a file's text."""
     source = Source()
