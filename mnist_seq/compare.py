@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.tracking.wandb.library import own_temporary_folder
+from mnist_seq.tracking.wandb.package import own_temporary_folder
 
 if TYPE_CHECKING:
     import numpy as np

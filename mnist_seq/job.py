@@ -90,6 +90,7 @@ def prepare(cfg: DictConfig, console: "Console", *, is_sweep: bool) -> "Job":
     # Where the command was typed, also with hydra.job.chdir=true
     config = rooted(parse({str(k): v for k, v in values.items()}), hydra_config.runtime.cwd)
 
+    from mnist_seq.tracking import check_tracker
     from mnist_seq.training.device import check_device  # torch: after the checks that need none
     from mnist_seq.training.preflight.find import find_data
     from mnist_seq.training.preflight.match import with_hidden_solved
@@ -97,6 +98,7 @@ def prepare(cfg: DictConfig, console: "Console", *, is_sweep: bool) -> "Job":
     from mnist_seq.training.run import Job
 
     check_device(config.device)
+    check_tracker(config)
     config, located = find_data(with_hidden_solved(config))
     check_memory(config)
     if located.notice:
@@ -179,7 +181,7 @@ def train_together(runs: list[Opened], *, share: float) -> tuple[int, str]:
     Raises:
         Interrupted: a signal came; all can be resumed.
     """
-    from mnist_seq.runs.events import Ended
+    from mnist_seq.runs.events import Ended, tell
     from mnist_seq.runs.lock import held
     from mnist_seq.training.batched.errors import TooManyRuns
     from mnist_seq.training.run import kept, train_stack
@@ -197,8 +199,7 @@ def train_together(runs: list[Opened], *, share: float) -> tuple[int, str]:
             if ended is None:
                 todo.append(run)
             else:
-                for listener in run.listeners:
-                    listener.ended(ended)
+                tell(run.listeners, lambda listener, end=ended: listener.ended(end))  # type: ignore[misc]
         if not todo:
             return 0, ""
         try:
@@ -233,22 +234,20 @@ def share(configs: "list[Config]") -> Shared:
 def watched(
     configs: "list[Config]", folder: Path, tell: "Callable[[int, str], None]"
 ) -> "AbstractContextManager[list[Any]]":
-    """Views of a sweep's pool by which W&B mirrors its runs, while the block runs.
+    """Views of a sweep's pool that pass its runs on to their trackers, while the block runs.
 
     Args:
         configs: of the runs that are to be launched.
         folder: the sweep's.
         tell: called with a level of `logging` and a line.
     """
-    from mnist_seq.config.hydra_errors import defaults
-    from mnist_seq.config.parse import parse, plain
-    from mnist_seq.tracking import mirrored
+    from mnist_seq.tracking.sweep_view import mirror_sweep
 
-    return mirrored(configs, folder, defaults=lambda: plain(parse(defaults())), tell=tell)
+    return mirror_sweep(configs, folder, tell=tell)
 
 
 def adopt(shared: Shared) -> None:
-    """Take over, in a worker's process, what the sweep found out; its parent mirrors the run."""
+    """Take over, in a worker's process, what the sweep found out; its parent tracks the run."""
     from mnist_seq.tracking import leave_to_the_sweep
     from mnist_seq.training.preflight.find import remember_all
 

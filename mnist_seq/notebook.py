@@ -78,7 +78,7 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     from mnist_seq.runs.events import WATCHERS
     from mnist_seq.runs.folder import RunFolder
     from mnist_seq.runs.lock import held
-    from mnist_seq.tracking import open_tracker
+    from mnist_seq.tracking import check_tracker, open_tracker
     from mnist_seq.training.device import check_device, torch_as_before
     from mnist_seq.training.preflight.find import find_data
     from mnist_seq.training.preflight.match import with_hidden_solved
@@ -88,6 +88,7 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     from mnist_seq.training.run import train_run as train
 
     check_device(config.device)
+    check_tracker(config)
     config, located = find_data(with_hidden_solved(config))
     check_memory(config)
     now = datetime.datetime.now()

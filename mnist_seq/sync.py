@@ -17,13 +17,13 @@ from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.console import say
-from mnist_seq.tracking.wandb.library import own_temporary_folder
+from mnist_seq.tracking.wandb.package import own_temporary_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from mnist_seq.runs.folder import RunFolder
-    from mnist_seq.tracking.wandb.catch_up import Item, Limits
+    from mnist_seq.tracking.wandb.sync.send import Item, Limits
 
 _NUM_REASONS = 5  # runs that are named with why they are not there
 
@@ -41,7 +41,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
         ValueError: there is nothing to sync, no account, or another process is at it.
     """
     from mnist_seq.runs.folder import find_runs
-    from mnist_seq.tracking.wandb import library
+    from mnist_seq.tracking.wandb import package
 
     limits, sources = read_limits(values), _sources(values["sweep"])
     where = {key: _address(values, key) for key in ("project", "entity")}
@@ -56,14 +56,14 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
             f"a sync needs run folders, and {', '.join(map(str, sources))} holds none; train some: "
             "python -m mnist_seq.train -m seed=0,1,2"
         )
-    os.environ.update(library.environment(sources[0].resolve()))
+    os.environ.update(package.environment(sources[0].resolve()))
     os.environ.pop("WANDB_SERVICE", None)
     os.environ.pop("WANDB_MODE", None)  # offline is what this command is there to end
-    library.forget_agent(os.environ)
+    package.forget_agent(os.environ)
     try:
-        is_known = library.has_credentials(verify=False)
+        is_known = package.has_credentials(verify=False)
     except Exception as error:
-        raise ConfigError(library.reason(error)) from None
+        raise ConfigError(package.reason(error)) from None
     if not is_known:
         raise ConfigError(
             "W&B wants an account: no credentials; run `wandb login`, or set WANDB_API_KEY"
@@ -77,7 +77,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
 def _bring(
     folders: Sequence["RunFolder"], where: Mapping[str, str], limits: "Limits", console: "Console"
 ) -> bool:
-    from mnist_seq.tracking.wandb.catch_up import catch_up, read
+    from mnist_seq.tracking.wandb.sync.send import read, send_runs
 
     items, unread = [], []
     for folder in folders:
@@ -86,7 +86,7 @@ def _bring(
         except (ValueError, OSError) as error:
             unread.append(f"{folder.path}: {error}")
     with _progress(len(items), console) as tell:
-        catch_up(items, limits, tell)
+        send_runs(items, limits, tell)
     missing = [f"{i.folder.path}: {i.reason}" for i in items if i.how == "missing"] + unread
     for line in missing[:_NUM_REASONS]:
         say(console, f"not there: {line}")
@@ -116,7 +116,7 @@ def read_limits(values: Mapping[str, Any]) -> "Limits":
     Raises:
         ConfigError: a wrong type or an impossible value.
     """
-    from mnist_seq.tracking.wandb.catch_up import Limits
+    from mnist_seq.tracking.wandb.sync.send import Limits
 
     for key in ("workers", "tries"):
         if type(values[key]) is not int or values[key] < 1:
@@ -154,7 +154,7 @@ def _sources(sweep: object) -> list[Path]:
 
 def _home(folder: "RunFolder") -> Path:
     """Where the mirror of a run keeps its files and its lock: the sweep's folder or the run's."""
-    from mnist_seq.tracking.wandb.source import identify
+    from mnist_seq.tracking.wandb.run.contents import identify
 
     with contextlib.suppress(ValueError, OSError):
         return identify(folder).home

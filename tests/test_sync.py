@@ -15,8 +15,8 @@ import pytest
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import held
-from mnist_seq.tracking.wandb.catch_up import lack, read
-from mnist_seq.tracking.wandb.held import Held
+from mnist_seq.tracking.wandb.sync.send import read, what_is_missing
+from mnist_seq.tracking.wandb.sync.server_state import ServerRun
 from tests.conftest import clean_env
 from tests.tracking.player import Player
 from tests.wandb_server import KEY, Server, serving
@@ -291,15 +291,19 @@ def test_rows_of_another_run_are_not_mixed_with_ours(mirrored: Path) -> None:
     """Nothing is deleted on the server: its owner is told."""
     folder = RunFolder(mirrored / "sweep" / "a")
     item = read(folder)
-    there = Held(
+    there = ServerRun(
         item.identity.id, "url", "finished", {"state": "finished"}, {}, "a", "", [], [7, 8]
     )
-    assert "rows of another run (steps [7, 8]..., here [1, 2, 3]...)" in lack(folder, there)
+    assert "rows of another run (steps [7, 8]..., here [1, 2, 3]...)" in what_is_missing(
+        folder, there
+    )
 
 
 def test_the_reason_of_an_earlier_end_is_a_lack(mirrored: Path) -> None:
     """A run that went on to its end is told of as interrupted else."""
     folder = RunFolder(mirrored / "sweep" / "a")
     summary = {"state": "finished", "reason": "interrupted by SIGTERM"}
-    there = Held("id", "url", "finished", summary, {}, "a", "", [], [1, 2, 3])
-    assert lack(folder, there) == "the server says 'interrupted by SIGTERM', and the run ''"
+    there = ServerRun("id", "url", "finished", summary, {}, "a", "", [], [1, 2, 3])
+    assert (
+        what_is_missing(folder, there) == "the server says 'interrupted by SIGTERM', and the run ''"
+    )

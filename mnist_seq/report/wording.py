@@ -11,6 +11,7 @@ from mnist_seq.report.evidence import Watched
 from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Variant
+from mnist_seq.runs.text import plural as plural
 from mnist_seq.stats import Rule
 
 _MAX_LISTED = 6  # texts in one sentence
@@ -64,11 +65,6 @@ def n_text(variant: Variant) -> str:
     of = f" of {variant.planned}" if lost else ""
     stuck = [f"{variant.not_learning} not learning"] if variant.not_learning else []
     return ", ".join([f"{variant.n}{of}", *lost, *stuck])
-
-
-def plural(number: int, noun: str) -> str:
-    """A count with its noun: "1 run", "2 runs"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(level: float) -> str:

@@ -1,5 +1,7 @@
-"""What a run tells those who watch it: progress bars, the tracker, the sweep."""
+"""Events of a run, and the listeners that are told: progress lines, trackers, the sweep."""
 
+import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Int, UInt8
+
+from mnist_seq.runs.text import one_line, without_secrets
+
+log = logging.getLogger("mnist_seq.runs")
 
 State = Literal["finished", "diverged", "failed", "interrupted"]
 Row = dict[str, float | int]  # a line of metrics.jsonl
@@ -61,8 +67,34 @@ class Ended:
     samples: Samples | None = None
 
 
+@dataclass(frozen=True)
+class Warned:
+    """A listener raised an error, and is told nothing more of the run.
+
+    Attributes:
+        listener: its name.
+        error: one line.
+    """
+
+    listener: str
+    error: str
+
+    @property
+    def text(self) -> str:
+        """The line for people."""
+        return f"{self.listener} failed, and the run goes on without it: {self.error}"
+
+
 class Listener:
-    """Watches one run. Every method may be left as it is; none may raise for a fault of its own."""
+    """Is told of one run. Every method may be left as it is.
+
+    A method that raises costs a warning: the listener is told nothing more of the run.
+
+    Attributes:
+        name: what a warning calls it; "" for the name of its class.
+    """
+
+    name: str = ""
 
     def started(self, event: Started) -> None: ...
 
@@ -73,12 +105,37 @@ class Listener:
 
     def ended(self, event: Ended) -> None: ...
 
+    def warned(self, event: Warned) -> None:
+        """Another listener of the run failed."""
 
-# Who watches every run of this process, beside those that its caller names: a pool's parent
+
+# Listeners of every run of this process, beside those that its caller names: a pool's parent
 WATCHERS: list[Listener] = []
 
 
 def tell(listeners: list[Listener], call: Callable[[Listener], Any]) -> None:
-    """Tell all listeners, in their order."""
-    for listener in listeners:
-        call(listener)
+    """Tell all listeners of a run, in their order. One that raises is taken out of the list.
+
+    Only an `Exception` is a fault of the listener: signals and SystemExit pass.
+    """
+    warnings: list[Warned] = []
+    tell_all(listeners, call, warn=warnings.append)
+    for warning in warnings:
+        log.warning(warning.text)
+        tell(listeners, lambda listener, event=warning: listener.warned(event))  # type: ignore[misc]
+
+
+def tell_all(
+    listeners: list[Listener],
+    call: Callable[[Listener], Any],
+    *,
+    warn: Callable[[Warned], None],
+) -> None:
+    """Tell all listeners; one that raises is taken out of the list, and `warn` is called."""
+    for listener in list(listeners):
+        try:
+            call(listener)
+        except Exception as error:
+            listeners[:] = [other for other in listeners if other is not listener]
+            log.debug("%s", without_secrets("".join(traceback.format_exception(error))))
+            warn(Warned(listener.name or type(listener).__name__, one_line(error)))

@@ -1,19 +1,208 @@
-"""The W&B mirror of a run: it reads what the run's folder says, and never hurts the run."""
+"""Trackers: who is told of a run's life, beside its folder. `tracker=<name>` chooses one.
+
+A tracker is one YAML, `conf/tracker/<name>.yaml`, and one module or package of the same name in
+this folder, which holds one subclass of `Tracker`. Nothing else lists it.
+
+Life of a tracker:
+
+1. `check()` runs before anything is written, in the process of the command. It may refuse the
+   config (`ConfigError`), for instance where a package is missing.
+2. `open_run(folder)` is called when run.json is written and the first step is about to come. It
+   returns a `Listener` (`runs.events`), which is told, always after the run's files are written:
+   - `started(event)`: once; `event.first_step` is above 0 where a run is resumed, and the rows up
+     to that step are in metrics.jsonl;
+   - `progressed(event)`: several times a second at most, between evaluations;
+   - `evaluated(row)`: the line that metrics.jsonl has just got;
+   - `ended(event)`: once. A run that ended as "interrupted" may go on later, in another process
+     and with a new listener.
+3. In a sweep each run has a process of its own (a stack: one process for all its runs), and
+   `open_run` is called there. A tracker that is better told of all runs in one place sets
+   `is_for_sweeps`, and `open_sweep(sweep)` then runs in the process of the command.
+
+Rules:
+
+- Whatever a tracker raises, except `ConfigError` from `check`, costs one warning that names the
+  tracker. It is then told nothing more of that run (or sweep), and training goes on. Signals and
+  SystemExit pass.
+- The training loop waits for each call: return at once, and leave slow work to a thread or process.
+- Read numbers from the run folder, which is the record; a tracker that was off for a while, or
+  whose process was killed, has all of them there.
+- Write to a folder of your own inside the run's (`<run>/<name>/`) or the sweep's, never to the
+  files that `RunFolder` names.
+- Draw no random number from torch's, numpy's or Python's generators, and change no setting of
+  theirs: a tracked run has the numbers of one that is not.
+- Keep keys and tokens out of files and messages.
+"""
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mnist_seq.runs.events import Listener, Started
+from mnist_seq.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from mnist_seq.tracking.wandb.mirror import leave_to_the_sweep, open_tracker
-    from mnist_seq.tracking.wandb.sweep import mirrored
+    from mnist_seq.config import Config
+    from mnist_seq.runs.events import Ended, Progress, Row
 
-__all__ = ["leave_to_the_sweep", "mirrored", "open_tracker"]
+__all__ = [
+    "OpenRun",
+    "Sweep",
+    "Tell",
+    "Tracker",
+    "check_tracker",
+    "leave_to_the_sweep",
+    "open_tracker",
+]
 
-_MODULES = {"leave_to_the_sweep": "mirror", "open_tracker": "mirror", "mirrored": "sweep"}
+OpenRun = Callable[[RunFolder], Listener]
+Tell = Callable[[int, str], None]  # a level of `logging`, and a line for people
+
+log = logging.getLogger("mnist_seq.tracking")
 
 
-def __getattr__(name: str) -> Any:
-    """Load on first use: the mirror's own process needs no config, and starts sooner."""
-    if name not in _MODULES:
-        raise AttributeError(name)
-    return getattr(importlib.import_module(f"mnist_seq.tracking.wandb.{_MODULES[name]}"), name)
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that is about to launch runs.
+
+    Attributes:
+        configs: those of its runs that chose this tracker.
+        folder: the sweep's.
+        tell: shows a line to whoever started the sweep.
+    """
+
+    configs: "Sequence[Config]"
+    folder: Path
+    tell: Tell
+
+
+class Tracker:
+    """One way to track runs. See this package's docstring for the life of a tracker.
+
+    Args:
+        options: the values of the `tracker` group, `name` included.
+
+    Attributes:
+        is_for_sweeps: a sweep calls `open_sweep` once, and no run of it calls `open_run`.
+    """
+
+    is_for_sweeps: ClassVar[bool] = False
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options = options
+
+    def check(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ConfigError: names the key, or the package that must be installed.
+        """
+
+    def open_run(self, folder: RunFolder) -> Listener:
+        """Begin to track one run, in the process that trains it."""
+        raise NotImplementedError
+
+    def open_sweep(self, sweep: Sweep) -> AbstractContextManager[OpenRun]:
+        """Track all runs of a sweep from one process, while the block runs.
+
+        The block gets what `open_run` is elsewhere. Its listeners are told the same, with these
+        differences: a run that is tried again after a failure goes on with the same listener;
+        `ended` names the state and the reason alone; and with joblib, Ray or Slurm, where the
+        evaluations are read from the run's folder, `started` and `progressed` are not told.
+        """
+        raise NotImplementedError
+
+
+def tracker_of(config: "Config") -> Tracker:
+    """The tracker that a config chose.
+
+    Raises:
+        ConfigError: there is no such module.
+        Exception: whatever the tracker's own code raises.
+    """
+    from mnist_seq.config import ConfigError, plain
+
+    name = config.tracker.name
+    module_name = f"{__name__}.{name}"
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name == module_name:
+            raise ConfigError(
+                f"a tracker is a YAML and a module: tracker={name}; write "
+                f"mnist_seq/tracking/{name}.py, with a subclass of mnist_seq.tracking.Tracker"
+            ) from None
+        raise ConfigError(
+            f"tracker={name} needs the package {error.name}, which is not installed; "
+            f"pip install {error.name}, or choose tracker=none"
+        ) from None
+    kinds = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Tracker) and value is not Tracker
+    ]
+    if len(kinds) != 1:
+        raise ConfigError(
+            f"a tracker's module must hold one subclass of mnist_seq.tracking.Tracker: "
+            f"mnist_seq/tracking/{name}.py holds {len(kinds)}"
+        )
+    tracker: Tracker = kinds[0](plain(config)["tracker"])
+    return tracker
+
+
+def check_tracker(config: "Config") -> None:
+    """Refuse a config whose tracker cannot work here; nothing is written.
+
+    Raises:
+        ConfigError: says what is missing.
+    """
+    from mnist_seq.config import ConfigError
+
+    try:
+        tracker_of(config).check()
+    except ConfigError:
+        raise
+    except Exception as error:  # costs a warning when the run starts, as in the rest of its life
+        log.debug("tracker=%s could not be checked: %s", config.tracker.name, error)
+
+
+_is_left_to_the_sweep = False
+
+
+def leave_to_the_sweep() -> None:
+    """Say that this process works for a sweep: its trackers run in the process of the command."""
+    global _is_left_to_the_sweep
+    _is_left_to_the_sweep = True
+
+
+def open_tracker(config: "Config", folder: RunFolder) -> Listener:
+    """The listener that tracks a run. The tracker itself is opened when the run starts."""
+    return _Tracked(config, folder)
+
+
+class _Tracked(Listener):
+    """Opens the run's tracker when the run starts, and passes all events on to it."""
+
+    def __init__(self, config: "Config", folder: RunFolder) -> None:
+        self.name = f"tracker={config.tracker.name}"
+        self._config, self._folder = config, folder
+        self._listener = Listener()
+
+    def started(self, event: Started) -> None:
+        tracker = tracker_of(self._config)
+        if not (tracker.is_for_sweeps and _is_left_to_the_sweep):
+            self._listener = tracker.open_run(self._folder)
+        self._listener.started(event)
+
+    def progressed(self, event: "Progress") -> None:
+        self._listener.progressed(event)
+
+    def evaluated(self, row: "Row") -> None:
+        self._listener.evaluated(row)
+
+    def ended(self, event: "Ended") -> None:
+        self._listener.ended(event)

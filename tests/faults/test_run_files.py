@@ -21,7 +21,8 @@ from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
 from mnist_seq.sweep.plan.planner import Planner
 from mnist_seq.tasks.locate import locate
-from mnist_seq.tracking.wandb import catch_up, source
+from mnist_seq.tracking.wandb.run import contents
+from mnist_seq.tracking.wandb.sync import send
 from mnist_seq.training.run import Job, kept, train_run
 from tests.faults.damage import ALL, ENDLESS, FEW
 from tests.training.conftest import SMALL
@@ -204,8 +205,8 @@ def check_sync(sweep: Sweep, victim: str, file: str) -> str:
     """What W&B would be told is what the run reached, or the run is not sent at all."""
     run = sweep.run(victim)
     try:
-        catch_up.read(run)
-        rows, end, _ = source.rows(run), source.ending(run), source.samples(run)
+        send.read(run)
+        rows, end, _ = contents.rows(run), contents.ending(run), contents.samples(run)
     except (ValueError, OSError) as error:
         said(error, file)
         return "refused"
@@ -231,7 +232,7 @@ def check(sweep: Sweep, victim: str, file: str, how: str) -> None:
     for name, operation in OPERATIONS.items():
         outcome = operation(sweep, victim, file)
         assert sweep.others(victim) == others, f"{name} has changed another run"
-        if how == "a link elsewhere":
+        if how == "a upload elsewhere":
             assert outcome in ("right", "said" if victim == STOPPED else "right"), name
 
 

@@ -23,8 +23,8 @@ from omegaconf import OmegaConf
 from mnist_seq.config import Config, conf_dir, identity, parse, plain
 from mnist_seq.runs.events import Ended, Listener, Started
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tracking import mirrored, open_tracker
-from mnist_seq.tracking.wandb.mirror import SweepMirror
+from mnist_seq.tracking import open_tracker
+from mnist_seq.tracking.sweep_view import SweepView, mirror_sweep
 
 
 def config(overrides: list[str]) -> Config:
@@ -57,7 +57,7 @@ class Job:
 class Told(Listener):
     """Passes a run's events on, as a pool does."""
 
-    def __init__(self, view: SweepMirror, job: Job) -> None:
+    def __init__(self, view: SweepView, job: Job) -> None:
         self.view, self.job = view, job
 
     def started(self, event: Started) -> None:
@@ -137,13 +137,13 @@ def play(folder: RunFolder, config: Config, spec: dict[str, Any], tracker: Liste
 
 
 @contextlib.contextmanager
-def views(root: Path, configs: list[Config], group: str) -> Iterator[list[SweepMirror]]:
+def views(root: Path, configs: list[Config], group: str) -> Iterator[list[SweepView]]:
     """Those of a sweep; none for runs of their own."""
     if not group:
         yield []
         return
     root.mkdir(parents=True, exist_ok=True)
-    with mirrored(configs, root, defaults=lambda: plain(config([])), tell=logging.log) as found:
+    with mirror_sweep(configs, root, tell=logging.log) as found:
         yield found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tracking.wandb.priority import NICENESS
+from mnist_seq.tracking.wandb.mirror.priority import NICENESS
 from tests.tracking.wandb_file import read
 
 TESTS = Path(__file__).resolve().parent
@@ -124,7 +124,8 @@ class Player:
         (mirror,) = [
             int(pid)
             for pid in children
-            if b"mnist_seq.tracking.wandb.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"mnist_seq.tracking.wandb.mirror.process"
+            in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
         return mirror
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mnist_seq.config.errors import ConfigError
-from mnist_seq.tracking.wandb import library, mode
+from mnist_seq.tracking.wandb import mode, package
 from mnist_seq.tracking.wandb.mode import Choice, choose_mode
-from mnist_seq.tracking.wandb.source import Tracker
+from mnist_seq.tracking.wandb.settings import Settings
 from tests.tracking.play import config
 
 
@@ -22,8 +22,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_MODE", raising=False)
 
 
-def tracker(mode: Any) -> Tracker:
-    return Tracker.read({"name": "wandb", "mode": mode, "project": "p"})
+def tracker(mode: Any) -> Settings:
+    return Settings.read({"name": "wandb", "mode": mode, "project": "p"})
 
 
 @pytest.mark.parametrize("given", ["online", "offline", "disabled"])
@@ -83,11 +83,11 @@ def test_whatever_may_hold_a_key_is_left_to_wandb_to_read(
     for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_DIR", "WANDB_CONFIG_DIR",
                  "NETRC"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
-    assert library.lacks_credentials()
+    assert package.lacks_credentials()
     assert "no credentials" in choose_mode(tracker("auto")).notice
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).touch()
-    assert not library.lacks_credentials()
+    assert not package.lacks_credentials()
 
 
 @pytest.mark.parametrize("name", ["a/b", "a:b", "a#b", ".."])
@@ -108,16 +108,16 @@ def test_a_choice_is_made_once_and_holds_for_auto_alone(monkeypatch: pytest.Monk
     made = Choice("offline", "W&B: offline")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setattr(mode, "_probe", lambda: made)
-    assert mode.settle(tracker("auto")) == (made, True)
-    assert mode.settle(tracker("auto")) == (made, False)
-    assert mode.settle(tracker("online"))[0].mode == "online"
+    assert mode.current_choice(tracker("auto")) == (made, True)
+    assert mode.current_choice(tracker("auto")) == (made, False)
+    assert mode.current_choice(tracker("online"))[0].mode == "online"
 
 
 def test_after_a_failure_no_run_waits_for_the_server_again() -> None:
     """Else each run of a sweep would pay the time limit."""
     mode.remember_failure("TimeoutError: no answer")
-    assert mode.settle(tracker("auto"))[0].mode == "offline"
-    assert mode.settle(tracker("online"))[0].mode == "offline"
+    assert mode.current_choice(tracker("auto"))[0].mode == "offline"
+    assert mode.current_choice(tracker("online"))[0].mode == "offline"
 
 
 def test_importing_the_room_does_not_import_wandb() -> None:
@@ -132,9 +132,9 @@ def test_runs_that_draw_their_first_pictures_at_once_all_draw_them() -> None:
 import sys, tempfile, threading
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from mnist_seq.tracking import library
+from mnist_seq.tracking.wandb import package
 sys.setswitchinterval(1e-6)
-wandb, all_here = library.load(), threading.Barrier(8)
+wandb, all_here = package.load(), threading.Barrier(8)
 def draw(digit):
     all_here.wait()
     wandb.Image(np.full((28, 28), digit, np.uint8))

@@ -8,7 +8,7 @@ import pytest
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.wandb_names import fitting
-from mnist_seq.tracking.wandb.source import Identity, identify
+from mnist_seq.tracking.wandb.run.contents import Identity, identify
 
 CONFIG = {
     "sweep": {"name": "mine"}, "model": {"name": "lstm"}, "data": {"name": "mnist"}, "tracker": {}

@@ -54,7 +54,7 @@ def kill_a_worker(root: Path, process: "subprocess.Popen[str]") -> str:
 
 
 def check(server: Server, root: Path) -> None:
-    """Six runs, each as its folder says, and each folder with its link."""
+    """Six runs, each as its folder says, and each folder with its upload."""
     folders = {folder.path.name: folder for folder in find_runs(root)}
     assert len(folders) == len(server.runs) == 6
     for name, folder in folders.items():

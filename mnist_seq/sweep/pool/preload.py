@@ -21,7 +21,7 @@ _MODULES = (
     "mnist_seq.training.run",
     "mnist_seq.training.progress",
     "mnist_seq.models.cells.lstm",
-    "mnist_seq.tracking.wandb.mirror",
+    "mnist_seq.tracking.wandb",
     "mnist_seq.runs.lock",
     "filelock",
     "rich.console",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mnist_seq.runs.errors import Interrupted, RunFailed
-from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started
+from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started, Warned
 from mnist_seq.runs.points import passed
 
 LOG = "log.txt"  # what a job prints, in its folder
@@ -55,6 +55,9 @@ class Pipe(Listener):
 
     def ended(self, event: Ended) -> None:
         self._send((event.state, event.reason))
+
+    def warned(self, event: Warned) -> None:
+        self._send(event)
 
     def _send(self, event: object) -> None:
         with contextlib.suppress(OSError):

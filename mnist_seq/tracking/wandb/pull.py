@@ -1,4 +1,4 @@
-"""Runs that lie on other machines, taken from W&B as run folders of our own format."""
+"""Takes runs of other machines from W&B, and writes them as run folders of our own format."""
 
 import contextlib
 import datetime
@@ -16,8 +16,10 @@ from mnist_seq.config.parse import parse_plain, plain
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.wandb_names import fitting
-from mnist_seq.tracking.wandb import held, library, source
-from mnist_seq.tracking.wandb.held import path_of
+from mnist_seq.tracking.wandb import package
+from mnist_seq.tracking.wandb.run import contents
+from mnist_seq.tracking.wandb.sync import server_state
+from mnist_seq.tracking.wandb.sync.server_state import path_of
 
 _ENDED = ("finished", "diverged", "failed", "interrupted")
 
@@ -50,15 +52,15 @@ def pull(
     Raises:
         ConfigError: no credentials, no such runs, or the server did not answer.
     """
-    os.environ.update(library.environment(cache))
+    os.environ.update(package.environment(cache))
     os.environ.pop("WANDB_SERVICE", None)
     try:
-        if not library.has_credentials(verify=False):
+        if not package.has_credentials(verify=False):
             raise ConfigError(
                 "W&B wants an account: no credentials; run `wandb login`, or set WANDB_API_KEY"
             )
         filters = {"group": fitting(group)}
-        found = held.runs(path_of(project, entity), filters, timeout=timeout)
+        found = server_state.runs(path_of(project, entity), filters, timeout=timeout)
         kept, left_out = _chosen(found)
         root = cache / _plain(project) / _plain(group)
         paths = [_written(run, root) for run in kept]
@@ -67,7 +69,7 @@ def pull(
         raise
     except Exception as error:  # the server fails in many ways
         raise ConfigError(
-            f"W&B must answer: project={project} group={group}: {library.reason(error)}; try "
+            f"W&B must answer: project={project} group={group}: {package.reason(error)}; try "
             "again, or compare local folders with sweep=..."
         ) from None
     if not paths:
@@ -138,7 +140,7 @@ def _written(run: Any, root: Path) -> Path:
         {
             "name": run.name,
             "config": _in_order(config),
-            **{key: facts[key] for key in source.FACTS if key in facts},
+            **{key: facts[key] for key in contents.FACTS if key in facts},
             "wandb": {
                 "id": run.id,
                 "url": run.url,
@@ -208,7 +210,7 @@ def _write_sweep(runs: Sequence[Any], paths: Sequence[Path], root: Path) -> None
 def _write_history(run: Any, folder: RunFolder) -> int:
     rows = [
         {key: value for key, value in row.items() if key[0] != "_" and _is_plain(value)}
-        for row in held.history(run)
+        for row in server_state.history(run)
         if "step" in row
     ]
     text = "".join(json.dumps(row) + "\n" for row in rows)

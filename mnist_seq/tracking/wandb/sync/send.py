@@ -1,4 +1,4 @@
-"""Brings runs to W&B that are not there, or not whole, from their files and folders."""
+"""Sends to W&B the runs that it lacks or has only in part."""
 
 import contextlib
 import math
@@ -14,42 +14,46 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tracking.wandb import held, library, offline_file, source, status
-from mnist_seq.tracking.wandb.held import Held
-from mnist_seq.tracking.wandb.remote_run import RemoteRun
-from mnist_seq.tracking.wandb.source import Identity, Tracker
+from mnist_seq.tracking.wandb import package
+from mnist_seq.tracking.wandb.run import contents, offline_file, status
+from mnist_seq.tracking.wandb.run.contents import Identity
+from mnist_seq.tracking.wandb.run.remote_run import RemoteRun
+from mnist_seq.tracking.wandb.settings import Settings
+from mnist_seq.tracking.wandb.sync import server_state
+from mnist_seq.tracking.wandb.sync.server_state import ServerRun
 
-REPLAY_BATCH = 20  # files a call of `wandb sync`, whose start takes a second
-REPLAY_WORKERS = 5  # of them at once, as is its default
-REPLAY_START_S = 10.0  # until it sends, on a busy machine
+REPLAY_BATCH = 20  # files for one call of `wandb sync`, whose start takes a second
+REPLAY_WORKERS = 5  # files that `wandb sync` sends at once: its default
+REPLAY_START_S = 10.0  # for its start on a busy machine
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 
-_SHORT = ("failed", "interrupted")  # of a result
+_WITHOUT_RESULT = ("failed", "interrupted")
 
 How = Literal["there", "replayed", "rebuilt", "missing"]
 
 
 @dataclass
 class Item:
-    """A run that W&B is to have.
+    """A run that W&B must have.
 
     Attributes:
-        how: how it got there; "missing" until the server has shown all of its rows and its end.
+        how: "there": W&B had all of it; "replayed": its offline file was sent; "rebuilt": it was
+            sent from its folder; "missing": the server has not yet shown all rows and the end.
         reason: why it is missing.
-        is_cut: some of its files may not have got through, which its rows do not tell.
+        may_lack_files: some of its files may not have arrived, which its rows do not show.
     """
 
     folder: RunFolder
-    tracker: Tracker
+    settings: Settings
     identity: Identity
     how: How = "missing"
     reason: str = ""
     url: str = ""
-    is_cut: bool = False
+    may_lack_files: bool = False
 
     @property
     def project(self) -> str:
-        return held.path_of(self.tracker.project, self.tracker.entity)
+        return server_state.path_of(self.settings.project, self.settings.entity)
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,9 @@ class Limits:
     """How hard to try.
 
     Attributes:
-        workers: runs at once.
-        tries: waves; a pause that doubles lies between two.
-        timeout: seconds that the server gets for an answer, and to take the end of a run.
+        workers: number of runs that are sent at once.
+        tries: number of rounds; the pause between two rounds doubles.
+        timeout: seconds that the server gets to answer, and to accept the end of a run.
     """
 
     workers: int = 4
@@ -68,37 +72,37 @@ class Limits:
 
 
 def read(folder: RunFolder, *, project: str = "", entity: str = "") -> Item:
-    """A run that W&B is to have.
+    """The run of a folder.
 
     Args:
-        project, entity: where to, instead of where its config says.
+        project, entity: where to send it, instead of where its config says.
 
     Raises:
         ValueError, OSError: the folder holds no run that can be read.
     """
-    tracker = Tracker.read(folder.record().get("config", {}).get("tracker", {}))
-    # What is damaged here must not be told as an interruption, or as fewer rows
+    settings = Settings.read(folder.record().get("config", {}).get("tracker", {}))
+    # Damaged files must not reach W&B as an interruption or as fewer rows
     folder.state()
     if num := folder.num_damaged_metrics():
         raise ValueError(f"{folder.metrics_path} must be whole: damaged lines: {num}")
     known = status.recorded(folder)
-    tracker = replace(
-        tracker,
-        project=project or known.get("project") or tracker.project,
-        entity=entity or known.get("entity") or tracker.entity,
+    settings = replace(
+        settings,
+        project=project or known.get("project") or settings.project,
+        entity=entity or known.get("entity") or settings.entity,
     )
-    is_cut = known.get("state") == "partial"
-    return Item(folder, tracker, source.identify(folder), is_cut=is_cut)
+    is_partial = known.get("state") == "partial"
+    return Item(folder, settings, contents.identify(folder), may_lack_files=is_partial)
 
 
-def catch_up(items: Sequence[Item], limits: Limits, tell: Callable[[Item], None]) -> None:
-    """Bring runs to W&B: replay their whole offline files, rebuild the others, and ask the server.
+def send_runs(items: Sequence[Item], limits: Limits, tell: Callable[[Item], None]) -> None:
+    """Send runs to W&B: replay complete offline files, rebuild the others, then ask the server.
 
-    May be repeated and interrupted at any point: what the server has is asked first, and only what
-    it lacks is sent.
+    May be interrupted at any point and repeated: it first asks what the server has, and sends only
+    what is missing.
 
     Args:
-        tell: called once for each run that is through, or given up; by one thread.
+        tell: called once for each run that is complete or given up; by one thread.
     """
     pause = FIRST_PAUSE_S
     told: set[int] = set()
@@ -109,8 +113,8 @@ def catch_up(items: Sequence[Item], limits: Limits, tell: Callable[[Item], None]
         if attempt:
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
-            library.restart()  # the id of a run that failed to open is in use until then
-        _wave(todo, limits)
+            package.restart()  # frees the ids of runs that failed to open
+        _try_once(todo, limits)
         for item in todo:
             if item.how != "missing":
                 told.add(id(item))
@@ -120,46 +124,46 @@ def catch_up(items: Sequence[Item], limits: Limits, tell: Callable[[Item], None]
             tell(item)
 
 
-def _wave(todo: Sequence[Item], limits: Limits) -> None:
-    """Try once for each run; the first failure of the server ends it."""
+def _try_once(todo: Sequence[Item], limits: Limits) -> None:
+    """One round over all runs; the first failure of the server ends it."""
     try:
-        found = _look(todo, limits)
+        found = _fetch(todo, limits)
         _judge(todo, found, "there")
         absent = [i for i in todo if i.how == "missing" and i.identity.id not in found]
         whole = [(item, path) for item in absent if (path := _whole_file(item)) is not None]
         if whole:
             _replay(whole, limits)
             replayed = [item for item, _ in whole]
-            found |= _look(replayed, limits)
+            found |= _fetch(replayed, limits)
             _judge(replayed, found, "replayed")
         _rebuild([item for item in todo if item.how == "missing"], found, limits)
-    except Exception as error:  # the server fails in many ways; the next wave asks again
+    except Exception as error:  # wandb raises many types; the next round asks again
         for item in todo:
             if item.how == "missing":
-                item.reason = item.reason or library.reason(error)
+                item.reason = item.reason or package.reason(error)
 
 
-def _look(items: Sequence[Item], limits: Limits) -> dict[str, Held]:
-    return held.look([(i.project, i.identity.id) for i in items], timeout=limits.timeout)
+def _fetch(items: Sequence[Item], limits: Limits) -> dict[str, ServerRun]:
+    return server_state.fetch([(i.project, i.identity.id) for i in items], timeout=limits.timeout)
 
 
-def _judge(items: Sequence[Item], found: dict[str, Held], how: How) -> None:
-    """Find out which runs the server has whole, and note it in their folders."""
+def _judge(items: Sequence[Item], found: dict[str, ServerRun], how: How) -> None:
+    """Mark the runs that the server has completely, here and in their folders."""
     for item in items:
         there = found.get(item.identity.id)
         if there is None:
             continue
-        before, item.reason = item.reason, lack(item.folder, there)
-        if item.is_cut:
+        before, item.reason = item.reason, what_is_missing(item.folder, there)
+        if item.may_lack_files:
             item.reason = item.reason or before or "its files may not have got through"
         if not item.reason:
             item.how, item.url = how, there.url
             _record(item)
 
 
-def lack(folder: RunFolder, there: Held) -> str:
-    """What the server lacks of a run, or ""."""
-    steps = [int(row["step"]) for row in source.rows(folder)]
+def what_is_missing(folder: RunFolder, there: ServerRun) -> str:
+    """What the server lacks of a run, in words; "" where it has all of it."""
+    steps = [int(row["step"]) for row in contents.rows(folder)]
     if there.steps != steps:
         if there.steps != steps[: len(there.steps)]:
             return (
@@ -167,22 +171,23 @@ def lack(folder: RunFolder, there: Held) -> str:
                 f"{steps[:3]}...): delete {there.url} there, and sync again"
             )
         return f"the server has {len(there.steps)} of {len(steps)} rows"
-    end = source.ending(folder)
+    end = contents.ending(folder)
     said = there.summary.get("state")
-    if end.exit_code:  # failed or interrupted: who ended it knew better than its files do
-        is_same = there.state in ("failed", "crashed", "killed") and said in _SHORT
+    if end.exit_code:  # failed or interrupted: the mirror knew which, the folder may not
+        is_same = there.state in ("failed", "crashed", "killed") and said in _WITHOUT_RESULT
         return "" if is_same else f"the server says {there.state}, and the run is {end.state}"
     if there.state != "finished" or said != end.state:
         return f"the server says {there.state} ({said}), and the run is {end.state}"
     if (reason := there.summary.get("reason", "")) != end.reason:
         return f"the server says {reason!r}, and the run {end.reason!r}"
-    wanted = [*source.summary(folder, end), *(["samples"] * (source.samples(folder) is not None))]
+    samples = ["samples"] if contents.samples(folder) is not None else []
+    wanted = [*contents.summary(folder, end), *samples]
     missing = [key for key in wanted if key not in (*there.summary, "reason")]
     return f"the server lacks {', '.join(missing)}" if missing else ""
 
 
 def _whole_file(item: Item) -> Path | None:
-    num_rows = len(source.rows(item.folder))
+    num_rows = len(contents.rows(item.folder))
     for path in offline_file.files_of(item.identity.home, item.identity.id)[-1:]:
         if not path.with_suffix(".wandb.synced").exists() and offline_file.is_whole(
             path, num_rows=num_rows
@@ -192,10 +197,10 @@ def _whole_file(item: Item) -> Path | None:
 
 
 def _replay(files: Sequence[tuple[Item, Path]], limits: Limits) -> None:
-    """Send offline files by W&B's own command; what came of it, the server and its log tell."""
+    """Send offline files by `wandb sync`. The server and its log show what arrived."""
     by_place: dict[tuple[str, str], list[tuple[Item, Path]]] = {}
     for item, path in files:
-        by_place.setdefault((item.tracker.project, item.tracker.entity), []).append((item, path))
+        by_place.setdefault((item.settings.project, item.settings.entity), []).append((item, path))
     for own in by_place.values():
         for start in range(0, len(own), REPLAY_BATCH):
             with tempfile.TemporaryDirectory(prefix="mnist_seq-") as scratch:
@@ -203,14 +208,15 @@ def _replay(files: Sequence[tuple[Item, Path]], limits: Limits) -> None:
 
 
 def _replay_batch(files: Sequence[tuple[Item, Path]], scratch: Path, limits: Limits) -> None:
-    """Runs of one project. What the server has refused of a run's files, `_rebuild` sends again."""
+    """Send runs of one project. `_rebuild` sends again the files that the server refused."""
     for item, _ in files:
-        item.is_cut = True
-        _record(item, "partial", "its files may not have got through")  # if it ends in between
-    tracker = files[0][0].tracker  # a file names a project of its own, which may be another one
-    place = ["-p", tracker.project, *(["-e", tracker.entity] * (tracker.entity != "default"))]
+        item.may_lack_files = True
+        _record(item, "partial", "its files may not have got through")  # holds if we are killed
+    settings = files[0][0].settings  # the project in the file may be another one
+    entity = ["-e", settings.entity] if settings.entity != "default" else []
+    place = ["-p", settings.project, *entity]
     num_rounds = math.ceil(len(files) / REPLAY_WORKERS)
-    (scratch / "wandb").mkdir()  # for its logs, one of which else goes among temporary files
+    (scratch / "wandb").mkdir()  # for its logs; without it one goes to the temporary files
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(
             [sys.executable, "-m", "wandb", "sync", "-n", str(REPLAY_WORKERS), *place]
@@ -225,13 +231,13 @@ def _replay_batch(files: Sequence[tuple[Item, Path]], scratch: Path, limits: Lim
     logs = list(scratch.glob("wandb/logs/debug-sync*.log"))
     for item, path in files:
         run_id = item.identity.id
-        fault = next((fault for log in logs if (fault := library.fault_in(log, run_id))), "")
+        fault = next((fault for log in logs if (fault := package.fault_in(log, run_id))), "")
         is_through = path.with_suffix(".wandb.synced").exists()
         item.reason = fault
-        item.is_cut = not logs or bool(fault) or not is_through
+        item.may_lack_files = not logs or bool(fault) or not is_through
 
 
-def _rebuild(items: Sequence[Item], found: dict[str, Held], limits: Limits) -> None:
+def _rebuild(items: Sequence[Item], found: dict[str, ServerRun], limits: Limits) -> None:
     """Send what the server lacks of each run, from its folder."""
     stopped: list[Exception] = []
 
@@ -241,43 +247,44 @@ def _rebuild(items: Sequence[Item], found: dict[str, Held], limits: Limits) -> N
         try:
             with tempfile.TemporaryDirectory(prefix="mnist_seq-") as scratch:
                 _send(item, found.get(item.identity.id), Path(scratch), limits)
-        except Exception as error:  # the next wave tries again, when the server has had a rest
-            item.reason = library.reason(error)
+        except Exception as error:  # the next round tries again, after a pause
+            item.reason = package.reason(error)
             stopped.append(error)
 
     mendable = [i for i in items if "of another run" not in i.reason]
     pool = ThreadPoolExecutor(limits.workers)
     try:
         list(pool.map(rebuild, mendable))
-    except KeyboardInterrupt:  # a server that has stalled would hold the threads for long
+    except KeyboardInterrupt:  # the threads may be waiting for a stalled server
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
-    _judge(mendable, _look(mendable, limits), "rebuilt")
+    _judge(mendable, _fetch(mendable, limits), "rebuilt")
 
 
-def _send(item: Item, there: Held | None, scratch: Path, limits: Limits) -> None:
+def _send(item: Item, there: ServerRun | None, scratch: Path, limits: Limits) -> None:
     identity = replace(item.identity, home=scratch)
-    tracker = replace(item.tracker, finish=limits.timeout)
+    settings = replace(item.settings, finish=limits.timeout)
     num_there = None if there is None else len(there.steps)
-    remote = RemoteRun(tracker, identity, "online", is_live=False, num_there=num_there)
-    remote.send(source.rows(item.folder))
-    item.is_cut = True
-    remote.finish(item.folder, source.ending(item.folder))
+    remote = RemoteRun(settings, identity, "online", is_live=False, num_there=num_there)
+    remote.send(contents.rows(item.folder))
+    item.may_lack_files = True
+    remote.finish(item.folder, contents.ending(item.folder))
     if fault := remote.fault("online"):
         item.url = remote.run.url or ""
-        _record(item, "partial", fault)  # the next sync is to know
+        _record(item, "partial", fault)  # tells the next sync
         raise RuntimeError(fault)
-    item.is_cut = False
+    item.may_lack_files = False
 
 
 def _record(item: Item, state: status.State = "synced", reason: str = "") -> None:
     values: dict[str, Any] = {
         "id": item.identity.id, "mode": "online", "url": item.url, "state": state, "reason": reason,
-        "project": item.tracker.project, "entity": item.tracker.entity, "tags": item.identity.tags,
+        "project": item.settings.project, "entity": item.settings.entity,
+        "tags": item.identity.tags,
     }  # fmt: skip
     if {**status.recorded(item.folder), **values} != status.recorded(item.folder):
-        with contextlib.suppress(OSError, ValueError):  # a folder to read alone
+        with contextlib.suppress(OSError, ValueError):  # a read-only folder
             status.record(item.folder, status.Status(**values))
     if state == "synced":
         offline_file.mark_synced(item.identity.home, item.identity.id)

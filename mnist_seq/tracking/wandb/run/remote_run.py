@@ -1,4 +1,4 @@
-"""One run in W&B, as the wandb package sees it: opened, given its rows and its end."""
+"""One run in W&B: opens it, sends its rows and its end."""
 
 import contextlib
 import shutil
@@ -10,51 +10,53 @@ from typing import Any, Literal
 
 from mnist_seq.runs.events import Ended, Samples
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tracking.wandb import library, offline_file, source
-from mnist_seq.tracking.wandb.source import Identity, Tracker
+from mnist_seq.tracking.wandb import package
+from mnist_seq.tracking.wandb.run import contents, offline_file
+from mnist_seq.tracking.wandb.run.contents import Identity
+from mnist_seq.tracking.wandb.settings import Settings
 
-INIT_SECONDS = 15.0  # until a server must have taken a new run
-FLUSH_SECONDS = 3.0  # until an offline file is whole: finish() does not wait for its last bytes
+INIT_SECONDS = 15.0  # that the server gets to accept a new run
+FLUSH_SECONDS = 3.0  # until an offline file is complete: finish() does not wait for its last bytes
 
-_CHART, _TABLE = "test/confusion", "test/confusion_table"  # as wandb names a chart's values
+_CHART, _TABLE = "test/confusion", "test/confusion_table"  # wandb stores a chart's values there
 
 Row = dict[str, Any]
 
 
 class RemoteRun:
-    """An open run of W&B's.
+    """An open run in W&B.
 
-    The last row is kept open, for the charts of the end go into it: each row of the history is an
-    evaluation, and the server has as many rows as metrics.jsonl has lines.
+    W&B's history has one row for each line of metrics.jsonl. The last row stays open until the end,
+    since the charts of the end belong into it.
 
     Args:
-        mode: online it goes on from what W&B has; an offline file begins anew, and is complete.
-        is_live: it is being trained, on this machine, whose load is then worth a look.
-        num_there: rows that the server has, where it was asked; else as many as W&B's own number of
-            the next row, which it takes from the summary, says.
+        mode: "online" continues what W&B has of the run; "offline" begins a new, complete file.
+        is_live: the run trains now, on this machine; W&B then records the machine's load too.
+        num_there: number of rows on the server, where it was asked. Else W&B's own number of the
+            next row is taken, which comes from the run's summary.
 
     Attributes:
-        num_sent: rows that it holds, the one that is kept open included.
+        num_sent: number of rows sent, the open one included.
 
     Raises:
-        Exception: wandb fails in many ways.
+        Exception: of many types, by wandb.
     """
 
     def __init__(
         self,
-        tracker: Tracker,
+        settings: Settings,
         identity: Identity,
         mode: Literal["online", "offline"],
         *,
         is_live: bool = True,
         num_there: int | None = None,
     ) -> None:
-        self._tracker, self._identity = tracker, identity
+        self._settings, self._identity = settings, identity
         _check_writable(identity.home / "wandb")
-        self.wandb = library.load()
+        self.wandb = package.load()
         self.run: Any = self.wandb.init(
-            project=tracker.project,
-            entity=None if tracker.entity == "default" else tracker.entity,
+            project=settings.project,
+            entity=None if settings.entity == "default" else settings.entity,
             group=identity.group or None,
             job_type=identity.job_type,
             id=identity.id,
@@ -64,22 +66,22 @@ class RemoteRun:
             dir=str(identity.home),
             mode=mode,
             resume="allow" if mode == "online" else None,
-            reinit="create_new",  # never touches another run that is open
-            settings=_settings(tracker, is_live=is_live),
+            reinit="create_new",  # leaves other open runs alone
+            settings=_settings(settings, is_live=is_live),
         )
         next_number: int = self.run.starting_step if self.run.resumed else 0
         self.num_sent = next_number if num_there is None else num_there
         self._first, self._shift = self.num_sent, next_number - self.num_sent
         self._fault = ""
         self.run.define_metric("step")
-        # step_sync=False: else wandb adds "step": 0 to a row of charts that a resumed run ends with
+        # step_sync=False: otherwise wandb adds "step": 0 to the row of charts of a resumed run
         self.run.define_metric("*", step_metric="step", step_sync=False)
         self.path = Path(self.run.dir).parent
         if mode == "offline":
             self._remove_older_files()
 
     def send(self, rows: Sequence[Row]) -> None:
-        """Pass on the rows that W&B lacks.
+        """Send the rows that W&B lacks.
 
         Args:
             rows: all rows of the run so far.
@@ -89,45 +91,45 @@ class RemoteRun:
         self.num_sent = max(self.num_sent, len(rows))
 
     def finish(self, folder: RunFolder, end: Ended) -> None:
-        """Tell W&B how the run ended.
+        """Send the end of the run: charts, summary, files, state.
 
         Raises:
-            TimeoutError: the server did not take it in time; it lies on the disk.
+            TimeoutError: the server did not accept it in time; it is on the disk.
         """
         charts: dict[str, Any] = {}
-        with self._faults_noted():
+        with self._noting_faults():
             charts = self._charts(folder)
         if self.num_sent > self._first:
-            # Closes the last row, whose values would else take the place of the summary's
+            # Closes the last row, whose values would otherwise overwrite the summary's
             self._log(charts, self.num_sent - 1, commit=True)
-        elif charts and self.run.summary.get(_TABLE) is not None:  # an earlier end has a row
-            with self._faults_noted():
+        elif charts and self.run.summary.get(_TABLE) is not None:  # an earlier end sent its row
+            with self._noting_faults():
                 self.run.summary.update({_TABLE: charts[_CHART].table})
         elif charts:
             self._log(charts, self._first, commit=True)
-        self.run.summary.update(source.summary(folder, end))
-        with self._faults_noted():
-            if (samples := source.samples(folder)) is not None:
+        self.run.summary.update(contents.summary(folder, end))
+        with self._noting_faults():
+            if (samples := contents.samples(folder)) is not None:
                 self.run.summary.update({"samples": self._table(samples)})
-        with self._faults_noted():
+        with self._noting_faults():
             if folder.predictions_path.exists():
                 self._send_predictions(folder)
-        with self._faults_noted():
-            if self._tracker.artifact and end.state == "finished":
+        with self._noting_faults():
+            if self._settings.artifact and end.state == "finished":
                 self._send_model(folder, end)
         try:
             self.run.finish(exit_code=end.exit_code)
         except TimeoutError:
             raise TimeoutError(
-                f"the server did not take it within {self._tracker.finish:g} s (tracker.finish)"
+                f"the server did not take it within {self._settings.finish:g} s (tracker.finish)"
             ) from None
 
     def fault(self, mode: str) -> str:
-        """Why some of a finished run is nowhere, which wandb does not say; "" where all is well."""
+        """Why a part of the ended run was lost, which wandb does not report; "" where none was."""
         if self._fault:
             return self._fault
         if mode == "online":
-            return library.fault_in(Path(self.run.settings.log_internal))
+            return package.fault_in(Path(self.run.settings.log_internal))
         deadline = time.monotonic() + FLUSH_SECONDS
         file = self.path / f"run-{self._identity.id}.wandb"
         while not offline_file.is_whole(file, num_rows=self.num_sent):
@@ -139,28 +141,28 @@ class RemoteRun:
         return f"{self.path} is cut off; is the disk full?"
 
     def _log(self, values: Row, number: int, *, commit: bool = False) -> None:
-        """A row with a number stays open until the next one, or until it is told."""
+        """Log a row. It stays open until a row with another number comes, or with commit=True."""
         self.run.log(values, step=number + self._shift, commit=commit)
 
     @contextlib.contextmanager
-    def _faults_noted(self) -> Iterator[None]:
-        """The run is to end in order, even where a picture or its model could not be sent."""
+    def _noting_faults(self) -> Iterator[None]:
+        """Let the run end in order where a picture or the model could not be sent."""
         try:
             yield
         except Exception as error:
-            self._fault = library.reason(error)
+            self._fault = package.reason(error)
 
     def _remove_older_files(self) -> None:
-        """Remove offline files of this id that the new one replaces, being complete.
+        """Remove older offline files of this id: the new one is complete.
 
-        `wandb sync` would append the one to the other. A file that has been synced stays.
+        `wandb sync` would send both, one after the other. A synced file stays.
         """
         for old in self.path.parent.glob(f"offline-run-*-{self._identity.id}"):
             if old != self.path and not any(old.glob("*.synced")):
                 shutil.rmtree(old)
 
     def _charts(self, folder: RunFolder) -> dict[str, Any]:
-        if (found := source.predictions(folder)) is None:
+        if (found := contents.predictions(folder)) is None:
             return {}
         labels, guesses = found
         chart = self.wandb.plot.confusion_matrix(
@@ -179,9 +181,10 @@ class RemoteRun:
         )
 
     def _send_predictions(self, folder: RunFolder) -> None:
-        """As a file of the run: a pulled run can then be compared example by example."""
+        """Send predictions.npz, so that pulled runs can be compared example by example."""
         copy = Path(self.run.dir) / folder.predictions_path.name
-        shutil.copyfile(folder.predictions_path, copy)  # wandb's link would break where runs move
+        # A copy: wandb's link would break when the run folder moves
+        shutil.copyfile(folder.predictions_path, copy)
         self.run.save(str(copy), base_path=self.run.dir, policy="end")
 
     def _send_model(self, folder: RunFolder, end: Ended) -> None:
@@ -192,7 +195,7 @@ class RemoteRun:
         self.run.log_artifact(artifact)
 
 
-def _settings(tracker: Tracker, *, is_live: bool) -> dict[str, Any]:
+def _settings(settings: Settings, *, is_live: bool) -> dict[str, Any]:
     return {
         "console": "off",
         "silent": True,
@@ -201,16 +204,16 @@ def _settings(tracker: Tracker, *, is_live: bool) -> dict[str, Any]:
         "disable_git": True,  # run.json has the commit
         "x_disable_stats": not is_live,
         "x_disable_machine_info": not is_live,  # run.json has the machine that trained it
-        "x_save_requirements": False,  # takes 4 times as long as all the rest
+        "x_save_requirements": False,  # takes 4 times as long as the rest of the start
         "x_transaction_log_flush_interval": 1.0,  # a killed process loses 1 s, not all
         "init_timeout": INIT_SECONDS,
-        "finish_timeout": tracker.finish,
+        "finish_timeout": settings.finish,
         "finish_timeout_raises": True,
     }
 
 
 def _check_writable(folder: Path) -> None:
-    """Refuse a folder that wandb would silently replace by one in /tmp.
+    """Refuse a folder that cannot be written to; wandb would silently use one in /tmp.
 
     Raises:
         OSError: nothing can be written there.

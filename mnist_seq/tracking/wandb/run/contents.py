@@ -1,6 +1,7 @@
-"""A run folder as W&B shall show it: everything that is mirrored is read from here.
+"""Reads from a run folder what W&B shows of the run.
 
-So a run looks the same in W&B whether it was mirrored while it ran, or brought there a week later.
+The mirror and `sync` both use it, so that a run looks the same in W&B whether it was uploaded while
+it trained or a week later.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -19,48 +20,18 @@ from mnist_seq.runs.events import Ended, Samples, State
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.wandb_names import fitting
 
-INTERRUPTED = 130  # exit code of a run that was stopped, where nobody knows by what
-# Tells of a sweep whose folder was given another name; `runs.sweep_folder` takes 0.3 s to import
+INTERRUPTED = 130  # exit code of an interrupted run whose signal is not known: that of SIGINT
+# Shows that a folder is a sweep's, also after a rename; `runs.sweep_folder` takes 0.3 s to import
 _LEDGER = "ledger.jsonl"
-# What run.json says of where the numbers come from, and a report needs
+# Entries of run.json that a report needs, beside the config
 FACTS = (
     "config_hash", "data", "device", "code", "versions", "host", "created", "started", "overrides"
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Tracker:
-    """The run's `tracker` group, as run.json has it."""
-
-    mode: Literal["auto", "online", "offline", "disabled"]
-    project: str
-    entity: str
-    tags: tuple[str, ...]
-    artifact: bool
-    finish: float
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "Tracker | None":
-        """None where the run is not to be mirrored while it runs."""
-        values = record.get("config", {}).get("tracker", {})
-        return cls.read(values) if values.get("name") == "wandb" else None
-
-    @classmethod
-    def read(cls, values: Mapping[str, Any]) -> "Tracker":
-        """From a `tracker` group; a key that an older run lacks has the value of conf/."""
-        return cls(
-            values.get("mode", "auto"),
-            values.get("project", "mnist_seq"),
-            values.get("entity", "default"),
-            tuple(values.get("tags", ())),
-            values.get("artifact", False),
-            values.get("finish", 30.0),
-        )
-
-
-@dataclass(frozen=True)
 class Identity:
-    """What a run is called in W&B, and what it starts with."""
+    """Name, config and place of a run in W&B."""
 
     id: str
     name: str
@@ -68,17 +39,17 @@ class Identity:
     job_type: str
     tags: list[str]
     config: dict[str, Any]
-    home: Path  # wandb makes its folder `wandb` in here
+    home: Path  # wandb creates its folder `wandb` in it
 
 
 def identify(
-    folder: RunFolder, *, tags: tuple[str, ...] = (), started: Mapping[str, Any] | None = None
+    folder: RunFolder, *, tags: tuple[str, ...] = (), counts: Mapping[str, Any] | None = None
 ) -> Identity:
     """Name, group and config of a run that has begun.
 
     Args:
-        tags: beside those of its cell, its data, its arm and its config.
-        started: num_params and num_steps, while there is no result to read them from.
+        tags: in addition to those of its cell, data, arm and config.
+        counts: num_params and num_steps, as long as there is no result to read them from.
 
     Raises:
         ValueError: run.json is damaged, or not of this project.
@@ -98,7 +69,7 @@ def identify(
     facts = {key: record[key] for key in FACTS if key in record}
     if group and (sampler := _sampler(home)):
         facts["sampler"] = sampler
-    config["run"] = {"folder": str(path), **facts, **(started or _counts(folder))}
+    config["run"] = {"folder": str(path), **facts, **(counts or _counts(folder))}
     arm = [f"arm:{config['arm']}"[:64]] if config.get("arm", "none") != "none" else []
     own = config["tracker"].get("tags", [])
     return Identity(
@@ -113,7 +84,7 @@ def identify(
 
 
 def is_in_sweep(folder: RunFolder) -> bool:
-    """Whether a run is one of a sweep's."""
+    """Whether a run belongs to a sweep."""
     try:
         return _is_sweep(folder.path.resolve().parent, folder.record()["config"]["sweep"]["name"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -125,10 +96,10 @@ def _is_sweep(folder: Path, name: object) -> bool:
 
 
 def run_id(record: Mapping[str, Any], path: Path) -> str:
-    """The W&B id of a run: the same each time that this config runs in this folder.
+    """The W&B id of a run: the same whenever this config runs in this folder.
 
-    Not where code or data have changed since: W&B keeps the rows that it has, and they would be
-    those of the run that the new one has replaced.
+    It changes with the code and the data. W&B keeps the rows of an id, so a rerun under the old id
+    would add its rows to those of the run that it replaced.
     """
     facts = (record.get("code", {}).get("hash"), record.get("data", {}).get("fingerprint"))
     text = " ".join(map(str, (record["config_hash"], path, *facts)))
@@ -137,7 +108,7 @@ def run_id(record: Mapping[str, Any], path: Path) -> str:
 
 @functools.cache
 def _sampler(sweep: Path) -> str:
-    """What drew the values of a search, or ""."""
+    """The sampler of a search, or "" for a sweep that is none."""
     with contextlib.suppress(OSError, ValueError):
         if "sampler:" in (sweep / "multirun.yaml").read_text(encoding="utf-8"):
             from mnist_seq.runs.sweep_folder import SweepFolder
@@ -147,7 +118,7 @@ def _sampler(sweep: Path) -> str:
 
 
 def _agents_id() -> str:
-    """The id that a W&B agent has given to the one run that it started, or ""."""
+    """The id that a W&B agent gave to the one run that it started, or ""."""
     return os.environ.get("WANDB_RUN_ID", "") if os.environ.get("WANDB_SWEEP_ID") else ""
 
 
@@ -159,7 +130,7 @@ def _counts(folder: RunFolder) -> dict[str, Any]:
 
 
 def rows(folder: RunFolder) -> list[dict[str, Any]]:
-    """The evaluations so far, one row of W&B's history each. What was not a number is left out."""
+    """The evaluations so far, one row of W&B's history each, without values that are not finite."""
     return [
         {key: value for key, value in row.items() if value is not None}
         for row in folder.metrics()
@@ -167,15 +138,15 @@ def rows(folder: RunFolder) -> list[dict[str, Any]]:
     ]
 
 
-def ending(folder: RunFolder, said: Ended | None = None) -> Ended:
-    """How a run ended: by its result if it has one, else by what was said, else by its files."""
+def ending(folder: RunFolder, event: Ended | None = None) -> Ended:
+    """How a run ended: by its result if it has one, else by the event, else by its other files."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         result = folder.result()
         state: State = "diverged" if result["state"] == "diverged" else "finished"
         reason, seconds = result.get("reason", ""), result["seconds"]
         return Ended(state, 0, reason, result["metrics"], result.get("best", {}), seconds)
-    if said is not None and said.state in ("failed", "interrupted"):
-        return said
+    if event is not None and event.state in ("failed", "interrupted"):
+        return event
     with contextlib.suppress(OSError):
         lines = folder.error().strip().splitlines()
         return Ended("failed", 1, lines[-1][:300] if lines else "")
@@ -185,7 +156,7 @@ def ending(folder: RunFolder, said: Ended | None = None) -> Ended:
 def summary(folder: RunFolder, end: Ended) -> dict[str, Any]:
     """Last and best values, parameters, time, device and end state of a run.
 
-    The reason is told where there is none too: W&B keeps that of an earlier end.
+    An empty reason is sent too: W&B would keep the one of an earlier end.
     """
     best = {f"best/{key.removeprefix('best/')}": value for key, value in end.best.items()}
     values = {**end.metrics, **best, **_counts(folder), "state": end.state, "reason": end.reason}
@@ -196,7 +167,7 @@ def summary(folder: RunFolder, end: Ended) -> dict[str, Any]:
 
 
 def samples(folder: RunFolder) -> Samples | None:
-    """The first test images with their predictions, where the run has read the test set."""
+    """The first test images with their predictions; None before the run has read the test set."""
     try:
         arrays = folder.test_arrays()
     except (OSError, ValueError):
@@ -210,7 +181,7 @@ def samples(folder: RunFolder) -> Samples | None:
 def predictions(
     folder: RunFolder,
 ) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]] | None:
-    """Labels and predictions of the test examples, where the run has read the test set."""
+    """Labels and predictions of the test examples, or None before the run has read the test set."""
     try:
         return folder.predictions()
     except (OSError, ValueError):

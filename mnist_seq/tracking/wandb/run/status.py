@@ -1,4 +1,4 @@
-"""Where the mirror of a run stands, as run.json records it."""
+"""Whether a run is in W&B, as run.json records it under "wandb"."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ State = Literal["running", "synced", "offline", "partial"]
 
 @dataclass(frozen=True)
 class Status:
-    """The run in W&B.
+    """Place and state of a run in W&B.
 
     Attributes:
-        state: offline: all of it lies in files of W&B's; partial: some of it is nowhere but in the
+        state: "offline": all of it is in W&B's offline files; "partial": some of it is only in the
             run folder.
         reason: why it is not synced, one line.
     """
@@ -30,7 +30,7 @@ class Status:
 
 
 def record(folder: RunFolder, status: Status) -> None:
-    """Write it to run.json.
+    """Write the status to run.json.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written to.
@@ -39,7 +39,7 @@ def record(folder: RunFolder, status: Status) -> None:
 
 
 def recorded(folder: RunFolder) -> dict[str, Any]:
-    """What run.json says of W&B; empty where it says nothing, or cannot be read."""
+    """The status in run.json; empty where there is none, or the file cannot be read."""
     try:
         found = folder.record().get("wandb", {})
     except (OSError, ValueError):

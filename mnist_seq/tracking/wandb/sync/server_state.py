@@ -1,11 +1,11 @@
-"""What W&B holds of runs, as its server says."""
+"""Asks W&B's server what it has of runs."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mnist_seq.tracking.wandb import library
+from mnist_seq.tracking.wandb import package
 
 BATCH = 50  # runs a query
 
@@ -13,11 +13,11 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Held:
-    """A run on the server.
+class ServerRun:
+    """A run as the server has it.
 
     Attributes:
-        steps: training step of each row of its history, in their order.
+        steps: training step of each row of its history, in order.
     """
 
     id: str
@@ -36,12 +36,12 @@ def path_of(project: str, entity: str) -> str:
     return project if entity == "default" else f"{entity}/{project}"
 
 
-def look(ids: Iterable[tuple[str, str]], *, timeout: float) -> dict[str, Held]:
-    """The runs that the server holds, by their ids.
+def fetch(ids: Iterable[tuple[str, str]], *, timeout: float) -> dict[str, ServerRun]:
+    """The runs that the server has, by their ids.
 
     Args:
-        ids: path of the project and id of each run.
-        timeout: seconds that the server gets for an answer.
+        ids: the project's path and the run's id, of each run.
+        timeout: seconds that the server gets to answer.
 
     Raises:
         Exception: the server does not answer, or refuses.
@@ -54,17 +54,17 @@ def look(ids: Iterable[tuple[str, str]], *, timeout: float) -> dict[str, Held]:
         for start in range(0, len(names), BATCH):
             filters = {"name": {"$in": names[start : start + BATCH]}}
             for run in runs(project, filters, timeout=timeout):
-                found[run.id] = _held(run, [int(r["step"]) for r in history(run, ["step"])])
+                found[run.id] = _server_run(run, [int(r["step"]) for r in history(run, ["step"])])
     return found
 
 
 def runs(project: str, filters: Mapping[str, Any], *, timeout: float) -> list[Any]:
-    """W&B's runs of a project; none where there is no such project.
+    """W&B's runs of a project; an empty list where there is no such project.
 
     Raises:
         Exception: the server does not answer, or refuses.
     """
-    wandb = library.load()
+    wandb = package.load()
     api = wandb.Api(timeout=max(1, round(timeout)))
     try:
         return list(api.runs(project, filters=dict(filters), per_page=BATCH, lazy=False))
@@ -75,12 +75,12 @@ def runs(project: str, filters: Mapping[str, Any], *, timeout: float) -> list[An
 
 
 def history(run: Any, keys: list[str] | None = None) -> list[Row]:
-    """Rows of a run's history, all of them where no keys are named."""
+    """Rows of a run's history. Without keys: all rows; with keys: the rows that have them."""
     return [dict(row) for row in run.scan_history(keys=keys)]
 
 
-def _held(run: Any, steps: list[int]) -> Held:
-    return Held(
+def _server_run(run: Any, steps: list[int]) -> ServerRun:
+    return ServerRun(
         run.id,
         run.url,
         run.state,

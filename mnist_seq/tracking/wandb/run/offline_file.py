@@ -1,8 +1,8 @@
-"""Whether an offline file of W&B's holds its run to the end.
+"""Checks whether an offline file of W&B's is complete.
 
-A kill tears such a file, and a full disk cuts it off without an error (wandb says nothing). The
-format is LevelDB's log of protobuf records, which wandb alone documents, in its code; a test reads
-files of the installed version.
+A killed process leaves a torn file, and a full disk a short one, without an error from wandb. The
+format is LevelDB's log of protobuf records, documented in wandb's code only; a test reads files of
+the installed version.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _FULL, _FIRST, _LAST = 1, 2, 4
 
 
 def is_whole(path: Path, *, num_rows: int) -> bool:
-    """Whether a file holds this many rows of history and the run's end."""
+    """Whether a file holds this number of history rows, and the end of the run."""
     try:
         protobuf: Any = importlib.import_module("wandb.proto.wandb_internal_pb2")
         found, has_end = 0, False
@@ -43,14 +43,14 @@ def files_of(home: Path, run_id: str) -> list[Path]:
 
 
 def mark_synced(home: Path, run_id: str) -> None:
-    """Keep `wandb sync` from sending a run's rows again, which the server has."""
+    """Mark offline files as synced, so that `wandb sync` does not send their rows again."""
     for path in files_of(home, run_id):
-        with contextlib.suppress(OSError):  # a folder to read alone
+        with contextlib.suppress(OSError):  # a read-only folder
             path.with_suffix(".wandb.synced").touch()
 
 
 def _records(data: bytes) -> Iterator[bytes]:
-    """The whole records; those after a torn one are lost."""
+    """The complete records up to the first torn one."""
     if data[:4] != b":W&B":
         raise ValueError("not a file of W&B's")
     offset, parts = _HEADER, b""

@@ -1,4 +1,4 @@
-"""The wandb package: how it is imported, kept quiet and kept to its place."""
+"""Imports the wandb package, keeps it quiet, and keeps its files and settings apart."""
 
 import contextlib
 import importlib
@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from mnist_seq.runs.text import cut, one_line
+
 _MODE = "WANDB_MODE"
 _SERVICE = "WANDB_SERVICE"
-_FOLDERS = ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")  # staged files of tables; logs of the service
+_FOLDERS = ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")  # staged tables; logs of its service
 _TELEMETRY = "WANDB_ERROR_REPORTING"
 _AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID")
 _OWN = (_MODE, _TELEMETRY, *_FOLDERS, *_AGENTS)
-_MONITOR = "monitor:"  # of what wandb's service says of the machine, apart from the runs
+_MONITOR = "monitor:"  # starts log lines about the machine's load
 
 log = logging.getLogger("mnist_seq.tracking")
 _lock = threading.Lock()
@@ -28,19 +30,19 @@ _is_started = False
 def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment that a process needs before it imports wandb.
 
-    - wandb's own telemetry is off: it would call home even from offline runs, and hold up the end
-      of a process by 10 s where nobody answers.
-    - A service that a parent process left there is not used: it may have died.
-    - What wandb keeps in the user's home goes below `home`, unless the user has said where: a home
-      that cannot be written to is no matter then.
-    - A W&B agent's parameters are in the run's config already, as our keys; its model=lstm would
-      take the place of all that `model` holds.
-    - An empty variable of wandb's means none, where wandb would refuse it.
-    - The package is found, however this process found it; wandb's warnings are wandb's own.
+    - wandb's telemetry is off. It would call home even from offline runs, and delay the end of a
+      process by 10 s where nobody answers.
+    - The service of a parent process is not used: it may have died.
+    - Files that wandb keeps in the user's home go below `home`, unless the user set another place.
+      A home directory that cannot be written to is then no problem.
+    - The parameters of a W&B agent are removed. They are in the run's config already, and wandb
+      would replace the whole group `model` by the agent's model=lstm.
+    - Empty variables of wandb's are removed, since wandb refuses them.
+    - PYTHONPATH holds this package, and PYTHONWARNINGS is removed: wandb's warnings are not ours.
 
     Args:
-        home: the sweep's folder, or that of a run of its own.
-        given: the environment to start from; this process's.
+        home: the sweep's folder, or the run's where it belongs to no sweep.
+        given: the environment to start from; by default that of this process.
     """
     values = {
         k: v for k, v in (os.environ if given is None else given).items() if v or "WANDB" not in k
@@ -57,22 +59,22 @@ def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str,
 
 
 def forget_agent(environment: MutableMapping[str, str]) -> None:
-    """Let runs have ids of their own: wandb gives all of them the one that an agent has made."""
+    """Remove the run id that a W&B agent set: wandb would give it to every run of the process."""
     for name in _AGENTS:
         environment.pop(name, None)
 
 
 def remove_empty_staging(home: Path) -> None:
-    """Remove the empty folders that wandb leaves for each table, where they are all this home's."""
+    """Remove the empty folders that wandb leaves below `home` for each table."""
     for folder in (home / "wandb" / "local" / "artifacts" / "staging").glob("tmp*"):
-        with contextlib.suppress(OSError):  # what a replay needs lies in it
+        with contextlib.suppress(OSError):  # not empty: a replay needs its files
             folder.rmdir()
 
 
 def own_temporary_folder() -> "tempfile.TemporaryDirectory[str]":
-    """Let this process's temporary files lie in a folder that goes with it, or by `cleanup()`.
+    """Give this process a temporary folder of its own, removed at its end or by `cleanup()`.
 
-    wandb puts the pictures of all runs among them, and an empty folder for each run that it reads.
+    wandb writes the pictures of all runs there, and an empty folder for each run that it reads.
     """
     folder = tempfile.TemporaryDirectory(prefix="mnist_seq-", ignore_cleanup_errors=True)
     tempfile.tempdir = folder.name
@@ -87,17 +89,17 @@ def load() -> Any:
             _prepare_pictures()
         wandb = importlib.import_module("wandb")
         if is_first:
-            threading.excepthook = _hushed(threading.excepthook)
+            threading.excepthook = _quiet(threading.excepthook)
         if not _is_started:
             _start(wandb)
     return wandb
 
 
 def _prepare_pictures() -> None:
-    """Load Pillow and its formats, for wandb loads it lazily when a first picture is drawn.
+    """Import Pillow and its formats before any thread needs them.
 
-    Two threads that draw their first pictures at once run the module twice then, and the formats
-    are registered with the copy that nobody sees: "unknown file extension: .png".
+    wandb imports Pillow when the first picture is drawn. Two threads that do so at once run the
+    module twice, and the formats are registered in the wrong copy: "unknown file extension: .png".
     """
     with contextlib.suppress(ImportError):
         importlib.import_module("PIL.Image").preinit()
@@ -112,9 +114,9 @@ def _start(wandb: Any) -> None:
 
 @contextlib.contextmanager
 def _without_mode() -> Iterator[None]:
-    """Keep WANDB_MODE from wandb, since the mode is chosen here.
+    """Hide WANDB_MODE from wandb, since `mode` chooses the mode.
 
-    wandb refuses a value that it does not know, and all credentials where it says offline.
+    wandb refuses a value that it does not know, and reads no credentials where it says offline.
     """
     given = os.environ.pop(_MODE, None)
     try:
@@ -124,33 +126,33 @@ def _without_mode() -> Iterator[None]:
             os.environ[_MODE] = given
 
 
-def _hushed(hook: Callable[[Any], object]) -> Callable[[Any], object]:
-    """Threads of wandb's whose run or service is given up end with an error, which is no matter."""
+def _quiet(hook: Callable[[Any], object]) -> Callable[[Any], object]:
+    """A thread hook that ignores errors of wandb's threads, whose run or service was given up."""
 
-    def hushed(args: Any) -> None:
+    def quiet(args: Any) -> None:
         if args.exc_type.__module__.startswith("wandb."):
-            log.debug("a thread of W&B's ended: %s", args.exc_value)
+            log.debug("a thread of W&B's ended: %s", reason(args.exc_value))
             return
         hook(args)
 
-    return hushed
+    return quiet
 
 
 def restart(*, is_offline: bool = False) -> None:
-    """Give up this process's service, and with it the ids of runs that did not get through.
+    """Restart wandb's service in this process.
 
-    A run that failed to open keeps its id in use until then.
+    The old service keeps the ids of runs that failed to open.
 
     Args:
-        is_offline: without the user's variables of wandb's, which files need not: one that wandb
-            refuses (a key that ends with a blank, an address that is none) keeps it from starting.
+        is_offline: remove the user's WANDB_ variables, which offline files do not need. wandb does
+            not start where it refuses one of them, such as a key that ends with a blank.
     """
     global _is_started
     with _lock:
         wandb = importlib.import_module("wandb")
         try:
-            wandb.teardown(exit_code=1)  # what is still open there has not ended well
-        except (Exception, SystemExit) as error:  # it may have died, which is no matter now
+            wandb.teardown(exit_code=1)  # runs that are still open count as failed
+        except (Exception, SystemExit) as error:  # it may have died already
             log.debug("W&B's service did not end well: %s", reason(error))
         os.environ.pop(_SERVICE, None)
         for name in [n for n in os.environ if is_offline and n.startswith("WANDB_")]:
@@ -161,11 +163,11 @@ def restart(*, is_offline: bool = False) -> None:
 
 
 def lacks_credentials() -> bool:
-    """Whether no credentials can be configured: said at once, for the import of wandb takes 0.6 s.
+    """Whether there is no place at all that could hold credentials. Needs no import of wandb.
 
-    Where there is anything that may hold some, the answer is False, and `has_credentials` knows.
+    False does not mean that there are any: then ask `has_credentials`.
 
-    Source: the order in which `wandb.login` says that it looks.
+    Source: the places that the docstring of `wandb.login` lists.
     """
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return False
@@ -184,35 +186,28 @@ def has_credentials(*, verify: bool) -> bool:
     """Whether an API key or token is configured. Never asks the user.
 
     Args:
-        verify: ask the server too, once a process. Where it does not answer this takes 10 s.
+        verify: ask the server too, once a process. This takes 10 s where it does not answer.
 
     Raises:
-        wandb.errors.AuthenticationError: the credentials have an impossible form or do not work.
+        wandb.errors.AuthenticationError: the credentials are malformed, or do not work.
     """
     # login(key=...) would write the key to ~/.netrc
     return bool(load().login(prompt=False, verify=verify))
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong in one line, without the API key, whatever wandb put into its message."""
-    return f"{type(error).__name__}: {_line(str(error)) or 'no message'}"
-
-
-def _line(text: str) -> str:
-    line = " ".join(text.split())
-    if key := os.environ.get("WANDB_API_KEY"):
-        line = line.replace(key, "***")
-    return line[:300]
+    """An error in one line, without the API key that wandb may have put into its message."""
+    return one_line(error)
 
 
 def fault_in(log_path: Path, run_id: str = "") -> str:
-    """The last error that wandb's service met in a run, or "".
+    """The last error in a log of wandb's service, or "".
 
-    finish() returns normally where the server refused the data (403); only this log tells. What a
-    retry mended is no error there, and a look at the machine's load that failed is no data.
+    finish() returns normally where the server refused the data (403); only this log says so. It
+    lists no error that a retry repaired. Errors of the load monitor are skipped: they lose no data.
 
     Args:
-        run_id: of a log of several runs, the one that is meant.
+        run_id: in a log of several runs, the run that is meant.
     """
     found = ""
     try:
@@ -227,4 +222,4 @@ def fault_in(log_path: Path, run_id: str = "") -> str:
                 continue
             if not str(record.get("msg", "")).startswith(_MONITOR):
                 found = f"{record.get('msg', '')} {record.get('error', '')}"
-    return _line(found)
+    return cut(found)

@@ -1,7 +1,8 @@
-"""The mirror's process as those see it who have runs to mirror: commands go in and nobody waits."""
+"""Client of the mirror process: starts it, and sends it commands. Calls return at once."""
 
 import atexit
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -12,46 +13,50 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mnist_seq.runs.events import Ended, Started
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tracking.wandb import library, status
+from mnist_seq.tracking import Tell
+from mnist_seq.tracking.wandb import package
+from mnist_seq.tracking.wandb.run import status
+from mnist_seq.tracking.wandb.settings import Settings
 
 CHOICE_SECONDS = 6.0
-# The longest that the end of a run waits for W&B, beyond the time that its server is given
+# Longest wait for W&B at the end of a run, beyond the seconds that its server gets
 GRACE_SECONDS = 30.0
-
-Tell = Callable[[int, str], None]
 
 log = logging.getLogger("mnist_seq.tracking")
 
 
-class Desk:
-    """A mirror process. No method raises or waits for W&B, unless it says so.
+class Client:
+    """Starts a mirror process and sends it commands.
+
+    No method raises. Only `choose` and `close` wait for W&B, and both have a time limit.
 
     Args:
-        home: the sweep's folder, or that of a run of its own.
-        finish: seconds that a server gets to take the end of a run.
-        is_sweep: its runs are those of a sweep, which do not share the id that an agent gave.
-        tell: called with a level of `logging` and a line; by any thread.
+        home: the sweep's folder, or the run's where it belongs to no sweep.
+        finish: seconds that the server gets to accept the end of a run.
+        is_sweep: the runs belong to a sweep, so that they must not share the run id that a W&B
+            agent passed in the environment.
+        tell: called with a level of `logging` and a line, by any thread.
 
     Attributes:
-        states: how many runs ended in which state (`tracking.status`).
+        states: number of ended runs by state (see `run.status`).
+        num_lost: number of runs that were open when the mirror process died.
     """
 
     def __init__(self, home: Path, *, finish: float, is_sweep: bool, tell: Tell = log.log) -> None:
         self._tell = tell
         self._began = time.monotonic()
-        self._is_late = False
+        self._is_choice_late = False
         self.states: Counter[str] = Counter()
         self.num_lost = 0
         self._limit = finish + GRACE_SECONDS
         self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._choice: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._waiting: set[str] = set()  # runs that are not through
+        self._open_runs: set[str] = set()  # folders of runs that are not fully uploaded
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._threads: list[threading.Thread] = []
@@ -63,49 +68,42 @@ class Desk:
             )
             return
         for target in (self._write, self._read):
-            thread = threading.Thread(target=target, name="wandb-desk", daemon=True)
+            thread = threading.Thread(target=target, name="wandb-client", daemon=True)
             thread.start()
             self._threads.append(thread)
         atexit.register(self.close)
 
-    def choose(self, tracker: dict[str, Any]) -> str:
-        """Decide where runs go, and return the line that says so.
+    def choose(self, settings: Settings) -> str:
+        """Let the mirror decide between online and offline; return the line that says so.
 
-        Waits until the mirror is 6 s old at most; a line that comes later is told.
+        Waits until the mirror process is 6 s old. A line that comes later goes to `tell`.
         """
-        self._outbox.put({"do": "choose", "tracker": tracker})
+        self._outbox.put({"do": "choose", "settings": dataclasses.asdict(settings)})
         try:
             left = CHOICE_SECONDS - (time.monotonic() - self._began)
             return self._choice.get(timeout=max(0.1, left))
         except queue.Empty:
-            self._is_late = True
+            self._is_choice_late = True
             return "W&B: not ready yet, and runs start without it"
 
-    def start(self, folder: Path, event: Started | None, tags: list[str]) -> None:
-        """A run has begun, or goes on."""
+    def started(self, folder: Path, event: Started | None, tags: list[str]) -> None:
+        """A run started, or was resumed."""
         with self._lock:
-            self._waiting.add(str(folder))
+            self._open_runs.add(str(folder))
         counts = {"num_params": event.num_params, "num_steps": event.num_steps} if event else None
-        self._outbox.put({"do": "start", "folder": str(folder), "tags": tags, "started": counts})
+        self._outbox.put({"do": "start", "folder": str(folder), "tags": tags, "counts": counts})
 
-    def look(self, folder: Path) -> None:
-        """A run has evaluated."""
-        self._outbox.put({"do": "look", "folder": str(folder)})
+    def evaluated(self, folder: Path) -> None:
+        """A run has a new row in its metrics."""
+        self._outbox.put({"do": "upload", "folder": str(folder)})
 
-    def end(self, folder: Path, said: Ended) -> None:
-        """A run has ended."""
-        self._outbox.put(
-            {
-                "do": "end",
-                "folder": str(folder),
-                "state": said.state,
-                "exit_code": said.exit_code,
-                "reason": said.reason,
-            }
-        )
+    def ended(self, folder: Path, event: Ended) -> None:
+        """A run ended."""
+        end = {"state": event.state, "exit_code": event.exit_code, "reason": event.reason}
+        self._outbox.put({"do": "end", "folder": str(folder), **end})
 
     def close(self) -> None:
-        """Wait until all runs are through, and end the process; what takes too long is given up."""
+        """Wait until all runs are uploaded, and end the process; kill it if that takes too long."""
         atexit.unregister(self.close)
         process, self._process = self._process, None
         if process is None:
@@ -116,7 +114,7 @@ class Desk:
         except subprocess.TimeoutExpired:
             self._tell(
                 logging.WARNING,
-                f"W&B's mirror did not end within {self._limit:g} s, and is given up",
+                f"W&B's mirror did not end within {self._limit:g} s, and was killed",
             )
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -128,7 +126,7 @@ class Desk:
                 stream.close()  # type: ignore[union-attr]
 
     def _write(self) -> None:
-        """A thread: a mirror that does not read holds up nobody else."""
+        """Send commands, on a thread: a mirror process that does not read delays nobody."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
@@ -140,6 +138,7 @@ class Desk:
             process.stdin.close()
 
     def _read(self) -> None:
+        """Take in the mirror's reports, on a thread."""
         process = self._process
         assert process is not None
         assert process.stdout is not None
@@ -147,28 +146,28 @@ class Desk:
             report = json.loads(line)
             if "say" in report:
                 self._tell(logging.getLevelNamesMapping()[report["say"]], report["text"])
-            elif "choice" in report and self._is_late:
+            elif "choice" in report and self._is_choice_late:
                 self._tell(logging.INFO, report["choice"])
             elif "choice" in report:
                 self._choice.put(report["choice"])
             else:
-                self._through(report["done"], report["state"])
-        for folder in list(self._waiting):  # the process has ended, and should have told of these
-            self._lose(folder)
+                self._uploaded(report["done"], report["state"])
+        for folder in list(self._open_runs):  # the process ended without a report on these
+            self._record_lost(folder)
         if self.num_lost:
             self._tell(
                 logging.WARNING,
                 f"W&B's mirror died with {self.num_lost} runs, and training goes on",
             )
 
-    def _through(self, folder: str, state: str) -> None:
+    def _uploaded(self, folder: str, state: str) -> None:
         with self._lock:
-            if folder in self._waiting:
-                self._waiting.remove(folder)
+            if folder in self._open_runs:
+                self._open_runs.remove(folder)
                 self.states[state] += 1
 
-    def _lose(self, folder: str) -> None:
-        """Say in run.json that a run is not through, since nobody else can."""
+    def _record_lost(self, folder: str) -> None:
+        """Write to run.json that a run is only partly in W&B, since its mirror died."""
         found = status.recorded(RunFolder(Path(folder)))
         if found:
             self.num_lost += 1
@@ -178,28 +177,28 @@ class Desk:
                     RunFolder(Path(folder)),
                     status.Status(**{**found, "state": "partial", "reason": reason}),
                 )
-        self._through(folder, "partial" if found else "none")
+        self._uploaded(folder, "partial" if found else "none")
 
 
 def _start(home: Path, *, is_sweep: bool) -> subprocess.Popen[str]:
     local = home / "wandb" / "local"
-    environment = library.environment(home)
+    environment = package.environment(home)
     if is_sweep:
-        library.forget_agent(environment)
+        package.forget_agent(environment)
     with contextlib.ExitStack() as stack:
         try:
             local.mkdir(parents=True, exist_ok=True)
             errors: Any = stack.enter_context((local / "mirror.log").open("a"))
-        except OSError:  # a folder that cannot be written to: the mirror will say so
+        except OSError:  # the folder cannot be written to, which the mirror process reports
             errors = subprocess.DEVNULL
         return subprocess.Popen(
-            [sys.executable, "-m", "mnist_seq.tracking.wandb.process", str(home)],
+            [sys.executable, "-m", "mnist_seq.tracking.wandb.mirror.process", str(home)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
             env=environment,
-            # Ctrl-C at the terminal is not for it. Not a session of its own, in which Linux would
-            # let its niceness count for nothing against those who train
+            # Its own process group keeps Ctrl-C at the terminal away from it. It stays in our
+            # session: Linux compares niceness only within a session, and it must yield to training
             process_group=0,
         )

@@ -1,0 +1,31 @@
+"""Words for people: counts with their noun, and errors in one line without secrets."""
+
+import os
+import re
+
+_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.IGNORECASE)
+_SHORTEST_SECRET = 8  # shorter values are words that occur in any text
+_LONGEST_LINE = 300
+
+
+def plural(number: int, noun: str) -> str:
+    """A count with its noun: "1 run", "2 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def one_line(error: BaseException) -> str:
+    """An error's type and message in one line, without the secrets of the environment."""
+    return f"{type(error).__name__}: {cut(str(error)) or 'no message'}"
+
+
+def cut(text: str) -> str:
+    """The beginning of a text, in one line and without the secrets of the environment."""
+    return " ".join(without_secrets(text).split())[:_LONGEST_LINE]
+
+
+def without_secrets(text: str) -> str:
+    """A text in which the values of variables such as WANDB_API_KEY are ***."""
+    for name, value in os.environ.items():
+        if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "***")
+    return text

@@ -1,0 +1,124 @@
+"""Listeners that pass a run's events on to the mirror process."""
+
+import contextlib
+import logging
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mnist_seq.config import Config, identity, parse, plain
+from mnist_seq.config.hydra_errors import defaults
+from mnist_seq.runs.events import Ended, Listener, Row, Started
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.variants import BaselineRule, distinct, flat
+from mnist_seq.tracking import OpenRun, Sweep
+from mnist_seq.tracking.wandb.mirror.client import Client
+from mnist_seq.tracking.wandb.mode import is_disabled
+from mnist_seq.tracking.wandb.run.contents import is_in_sweep
+from mnist_seq.tracking.wandb.settings import Settings
+
+
+def open_run(folder: RunFolder, options: Mapping[str, Any]) -> Listener:
+    """Mirror one run by a process of its own; a Listener that does nothing in mode=disabled."""
+    settings = Settings.read(options)
+    return Listener() if is_disabled(settings) else LoneRun(settings, folder)
+
+
+class LoneRun(Listener):
+    """A run that has a mirror process to itself."""
+
+    def __init__(self, settings: Settings, folder: RunFolder) -> None:
+        self._folder = folder.path.resolve()
+        self._client: Client | None = Client(
+            self._folder, finish=settings.finish, is_sweep=is_in_sweep(folder)
+        )
+
+    def started(self, event: Started) -> None:
+        if self._client is not None:
+            self._client.started(self._folder, event, [])
+
+    def evaluated(self, row: Row) -> None:
+        if self._client is not None:
+            self._client.evaluated(self._folder)
+
+    def ended(self, event: Ended) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.ended(self._folder, event)
+            client.close()
+
+
+@contextlib.contextmanager
+def open_sweep(sweep: Sweep) -> Iterator[OpenRun]:
+    """Mirror the runs of a sweep by one process; the end of the block waits for W&B."""
+    options = [plain(config)["tracker"] for config in sweep.configs]
+    settings = [found for values in options if not is_disabled(found := Settings.read(values))]
+    if not settings:
+        yield lambda folder: Listener()
+        return
+    finish = max(of_run.finish for of_run in settings)
+    client = Client(sweep.folder.resolve(), finish=finish, is_sweep=True, tell=sweep.tell)
+    try:
+        keys = baselines(sweep.configs, plain(parse(defaults())))
+        sweep.tell(logging.INFO, client.choose(settings[0]))
+        yield lambda folder: SweepRun(client, folder, keys)
+    finally:
+        client.close()
+        if text := ending_line(client, sweep.folder):
+            sweep.tell(logging.INFO, text)
+
+
+class SweepRun(Listener):
+    """A run of a sweep, whose runs share a mirror process.
+
+    Args:
+        baselines: config hashes of the runs that other runs are compared with.
+    """
+
+    def __init__(self, client: Client, folder: RunFolder, baselines: frozenset[str]) -> None:
+        self._client, self._folder = client, folder.path.resolve()
+        is_baseline = folder.record().get("config_hash") in baselines
+        self._tags = ["baseline"] if is_baseline else []
+        self._has_begun = False
+
+    def started(self, event: Started) -> None:
+        self._begin(event)
+
+    def evaluated(self, row: Row) -> None:
+        if not self._has_begun:  # an engine reports evaluations alone
+            self._begin(None)
+        self._client.evaluated(self._folder)
+
+    def ended(self, event: Ended) -> None:
+        if not self._has_begun:  # it failed before its first step
+            self._begin(None)
+        self._client.ended(self._folder, event)
+
+    def _begin(self, event: Started | None) -> None:
+        self._has_begun = True
+        self._client.started(self._folder, event, self._tags)
+
+
+def baselines(configs: Sequence[Config], defaults: Mapping[str, Any]) -> frozenset[str]:
+    """Config hashes of the runs that other runs of the sweep are compared with."""
+    variants = {identity(config): flat(plain(config)) for config in configs}
+    different = distinct(variants.values())
+    rule = BaselineRule(different, defaults=flat(defaults))
+    return frozenset(
+        key
+        for key, variant in variants.items()
+        if any(other != variant and rule.is_baseline(variant, other) for other in different)
+    )
+
+
+def ending_line(client: Client, folder: Path) -> str:
+    """How many runs ended in which state, and the command that sends the rest; or ""."""
+    counts = {state: client.states[state] for state in ("synced", "offline", "partial")}
+    said = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    if not said:
+        return ""
+    is_missing = counts["offline"] + counts["partial"] > 0
+    command = f"python -m mnist_seq.sync sweep={shlex.quote(str(folder))}"
+    hint = f"; {command} brings them there" if is_missing else ""
+    return f"W&B: {said}{hint}"

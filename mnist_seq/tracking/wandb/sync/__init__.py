@@ -1,0 +1,1 @@
+"""Sends to W&B what it lacks of runs that have ended."""
