@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "training": {"config", "tasks", "models", "runs"},
     "runs": {"config"},
     "tracking": {"config", "runs"},
-    "sweep": {"config", "report", "runs", "training", "stats"},  # report: the last table
+    # report: the last table; tracking: the check of a plan's tracker
+    "sweep": {"config", "report", "runs", "tracking", "training", "stats"},
     "stats": set(),
     "report": {"config", "stats", "runs"},  # config: what a misspelt key may have meant
 }
@@ -54,7 +55,6 @@ OUT_OF_ROOM = {
     "sweep.pool.preload -> job",
     "sweep.pool.preload -> models.cells.lstm",
     "sweep.pool.preload -> tasks.sources.mnist_5k",
-    "sweep.pool.preload -> tracking.wandb.mirror",
     "sweep.session -> job",
 }
 DYNAMIC = {
@@ -62,10 +62,9 @@ DYNAMIC = {
     "sweep.search.session: TASK",
     "sweep.session: TASK",
     "tasks.sources.mnist_1d: f'{PACKAGE}.data'",
-    "tracking: f'mnist_seq.tracking.wandb.{_MODULES[name]}'",
 }
 CROWDED: set[str] = set()
-LONG = {"config.parse", "job", "report.analyse.tuning", "sweep.session"}
+LONG = {"config.parse", "report.analyse.tuning", "sweep.session"}
 
 MAX_ENTRIES, MAX_LINES = 16, 300
 SLOW = {"torch", "torchvision", "wandb", "pandas", "scipy", "statsmodels", "altair", "matplotlib"}

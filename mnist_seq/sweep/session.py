@@ -289,16 +289,19 @@ def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:
 
 
 def check_fit(plan: Plan) -> None:
-    """Refuse a plan with a run that cannot fit into memory.
+    """Refuse a plan with a run that cannot fit into memory, or whose tracker cannot work here.
 
     Raises:
-        ConfigError: names the key to be made smaller.
+        ConfigError: names the key to be made smaller, or the package to be installed.
     """
     if plan.todo:
+        from mnist_seq.tracking import check_tracker
         from mnist_seq.training.preflight.memory import check_memory
 
         for run in plan.todo:
             check_memory(run.config)
+        for config in {run.config.tracker.name: run.config for run in plan.todo}.values():
+            check_tracker(config)
 
 
 def _num_params(runs: Sequence[PlannedRun]) -> int:

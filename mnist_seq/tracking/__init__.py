@@ -127,11 +127,10 @@ def tracker_of(config: "Config") -> Tracker:
     from mnist_seq.config import ConfigError, plain
 
     name = config.tracker.name
-    module_name = f"{__name__}.{name}"
     try:
-        module = importlib.import_module(module_name)
+        module = importlib.import_module(f"mnist_seq.tracking.{name}")
     except ModuleNotFoundError as error:
-        if error.name == module_name:
+        if error.name == f"mnist_seq.tracking.{name}":
             raise ConfigError(
                 f"a tracker is a YAML and a module: tracker={name}; write "
                 f"mnist_seq/tracking/{name}.py, with a subclass of mnist_seq.tracking.Tracker"
