@@ -1,84 +1,56 @@
-"""The launchers that Hydra finds; their work is in `mnist_seq.sweep`, `pool` and `stack_pool`."""
+"""The launcher that Hydra finds: one class for all files of `mnist_seq.sweep.engines`."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+if TYPE_CHECKING:
+    from mnist_seq.sweep import engines
 
-class PoolLauncher(Launcher):
-    """Runs side by side on this machine, each in a fresh process forked from a warm fork server.
 
-    `hydra/sweeper=mnist_seq` reads these settings and runs its plan in the pool itself.
+class PlanLauncher(Launcher):
+    """Keeps the keys of a launcher's YAML; `hydra/sweeper=mnist_seq` and `optuna` use them.
 
     Attributes:
-        stacks_on: devices on which runs of equal shape are trained as one program.
+        chosen: the launcher that the keys describe, once it is set up.
     """
 
-    stacks_on: Literal["nothing", "anything", "cuda"] = "nothing"
-
-    def __init__(self, workers: int | Literal["auto"], slots_per_device: int, grace: float) -> None:
-        self.workers, self.slots_per_device, self.grace = workers, slots_per_device, grace
-
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
-        from mnist_seq.sweep.pool.slots import check_launcher
-
-        check_launcher(
-            workers=self.workers, slots_per_device=self.slots_per_device, grace=self.grace
-        )
-        if OmegaConf.select(config, "sweep.dry_run", default=True):  # or no sweep, refused later
-            return
-        from mnist_seq.sweep.pool.fork_server import start_fork_server
-
-        start_fork_server(int(config.device.threads), data=str(config.data.name))
-
-    def launch(
-        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
-    ) -> Sequence[JobReturn]:
-        raise ValueError(
-            "hydra/launcher=pool runs the plans of hydra/sweeper=mnist_seq, and no other sweeper's "
-            "jobs; choose hydra/launcher=basic or joblib for those"
-        )
-
-
-class StackLauncher(PoolLauncher):
-    """Many runs as one batched program on one device; several such programs side by side."""
-
-    stacks_on = "anything"
-
-    def __init__(
-        self,
-        workers: int | Literal["auto"],
-        slots_per_device: int,
-        grace: float,
-        max_runs: int | Literal["auto"],
-    ) -> None:
-        super().__init__(workers, slots_per_device, grace)
-        self.max_runs = max_runs
+    def __init__(self, engine: str = "", **keys: Any) -> None:
+        self.engine, self.keys = engine, keys
+        self.name = ""
+        self.chosen: engines.Launcher | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         from mnist_seq.config import ConfigError
-        from mnist_seq.sweep.pool.slots import check_launcher
+        from mnist_seq.sweep.engines import launcher_of
 
-        check_launcher(max_runs=self.max_runs)
         choices = config.hydra.runtime.choices
-        if choices["hydra/sweeper"] != "mnist_seq":
+        self.name = choices["hydra/launcher"]
+        keys = OmegaConf.to_container(OmegaConf.create(self.keys), resolve=True)
+        assert isinstance(keys, dict)
+        self.chosen = launcher_of(self.name, self.engine, {str(k): v for k, v in keys.items()})
+        is_stacking = self.chosen.placement.stacks_on != "nothing"
+        if is_stacking and choices["hydra/sweeper"] != "mnist_seq":
             raise ConfigError(
-                f"hydra/launcher={choices['hydra/launcher']} trains the runs of a plan together, "
-                f"and hydra/sweeper={choices['hydra/sweeper']} asks for one after the other; "
-                "choose hydra/launcher=pool"
+                f"hydra/launcher={self.name} trains the runs of a plan together, and "
+                f"hydra/sweeper={choices['hydra/sweeper']} asks for one after the other; choose "
+                "hydra/launcher=pool"
             )
-        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        if not OmegaConf.select(
+            config, "sweep.dry_run", default=True
+        ):  # or no sweep: refused later
+            self.chosen.warm_up(threads=int(config.device.threads), data=str(config.data.name))
 
-
-class AutoLauncher(StackLauncher):
-    """Stacks where a GPU is, else the pool."""
-
-    stacks_on = "cuda"
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        raise ValueError(
+            f"hydra/launcher={self.name} runs the plans of hydra/sweeper=mnist_seq or optuna, and "
+            "no other sweeper's jobs; choose hydra/launcher=basic for those"
+        )

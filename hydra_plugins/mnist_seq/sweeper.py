@@ -1,12 +1,18 @@
 """The sweeper that Hydra finds; its work is in `mnist_seq.sweep`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+# The module: Hydra registers each plugin class that a module of this folder holds
+from hydra_plugins.mnist_seq import launcher as launchers
+
+if TYPE_CHECKING:
+    from mnist_seq.sweep.engines import Launcher
+    from mnist_seq.sweep.engines.foreign import ForeignLauncher
 
 
 class PlanSweeper(Sweeper):
@@ -14,16 +20,22 @@ class PlanSweeper(Sweeper):
 
     def __init__(self) -> None:
         self.config: DictConfig | None = None
-        self.launcher: Launcher | None = None
+        self.launcher: Launcher | ForeignLauncher | None = None
         self.hydra_context: HydraContext | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         self.config, self.hydra_context = config, hydra_context
-        self.launcher = Plugins.instance().instantiate_launcher(
+        launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+        if isinstance(launcher, launchers.PlanLauncher):
+            self.launcher = launcher.chosen
+        else:
+            from mnist_seq.sweep.engines.foreign import ForeignLauncher
+
+            self.launcher = ForeignLauncher(launcher)
 
     def sweep(self, arguments: list[str]) -> Any:
         from mnist_seq.sweep.session import run_sweep

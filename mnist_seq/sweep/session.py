@@ -7,10 +7,10 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from mnist_seq.config import Config, ConfigError, plain
@@ -20,6 +20,9 @@ from mnist_seq.runs.console import QuietConsole, say
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
 from mnist_seq.runs.words import override, quoted
+from mnist_seq.sweep.engines import Launcher
+from mnist_seq.sweep.engines.foreign import ForeignLauncher
+from mnist_seq.sweep.open_pool import open_pool, policy_of
 from mnist_seq.sweep.plan.arms import study_of
 from mnist_seq.sweep.plan.baselines import missing_baselines
 from mnist_seq.sweep.plan.compose import Composer
@@ -29,18 +32,22 @@ from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
 from mnist_seq.sweep.pool.failures import state_of
 from mnist_seq.sweep.pool.fork_server import stop_fork_server
 from mnist_seq.sweep.pool.jobs import PoolJob
-from mnist_seq.sweep.pool.opened import opened_pool
-from mnist_seq.sweep.pool.slots import Slots, open_slots
+from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.pool.slots import Slots, threads_of
 from mnist_seq.sweep.pool.worker import Task
-from mnist_seq.sweep.stack.stack_sizes import in_words, most_runs
-from mnist_seq.sweep.stack.stackable import check_stackable, is_stacking, shape_of
+from mnist_seq.sweep.stack.sizes import in_words, most_runs
+from mnist_seq.sweep.stack.stackable import check_stackable, shape_of
 from mnist_seq.sweep.summary import grouped, show_end, show_plan
 
 TASK = "mnist_seq.job"  # run(cfg), share(configs), watched(...), adopt(shared)
 
 
 def run_sweep(
-    master: DictConfig, arguments: Sequence[str], *, loader: ConfigLoader, launcher: Launcher
+    master: DictConfig,
+    arguments: Sequence[str],
+    *,
+    loader: ConfigLoader,
+    launcher: Launcher | ForeignLauncher,
 ) -> None:
     """Plan, print the plan, launch what is left to do, and tell what came of it.
 
@@ -73,7 +80,7 @@ class Session:
         arguments: Sequence[str],
         *,
         loader: ConfigLoader,
-        launcher: Launcher,
+        launcher: Launcher | ForeignLauncher,
     ) -> None:
         self.master, self.launcher = master, launcher
         self.console = QuietConsole()
@@ -120,13 +127,10 @@ class Session:
                 "the comparison; sweep.baseline=none leaves them out"
             )
         self.speeds = seconds_a_step(self.neighbours())
-        self.slots = open_slots(
-            [run.config for run in plan.todo],
-            workers=getattr(self.launcher, "workers", "auto"),
-            per_device=getattr(self.launcher, "slots_per_device", 1),
-        )
+        placement = self.launcher.placement
+        self.slots = placement.slots([run.config for run in plan.todo])
         self.workers = len(self.slots)
-        self.is_stacking = is_stacking(self.launcher, self.slots)
+        self.is_stacking = placement.is_stacking(self.slots)
         if self.is_stacking:
             self.speeds = {}  # those of runs alone tell nothing of a stack
             if options.unstackable == "error":
@@ -135,8 +139,8 @@ class Session:
         show_plan(plan, self.console, speeds=self.speeds, workers=self.workers, params=params)
         if self.is_stacking and plan.todo:
             shapes = [shape_of(run.config) for run in plan.todo]
-            max_runs = getattr(self.launcher, "max_runs", "auto")
-            say(self.console, in_words(shapes, most_runs(shapes, self.slots, max_runs=max_runs)))
+            most = most_runs(shapes, self.slots, max_runs=placement.max_runs)
+            say(self.console, in_words(shapes, most))
         return plan
 
     def neighbours(self) -> list[Path]:
@@ -181,12 +185,10 @@ class Session:
             self.folder.note("reused" if run.action == "reuse" else "planned", run.name)
         stop_reason, signum = "", 0
         if plan.todo:
-            if isinstance(getattr(self.launcher, "grace", None), int | float):
-                stop_reason, signum = self._run_pool(plan)
+            if isinstance(self.launcher, ForeignLauncher):
+                stop_reason = self.launcher.launch(plan, sweep_name=self.options.name)
             else:
-                from mnist_seq.sweep import engines
-
-                stop_reason = engines.launch(plan, self.launcher, sweep_name=self.options.name)
+                stop_reason, signum = self._run_pool(plan, self.launcher)
         seconds = time.monotonic() - begun
         self._show_table(plan)
         num_undone = show_end(
@@ -200,27 +202,24 @@ class Session:
             return 128 + signum
         return 1 if num_undone or stop_reason else 0
 
-    def _run_pool(self, plan: Plan) -> tuple[str, int]:
+    def _run_pool(self, plan: Plan, launcher: Launcher) -> tuple[str, int]:
         task, configs = importlib.import_module(TASK), [run.config for run in plan.todo]
         shared = task.share(configs)
         jobs = [self.job(i, run) for i, run in enumerate(plan.runs) if run.action != "reuse"]
         expected = total([job.expected_s for job in jobs], self.workers)
         watched = task.watched(configs, self.folder.path, lambda _, text: say(self.console, text))
-        with (
-            watched as views,
-            opened_pool(
-                Task(TASK, shared),
-                self.launcher,
-                slots=self.slots,
-                options=self.options,
-                folder=self.folder,
-                console=self.console,
-                num_jobs=len(jobs),
-                expected_s=expected,
-                is_stacking=self.is_stacking,
-            ) as pool,
-        ):
-            pool.views.extend(views)
+        opening = Opening(
+            Task(TASK, shared),
+            slots=self.slots[: max(1, len(jobs))],
+            threads=threads_of(configs),
+            policy=policy_of(self.options, launcher.placement),
+            folder=self.folder,
+            console=self.console,
+            num_jobs=len(jobs),
+            expected_s=expected,
+            is_stacking=self.is_stacking,
+        )
+        with watched as views, open_pool(launcher, replace(opening, views=views)) as pool:
             pool.run(jobs)
         return pool.stop_reason, pool.stop_signal
 

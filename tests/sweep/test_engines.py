@@ -16,8 +16,8 @@ import pytest
 
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.sweep.engines.remote import RemotePool
 from mnist_seq.sweep.pool.jobs import Policy, PoolJob
+from mnist_seq.sweep.pool.remote import RemotePool
 from mnist_seq.sweep.pool.worker import Task
 from tests.sweep.conftest import (
     SMALL,
@@ -110,7 +110,7 @@ GROW = "import sys, time; sys.hoard = b'x' * (400 << 20); time.sleep(1.1)"
 @needs("joblib")
 def test_a_worker_that_dies_between_two_jobs_is_replaced_and_one_that_grows_is_not() -> None:
     """The system's out-of-memory killer does not wait for a job; importing torch is no leak."""
-    from mnist_seq.sweep.engines.joblib_engine import JoblibEngine
+    from mnist_seq.sweep.engines.joblib import JoblibEngine
 
     def called(call: Callable[[], Any] = os.getpid) -> Any:
         handle = engine.start(call, 0)  # type: ignore[arg-type]

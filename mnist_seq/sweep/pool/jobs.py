@@ -67,10 +67,10 @@ class Running(Protocol):
     def events(self) -> Iterator[Any]:
         """What the job has said since the last look."""
 
-    def ask_to_leave(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
+    def ask_to_stop(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
         """Let the job save its checkpoint and go; later calls change nothing."""
 
-    def press(self, *, grace_s: float) -> None:
+    def escalate(self, *, grace_s: float) -> None:
         """Ask a job to leave that is over its time; kill one that was asked and has not left."""
 
     def end(self, reason: str = "") -> Outcome:

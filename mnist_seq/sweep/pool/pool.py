@@ -78,7 +78,7 @@ class Pool:
                     for running in self._wait():
                         self._end(running, running.end())
                     for running in self._running:
-                        running.press(grace_s=self.policy.grace_s)
+                        running.escalate(grace_s=self.policy.grace_s)
             except KeyboardInterrupt:  # by our handler, at the second Ctrl-C
                 self.stop_reason = "interrupted twice: running jobs were ended at once"
             finally:
@@ -93,11 +93,11 @@ class Pool:
         if not self.stop_reason:
             self._queue.append(job)
 
-    def let_go(self, name: str, reason: str) -> None:
+    def stop_job(self, name: str, reason: str) -> None:
         """Ask a running job to save and leave: it ends as interrupted, for that reason."""
         for running in self._running:
             if running.job.name == name:
-                running.ask_to_leave(reason, grace_s=self.policy.grace_s)
+                running.ask_to_stop(reason, grace_s=self.policy.grace_s)
 
     def _start_jobs(self) -> None:
         while self._queue and not self.stop_reason and len(self._running) < len(self.slots):
@@ -179,7 +179,7 @@ class Pool:
         if self._running:
             self._tell(lambda view: view.stopping(reason))
         for running in self._running:
-            running.ask_to_leave(reason, grace_s=self.policy.grace_s)
+            running.ask_to_stop(reason, grace_s=self.policy.grace_s)
 
     def _check_signal(self) -> None:
         if self.stop_signal and not self.stop_reason:

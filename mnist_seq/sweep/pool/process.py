@@ -11,12 +11,12 @@ from typing import Any
 from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.failures import cause_of_death, judged
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
-from mnist_seq.sweep.pool.leaving import Leaving
+from mnist_seq.sweep.pool.stopping import Stoppable
 
 JOIN_S = 5.0  # for a process that was killed; one that hangs in the kernel is left to it
 
 
-class WorkerProcess(Leaving):
+class WorkerProcess(Stoppable):
     """A fresh process of the fork server.
 
     It leads a process group of its own, and whatever it has started ends with it.

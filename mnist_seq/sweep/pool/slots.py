@@ -1,15 +1,12 @@
 """How many runs there is room for at once, and what pins each of them to its device."""
 
-import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from mnist_seq.config import Config, ConfigError
-
-MAX_WORKERS = 10_000
+from mnist_seq.config import Config
 
 Slots = list[dict[str, str]]  # environment of each slot
 
@@ -27,28 +24,13 @@ def open_slots(
     if num_gpus:
         slots = gpu_slots(num_gpus, per_device)
     else:
-        threads = max((config.device.threads for config in configs), default=1)
-        slots = [{} for _ in range(max(1, cores() // threads))]
+        slots = [{} for _ in range(max(1, cores() // threads_of(configs)))]
     return slots if workers == "auto" else [slots[i % len(slots)] for i in range(workers)]
 
 
-def check_launcher(**settings: Any) -> None:
-    """Refuse settings of a launcher that no pool can be made of: `hydra.launcher.<key>`.
-
-    Raises:
-        ConfigError: an impossible value.
-    """
-    for key, value in settings.items():
-        rule = ""
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if key == "grace" and not (is_number and 0 <= value < math.inf):
-            rule = "a number of seconds, 0 or more"
-        elif key != "grace" and not (type(value) is int and 1 <= value <= MAX_WORKERS):
-            rule = f"a whole number from 1 to {MAX_WORKERS:,}"
-        has_auto = key in ("workers", "max_runs")
-        if rule and not (has_auto and value == "auto"):
-            rule += ", or auto" * has_auto
-            raise ConfigError(f"hydra.launcher.{key} must be {rule}: hydra.launcher.{key}={value}")
+def threads_of(configs: Sequence[Config]) -> int:
+    """Threads of a run on the CPU, of the largest among some runs."""
+    return max((config.device.threads for config in configs), default=1)
 
 
 def gpu_slots(num_devices: int, per_device: int) -> Slots:

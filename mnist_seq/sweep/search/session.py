@@ -1,23 +1,25 @@
 """One search from its overrides to its best trial."""
 
 import importlib
-import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.runs import code_identity
 from mnist_seq.runs.console import say
+from mnist_seq.sweep.engines import Launcher
+from mnist_seq.sweep.engines.foreign import ForeignLauncher
+from mnist_seq.sweep.open_pool import open_pool, policy_of
 from mnist_seq.sweep.plan.estimate import seconds_a_step
 from mnist_seq.sweep.plan.planner import PlannedRun, Planner
 from mnist_seq.sweep.pool.fork_server import stop_fork_server
-from mnist_seq.sweep.pool.opened import opened_pool
-from mnist_seq.sweep.pool.slots import open_slots
+from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.pool.slots import threads_of
 from mnist_seq.sweep.pool.worker import Task
 from mnist_seq.sweep.search.answer import show_answer
 from mnist_seq.sweep.search.settings import checked
@@ -33,7 +35,7 @@ def run_search(
     settings: Mapping[str, Any],
     *,
     loader: ConfigLoader,
-    launcher: Launcher,
+    launcher: Launcher | ForeignLauncher,
 ) -> None:
     """Search, one trial after the other in each slot, and tell the best.
 
@@ -68,15 +70,16 @@ class _Search:
         settings: Mapping[str, Any],
         *,
         loader: ConfigLoader,
-        launcher: Launcher,
+        launcher: Launcher | ForeignLauncher,
     ) -> None:
         self.settings = checked(settings)
         self.session = session = Session(master, arguments, loader=loader, launcher=launcher)
-        if not hasattr(launcher, "grace"):
+        if isinstance(launcher, ForeignLauncher):
             raise ConfigError(
-                "a search runs in hydra/launcher=pool, joblib, ray, submitit_local or "
-                f"submitit_slurm: hydra/launcher={master.hydra.runtime.choices['hydra/launcher']}"
+                "a search runs in hydra/launcher=pool, or another launcher of mnist_seq that does "
+                f"not stack: hydra/launcher={master.hydra.runtime.choices['hydra/launcher']}"
             )
+        self.launcher: Launcher = launcher
         if session.study is not None:
             raise ConfigError("a search has no arms; leave ablation=... out, and search one arm")
         if session.options.zip or session.options.exclude:
@@ -145,31 +148,25 @@ class _Search:
         return 1 if trials.num_failed or stop_reason else 0
 
     def _run_pool(self, trials: Trials, num_jobs: int) -> tuple[str, int]:
-        session, launcher = self.session, self.session.launcher
+        session, placement = self.session, self.launcher.placement
         session.speeds = seconds_a_step(session.neighbours())
-        slots = open_slots(
-            [self.first],
-            workers=getattr(launcher, "workers", "auto"),
-            per_device=getattr(launcher, "slots_per_device", 1),
-        )
         task = importlib.import_module(TASK)
         watched = task.watched(
             [self.first], session.folder.path, lambda _, text: say(session.console, text)
         )
+        opening = Opening(
+            Task(TASK, task.share([self.first])),
+            slots=placement.slots([self.first])[: max(1, num_jobs)],
+            threads=threads_of([self.first]),
+            policy=policy_of(session.options, placement),
+            folder=session.folder,
+            console=session.console,
+            num_jobs=num_jobs,
+            metric=self.settings.objective,  # the test is not for choosing
+        )
         with (
             watched as views,
-            opened_pool(
-                Task(TASK, task.share([self.first])),
-                launcher,
-                slots=slots,
-                options=session.options,
-                folder=session.folder,
-                console=session.console,
-                num_jobs=num_jobs,
-                expected_s=math.nan,
-                views=[*views, trials],
-                metric=self.settings.objective,  # the test is not for choosing
-            ) as pool,
+            open_pool(self.launcher, replace(opening, views=[*views, trials])) as pool,
         ):
             trials.pool = pool
             # One a slot; each that ends brings the next one in

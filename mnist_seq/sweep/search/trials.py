@@ -100,7 +100,7 @@ class Trials:
             reached = value_text(self.settings.objective, value)
             reason = f"pruned at evaluation {number}: {self.settings.objective} {reached}"
             self._to_prune[job.name] = reason
-            self.pool.let_go(job.name, reason)
+            self.pool.stop_job(job.name, reason)
 
     def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
         """Tell the trials of a run how it ended, and put the next one into the queue."""

@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.sweep.plan.planner import PlannedRun
-from mnist_seq.sweep.pool.slots import Slots, has_gpu
 
 # Their updates are linear in the learning rate, as a stack needs it; tests hold each to it
 OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad")
@@ -50,12 +48,6 @@ def shape_of(config: Config) -> str:
         for key in keys:
             part.pop(key, None)
     return json.dumps({**values, "drops": bool(dropout)}, sort_keys=True)
-
-
-def is_stacking(launcher: Any, slots: Slots) -> bool:
-    """Whether a launcher trains runs of equal shape together, where these slots are."""
-    stacks_on = getattr(launcher, "stacks_on", "nothing")
-    return stacks_on == "anything" or (stacks_on == "cuda" and has_gpu(slots))
 
 
 def check_stackable(runs: Sequence[PlannedRun]) -> None:

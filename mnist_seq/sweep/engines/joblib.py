@@ -1,7 +1,7 @@
-"""joblib's workers: warm processes on this machine, one for each slot.
+"""joblib: warm worker processes on this machine, one for each slot.
 
 Hydra's joblib plugin gives all jobs to one executor, and loses them all when one worker dies. With
-an executor of joblib's (loky) for each slot, one job is lost.
+one executor of joblib (loky) for each slot, one job is lost.
 """
 
 import contextlib
@@ -12,15 +12,34 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future
-from typing import Any
+from typing import Any, ClassVar
 
-from joblib.externals import loky
-from joblib.externals.loky import process_executor
-
-from mnist_seq.sweep.engines.call import Call
+from mnist_seq.sweep.engines import EngineLauncher, Number, Placement
+from mnist_seq.sweep.pool.call import Call
+from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.worker import ORPHAN_GRACE_S
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class JoblibLauncher(EngineLauncher):
+    """Runs side by side in worker processes of joblib."""
+
+    package: ClassVar[str] = "joblib"
+    extra: ClassVar[str] = "joblib"
+
+    slots_per_device: Number
+
+    @property
+    def placement(self) -> Placement:
+        """What it offers to the runs of a plan."""
+        return Placement(
+            workers=self.workers, grace_s=self.grace, slots_per_device=self.slots_per_device
+        )
+
+    def open_engine(self, opening: Opening) -> "JoblibEngine":
+        """The workers; each starts with its first run."""
+        return JoblibEngine(opening.slots, threads=opening.threads)
 
 
 class JoblibEngine:
@@ -74,7 +93,7 @@ class JoblibHandle:
         _, found, codes = text.partition("The exit codes of the workers are ")
         return f"its worker died: {codes.partition('}')[0].strip('{') if found else text}"
 
-    def ask_to_leave(self) -> None:
+    def ask_to_stop(self) -> None:
         """Let the job save its checkpoint and go."""
         self._worker.signal(signal.SIGTERM)
 
@@ -85,6 +104,8 @@ class JoblibHandle:
 
 def _begin() -> None:
     """First thing in a worker: Ctrl-C at the terminal is for the sweep to judge."""
+    from joblib.externals.loky import process_executor
+
     os.setsid()
     # loky replaces a worker that has grown by 300 MB, as one does that imports torch for its first
     # job; the next job may then be given to the one that leaves
@@ -103,6 +124,8 @@ def _leave_with_parent(parent: int) -> None:
 
 class _Worker:
     def __init__(self, env: dict[str, str]) -> None:
+        from joblib.externals import loky
+
         self.is_broken = False
         self.executor: Any = loky.ProcessPoolExecutor(
             max_workers=1, timeout=None, initializer=_begin, env=env

@@ -8,8 +8,8 @@ from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
 from mnist_seq.sweep.pool.pool import TICK_S, Pool
 from mnist_seq.sweep.pool.process import JOIN_S, JobProcess
-from mnist_seq.sweep.stack.stack_process import StackedJob, StackProcess
-from mnist_seq.sweep.stack.stack_sizes import most_runs, sizes
+from mnist_seq.sweep.stack.process import StackedJob, StackProcess
+from mnist_seq.sweep.stack.sizes import most_runs, sizes
 
 
 class StackPool(Pool):

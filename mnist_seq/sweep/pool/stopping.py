@@ -4,7 +4,7 @@ import time
 from abc import ABC, abstractmethod
 
 
-class Leaving(ABC):
+class Stoppable(ABC):
     """At work until it is done, over its time, or asked to leave.
 
     Attributes:
@@ -27,7 +27,7 @@ class Leaving(ABC):
     def _ask(self) -> None:
         """Tell it to save its checkpoint and go."""
 
-    def ask_to_leave(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
+    def ask_to_stop(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
         """Let it save its checkpoint and go; later calls change nothing."""
         if self.fault or self.stopped:
             return
@@ -38,12 +38,12 @@ class Leaving(ABC):
         self._kill_at = time.monotonic() + grace_s
         self._ask()
 
-    def press(self, *, grace_s: float) -> None:
+    def escalate(self, *, grace_s: float) -> None:
         """Ask it to leave when it is over its time; kill it if it was asked and has not left."""
         now = time.monotonic()
         if now > self._deadline:
             reason = f"timeout after {self._timeout_s:g} s (sweep.timeout)"
-            self.ask_to_leave(reason, grace_s=grace_s, is_fault=True)
+            self.ask_to_stop(reason, grace_s=grace_s, is_fault=True)
         if now > self._kill_at:
             self.kill()
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 from mnist_seq.runs.events import Row
-from mnist_seq.sweep.engines.call import Call
 from mnist_seq.sweep.pool import worker
+from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.failures import judged
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, View
-from mnist_seq.sweep.pool.leaving import Leaving
 from mnist_seq.sweep.pool.pool import TICK_S, Pool
+from mnist_seq.sweep.pool.stopping import Stoppable
 
 READ_S = 1.0  # between two looks at the metrics of a running job
 
@@ -26,7 +26,7 @@ class Handle(Protocol):
     def fault(self) -> str:
         """Once done: what the call has returned, or why it could not return."""
 
-    def ask_to_leave(self) -> None:
+    def ask_to_stop(self) -> None:
         """Let the job save its checkpoint and go."""
 
     def kill(self) -> None:
@@ -49,7 +49,7 @@ class Engine(Protocol):
         """Let go of all that the engine holds."""
 
 
-class RemoteJob(Leaving):
+class RemoteJob(Stoppable):
     """A job of the pool in the hands of an engine. Its evaluations are read from its folder."""
 
     def __init__(self, job: PoolJob, handle: Handle, *, slot: int, timeout_s: float) -> None:
@@ -73,7 +73,7 @@ class RemoteJob(Leaving):
         self.handle.kill()
 
     def _ask(self) -> None:
-        self.handle.ask_to_leave()
+        self.handle.ask_to_stop()
 
     def end(self, reason: str = "") -> Outcome:
         """Judge the job; one that is still at work is ended first.

@@ -2,15 +2,38 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from mnist_seq.config import ConfigError
-from mnist_seq.sweep.engines.call import Call
+from mnist_seq.sweep.engines import EngineLauncher, Placement
+from mnist_seq.sweep.pool.call import Call
+from mnist_seq.sweep.pool.opening import Opening
 
-# Else Ray 2.60 writes a token into ~/.ray; a cluster must be started with the same setting
-os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 
-import ray
+class RayLauncher(EngineLauncher):
+    """Runs as tasks of Ray.
+
+    Attributes:
+        init: arguments of `ray.init`; `address` names a running cluster.
+        remote: options of a task, such as `num_cpus`.
+    """
+
+    package: ClassVar[str] = "ray"
+    extra: ClassVar[str] = "ray"
+
+    init: dict[str, Any]
+    remote: dict[str, Any]
+
+    @property
+    def placement(self) -> Placement:
+        """What it offers to the runs of a plan."""
+        is_here = self.init.get("address", "local") == "local"
+        return Placement(workers=self.workers, grace_s=self.grace, is_here=is_here)
+
+    def open_engine(self, opening: Opening) -> "RayEngine":
+        """Ray, started here or joined."""
+        workers = 0 if self.workers == "auto" else self.workers
+        return RayEngine(workers=workers, init=self.init, remote=self.remote)
 
 
 class RayEngine:
@@ -26,6 +49,10 @@ class RayEngine:
     """
 
     def __init__(self, *, workers: int, init: Mapping[str, Any], remote: Mapping[str, Any]) -> None:
+        # Else Ray 2.60 writes a token into ~/.ray; a cluster must be started with the same setting
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        import ray
+
         try:
             ray.init(**init)
         except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
@@ -50,6 +77,8 @@ class RayEngine:
 
     def close(self) -> None:
         """Leave the cluster; one that was started for this sweep ends."""
+        import ray
+
         ray.shutdown()
 
 
@@ -61,22 +90,30 @@ class RayHandle:
 
     def is_done(self) -> bool:
         """Whether it has returned, or was lost."""
+        import ray
+
         done, _ = ray.wait([self._ref], timeout=0)
         return bool(done)
 
     def fault(self) -> str:
         """Why there is no result, or ""."""
+        import ray
+
         try:
             return str(ray.get(self._ref))
         except ray.exceptions.RayError as error:
             return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
-    def ask_to_leave(self) -> None:
+    def ask_to_stop(self) -> None:
         """Let the job save its checkpoint and go: Ray raises a SIGINT in it."""
+        import ray
+
         ray.cancel(self._ref, force=False)
 
     def kill(self) -> None:
         """End its worker."""
+        import ray
+
         ray.cancel(self._ref, force=True)
 
 

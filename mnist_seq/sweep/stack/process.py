@@ -97,15 +97,15 @@ class StackedJob:
                 self.is_over, self._said = True, event[1]
             yield event
 
-    def ask_to_leave(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
+    def ask_to_stop(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
         """Let the whole stack save its checkpoints and go; later calls change nothing."""
         if not self.process.is_cleared:
-            self.process.ask_to_leave(reason, grace_s=grace_s, is_fault=is_fault)
+            self.process.ask_to_stop(reason, grace_s=grace_s, is_fault=is_fault)
 
-    def press(self, *, grace_s: float) -> None:
+    def escalate(self, *, grace_s: float) -> None:
         """Ask the stack to leave that is over its time; kill one that has not left."""
         if not self.process.is_cleared:
-            self.process.press(grace_s=grace_s)
+            self.process.escalate(grace_s=grace_s)
 
     def end(self, reason: str = "") -> Outcome:
         """Judge the job; where it is still at work, its process is ended, and all jobs with it.

@@ -5,12 +5,47 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import submitit
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mnist_seq.config import ConfigError
-from mnist_seq.sweep.engines.call import Call
+from mnist_seq.sweep.engines import EngineLauncher, Number, Placement
+from mnist_seq.sweep.pool.call import Call
+from mnist_seq.sweep.pool.opening import Opening
+
+if TYPE_CHECKING:
+    import submitit
+
+
+class SubmititLauncher(EngineLauncher):
+    """Runs as jobs of submitit, one a run.
+
+    Attributes:
+        cluster: slurm, or local: new processes on this machine.
+        parameters: of `Executor.update_parameters`, such as `timeout_min`.
+    """
+
+    package: ClassVar[str] = "submitit"
+    extra: ClassVar[str] = "slurm"
+
+    cluster: Literal["local", "slurm"]
+    slots_per_device: Number
+    parameters: dict[str, Any]
+
+    @property
+    def placement(self) -> Placement:
+        """What it offers to the runs of a plan."""
+        return Placement(
+            workers=self.workers,
+            grace_s=self.grace,
+            slots_per_device=self.slots_per_device,
+            is_here=self.cluster == "local",
+        )
+
+    def open_engine(self, opening: Opening) -> "SubmititEngine":
+        """The queue; with Slurm, Slurm itself says which devices a job sees."""
+        slots = opening.slots if self.cluster == "local" else [{} for _ in opening.slots]
+        folder = opening.folder.path / ".submitit"
+        return SubmititEngine(self.cluster, slots, folder=folder, parameters=self.parameters)
 
 
 class SubmititEngine:
@@ -34,6 +69,8 @@ class SubmititEngine:
         folder: Path,
         parameters: Mapping[str, Any],
     ) -> None:
+        import submitit
+
         self.slots = list(slots)
         try:
             self._executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
@@ -77,7 +114,7 @@ class SubmititHandle:
         except Exception as error:  # of submitit's own, or what the job has raised
             return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
-    def ask_to_leave(self) -> None:
+    def ask_to_stop(self) -> None:
         """Let the job save its checkpoint and go."""
         if self._process is None:
             self._job.cancel(check=False)  # scancel: SIGTERM, and SIGKILL after Slurm's KillWait

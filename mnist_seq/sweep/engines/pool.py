@@ -1,0 +1,28 @@
+"""The pool: runs side by side on this machine, each in a fresh process."""
+
+from mnist_seq.sweep.engines import Launcher, Number, Placement
+from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.pool.pool import Pool
+
+
+class PoolLauncher(Launcher):
+    """Runs side by side, each in a process that a warm fork server makes."""
+
+    slots_per_device: Number
+
+    @property
+    def placement(self) -> Placement:
+        """What it offers to the runs of a plan."""
+        return Placement(
+            workers=self.workers, grace_s=self.grace, slots_per_device=self.slots_per_device
+        )
+
+    def warm_up(self, *, threads: int, data: str) -> None:
+        """Start the fork server, which imports torch meanwhile."""
+        from mnist_seq.sweep.pool.fork_server import start_fork_server
+
+        start_fork_server(threads, data=data)
+
+    def open_pool(self, opening: Opening) -> Pool:
+        """The pool itself."""
+        return Pool(opening.task, slots=opening.slots, policy=opening.policy, views=())

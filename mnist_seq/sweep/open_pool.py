@@ -1,0 +1,39 @@
+"""Opens the pool of a launcher, and lets the ledger and the terminal watch it."""
+
+import contextlib
+from collections.abc import Iterator
+
+from mnist_seq.config.schema import Sweep
+from mnist_seq.sweep.engines import Launcher, Placement
+from mnist_seq.sweep.pool.jobs import Policy, View
+from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.pool.pool import Pool
+from mnist_seq.sweep.pool.views import LedgerView, LineView, LiveView
+
+
+@contextlib.contextmanager
+def open_pool(launcher: Launcher, opening: Opening) -> Iterator[Pool]:
+    """The launcher's pool, to be run in the block."""
+    pool = launcher.open_pool(opening)
+    views: list[View] = [LedgerView(opening.folder), *opening.views]
+    console, num_jobs, metric = opening.console, opening.num_jobs, opening.metric
+    with contextlib.ExitStack() as stack:
+        if console.is_terminal:
+            live = LiveView(console, num_jobs, len(pool.slots), opening.expected_s, metric=metric)
+            stack.enter_context(live.live)
+            views.append(live)
+        else:
+            views.append(LineView(console, num_jobs, metric=metric))
+        pool.views = views
+        yield pool
+
+
+def policy_of(options: Sweep, placement: Placement) -> Policy:
+    """What a command says about failures, in the pool's words."""
+    return Policy(
+        on_failure=options.on_failure,
+        retries=options.retries,
+        timeout_s=options.timeout,
+        stop_after_same_failures=options.stop_after_same_failures,
+        grace_s=placement.grace_s,
+    )
