@@ -149,6 +149,6 @@ def _class_of(engine: str) -> type[Launcher] | None:
     name = f"{__name__}.{engine}"
     if not engine.isidentifier() or importlib.util.find_spec(name) is None:
         return None
-    module = importlib.import_module(name)
+    module = importlib.import_module(f"mnist_seq.sweep.engines.{engine}")
     own = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == name]
     return next((c for c in own if issubclass(c, Launcher)), None)
