@@ -1,12 +1,30 @@
-"""Arrays in, numbers out: intervals, comparisons with a baseline, corrections, power, verdicts.
+"""Statistics: arrays in, numbers out. Nothing here knows runs, folders, metrics or units.
 
-Throughout, a is the variant and b the baseline, and differences are a - b. Nothing here knows of
-runs, folders or units. Only `scipy.special` is imported with the room; the few functions that need
-`scipy.stats` or `scipy.optimize` import it when called, so that a sweep's summary stays quick.
+In every function, a is the variant, b is the baseline, and a difference is a - b.
+
+| question | file |
+| --- | --- |
+| mean, spread and interval of one variant | `intervals` |
+| variant and baseline with the same seeds | `paired`, a `comparison` |
+| variant and baseline with different seeds | `unpaired` (Welch), a `comparison` |
+| p value without a normal distribution | `permutation` |
+| many comparisons at once: Holm, Benjamini-Hochberg | `corrections` |
+| which difference n seeds can show, how many seeds a difference needs | `power` |
+| is a difference too small to matter (TOST) | `tost` |
+| the verdict in words: better, worse, equivalent, not distinguishable | `verdicts` |
+| two models on the same test examples (McNemar, confusion matrix) | `predictions` |
+| is a classifier better than a guess | `guess` |
+| how long runs take to reach a value | `time_to_threshold` |
+| which variants are worth their cost | `pareto` |
+| what a random search of n trials finds | `search` |
+
+Only `scipy.special` is imported here. `scipy.stats` and `scipy.optimize` take half a second, so the
+few functions that need them import them when called.
 """
 
-from mnist_seq.stats.chance import chance_p
 from mnist_seq.stats.comparison import Comparison
+from mnist_seq.stats.corrections import Correction, adjust
+from mnist_seq.stats.guess import guess_p
 from mnist_seq.stats.intervals import (
     BOOTSTRAP_MIN_N,
     Description,
@@ -16,7 +34,6 @@ from mnist_seq.stats.intervals import (
     mean_interval,
     proportion_interval,
 )
-from mnist_seq.stats.multiple import Correction, adjust
 from mnist_seq.stats.paired import PairedComparison, paired_comparison, wilcoxon_p
 from mnist_seq.stats.pareto import pareto_front
 from mnist_seq.stats.permutation import PermutationTest, sign_flip_test, split_test
@@ -31,7 +48,7 @@ from mnist_seq.stats.predictions import (
     mcnemar_over_seeds,
 )
 from mnist_seq.stats.search import best_sd, expected_best
-from mnist_seq.stats.timing import TimeToThreshold, time_to_threshold
+from mnist_seq.stats.time_to_threshold import TimeToThreshold, time_to_threshold
 from mnist_seq.stats.tost import Equivalence, equivalence
 from mnist_seq.stats.unpaired import WelchComparison, welch_comparison
 from mnist_seq.stats.verdicts import Rule, Verdict, judge, no_verdict, verdict
@@ -56,13 +73,13 @@ __all__ = [
     "adjust",
     "best_sd",
     "bootstrap_interval",
-    "chance_p",
     "confusion_matrix",
     "describe",
     "detectable_difference",
     "disagreements",
     "equivalence",
     "expected_best",
+    "guess_p",
     "judge",
     "mcnemar",
     "mcnemar_over_seeds",

@@ -1,4 +1,4 @@
-"""What paired and unpaired comparisons of a variant with its baseline have in common."""
+"""The result of comparing a variant with its baseline; `paired` and `unpaired` fill it."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,17 +10,29 @@ from mnist_seq.stats.permutation import NUM_RANDOM
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(ABC):
-    """What the seeds of a variant a and of its baseline b say about a - b.
+    """Difference between a variant a and its baseline b, over their seeds.
+
+    A report shows these numbers; its columns are explained here. Values and differences have the
+    unit of the metric. Every test is two-sided.
 
     Attributes:
-        n: pairs, or the seeds on the smaller side.
-        difference: in the unit of a; its sign knows nothing of which way is better.
-        p_t: t-test; `p_permutation` where there is no spread, since without it t has no meaning.
-        p_permutation: exact if `is_exact`.
-        permutation_floor: smallest p that these seeds could give.
-        effect_size: the difference in units of a spread, called `effect_name`.
-        p_better: chance that a is better, ties one half.
-        detectable: smallest true difference seen with the given power (80 %) at these n and sds.
+        n: number of pairs; unpaired, the number of seeds of the smaller side.
+        difference: mean(a) - mean(b). Positive is better if `higher_is_better`, else worse.
+        interval: Student-t interval of the difference; Welch's if unpaired.
+        standard_error: of the difference.
+        df: degrees of freedom of the t-test and of the interval.
+        p_t: p of the t-test of difference = 0. Where the standard error is 0, t has no meaning, and
+            this is `p_permutation`.
+        p_permutation: p of the permutation test: sign flips if paired, splits if unpaired.
+        is_exact: whether `p_permutation` counts all rearrangements, or a random sample of them.
+        permutation_floor: smallest p that the permutation test could give with these seeds.
+        effect_size: the difference divided by a spread over seeds; `effect_name` says which.
+        p_better: probability that a seed of a is better than one of b; ties count one half.
+        detectable: smallest true difference that a test at these n and spreads would show, with the
+            power that was asked for (80 % by default).
+        higher_is_better: whether a larger value of the metric is better.
+        is_paired: whether a and b have the same seeds, compared seed by seed.
+        effect_name: "d_z" (Cohen; spread of the differences) or "Hedges' g" (spread of the sides).
     """
 
     n: int
@@ -39,19 +51,19 @@ class Comparison(ABC):
 
     is_paired: ClassVar[bool]
     effect_name: ClassVar[str]
-    rearrangements: ClassVar[str]
+    rearrangements: ClassVar[str]  # what the permutation test counts, in words
 
     @property
     @abstractmethod
     def n_text(self) -> str:
-        """Seeds, for a sentence: "8", or "8 and 5"."""
+        """Number of seeds in words: "8", or "8 and 5" for two unequal sides."""
 
     @property
     def permutation(self) -> str:
-        """What `p_permutation` counts: "exact sign flips", "20,000 random splits of the seeds"."""
+        """How `p_permutation` was counted: "exact sign flips", "20,000 random sign flips", ..."""
         return f"{'exact' if self.is_exact else f'{NUM_RANDOM:,} random'} {self.rearrangements}"
 
     @property
     @abstractmethod
     def spread(self) -> float:
-        """Standard deviation that a number of seeds is planned with."""
+        """Standard deviation from which the number of needed seeds is computed (`seeds_needed`)."""

@@ -1,4 +1,4 @@
-"""One variant by itself: mean, spread and intervals over its seeds."""
+"""Computes the mean, spread and interval of one variant over its seeds."""
 
 import math
 from dataclasses import dataclass
@@ -9,18 +9,22 @@ from scipy.special import betaincinv, stdtr, stdtrit
 
 from mnist_seq.stats.samples import check_fraction, check_sample, mean, sd
 
-# BCa intervals of a Gaussian mean at level 0.95 covered, in 20,000 to 40,000 samples a row:
-# n = 10 90.2 %, 20 92.8, 25 93.1, 30 93.7, 40 93.8 (standard error 0.1 to 0.2). 30 is the first n
-# clear of 93 %; under Student-t(5) 50 seeds still give 92.9. tests/stats measures the limit again.
+# Simulated coverage of the BCa interval of a Gaussian mean at level 95 %, in 20,000 to 40,000
+# samples for each n: n = 10 90.2 %, 20 92.8, 25 93.1, 30 93.7, 40 93.8 (standard error 0.1 to 0.2).
+# 30 is the first n clearly above 93 %; with Student-t(5) values 50 seeds still give 92.9 %.
+# tests/stats/test_intervals.py repeats the simulation at the limit.
 BOOTSTRAP_MIN_N = 30
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval that says what it is.
+    """An interval with its level and its kind.
 
-    `kind` is "t", "welch-t", "bca", "clopper-pearson", or "constant": no spread in the sample, low
-    and high equal it, and the interval says nothing about noise.
+    Attributes:
+        low, high: its ends, in the unit of the values; NaN where n = 1 leaves it undefined.
+        level: coverage as a fraction, 0.95 for a 95 % interval.
+        kind: "t", "welch-t", "bca", "clopper-pearson", or "constant". "constant" means that all
+            values are equal: low and high are that value, and the interval is no estimate of noise.
     """
 
     low: float
@@ -29,13 +33,19 @@ class Interval:
     kind: str
 
     def excludes(self, value: float) -> bool:
-        """Whether `value` lies outside; an interval of NaN excludes nothing."""
+        """Whether `value` lies outside the interval; an interval of NaN excludes nothing."""
         return value < self.low or value > self.high
 
 
 @dataclass(frozen=True)
 class Description:
-    """What n seeds of one variant look like; sd and interval are NaN at n = 1."""
+    """One variant over its n seeds.
+
+    Attributes:
+        sd: sample standard deviation over seeds (n - 1); NaN at n = 1.
+        interval: Student-t interval of the mean; NaN at n = 1.
+        iqm: interquartile mean, the mean of the middle half of the values.
+    """
 
     n: int
     mean: float
@@ -114,15 +124,15 @@ def bootstrap_interval(
     num_resamples: int = 9999,
     rng_seed: int = 0,
 ) -> Interval:
-    """BCa bootstrap interval of the mean, refused where it is known to be too narrow.
+    """BCa bootstrap interval of the mean; refused for few seeds, where it is too narrow.
 
-    For notebooks with many seeds; reports show Student t at any n.
+    For notebooks with many seeds. Reports use the Student-t interval at any n.
 
     Raises:
-        ValueError: N < `BOOTSTRAP_MIN_N`, where it covers less than it says; or a value that is not
-            finite.
+        ValueError: N < `BOOTSTRAP_MIN_N`, where its coverage is below its level; or a value that is
+            not finite.
 
-    Source: Efron 1987; the limit is our own simulation.
+    Source: Efron 1987; the limit is from our own simulation.
     """
     check_sample("x", x, at_least=1)
     check_fraction("level", level)
@@ -135,7 +145,7 @@ def bootstrap_interval(
     x64 = x.astype(np.float64)
     if sd(x64) == 0:
         return Interval(float(x64[0]), float(x64[0]), level, "constant")
-    from scipy.stats import bootstrap  # half a second, and few ask for it
+    from scipy.stats import bootstrap  # its import takes half a second
 
     found = bootstrap(
         (x64,),
@@ -149,7 +159,7 @@ def bootstrap_interval(
 
 
 def proportion_interval(successes: float, n: int, level: float = 0.95) -> Interval:
-    """Clopper-Pearson interval of a proportion: covers at least `level`, often more.
+    """Clopper-Pearson interval of a proportion; its coverage is at least `level`, often more.
 
     Args:
         successes: out of n; a tie may count as one half.

@@ -1,4 +1,4 @@
-"""A variant against its baseline, seed by seed."""
+"""Compares a variant with its baseline, paired by seed."""
 
 import math
 from dataclasses import dataclass
@@ -16,14 +16,17 @@ from mnist_seq.stats.samples import mean, paired_differences, sd
 
 @dataclass(frozen=True, kw_only=True)
 class PairedComparison(Comparison):
-    """What n seeds, run on both sides, say about a - b.
+    """Comparison over n pairs: each seed has a run of the variant and a run of the baseline.
 
-    `difference` is the mean of a - b; `p_permutation` the sign-flip test's, whose floor is 2^(1-n)
-    unless some differences are 0; `effect_size` Cohen's d_z, difference / sd_difference, 0 or an
-    infinity where the sd is 0; `p_better` the share of seeds on which a is better.
+    `p_permutation` is that of the sign-flip test; its floor is 2^(1 - n) unless differences are 0.
+    `effect_size` is Cohen's d_z = difference / sd_difference (0 or infinite where the sd is 0).
+    `p_better` is the share of seeds at which a is better.
 
     Attributes:
-        correlation: of a and b over seeds, what pairing gains from; NaN where a side is constant.
+        p_better_interval: Clopper-Pearson interval of `p_better`.
+        correlation: of a and b over seeds; the higher it is, the more pairing helps. NaN where a
+            side is constant.
+        sd_difference: sample standard deviation of the n differences.
     """
 
     p_better_interval: Interval
@@ -36,12 +39,12 @@ class PairedComparison(Comparison):
 
     @property
     def n_text(self) -> str:
-        """Number of pairs."""
+        """Number of pairs, in words."""
         return str(self.n)
 
     @property
     def spread(self) -> float:
-        """Of the differences."""
+        """Standard deviation of the differences."""
         return self.sd_difference
 
 
@@ -54,14 +57,14 @@ def paired_comparison(
     higher_is_better: bool = True,
     rng_seed: int = 0,
 ) -> PairedComparison:
-    """Compares a variant with its baseline over common seeds.
+    """Compare a variant with its baseline over the seeds that both have.
 
     Args:
         a, b: variant and baseline; a[i] and b[i] come from the same seed.
-        level: coverage of the intervals; alpha of `detectable` is 1 - level.
-        power: of `detectable`.
-        higher_is_better: False for an error or a loss.
-        rng_seed: of the random sign flips that replace the exact test above 36 seeds.
+        level: coverage of the intervals as a fraction; alpha of `detectable` is 1 - level.
+        power: power of `detectable`.
+        higher_is_better: False for a loss or an error rate.
+        rng_seed: seed of the random sign flips, which replace the exact test above 36 seeds.
 
     Raises:
         ValueError: N < 2, unequal lengths, or a NaN or infinity on either side (a pair is never
@@ -98,9 +101,9 @@ def paired_comparison(
 def wilcoxon_p(
     a: Float[np.ndarray, " N"], b: Float[np.ndarray, " N"], *, rng_seed: int = 0
 ) -> float:
-    """Two-sided Wilcoxon signed-rank p, exact with ties too (up to 36 seeds that differ).
+    """Two-sided p of the Wilcoxon signed-rank test; exact, also with ties, up to 36 seeds.
 
-    Seeds with equal values are left out of the ranks, as Wilcoxon does; if all are equal, p is 1.
+    Seeds at which a and b are equal get no rank, as in Wilcoxon's paper; if all are equal, p is 1.
 
     Raises:
         ValueError: N < 2, unequal lengths, or a value that is not finite.
@@ -111,14 +114,14 @@ def wilcoxon_p(
     d = d[d != 0]
     if len(d) == 0:
         return 1.0
-    # differences equal but for rounding share a rank, as 0.3 - 0.2 and 0.2 - 0.1 should
+    # differences that differ by rounding only share a rank: 0.3 - 0.2 and 0.2 - 0.1 do
     size = np.round(np.abs(d) / np.abs(d).max(), 9)
     ranks = ((size[:, None] > size).sum(1) + (size[:, None] >= size).sum(1) + 1) / 2
     return sign_flip_test(np.sign(d) * ranks, rng_seed=rng_seed).p
 
 
 def ratio(difference: float, spread: float) -> float:
-    """difference / spread, where no spread gives 0 for no difference and else an infinity."""
+    """difference / spread; at spread 0 it is 0 for no difference, else plus or minus infinity."""
     if spread > 0:
         return difference / spread
     return math.copysign(math.inf, difference) if difference != 0 else 0.0

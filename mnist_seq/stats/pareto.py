@@ -1,4 +1,4 @@
-"""Which variants are worth their cost."""
+"""Finds the variants that are worth their cost (Pareto front)."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -7,10 +7,11 @@ from jaxtyping import Bool, Float
 def pareto_front(
     cost: Float[np.ndarray, " M"], value: Float[np.ndarray, " M"]
 ) -> Bool[np.ndarray, " M"]:
-    """Mask of the variants that no other beats: lower cost is better, higher value is better.
+    """Mask of the variants that no other variant beats in cost and value.
 
-    A variant is off the front if another costs no more, is worth no less, and is better in one of
-    the two. Equal variants stay on it together. Means alone decide: it knows nothing of intervals.
+    Lower cost and higher value are better. A variant is not on the front if another one costs no
+    more, has no lower value, and is better in one of the two. Equal variants are on it together.
+    The front uses means only, without their intervals.
 
     Raises:
         ValueError: unequal lengths or a NaN.

@@ -1,4 +1,4 @@
-"""Permutation tests: p from the data's own rearrangements, exact where they can be counted."""
+"""Permutation tests: p is the share of rearrangements at least as extreme as the data."""
 
 import math
 from dataclasses import dataclass
@@ -9,15 +9,21 @@ from jaxtyping import Float
 
 from mnist_seq.stats.samples import check_sample
 
-SIGN_FLIP_EXACT_N = 36  # 2^18 sums a half: about 60 ms and 10 MB
-SPLIT_EXACT_COUNT = 20_000  # splits of a + b that are all tried: up to 8 + 8 seeds
-NUM_RANDOM = 20_000  # standard error of p = .05: .0015
-TIE = 1e-9  # share of the largest possible statistic within which two are equal but for rounding
+SIGN_FLIP_EXACT_N = 36  # exact up to this N; two halves of 2^18 sums take about 60 ms and 10 MB
+SPLIT_EXACT_COUNT = 20_000  # exact up to this number of splits: 8 + 8 seeds have 12,870
+NUM_RANDOM = 20_000  # random rearrangements; the standard error of p = .05 is then .0015
+TIE = 1e-9  # statistics that differ by less than this share of the largest one count as equal
 
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """p, whether all rearrangements were counted, and the smallest p that these data could give."""
+    """Result of a permutation test.
+
+    Attributes:
+        p: two-sided.
+        is_exact: whether all rearrangements were counted, or `NUM_RANDOM` random ones.
+        floor: smallest p that the test could give with this number of values.
+    """
 
     p: float
     is_exact: bool
@@ -25,6 +31,7 @@ class PermutationTest:
 
 
 def _signed_sums(d: Float[np.ndarray, " N"]) -> Float[np.ndarray, " M"]:
+    """The sums of d under all 2^N sign patterns, sorted."""
     sums = np.zeros(1)
     for value in d:
         sums = np.concatenate([sums - value, sums + value])
@@ -34,12 +41,13 @@ def _signed_sums(d: Float[np.ndarray, " N"]) -> Float[np.ndarray, " M"]:
 def sign_flip_test(d: Float[np.ndarray, " N"], *, rng_seed: int = 0) -> PermutationTest:
     """Two-sided sign-flip test of mean(d) = 0: the paired permutation test.
 
-    Exact up to N = 36 by counting, not by listing, all 2^N sign patterns: the sums of each half are
-    sorted, and for every sum of one half a binary search counts its partners in the other. Beyond,
-    20,000 random patterns, with 1 added to both counts so that p is never 0.
+    Exact up to N = 36. All 2^N sign patterns are counted without listing them: d is cut in two
+    halves, the sums of each half are sorted, and for every sum of one half a binary search counts
+    the extreme partners in the other. Above N = 36 the test takes 20,000 random patterns and adds 1
+    to both counts, so that p is never 0.
 
     Args:
-        d: differences, one a seed. Zeros stay in; they only raise the floor.
+        d: one difference a seed. Zeros are kept; they only raise the floor.
 
     Returns:
         `floor` is 2^(1 - N) where no difference is 0.
@@ -55,7 +63,7 @@ def sign_flip_test(d: Float[np.ndarray, " N"], *, rng_seed: int = 0) -> Permutat
     largest = float(np.abs(d64).sum())
     observed = abs(float(d64.sum()))
     floor = min(1.0, 2.0 ** (1 - int(np.count_nonzero(d64))))
-    if observed <= TIE * largest:  # also all zero: every pattern is at least as far from 0
+    if observed <= TIE * largest:  # every pattern is at least as extreme; also where all are 0
         return PermutationTest(1.0, n <= SIGN_FLIP_EXACT_N, floor)
     threshold = observed - TIE * largest
     if n <= SIGN_FLIP_EXACT_N:
@@ -76,11 +84,11 @@ def sign_flip_test(d: Float[np.ndarray, " N"], *, rng_seed: int = 0) -> Permutat
 def split_test(
     a: Float[np.ndarray, " N"], b: Float[np.ndarray, " M"], *, rng_seed: int = 0
 ) -> PermutationTest:
-    """Two-sided permutation test of mean(a) = mean(b), seeds not paired.
+    """Two-sided permutation test of mean(a) = mean(b), for seeds that are not paired.
 
-    Exact while the N + M values split in at most 20,000 ways (8 + 8 seeds), else 20,000 random
-    splits with 1 added to both counts. It asks whether both come from one distribution, unlike
-    Welch's test, which asks for equal means only.
+    Exact where the N + M values can be split in at most 20,000 ways (up to 8 + 8 seeds); otherwise
+    20,000 random splits, with 1 added to both counts. Its null hypothesis is that a and b have one
+    distribution; that of Welch's test is that they have one mean.
 
     Raises:
         ValueError: N < 1 or M < 1, or a value that is not finite.
@@ -91,7 +99,7 @@ def split_test(
     check_sample("b", b, at_least=1)
     n, m = len(a), len(b)
     pool = np.concatenate([a, b]).astype(np.float64)
-    pool -= pool.mean()  # then the sum over one side alone tells how far apart the means are
+    pool -= pool.mean()  # the sum over one side then determines the difference of the means
     threshold = abs(float(pool[:n].sum())) - TIE * float(np.abs(pool).sum())
     count_all = math.comb(n + m, n)
     if count_all <= SPLIT_EXACT_COUNT:

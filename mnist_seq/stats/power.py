@@ -1,4 +1,4 @@
-"""How small a difference n seeds can see, and how many seeds a difference needs."""
+"""Computes which difference n seeds can show, and how many seeds a difference needs."""
 
 import math
 from functools import lru_cache
@@ -8,23 +8,23 @@ from scipy.special import nctdtr, stdtrit
 
 from mnist_seq.stats.samples import check_fraction
 
-MOST_SEEDS = 1000  # beyond, nobody trains them: the answer is "more than 1,000"
+MOST_SEEDS = 1000  # nobody trains more; above it the answer is "more than 1,000"
 
 
 def t_test_power(noncentrality: float, df: float, alpha: float) -> float:
-    """Chance that a two-sided t-test calls an effect of `noncentrality` >= 0 standard errors.
+    """Power of a two-sided t-test for a true difference of `noncentrality` >= 0 standard errors.
 
     Source: Cohen 1988, with both tails of the noncentral t.
     """
     critical = stdtrit(df, 1 - alpha / 2)
-    # scipy gives NaN for some probabilities too small to matter (seen below 1e-15): those are 0
+    # scipy returns NaN for some tiny probabilities (seen below 1e-15); they count as 0
     missed, wrong = np.nan_to_num(nctdtr(df, noncentrality, [critical, -critical]))
     return float(1 - missed + wrong)
 
 
 @lru_cache(maxsize=4096)
 def needed_noncentrality(df: float, alpha: float, power: float) -> float:
-    """True difference, in standard errors, that a two-sided t-test sees with `power`.
+    """True difference, in standard errors, that a two-sided t-test shows with `power`.
 
     Raises:
         ValueError: df <= 0; alpha or power outside (0, 1); or power <= alpha.
@@ -49,8 +49,11 @@ def detectable_difference(
     """Smallest true difference that n seeds show with the given power.
 
     Args:
-        n: seeds; a side, if unpaired.
-        sd: of the differences by seed if paired, else of one side; the result has its unit.
+        n: number of seeds; of each side, if unpaired.
+        sd: standard deviation of the paired differences, or of one side if unpaired.
+
+    Returns:
+        A difference in the unit of `sd`.
 
     Raises:
         ValueError: n < 2, sd < 0 or not finite; alpha or power outside (0, 1) or power <= alpha.
@@ -70,10 +73,13 @@ def seeds_needed(
     power: float = 0.8,
     paired: bool = True,
 ) -> int | None:
-    """Smallest number of seeds (a side, if unpaired) that shows a true difference.
+    """Smallest number of seeds (of each side, if unpaired) that shows a true difference.
+
+    Args:
+        difference, sd: as in `detectable_difference`, in one unit.
 
     Returns:
-        None if it is more than 1,000, as it always is for a difference of 0.
+        None if more than 1,000 are needed; for a difference of 0 always.
 
     Raises:
         ValueError: as `detectable_difference`; a difference that is not finite.

@@ -1,4 +1,4 @@
-"""Two trained classifiers on the same test examples: which does each get right?"""
+"""Compares trained classifiers on the same test examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from scipy.special import bdtr
 
 @dataclass(frozen=True)
 class McNemar:
-    """One pair of models on n test examples.
+    """McNemar test of one pair of models on n test examples.
 
-    It compares two trained models, not two methods: with one seed a side it says nothing about the
-    spread over seeds.
+    It compares two trained models, not two methods: one seed of each says nothing about the spread
+    over seeds.
 
     Attributes:
-        only_a, only_b: examples that only this model gets right.
+        only_a, only_b: number of examples that only this model classifies correctly.
         difference: accuracy of a minus accuracy of b, a fraction.
-        p: exact two-sided; 1 where the models are right on the same examples.
+        p: exact, two-sided; 1 where both models are correct on the same examples.
     """
 
     n: int
@@ -30,7 +30,13 @@ class McNemar:
 
 @dataclass(frozen=True)
 class McNemarOverSeeds:
-    """How many pairs of models differ at alpha, and which way; the p values are not adjusted."""
+    """Number of pairs of models that differ at alpha; the p values are not adjusted.
+
+    Attributes:
+        num_a_better, num_b_better: pairs with p < alpha in which this model has more correct.
+        num_undecided: the other pairs.
+        pairs: the test of each pair.
+    """
 
     num_pairs: int
     num_a_better: int
@@ -41,13 +47,15 @@ class McNemarOverSeeds:
 
 @dataclass(frozen=True)
 class Disagreements:
-    """What each side makes of every test example; indexes count in the order of the labels.
+    """How often variant and baseline are correct on every test example.
 
     Attributes:
-        right_a, right_b: share of the seeds that get the example right.
-        lost: most seeds of b are right and most of a wrong, widest gap first.
-        gained: the other way round.
-        contested: examples on which the runs do not all agree, those nearest to one half first.
+        right_a, right_b: for each example, the share of the seeds that classify it correctly.
+        lost: indices of examples that most seeds of b classify correctly and most of a do not;
+            largest gap between the shares first.
+        gained: the reverse of `lost`.
+        contested: indices of examples that some runs of both sides classify correctly and some do
+            not; shares nearest to one half first.
     """
 
     right_a: Float[np.ndarray, " N"]
@@ -89,10 +97,10 @@ def mcnemar(correct_a: Bool[np.ndarray, " N"], correct_b: Bool[np.ndarray, " N"]
 def mcnemar_over_seeds(
     pairs: Sequence[tuple[Bool[np.ndarray, " N"], Bool[np.ndarray, " N"]]], *, alpha: float = 0.05
 ) -> McNemarOverSeeds:
-    """McNemar for each seed's pair of models, and how many pairs agree.
+    """McNemar test of each seed's pair of models, and the number of pairs that differ.
 
-    Two seeds of one method are two models and often differ in this test, so a count says how
-    consistent a difference is, not whether the method makes it.
+    Two seeds of one method are two models, and they often differ in this test. The number of pairs
+    therefore says how consistent a difference is, not that the method causes it.
 
     Raises:
         ValueError: as `mcnemar`.
@@ -131,7 +139,7 @@ def disagreements(
     preds_a: Integer[np.ndarray, "R N"],
     preds_b: Integer[np.ndarray, "S N"],
 ) -> Disagreements:
-    """Where a variant and its baseline differ, example by example, over all seeds of each.
+    """Examples on which a variant and its baseline differ, over all seeds of each.
 
     Args:
         preds_a, preds_b: predictions of variant and baseline, one row a seed; the numbers of seeds
@@ -162,6 +170,6 @@ def disagreements(
 def _first(
     where: Bool[np.ndarray, " N"], rank: Float[np.ndarray, " N"]
 ) -> Integer[np.ndarray, " M"]:
-    """Indexes of the chosen examples, smallest rank first, equal ranks in their own order."""
+    """Indices of the examples in `where`, smallest rank first; equal ranks keep their order."""
     chosen = np.flatnonzero(where)
     return chosen[np.argsort(rank[chosen], kind="stable")]

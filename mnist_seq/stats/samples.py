@@ -1,13 +1,13 @@
-"""What a sample must be before anything is computed from it: numbers, one a run, none missing."""
+"""Checks samples (one finite number a run) and computes their means and spreads."""
 
 import numpy as np
 from jaxtyping import Float
 
-ROUNDING = 1e-12  # spread below this share of the values is float64 rounding, no effect of seeds
+ROUNDING = 1e-12  # a spread below this share of the values is float64 rounding, not noise
 
 
 def check_sample(name: str, x: Float[np.ndarray, " N"], *, at_least: int) -> None:
-    """Refuses a sample that is no row of finite numbers, or is too short.
+    """Refuse a sample that is not one-dimensional, not finite, or too short.
 
     Raises:
         ValueError: not one-dimensional, fewer than `at_least` values, or a NaN or infinity (a
@@ -30,7 +30,7 @@ def check_sample(name: str, x: Float[np.ndarray, " N"], *, at_least: int) -> Non
 def paired_differences(
     a: Float[np.ndarray, " N"], b: Float[np.ndarray, " N"]
 ) -> Float[np.ndarray, " N"]:
-    """a - b seed by seed, in float64; equal differences come out exactly equal.
+    """a - b for each seed, in float64; differences that are equal but for rounding are made equal.
 
     Raises:
         ValueError: unequal lengths, N < 2, or a value that is not finite on either side.
@@ -44,14 +44,14 @@ def paired_differences(
         )
     a64, b64 = a.astype(np.float64), b.astype(np.float64)
     differences = a64 - b64
-    # b + 0.1 - b differs from seed to seed by rounding; taken for noise, that gives t of 1e15
+    # (b + 0.1) - b differs between seeds by rounding; taken as noise, it would give t = 1e15
     if np.ptp(differences) <= ROUNDING * max(np.abs(a64).max(), np.abs(b64).max()):
         differences[:] = differences[0]
     return differences
 
 
 def mean(x: Float[np.ndarray, " N"]) -> float:
-    """Mean; exactly the common value where all are equal (numpy's may be off by a rounding)."""
+    """Mean; exactly the common value where all are equal (numpy's mean may differ by rounding)."""
     return float(x[0]) if np.ptp(x) == 0 else float(x.mean())
 
 
@@ -61,7 +61,7 @@ def sd(x: Float[np.ndarray, " N"]) -> float:
 
 
 def check_fraction(name: str, value: float) -> None:
-    """Refuses what is not strictly between 0 and 1 (a level, alpha, power).
+    """Refuse a value that is not strictly between 0 and 1 (a level, alpha, power).
 
     Raises:
         ValueError: value outside (0, 1).

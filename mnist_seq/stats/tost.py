@@ -1,4 +1,7 @@
-"""Showing that a difference is too small to matter, unlike failing to show that there is one."""
+"""Tests whether a difference is too small to matter (TOST, two one-sided tests).
+
+A small p here is evidence for equivalence. A large p of a t-test is not.
+"""
 
 from dataclasses import dataclass
 
@@ -12,13 +15,14 @@ from mnist_seq.stats.samples import check_fraction
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Two one-sided tests against a declared margin.
+    """Result of two one-sided tests against a declared margin.
 
     Attributes:
+        margin: smallest difference that matters, in the unit of the metric.
         p: the larger of the two one-sided p values.
-        interval: of the difference at level 1 - 2 alpha (90 % at alpha .05).
-        is_equivalent: p < alpha; where the differences have spread, the same as the interval lying
-            inside -margin..margin.
+        interval: interval of the difference at level 1 - 2 alpha (90 % at alpha .05).
+        is_equivalent: whether p < alpha. Where the standard error is not 0, this is the same as
+            `interval` lying inside -margin..margin.
     """
 
     margin: float
@@ -28,14 +32,15 @@ class Equivalence:
 
 
 def equivalence(comparison: Comparison, margin: float, *, alpha: float = 0.05) -> Equivalence:
-    """Two one-sided t-tests (TOST) of |difference| < margin, from a comparison already made.
+    """Two one-sided t-tests (TOST) of |difference| < margin.
 
-    Where the standard error is 0, t has no meaning: p is then the smallest one-sided p that a
-    permutation test of these seeds could give, or 1 outside the margin.
+    Where the standard error is 0, t has no meaning. p is then the smallest one-sided p that a
+    permutation test could give with these seeds, or 1 if the difference is not within the margin.
 
     Args:
-        margin: smallest difference that would matter, in the unit of the metric; declared before
-            looking at the results.
+        comparison: paired or unpaired.
+        margin: smallest difference that matters, in the unit of the metric; declared before anybody
+            sees the results.
 
     Raises:
         ValueError: margin <= 0, or alpha outside (0, 0.5).

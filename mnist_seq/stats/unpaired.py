@@ -1,4 +1,4 @@
-"""A variant against its baseline where seeds do not pair."""
+"""Compares a variant with its baseline where their seeds are not paired (Welch)."""
 
 import math
 from dataclasses import dataclass
@@ -18,11 +18,15 @@ from mnist_seq.stats.samples import check_sample, mean, sd
 
 @dataclass(frozen=True, kw_only=True)
 class WelchComparison(Comparison):
-    """What n_a and n_b independent seeds say about mean(a) - mean(b).
+    """Comparison over n_a seeds of the variant and n_b independent seeds of the baseline.
 
-    `p_t` is Welch's; `effect_size` Hedges' g, the difference in units of the root mean variance of
-    both sides, corrected for bias; `p_better` the chance that a random seed of a beats one of b,
-    U / (n_a n_b).
+    `p_t` is that of Welch's test, `p_permutation` that of `split_test`. `effect_size` is Hedges' g:
+    the difference divided by the root of the mean variance of both sides, corrected for bias.
+    `p_better` is the probability that a random seed of a beats a random seed of b, U / (n_a n_b).
+
+    Attributes:
+        n_a, n_b: numbers of seeds.
+        sd_a, sd_b: sample standard deviations over seeds.
     """
 
     n_a: int
@@ -36,12 +40,12 @@ class WelchComparison(Comparison):
 
     @property
     def n_text(self) -> str:
-        """Seeds of both sides, one number where they are equal."""
+        """Numbers of seeds in words; one number where both sides have equally many."""
         return str(self.n) if self.n_a == self.n_b else f"{self.n_a} and {self.n_b}"
 
     @property
     def spread(self) -> float:
-        """Root mean variance of both sides."""
+        """Root of the mean variance of both sides."""
         return math.sqrt((self.sd_a**2 + self.sd_b**2) / 2)
 
 
@@ -54,14 +58,14 @@ def welch_comparison(
     higher_is_better: bool = True,
     rng_seed: int = 0,
 ) -> WelchComparison:
-    """Compares a variant with its baseline over independent seeds, spreads allowed to differ.
+    """Compare a variant with its baseline over independent seeds; their spreads may differ.
 
     Args:
-        a, b: variant and baseline.
-        level: coverage of the interval; alpha of `detectable` is 1 - level.
-        power: of `detectable`.
-        higher_is_better: False for an error or a loss.
-        rng_seed: of the random splits that replace the exact test above 8 + 8 seeds.
+        a, b: one value a seed, of variant and baseline.
+        level: coverage of the interval as a fraction; alpha of `detectable` is 1 - level.
+        power: power of `detectable`.
+        higher_is_better: False for a loss or an error rate.
+        rng_seed: seed of the random splits, which replace the exact test above 8 + 8 seeds.
 
     Raises:
         ValueError: fewer than 2 on a side, or a value that is not finite.
@@ -97,11 +101,14 @@ def welch_comparison(
 
 
 def _welch(var_a: float, n_a: int, var_b: float, n_b: int) -> tuple[float, float]:
-    """Root of the sum of two variances, and its Satterthwaite degrees of freedom."""
+    """Root of the sum of two variances, and the Satterthwaite degrees of freedom."""
     total = var_a + var_b
     if total == 0:
         return 0.0, float(n_a + n_b - 2)
-    share_a, share_b = var_a / total, var_b / total  # shares, since squares of tiny sds underflow
+    share_a, share_b = (
+        var_a / total,
+        var_b / total,
+    )  # shares: squares of tiny variances underflow
     return math.sqrt(total), 1 / (share_a**2 / (n_a - 1) + share_b**2 / (n_b - 1))
 
 

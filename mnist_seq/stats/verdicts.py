@@ -1,4 +1,4 @@
-"""What a comparison says in words, by a rule that is declared before anyone looks."""
+"""Turns comparisons into verdicts in words, by a rule declared before anybody sees the results."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from mnist_seq.stats.comparison import Comparison
+from mnist_seq.stats.corrections import Correction, adjust
 from mnist_seq.stats.intervals import Interval
-from mnist_seq.stats.multiple import Correction, adjust
 from mnist_seq.stats.power import MOST_SEEDS, seeds_needed
 from mnist_seq.stats.samples import check_fraction
 from mnist_seq.stats.tost import Equivalence, equivalence
@@ -22,21 +22,21 @@ Word = Literal[
 
 @dataclass(frozen=True)
 class Rule:
-    """What is called a difference; declared once for a family of comparisons.
+    """The rule for verdicts; declared once for a family of comparisons.
 
-    1. better or worse: the adjusted p of `test` is below alpha and the interval excludes 0;
-    2. else equivalent: a margin is declared and both one-sided tests (TOST) reject at alpha; their
-       p is not adjusted, so that the verdict agrees with the 90 % interval that is shown;
-    3. else not distinguishable at this n.
+    1. "better" or "worse": the adjusted p of `test` is below alpha, and the interval excludes 0.
+    2. Otherwise "equivalent": a margin is declared, and both one-sided tests (TOST) reject at
+       alpha. Their p is not adjusted: the verdict then agrees with the 90 % interval shown.
+    3. Otherwise "not distinguishable" at this n.
 
     Attributes:
-        test: "t" (paired, or Welch where seeds do not pair) or "permutation".
-        alpha: for a 95 % interval .05.
-        power: of the number of seeds that an undecided verdict asks for.
-        margin: smallest difference that matters, in the metric's unit; without one nothing is
-            equivalent.
-        unit: written behind differences, "points" for percentage points.
-        decimals: of differences and their intervals, in words as in tables.
+        test: "t" (paired t-test, or Welch's if unpaired) or "permutation".
+        correction: correction of p over the family: "holm", "bh" or "none".
+        alpha: level of the tests; .05 goes with 95 % intervals.
+        power: power for which the number of needed seeds is computed.
+        margin: smallest difference that matters, in the unit of the metric; None declares none.
+        unit: written after differences, such as "points" for percentage points.
+        decimals: of differences and their intervals, in verdicts and tables.
     """
 
     test: Test = "t"
@@ -56,15 +56,19 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A word for a table, a sentence for a reader, and the numbers behind both.
+    """The verdict on one comparison: a word, a sentence, and the numbers behind both.
 
     Attributes:
-        p, p_adjusted: of the rule's test; NaN where nothing could be compared.
-        needed_seeds: total seeds (a side, if unpaired) that would show the observed difference;
-            None where the verdict is decided, where it is more than 1,000 and where neither side
-            has learnt (the text says so).
-        is_within_margin: shown to be smaller than the margin, whatever the word.
-        equivalence: the tests against the margin, if one is declared.
+        word: for a table.
+        text: for a reader, with the evidence.
+        p, p_adjusted: p of the rule's test before and after the correction; NaN where nothing could
+            be compared.
+        needed_seeds: total number of seeds (of each side, if unpaired) that would show the observed
+            difference. None where the verdict is decided, where more than 1,000 are needed, and
+            where neither side has learnt; the text says which.
+        is_within_margin: whether the difference is shown to be smaller than the margin, also where
+            the word is "better" or "worse".
+        equivalence: the tests against the margin; None without a margin.
     """
 
     word: Word
@@ -82,9 +86,9 @@ def judge(
     """Verdicts on a family of comparisons, in the order given.
 
     Args:
-        comparisons: all that the rule's correction runs over; a variant without a comparison is no
-            member and gets `no_verdict`.
-        learns: of each, whether some run of either side has learnt; all of them where not said.
+        comparisons: the whole family. A variant that could not be compared does not belong to it
+            and gets `no_verdict`.
+        learns: for each comparison, whether any run of either side has learnt; None for yes.
 
     Raises:
         ValueError: an unknown correction, or a margin that is not positive.
@@ -107,11 +111,11 @@ def verdict(
     family_size: int = 1,
     learns: bool = True,
 ) -> Verdict:
-    """Verdict on one comparison whose p is adjusted already; `judge` does both for a family.
+    """Verdict on one comparison whose adjusted p is known; `judge` computes that for a family.
 
     Args:
-        p_adjusted: of the rule's test, over a family of `family_size`.
-        learns: whether some run of either side has learnt; without, no seeds are advised.
+        p_adjusted: p of the rule's test, adjusted over a family of `family_size`.
+        learns: whether any run of either side has learnt. If not, no number of seeds is advised.
 
     Raises:
         ValueError: p_adjusted outside 0..1, or a margin that is not positive.
@@ -119,32 +123,32 @@ def verdict(
     if not 0 <= p_adjusted <= 1:
         raise ValueError(f"p_adjusted lies in 0..1, but is {p_adjusted}; take it from adjust()")
     p = p_of(comparison, rule.test)
-    close = None
+    tost = None
     if rule.margin is not None:
-        close = equivalence(comparison, rule.margin, alpha=rule.alpha)
-    is_close = close is not None and close.is_equivalent
+        tost = equivalence(comparison, rule.margin, alpha=rule.alpha)
+    is_small = tost is not None and tost.is_equivalent
     evidence = _evidence(comparison, rule, p_adjusted, family_size)
-    if close is not None and is_close:
-        evidence = f"{_closeness(close, rule)}; {evidence}"
+    if tost is not None and is_small:
+        evidence = f"{_tost(tost, rule)}; {evidence}"
     if p_adjusted < rule.alpha and comparison.interval.excludes(0.0):
         gains = (comparison.difference > 0) == comparison.higher_is_better
         word: Word = "better" if gains else "worse"
         size = f"{word} by {_size(abs(comparison.difference), rule)}"
-        aside = f", but within the margin of {rule.margin:g}{_unit(rule)}" if is_close else ""
-        return Verdict(word, f"{size}{aside} ({evidence})", p, p_adjusted, None, is_close, close)
-    if is_close:
+        aside = f", but within the margin of {rule.margin:g}{_unit(rule)}" if is_small else ""
+        return Verdict(word, f"{size}{aside} ({evidence})", p, p_adjusted, None, is_small, tost)
+    if is_small:
         text = (
             f"equivalent within {rule.margin:g}{_unit(rule)}: difference "
             f"{_size(comparison.difference, rule)} ({evidence})"
         )
-        return Verdict("equivalent", text, p, p_adjusted, None, True, close)
+        return Verdict("equivalent", text, p, p_adjusted, None, True, tost)
     needed = _needed(comparison, rule, family_size) if learns else None
-    plea = _plea(comparison, needed) if learns else "and no run of either side learns"
+    advice = _advice(comparison, needed) if learns else "and no run of either side learns"
     text = (
         f"not distinguishable at n={comparison.n_text}: difference "
-        f"{_size(comparison.difference, rule)}, {plea} ({evidence})"
+        f"{_size(comparison.difference, rule)}, {advice} ({evidence})"
     )
-    return Verdict("not distinguishable", text, p, p_adjusted, needed, False, close)
+    return Verdict("not distinguishable", text, p, p_adjusted, needed, False, tost)
 
 
 def no_verdict(word: Literal["no baseline", "too few seeds"], n: int) -> Verdict:
@@ -162,10 +166,10 @@ def p_of(comparison: Comparison, test: Test) -> float:
 
 
 def _needed(c: Comparison, rule: Rule, family_size: int) -> int | None:
-    """Seeds that would show the observed difference, always more than there are.
+    """Number of seeds that would show the observed difference; always more than there are.
 
-    Under a correction at alpha / family_size, the strictest that it asks of any comparison: what
-    it asks of this one is known only once the seeds are there.
+    With a correction it is computed at alpha / family_size, the strictest level that the correction
+    uses. The level for this comparison depends on the p values of the others.
     """
     alpha = rule.alpha if rule.correction == "none" else rule.alpha / family_size
     needed = seeds_needed(c.difference, c.spread, alpha=alpha, power=rule.power, paired=c.is_paired)
@@ -177,14 +181,15 @@ def _needed(c: Comparison, rule: Rule, family_size: int) -> int | None:
 
 
 def _seeds_to_reach(alpha: float, is_paired: bool) -> int:
-    """Fewest seeds (a side, if unpaired) at which a permutation test can come out below alpha."""
+    """Smallest number of seeds (of each side, if unpaired) with a permutation floor below alpha."""
     n = 2
     while (2.0 ** (1 - n) if is_paired else 2 / math.comb(2 * n, n)) >= alpha:
         n += 1
     return n
 
 
-def _plea(c: Comparison, needed: int | None) -> str:
+def _advice(c: Comparison, needed: int | None) -> str:
+    """How many more seeds would show the observed difference, in words."""
     if needed is None:
         return f"so small that it needs more than {MOST_SEEDS:,} seeds"
     more = needed - c.n
@@ -194,6 +199,7 @@ def _plea(c: Comparison, needed: int | None) -> str:
 
 
 def _evidence(c: Comparison, rule: Rule, p_adjusted: float, family_size: int) -> str:
+    """Interval, p with its correction, and n, in words."""
     spread = "the same at every seed"
     if c.interval.kind != "constant":
         spread = _range(c.interval, rule)
@@ -202,14 +208,14 @@ def _evidence(c: Comparison, rule: Rule, p_adjusted: float, family_size: int) ->
     floor = c.permutation_floor
     is_permuted = rule.test == "permutation" or c.standard_error == 0
     how = f" by {c.permutation}" if is_permuted else ""
-    is_hopeless = is_permuted and floor >= rule.alpha
-    note = f"; no p below {floor:.3g} at this n" if is_hopeless else ""
+    is_out_of_reach = is_permuted and floor >= rule.alpha
+    note = f"; no p below {floor:.3g} at this n" if is_out_of_reach else ""
     return f"{spread}, {_p(p_adjusted)}{over}{how}{note}, n={c.n_text}"
 
 
-def _closeness(close: Equivalence, rule: Rule) -> str:
-    spread = "" if close.interval.kind == "constant" else f", {_range(close.interval, rule)}"
-    return f"TOST {_p(close.p)}{spread}"
+def _tost(test: Equivalence, rule: Rule) -> str:
+    spread = "" if test.interval.kind == "constant" else f", {_range(test.interval, rule)}"
+    return f"TOST {_p(test.p)}{spread}"
 
 
 def _range(i: Interval, rule: Rule) -> str:

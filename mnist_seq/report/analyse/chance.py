@@ -8,7 +8,7 @@ import numpy as np
 
 from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.metric import Metric
-from mnist_seq.stats import chance_p
+from mnist_seq.stats import guess_p
 
 ALPHA = 0.01  # of the test of one run; a net that learns anything is far beyond it
 NUM_CLASSES = 10  # of every data set, where no run has the labels to count them
@@ -39,7 +39,7 @@ def not_learning(runs: Sequence[Run], chance: float) -> dict[Path, str]:
         if run.state != "finished" or (best := _best(run)) is None:
             continue
         split, accuracy, n, num_looks = best
-        if chance_p(accuracy, n, chance=chance, num_looks=num_looks) >= ALPHA:
+        if guess_p(accuracy, n, guess=chance, num_evaluations=num_looks) >= ALPHA:
             found[run.folder] = (
                 f"best {split} accuracy {100 * accuracy:.2f} % of n={n:,}, a guess has "
                 f"{100 * chance:.2f} %"

@@ -1,4 +1,4 @@
-"""Many variants against one baseline: p values corrected for the number of looks."""
+"""Corrects p values for the number of comparisons: Holm and Benjamini-Hochberg."""
 
 from typing import Literal
 
@@ -9,16 +9,17 @@ Correction = Literal["holm", "bh", "none"]
 
 
 def adjust(p: Float[np.ndarray, " M"], method: Correction = "holm") -> Float[np.ndarray, " M"]:
-    """p values adjusted over a family of M comparisons, in the order given.
+    """p values adjusted for a family of M comparisons, in the order given.
 
     Args:
-        p: all comparisons of the family; which belong to it is decided before looking.
-        method: "holm" bounds the chance of any false call (for claims); "bh" bounds the share of
-            false calls (for exploring); "none" leaves p alone.
+        p: unadjusted p of every comparison of the family. Which comparisons belong to the family is
+            decided before anybody sees the results.
+        method: "holm" bounds the probability of any false finding (for claims); "bh" bounds the
+            expected share of false findings (for exploring); "none" changes nothing.
 
     Raises:
-        ValueError: a NaN or a value outside 0..1 (a comparison that cannot be made is no member of
-            the family), or an unknown method.
+        ValueError: a NaN or a value outside 0..1 (a comparison that cannot be made does not belong
+            to the family), or an unknown method.
 
     Source: Holm 1979; Benjamini & Hochberg 1995.
     """

@@ -1,4 +1,4 @@
-"""How long runs take to reach a threshold, when some never do."""
+"""Computes how long runs take to reach a threshold, where some never do."""
 
 import math
 from collections.abc import Sequence
@@ -10,15 +10,19 @@ from jaxtyping import Float
 
 @dataclass(frozen=True)
 class TimeToThreshold:
-    """First times at which n runs reach a threshold; a run that never does is censored.
+    """First times at which n runs reach a threshold; a run that never reaches it is censored.
 
-    There is no mean: over the runs that reached it, it would favour a variant whose slow runs fail.
+    There is no mean on purpose: over the runs that reached the threshold, a mean would favour a
+    variant whose slow runs fail.
 
     Attributes:
-        times: one a run, in the unit given; NaN where censored.
-        median_reached: over the runs that reached it, NaN if none did. Say `text` beside it.
-        median_all: a censored run counts as later than all others; infinite where half or more
-            are censored. Honest only where all runs had the same budget.
+        threshold: in the unit of the metric.
+        n: number of runs.
+        num_reached: number of runs that reached the threshold.
+        times: one a run, in the unit of the given times; NaN where censored.
+        median_reached: over the runs that reached it; NaN if none did. Show `text` beside it.
+        median_all: over all runs, where a censored run counts as later than all others; infinite
+            where half or more are censored. It is fair only if all runs had the same budget.
     """
 
     threshold: float
@@ -30,7 +34,7 @@ class TimeToThreshold:
 
     @property
     def text(self) -> str:
-        """For a table: "3 of 5 reached"."""
+        """Text for a table: "3 of 5 reached"."""
         return f"{self.num_reached} of {self.n} reached"
 
 
@@ -41,13 +45,14 @@ def time_to_threshold(
     *,
     higher_is_better: bool = True,
 ) -> TimeToThreshold:
-    """First evaluation of each run at which its value is at the threshold or beyond it.
+    """Time of the first evaluation of each run at which its value has reached the threshold.
 
     Args:
-        times: per run, the steps or seconds of its evaluations, increasing.
-        values: per run, the metric at these times. A NaN (diverged) never reaches a threshold; a
-            run without evaluations is censored.
-        higher_is_better: False where a value must fall to the threshold, as a loss does.
+        times: for each run, the steps or seconds of its evaluations, increasing.
+        values: for each run, the metric at these times. A NaN never reaches the threshold. A run
+            without evaluations is censored.
+        threshold: reached by a value equal to it or better.
+        higher_is_better: False for a metric that falls to the threshold, such as a loss.
 
     Raises:
         ValueError: no runs, a run with unequal numbers of times and values, or times that fall.
