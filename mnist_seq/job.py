@@ -40,14 +40,14 @@ def run(cfg: DictConfig) -> float:
 
     from mnist_seq.runs.console import QuietConsole
     from mnist_seq.runs.errors import FolderLocked, Interrupted, RunFailed
-    from mnist_seq.runs.lock import held
+    from mnist_seq.runs.lock import locked
 
     console = QuietConsole()
     is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
         job = prepare(cfg, console, is_sweep=is_sweep)
         # A sweep's process that was killed leaves jobs behind, for as long as a checkpoint takes
-        with held(job.folder.path, what="a run", wait_s=30.0 if is_sweep else 0.0):
+        with locked(job.folder.path, what="a run", wait_s=30.0 if is_sweep else 0.0):
             ended = train(job, console)
     except Interrupted as stop:
         print(
@@ -182,7 +182,7 @@ def train_together(runs: list[Opened], *, share: float) -> tuple[int, str]:
         Interrupted: a signal came; all can be resumed.
     """
     from mnist_seq.runs.events import Ended, tell
-    from mnist_seq.runs.lock import held
+    from mnist_seq.runs.lock import locked
     from mnist_seq.training.batched.errors import TooManyRuns
     from mnist_seq.training.run import kept, train_stack
 
@@ -191,7 +191,7 @@ def train_together(runs: list[Opened], *, share: float) -> tuple[int, str]:
         for run in runs:
             stack.enter_context(run.log)
             try:
-                stack.enter_context(held(run.job.folder.path, what="a run", wait_s=30.0))
+                stack.enter_context(locked(run.job.folder.path, what="a run", wait_s=30.0))
                 ended = kept(run.job)
             except Exception as error:  # of this run alone, as where it has its own process
                 traceback.print_exc()
@@ -260,14 +260,14 @@ def _write_asked(job: "Job") -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from mnist_seq.config.parse import plain
-    from mnist_seq.runs.points import passed
+    from mnist_seq.runs.kill_points import reached
 
     folder = job.folder.path / ".hydra"
     folder.mkdir(exist_ok=True)
     OmegaConf.save(OmegaConf.create(plain(job.config)), folder / "config.yaml")
     OmegaConf.save(OmegaConf.create({"hydra": HydraConfig.get()}), folder / "hydra.yaml")
     OmegaConf.save(OmegaConf.create(list(job.overrides)), folder / "overrides.yaml")
-    passed("job: asked")
+    reached("job: asked")
 
 
 def _remove_unused(folder: Path) -> None:
@@ -285,7 +285,7 @@ def _command(is_sweep: bool, cfg: DictConfig, output_dir: str) -> str:
     """The command that goes on with what was interrupted."""
     from hydra.core.hydra_config import HydraConfig
 
-    from mnist_seq.runs.words import override
+    from mnist_seq.runs.overrides import override
 
     words = sys.argv[1:]
     if is_sweep:

@@ -77,7 +77,7 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     from mnist_seq.runs.console import QuietConsole, say
     from mnist_seq.runs.events import WATCHERS
     from mnist_seq.runs.folder import RunFolder
-    from mnist_seq.runs.lock import held
+    from mnist_seq.runs.lock import locked
     from mnist_seq.tracking import check_tracker, open_tracker
     from mnist_seq.training.device import check_device, torch_as_before
     from mnist_seq.training.preflight.find import find_data
@@ -98,7 +98,7 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
         say(console, located.notice)
     path.mkdir(parents=True, exist_ok=True)
     job = Job(config=config, located=located, folder=RunFolder(path), name=config.model.name)
-    with held(path, what="a run", wait_s=0.0):
+    with locked(path, what="a run", wait_s=0.0):
         if kept(job) is None:
             tracker = open_tracker(config, job.folder)
             with torch_as_before():  # what else the notebook computes keeps its numbers

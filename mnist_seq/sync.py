@@ -176,7 +176,7 @@ def _held(home: Path) -> Iterator[None]:
     if not os.access(home, os.W_OK):  # to read alone: nobody is at work there
         yield
         return
-    with folder_lock.held(home, what="a sweep"):
+    with folder_lock.locked(home, what="a sweep"):
         pass
     (home / "wandb").mkdir(exist_ok=True)
     lock = filelock.FileLock(home / "wandb" / ".lock")

@@ -20,7 +20,7 @@ from mnist_seq.config.parse import known_keys, num_steps
 from mnist_seq.config.paths import conf_dir, groups, options
 from mnist_seq.config.schema import CHOSEN, SIDE, Sweep, Training, schemas
 from mnist_seq.notebook import LoadedRun, compose, train_run
-from mnist_seq.runs.words import quoted
+from mnist_seq.runs.overrides import quoted
 from mnist_seq.tasks.locate import Located, remember
 from mnist_seq.tasks.sources import published as sources
 

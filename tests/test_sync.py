@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.lock import held
+from mnist_seq.runs.lock import locked
 from mnist_seq.tracking.wandb.sync.send import read, what_is_missing
 from mnist_seq.tracking.wandb.sync.server_state import ServerRun
 from tests.conftest import clean_env
@@ -279,7 +279,7 @@ def test_what_is_wrong_is_said_in_one_line(mirrored: Path, tmp_path: Path) -> No
         "did you mean tries?": refused(sweep, "trys=2", cwd=tmp_path),
         "no credentials; run `wandb login`": refused(sweep, cwd=tmp_path, **home),
     }
-    with held(mirrored / "sweep", what="a sweep"):  # it trains, with tracker=none
+    with locked(mirrored / "sweep", what="a sweep"):  # it trains, with tracker=none
         key = {**home, "WANDB_API_KEY": KEY}
         lines["is being worked on by process"] = refused(sweep, cwd=tmp_path, **key)
     for expected, said in lines.items():

@@ -1,4 +1,4 @@
-"""The screen, which must never end a run: a closed pipe or a full disk only silences it."""
+"""Prints to the screen. A closed pipe or a full disk silences it, and never ends a run."""
 
 import io
 import logging
@@ -13,10 +13,10 @@ from mnist_seq.config.text import printable
 
 
 class QuietConsole(Console):
-    """A console that falls silent when nobody can read it any more."""
+    """A console that stops printing when its output cannot be written."""
 
     def on_broken_pipe(self) -> None:
-        """Whoever read the output has left."""
+        """The reader of the output has closed it."""
         self._fall_silent()
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -32,31 +32,31 @@ class QuietConsole(Console):
 
 
 def accept_all_characters() -> None:
-    """Show what the locale's encoding lacks by its escape: a name must not end the command."""
+    """Print characters that the locale's encoding lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def silence() -> None:
-    """Send standard output nowhere, so that its last flush cannot fail either."""
+    """Send standard output to /dev/null, so that the flush at exit cannot fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
 
 
 def say(console: Console, text: str) -> None:
-    """Print plain text: names may hold brackets and control characters, which are no markup."""
+    """Print plain text. Brackets in names are not markup, control characters are escaped."""
     console.print(cell(text), highlight=False, soft_wrap=True)
 
 
 def cell(text: str, style: str = "") -> Text:
-    """Plain text as a table takes it."""
+    """Plain text for a table."""
     return Text(printable(text), style=style)
 
 
 class ScreenHandler(logging.StreamHandler[TextIO]):
-    """Logs to whatever standard output is now: a live bar puts itself in its place."""
+    """Logs to the current `sys.stdout`, which a progress bar replaces while it is shown."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(stream or sys.stdout)

@@ -1,4 +1,4 @@
-"""How a run can end short of a result."""
+"""Errors of runs and folders."""
 
 import signal
 
@@ -6,7 +6,7 @@ from mnist_seq.config.errors import ConfigError
 
 
 class RunFailed(RuntimeError):
-    """A run ended by an error; its traceback lies in the folder's error.txt."""
+    """A run ended by an error; the folder's error.txt has the traceback."""
 
 
 class StaleRun(ConfigError):
@@ -14,13 +14,13 @@ class StaleRun(ConfigError):
 
 
 class FolderLocked(ConfigError):
-    """Another process is at work in the same run or sweep folder."""
+    """Another process has locked the run or sweep folder."""
 
 
 class Interrupted(BaseException):
-    """A run stopped early at somebody's wish.
+    """A signal stopped a run; the same command resumes it.
 
-    Not an `Exception`: no handler of failures may take it for one.
+    Not an `Exception`, so that no handler of failures catches it.
     """
 
     def __init__(self, signum: int) -> None:

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and line files whose torn last line is ignored."""
+"""Writes files whole or not at all, and line files whose torn last line is ignored."""
 
 import contextlib
 import errno
@@ -12,34 +12,34 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from mnist_seq.runs.points import passed
+from mnist_seq.runs.kill_points import reached
 
-_CHECKSUM = "crc32"  # of the other keys: a bit that a disk loses must not change a number
+_CHECKSUM = "crc32"  # over the other keys, to find bits that a disk has changed
 _UNFINISHED = ".tmp"
 
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, which takes the place of `path` when the block ends without an error.
+    """A temporary file that is renamed to `path` when the block ends without an error.
 
-    Its bytes are on the disk before it gets its name, so that no reader and no power cut ever
-    meets half of it.
+    Its bytes are on the disk before the rename, so that neither a reader nor a power cut leaves
+    half of it.
     """
     fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
     try:
-        passed(f"{path.name}: begun")
+        reached(f"{path.name}: begun")
         with os.fdopen(fd, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)
-        passed(f"{path.name}: written")
+        reached(f"{path.name}: written")
         os.replace(temporary, path)
-        passed(f"{path.name}: renamed")
+        reached(f"{path.name}: renamed")
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
-        if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
+        if isinstance(error, OSError) and error.filename is None:  # a full disk gives no name
             error.filename = str(path)
         raise
 
@@ -50,14 +50,14 @@ def _umask() -> int:
     return mask
 
 
-_UMASK = _umask()  # mkstemp makes private files; those of a run are as readable as any other
+_UMASK = _umask()  # mkstemp makes private files; a run's files get the usual rights
 
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Keep other processes out that use this function on the same folder.
+    """Lock a folder against other processes that call this function.
 
-    Where the file system knows no locks, nobody is kept out.
+    A file system without locks is used without one.
     """
     fd = os.open(folder, os.O_RDONLY)
     try:
@@ -65,7 +65,7 @@ def exclusive(folder: Path) -> Iterator[None]:
             fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(fd)  # and with it the lock
+        os.close(fd)  # which frees the lock
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -80,7 +80,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove what processes that died have left half written; no other one may be writing there."""
+    """Remove temporary files of processes that died. Nobody else may be writing in the folder."""
     for path in folder.glob(f".*{_UNFINISHED}"):
         path.unlink(missing_ok=True)
 
@@ -91,17 +91,16 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; one without a checksum is taken as it is.
+    """Read a JSON object. Its checksum is compared if it has one.
 
     Raises:
-        ValueError: the file does not hold a JSON object, or is not as it was written; its name is
-            in the text.
+        ValueError: the file does not hold a JSON object, or was changed since; the text names it.
         FileNotFoundError: there is no such file.
     """
     try:
         value = json.loads(_read(path))
     except FileNotFoundError:
-        if path.is_symlink():  # what it held may be elsewhere, and must not count as never written
+        if path.is_symlink():  # "not written yet" would be wrong
             raise ValueError(
                 f"{path} must hold JSON: it is a link to {os.readlink(path)}, which is not there"
             ) from None
@@ -121,22 +120,21 @@ def read_json(path: Path) -> dict[str, Any]:
 def append_line(path: Path, value: dict[str, Any]) -> None:
     """Append one JSON line with a single write.
 
-    A torn last line, left by a process that died in the middle of writing, is ended first, so that
-    it cannot swallow the new one.
+    If a process died while it wrote the last line, that line is ended first.
     """
     line = _line(value)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):  # a pipe would take the line, and lose it
+        if not stat.S_ISREG(os.fstat(fd).st_mode):  # a pipe would lose the line
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         size = os.fstat(fd).st_size
         if size and os.pread(fd, 1, size - 1) != b"\n":
             line = b"\n" + line
-        passed(f"{path.name}: half a line", first=lambda: os.write(fd, line[: len(line) // 2]))
+        reached(f"{path.name}: half a line", first=lambda: os.write(fd, line[: len(line) // 2]))
         written = os.write(fd, line)
         if written != len(line):  # a full disk may take part of a line without an error
             raise OSError(28, "No space left on device", str(path))
-        passed(f"{path.name}: a line")
+        reached(f"{path.name}: a line")
     except OSError as error:
         error.filename = error.filename or str(path)
         raise
@@ -150,7 +148,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def num_damaged_lines(path: Path) -> tuple[int, bool]:
-    """How many lines `read_lines` ignores, and whether the last one of them is merely torn."""
+    """How many lines `read_lines` ignores, and whether the last one is torn."""
     num = sum(row is None for row in _rows(path))
     return num, num > 0 and not _read(path).endswith(b"\n")
 
@@ -161,13 +159,13 @@ def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
 
 
 def check_regular(path: Path) -> None:
-    """Refuse a pipe or a device in a file's place: to open or read it may never end.
+    """Refuse a pipe or a device in a file's place: reading it may never end.
 
     Raises:
-        OSError: it is one, or there is nothing.
+        OSError: the path is a pipe or a device, or does not exist.
     """
     mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to open a folder is an error by itself
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder fails anyway
         raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
@@ -176,12 +174,12 @@ def _read(path: Path) -> bytes:
         check_regular(path)
         return path.read_bytes()
     except OSError as error:
-        error.filename = error.filename or str(path)  # a failing disk names no file
+        error.filename = error.filename or str(path)  # a failing disk gives no name
         raise
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Each line that is not empty; None where it is torn, or not as it was written."""
+    """Each line that is not empty; None for a line that is torn or damaged."""
     with contextlib.suppress(FileNotFoundError):
         for line in filter(None, _read(path).split(b"\n")):
             try:
@@ -196,13 +194,13 @@ def _line(row: dict[str, Any]) -> bytes:
 
 
 def _sealed(value: dict[str, Any]) -> dict[str, Any]:
-    """A JSON object with its checksum."""
+    """The object with its checksum added."""
     value = _finite(value)
     return {**value, _CHECKSUM: _checksum(value)}
 
 
 def _is_unbroken(value: dict[str, Any]) -> bool:
-    """Whether an object has its checksum, which is taken out, or none."""
+    """Whether the checksum is right or absent. The checksum is removed from the object."""
     found = value.pop(_CHECKSUM, None)
     return found is None or found == _checksum(value)
 

@@ -1,14 +1,14 @@
-"""The run folder: the only code that knows its paths.
+"""Reads and writes a run folder. No other code knows the names of its files.
 
-.hydra/           what was asked
+.hydra/           the config and the overrides, as Hydra writes them
 run.json          identity and provenance
-metrics.jsonl     one line an evaluation
+metrics.jsonl     one line per evaluation
 checkpoint.pt     everything that a resume needs
 best.pt           weights of the best evaluation on valid
-model.pt          weights that the test was read with
+model.pt          weights that were tested
 predictions.npz   label and prediction of every test example
 result.json       written last: the run is finished or diverged
-error.txt         instead of it: the run failed
+error.txt         in place of result.json: the run failed
 """
 
 import contextlib
@@ -40,7 +40,7 @@ class RunFolder:
         self.error_path = path / "error.txt"
 
     def state(self) -> FolderState:
-        """What became of the run so far; "absent" where no run has begun here.
+        """How far the run has come; "absent" if no run has begun in this folder.
 
         Raises:
             ValueError: result.json is damaged.
@@ -55,7 +55,7 @@ class RunFolder:
         return "interrupted" if self.has_begun() else "absent"
 
     def has_begun(self) -> bool:
-        """Whether anything lies here that a run has written about itself."""
+        """Whether the folder holds any file that a run writes."""
         own = (
             self.record_path,
             self.metrics_path,
@@ -72,31 +72,31 @@ class RunFolder:
         return files.read_json(self.record_path)
 
     def update_record(self, **values: Any) -> None:
-        """Add to run.json, or change what stands there; two processes may do so at once."""
+        """Add or change keys of run.json. Two processes may do so at once."""
         with files.exclusive(self.path):
             record = self.record() if self.record_path.exists() else {}
             files.write_json(self.record_path, {**record, **values})
 
     def result(self) -> dict[str, Any]:
-        """The end of the run: state, metrics, num_params, steps, seconds."""
+        """What result.json says: state, metrics, num_params, steps, seconds."""
         return files.read_json(self.result_path)
 
     def write_result(self, **values: Any) -> None:
-        """End the run. Nothing of it may be written after this."""
+        """Write result.json, which ends the run: no file is written after it."""
         files.write_json(self.result_path, values)
 
     def error(self) -> str:
-        """Why the run failed: the traceback, its last line the reason."""
+        """The traceback of a failed run; its last line is the reason."""
         files.check_regular(self.error_path)
         return self.error_path.read_text(errors="replace")
 
     def write_error(self, text: str) -> None:
         """Mark the run as failed."""
-        text = text.encode(errors="backslashreplace").decode()  # names outside of the encoding
+        text = text.encode(errors="backslashreplace").decode()  # characters that cannot be encoded
         files.write_text(self.error_path, text.rstrip() + "\n")
 
     def clear_error(self) -> None:
-        """Forget a failure, to try again."""
+        """Remove error.txt before another try."""
         self.error_path.unlink(missing_ok=True)
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -104,7 +104,7 @@ class RunFolder:
         return files.read_lines(self.metrics_path)
 
     def num_damaged_metrics(self) -> int:
-        """Evaluations that cannot be read; the torn last line of a run without a result is none.
+        """Evaluations that cannot be read. A torn last line counts only once the run has ended.
 
         Raises:
             OSError, ValueError: metrics.jsonl or result.json cannot be read at all.
@@ -117,12 +117,12 @@ class RunFolder:
         files.append_line(self.metrics_path, row)
 
     def clear_unfinished(self) -> None:
-        """Remove files that a process which died was writing; for who holds the folder's lock."""
+        """Remove temporary files of a process that died. The caller has locked the folder."""
         with files.exclusive(self.path):  # W&B's mirror may be writing run.json
             files.clear_unfinished(self.path)
 
     def rewind_metrics(self, step: int) -> None:
-        """Drop the evaluations after a step, which a resume is about to repeat."""
+        """Remove evaluations after a step: a resume will repeat them."""
         if self.metrics_path.exists():
             files.keep_lines(self.metrics_path, lambda row: row.get("step", step + 1) <= step)
 
@@ -132,7 +132,7 @@ class RunFolder:
         predictions: Int[np.ndarray, " N"],
         images: UInt8[np.ndarray, "M 28 28"] | None = None,
     ) -> None:
-        """Keep label and prediction of every test example, and pictures of the first few."""
+        """Write label and prediction of every test example, and pictures of the first few."""
         arrays = {"label": labels.astype(np.uint8), "prediction": predictions.astype(np.uint8)}
         if images is not None:
             arrays["image"] = images
@@ -155,12 +155,12 @@ class RunFolder:
             OSError, ValueError: it is missing or damaged.
         """
         files.check_regular(self.predictions_path)
-        # opened here, since numpy leaves a file open that turns out to be no archive
+        # Opened here: numpy does not close a file that is no archive
         with open(self.predictions_path, "rb") as stream:
             try:
                 with np.load(stream, allow_pickle=False) as file:
                     arrays = {name: file[name] for name in file.files}
-            except Exception as error:  # of many kinds
+            except Exception as error:  # numpy raises many kinds
                 raise ValueError(
                     f"{self.predictions_path} must hold a run's predictions: "
                     f"{type(error).__name__}: {error}; remove the file"

@@ -1,7 +1,6 @@
-"""A folder held by one process at a time.
+"""Locks a folder for one process.
 
-The operating system frees such a lock when its process dies, however it dies: a lock of a dead
-process is no lock.
+The operating system frees the lock when the process ends, in whatever way it ends.
 """
 
 import contextlib
@@ -19,15 +18,15 @@ HOLDER = ".lock-holder"
 
 
 @contextlib.contextmanager
-def held(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold a folder, which is made where it is missing.
+def locked(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
+    """Lock a folder while the block runs; a missing folder is made.
 
     Args:
         what: "a sweep" or "a run", for the error.
-        wait_s: how long another holder may take to leave.
+        wait_s: how long to wait for another process to free the folder.
 
     Raises:
-        FolderLocked: another process is at work there.
+        FolderLocked: another process has locked the folder.
     """
     import filelock
 
@@ -42,10 +41,10 @@ def held(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
         ) from None
     try:
         me = {"pid": os.getpid(), "host": socket.gethostname()}
-        # It only words an error: written plainly, as a whole file costs a wait for the disk, and
-        # done without where something is in its way
+        # Read only for the text of an error. So it is not written with `files.replaced`, which
+        # waits for the disk, and a failure to write it is ignored
         with contextlib.suppress(OSError):
-            (folder / HOLDER).unlink(missing_ok=True)  # to open a pipe would wait for a reader
+            (folder / HOLDER).unlink(missing_ok=True)  # opening a pipe would wait for a reader
             (folder / HOLDER).write_text(json.dumps(me))
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Whether a folder holds the run that is asked for, or another one."""
+"""Checks that a folder holds the run that was asked for."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +10,13 @@ from mnist_seq.runs.folder import RunFolder
 
 
 def check_same(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> None:
-    """Refuse a folder whose run is not the one asked for.
+    """Refuse a folder that holds another run.
 
     Args:
-        data: the data's identity; a key that the folder's record lacks is not compared.
+        data: the data's identity. A key that run.json lacks is not compared.
 
     Raises:
-        StaleRun: config or data differ; the keys are named. Or nothing says what the folder holds.
+        StaleRun: config or data differ, and the message names the keys; or run.json is missing.
         ValueError: run.json is damaged.
     """
     if not folder.has_begun():
@@ -48,9 +48,9 @@ def check_same(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> No
 
 
 def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted keys on which two runs' numbers may differ, with both values.
+    """Config keys that differ and can move a number, with both values.
 
-    Each as 'model.hidden (64, now 32)'.
+    Each is written as 'model.hidden (64, now 32)'.
     """
     found = []
     for key in [*a, *(k for k in b if k not in a)]:

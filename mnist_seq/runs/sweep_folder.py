@@ -1,9 +1,9 @@
-"""The sweep folder: its runs, its ledger, its lock.
+"""Reads and writes a sweep folder: its runs, its ledger, its lock.
 
-<run>/            one folder a run
-ledger.jsonl      one line a change of state of a run
+<run>/            one folder per run
+ledger.jsonl      one line per change of a run's state
 multirun.yaml     the config and the overrides of the last command
-.lock             held by the command that is at work on the sweep
+.lock             locked by the command that works on the sweep
 .stale/           runs that a rerun has replaced
 """
 
@@ -21,8 +21,8 @@ from yaml import YAMLError
 
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.lock import HOLDER, LOCK, held
-from mnist_seq.runs.points import passed
+from mnist_seq.runs.kill_points import reached
+from mnist_seq.runs.lock import HOLDER, LOCK, locked
 
 Change = Literal[
     "planned", "reused", "started", "finished", "failed", "diverged", "interrupted", "retried"
@@ -45,7 +45,7 @@ class SweepFolder:
         return RunFolder(self.path / name)
 
     def runs(self) -> list[RunFolder]:
-        """Runs that have begun here, those set aside left out."""
+        """Runs that have begun in this sweep, without those that were set aside."""
         found = (RunFolder(record.parent) for record in sorted(self.path.glob("*/run.json")))
         return [run for run in found if run.path != self.stale_path]
 
@@ -55,11 +55,11 @@ class SweepFolder:
         files.append_line(self.ledger_path, {"time": now, "run": run, "change": change, **facts})
 
     def ledger(self) -> list[dict[str, Any]]:
-        """All changes so far, oldest first; a torn last line is left out."""
+        """All changes so far, oldest first, without a torn last line."""
         return files.read_lines(self.ledger_path)
 
     def sampler(self) -> str:
-        """What drew the values of a search, such as "random"; "" where the sweep was none.
+        """The sampler of a search, such as "random"; "" if the sweep was no search.
 
         Raises:
             ValueError: multirun.yaml is damaged.
@@ -67,7 +67,7 @@ class SweepFolder:
         try:
             files.check_regular(self.config_path)
             text = self.config_path.read_text(encoding="utf-8")
-            if "sampler:" not in text:  # most sweeps are grids, and to parse takes its time
+            if "sampler:" not in text:  # saves the slow parse: most sweeps are grids
                 return ""
             config = OmegaConf.create(text)
             return str(OmegaConf.select(config, "hydra.sweeper.sampler", default=""))
@@ -88,23 +88,23 @@ class SweepFolder:
         return any(self.path.glob("optuna.*")) or bool(self.sampler())
 
     def set_aside(self, run: RunFolder) -> Path:
-        """Move a run out of the way, so that another takes its name; nothing is deleted."""
+        """Move a run into .stale/, so that another run can have its name. Nothing is deleted."""
         stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
         target = self.stale_path / f"{run.path.name}_{stamp}"
         target.parent.mkdir(exist_ok=True)
         shutil.move(run.path, target)
-        passed("run: set aside")
+        reached("run: set aside")
         return target
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the sweep for one command; a folder that is refused before it is used goes again.
+        """Lock the sweep for one command. A new folder is removed if the command ends before a run.
 
         Raises:
             FolderLocked: another process is at work on this sweep.
         """
         is_new = not self.path.exists()
-        with held(self.path, what="a sweep"):
+        with locked(self.path, what="a sweep"):
             try:
                 yield
             except BaseException:
@@ -114,12 +114,12 @@ class SweepFolder:
 
 
 def expanded(path: str | Path) -> Path:
-    """A path with the home that "~" stands for: no shell expands it in `sweep=~/x`."""
+    """A path with "~" replaced: a shell does not expand it in `sweep=~/x`."""
     return Path(os.path.expanduser(path))
 
 
 def no_folder(source: Path) -> str:
-    """What to say of a sweep's folder that does not exist: the one that may be meant."""
+    """The error text for a sweep folder that does not exist, with folders that may be meant."""
     near: list[str] = []
     with contextlib.suppress(OSError):
         folders = (path.name for path in source.parent.iterdir() if path.is_dir())

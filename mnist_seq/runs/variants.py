@@ -1,13 +1,13 @@
-"""Which runs are one variant, and which variant is a variant's baseline.
+"""Decides which runs are one variant, and which variant is the baseline of another.
 
 The rule, for a variant V of a sweep:
-1. `baseline='model=lstm model.hidden=64'` sets it by hand;
-2. where the sweep holds arms of an ablation study, it is the variant that is no arm and agrees with
-   V on every key that the study itself runs over;
-3. where the sweep holds a cell other than the LSTM, it is the LSTM variant that agrees with V on
-   every other key; the LSTM's own options have their defaults, the other cell's and, where a size
-   was asked for, `hidden` are left aside;
-4. else it is the variant whose varying keys have their default values.
+1. `baseline='model=lstm model.hidden=64'` sets it by hand.
+2. If the sweep holds arms of an ablation study: the variant that is no arm and agrees with V on
+   every key that the study itself varies.
+3. If the sweep holds a cell other than the LSTM: the LSTM variant that agrees with V on every other
+   key. The LSTM's own options have their default values. The other cell's own options are not
+   compared, nor is `hidden` if a size was asked for.
+4. Else the variant whose varying keys have their default values.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,11 +21,11 @@ VariantKey = tuple[tuple[str, str, Any], ...]
 
 BASELINE_CELL = "lstm"
 ARM = "arm"
-NO_ARM = ("none", "baseline")  # a run of its own, and what a study's arms are compared with
+NO_ARM = ("none", "baseline")  # a run outside of a study, and the baseline of a study's arms
 _OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
-_NOT_OF_A_VARIANT = {"seed", *NOT_OF_A_RESULT} - {ARM}  # what an arm's name says, its runs share
-TYPED = {"Infinity": "inf", "-Infinity": "-inf"}  # JSON's words, and those that Hydra reads
-# Where runs differ in one of these, no difference between their numbers means anything
+_NOT_OF_A_VARIANT = {"seed", *NOT_OF_A_RESULT} - {ARM}
+TYPED = {"Infinity": "inf", "-Infinity": "-inf"}  # as JSON writes them -> as Hydra reads them
+# Numbers of runs that differ in one of these keys cannot be compared
 TASK_KEYS = (
     "data.name",
     "data.sequence",
@@ -39,7 +39,7 @@ TASK_KEYS = (
 
 
 def flat(config: Mapping[str, Any]) -> Flat:
-    """The keys of a config that make a variant: dotted names and values, seed left out."""
+    """The keys of a config that make a variant, as dotted names with values; without the seed."""
     found: Flat = {}
 
     def walk(values: Mapping[str, Any], prefix: str) -> None:
@@ -73,9 +73,9 @@ def distinct(variants: Iterable[Flat]) -> list[Flat]:
 
 
 def varying(variants: Iterable[Flat]) -> list[str]:
-    """Keys on which some variants differ, in the configs' order.
+    """Keys on which some variants differ, in the order of the configs.
 
-    An absent key differs from any value.
+    A missing key differs from every value.
     """
     variants = list(variants)
     keys = dict.fromkeys(key for variant in variants for key in variant)
@@ -85,9 +85,9 @@ def varying(variants: Iterable[Flat]) -> list[str]:
 
 
 def naming_keys(variants: Iterable[Flat]) -> list[str]:
-    """The varying keys that a name needs, without what the arm, cell or optimizer implies.
+    """The varying keys that a name needs, without those that the arm, cell or optimizer implies.
 
-    Where `optimizer.name` varies and each optimizer has one `optimizer.eps`, the name says it all.
+    If `optimizer.name` varies and each optimizer has one `optimizer.eps`, the name is enough.
     """
     variants = list(variants)
     keys = _told_by_no_arm(varying(variants), variants)
@@ -131,7 +131,7 @@ class BaselineRule:
         self._grid = set(varying(without_arm if self._has_arms else self.variants))
 
     def is_baseline(self, candidate: Flat, variant: Flat) -> bool:
-        """Whether one variant is another one's baseline."""
+        """Whether `candidate` is the baseline of `variant`."""
         if self._has_arms:
             return self._is_baseline_of_arm(candidate, variant)
         if self._has_cells:
@@ -141,7 +141,7 @@ class BaselineRule:
         return all(candidate.get(k, absent) == defaults.get(k, absent) for k in self._grid)
 
     def find(self, variant: Flat) -> Flat | None:
-        """The baseline of a variant, or None where it is missing."""
+        """The baseline of a variant, or None if it is missing."""
         return next((v for v in self.variants if self.is_baseline(v, variant)), None)
 
     def _is_baseline_of_arm(self, candidate: Flat, variant: Flat) -> bool:
@@ -165,7 +165,7 @@ def _is_baseline_cell(candidate: Flat, variant: Flat, defaults: Flat) -> bool:
 
 
 def _solved(variant: Flat) -> set[str]:
-    """The key that follows from a size that was asked for, if one was."""
+    """`model.hidden`, if it was solved from a size that was asked for."""
     is_sized = (variant.get("model.match", "none"), variant.get("model.params", "any")) != (
         "none",
         "any",

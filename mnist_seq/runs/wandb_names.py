@@ -1,4 +1,4 @@
-"""Names as W&B takes them: what it is told and what it is asked for must be one name."""
+"""Shortens names for W&B, in the same way wherever a name is sent or looked up."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ LONGEST = 128  # characters of a group's or run's name
 
 
 def fitting(name: str) -> str:
-    """A name that W&B takes; of a longer one its beginning, and a hash that keeps it apart."""
+    """The name, or its beginning and a hash if it is too long for W&B."""
     if len(name) <= LONGEST:
         return name
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]

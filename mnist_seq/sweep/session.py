@@ -17,9 +17,9 @@ from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.parse import parse
 from mnist_seq.runs import files
 from mnist_seq.runs.console import QuietConsole, say
+from mnist_seq.runs.overrides import override, quoted
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
-from mnist_seq.runs.words import override, quoted
 from mnist_seq.sweep.engines import Launcher
 from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.open_pool import open_pool, policy_of

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.lock import held
+from mnist_seq.runs.lock import locked
 from mnist_seq.tasks.images import load
 from mnist_seq.tasks.locate import locate
 from mnist_seq.training.run import Job, kept, train_run
@@ -44,7 +44,7 @@ def main() -> None:
 def _train(job: Job) -> None:
     code = 1
     try:
-        with held(job.folder.path, what="a run", wait_s=0.0):
+        with locked(job.folder.path, what="a run", wait_s=0.0):
             if kept(job) is None:
                 train_run(job, [])
         code = 0

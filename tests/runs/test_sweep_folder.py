@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mnist_seq.runs.errors import FolderLocked
-from mnist_seq.runs.lock import held
+from mnist_seq.runs.lock import locked
 from mnist_seq.runs.sweep_folder import SweepFolder
 
 
@@ -52,8 +52,8 @@ def test_a_run_set_aside_is_kept_and_no_longer_counts(tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from mnist_seq.runs.lock import held
-with held(Path(sys.argv[1]), what="a sweep"):
+from mnist_seq.runs.lock import locked
+with locked(Path(sys.argv[1]), what="a sweep"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -70,13 +70,13 @@ def test_a_folder_is_held_by_one_process_until_it_leaves_or_dies(tmp_path: Path)
             pytest.raises(
                 FolderLocked, match=f"a run takes one command.* by process {process.pid} on"
             ),
-            held(tmp_path, what="a run"),
+            locked(tmp_path, what="a run"),
         ):
             pass
         process.kill()
-    with held(tmp_path, what="a run"):
+    with locked(tmp_path, what="a run"):
         pass
-    with held(tmp_path, what="a run"):  # and is free again
+    with locked(tmp_path, what="a run"):  # and is free again
         pass
 
 
@@ -88,5 +88,5 @@ def test_a_holder_about_to_leave_is_waited_for(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        with held(tmp_path, what="a run", wait_s=30):
+        with locked(tmp_path, what="a run", wait_s=30):
             pass

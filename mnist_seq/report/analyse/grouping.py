@@ -9,6 +9,7 @@ from mnist_seq.report.charts import style
 from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.select import matches, parse_filter
+from mnist_seq.runs.overrides import override
 from mnist_seq.runs.sweep_folder import SWEEPS, SweepFolder
 from mnist_seq.runs.variants import (
     BASELINE_CELL,
@@ -18,7 +19,6 @@ from mnist_seq.runs.variants import (
     title,
     variant_key,
 )
-from mnist_seq.runs.words import override
 
 AUTO = "auto"
 

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from mnist_seq.runs.errors import Interrupted, RunFailed
 from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started, Warned
-from mnist_seq.runs.points import passed
+from mnist_seq.runs.kill_points import reached
 
 LOG = "log.txt"  # what a job prints, in its folder
 
@@ -128,7 +128,7 @@ def run_stack(
 
 
 def _enter(folders: Sequence[Path], env: Mapping[str, str], pipes: Sequence[Listener]) -> None:
-    passed("job: begun")
+    reached("job: begun")
     os.setsid()  # Ctrl-C at the terminal is for the parent to judge
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(env)
