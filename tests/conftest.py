@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+from tests import warm
+
 # Every annotated shape is checked while the tests run; in use, training pays nothing for it
 _HOOK = install_import_hook(
     ["mnist_seq.tasks", "mnist_seq.models", "mnist_seq.stats", "mnist_seq.training"],
@@ -62,7 +64,7 @@ def train(tmp_path: Path) -> Command:
     """Run `python -m mnist_seq.train` with words in a folder of its own, without a terminal."""
 
     def run(*words: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
+        done = warm.run(
             [sys.executable, "-m", "mnist_seq.train", *words],
             cwd=tmp_path,
             env=clean_env(),
@@ -70,7 +72,7 @@ def train(tmp_path: Path) -> Command:
             capture_output=True,
             text=True,
             timeout=300,
-            **options,  # type: ignore[call-overload]
+            **options,
         )
         if check:
             assert done.returncode == 0, done.stdout + done.stderr

@@ -18,6 +18,7 @@ from mnist_seq import compare
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.report.read.errors import CannotCompare
+from tests import warm
 from tests.conftest import SHARED_DATA, SMALL, clean_env
 from tests.report.sweeps import report_of, write_run
 
@@ -26,7 +27,7 @@ Compare = Callable[..., subprocess.CompletedProcess[str]]
 
 def python(module: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a module of the package in a folder, without a terminal."""
-    return subprocess.run(
+    return warm.run(
         [sys.executable, "-m", module, *words],
         cwd=folder,
         env=clean_env(),

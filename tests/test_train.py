@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from mnist_seq.runs.folder import RunFolder, find_runs
+from tests import warm
 from tests.conftest import SHARED_DATA, SMALL, Command, clean_env
 
 RUN = "hydra.run.dir=run"
@@ -46,7 +47,7 @@ def test_a_sweep_leaves_a_folder_a_run(train: Command, tmp_path: Path) -> None:
 
 
 def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return warm.Popen(
         [sys.executable, "-m", "mnist_seq.train", *words],
         cwd=tmp_path,
         env=clean_env(),

@@ -15,6 +15,7 @@ import pytest
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
+from tests import warm
 from tests.conftest import ROOT, clean_env
 from tests.sweep.trouble import CALLBACK
 
@@ -44,7 +45,7 @@ class SweepRunner:
         self._started: list[subprocess.Popen[str]] = []
 
     def start(self, *words: str, **env: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
+        process = warm.Popen(
             [sys.executable, "-m", "mnist_seq.train", "-m", *words],
             cwd=self.folder,
             env={**sweep_env(), **env},

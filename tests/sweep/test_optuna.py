@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from omegaconf import OmegaConf
 
 from mnist_seq.config import ConfigError
 from mnist_seq.runs.folder import RunFolder
+from tests import warm
 from tests.sweep.conftest import SMALL, SweepRunner, gone, numbers, sweep_env, wait_until
 from tests.sweep.test_engines import needs
 
@@ -89,7 +89,7 @@ def test_a_search_ends_with_its_best_trial_and_prunes_the_hopeless(sweep: SweepR
 def _the_command_repeats_the_best_run(sweep: SweepRunner, output: str, run: RunFolder) -> None:
     command = re.search(r"its command: python -m (.*)$", output, re.MULTILINE)
     assert command
-    subprocess.run(
+    warm.run(
         [sys.executable, "-m", *shlex.split(command[1]), "hydra.run.dir=alone"],
         cwd=sweep.folder, env=sweep_env(), check=True, capture_output=True,
     )  # fmt: skip

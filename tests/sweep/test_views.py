@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import struct
-import subprocess
 import sys
 import termios
 from pathlib import Path
@@ -18,6 +17,7 @@ from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.pool import views
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.views import LineView
+from tests import warm
 from tests.sweep.conftest import SMALL, SweepRunner, sweep_env
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -28,7 +28,7 @@ def on_a_terminal(folder: Path, columns: int, *words: str) -> tuple[int, str]:
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {k: v for k, v in sweep_env().items() if k != "COLUMNS"}
-    process = subprocess.Popen(
+    process = warm.Popen(
         [sys.executable, "-m", "mnist_seq.train", "-m", *words],
         cwd=folder, env={**env, "TERM": "xterm"}, stdin=follower, stdout=follower,
         stderr=follower, start_new_session=True,

@@ -15,6 +15,7 @@ import pytest
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking.wandb.mirror.priority import NICENESS
+from tests import warm
 from tests.tracking.wandb_file import read
 
 TESTS = Path(__file__).resolve().parent
@@ -47,7 +48,7 @@ class Player:
     ) -> "Played":  # fmt: skip
         """Play runs to their end, and do something each time that one of them waits."""
         lines = []
-        with subprocess.Popen(
+        with warm.Popen(
             self.command(runs, *overrides, **spec), env=self.environment(), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as process:  # fmt: skip
@@ -69,7 +70,7 @@ class Player:
     def sync(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `python -m mnist_seq.sync` on all that was played."""
         command = [sys.executable, "-m", "mnist_seq.sync", f"sweep={self.root}", *words]
-        done = subprocess.run(
+        done = warm.run(
             command, env=self.environment(), cwd=self.home, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=100,
         )  # fmt: skip
@@ -81,7 +82,7 @@ class Player:
     ) -> None:
         """Play a run up to its end, and kill it there, without a warning, some seconds later."""
         command = self.command([{**run, "waits": True}], *overrides, **spec)
-        process = subprocess.Popen(
+        process = warm.Popen(
             command, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         with process:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mnist_seq.runs.folder import RunFolder, find_runs
+from tests import warm
 from tests.conftest import clean_env
 from tests.wandb_server import KEY, Server
 
@@ -32,7 +33,7 @@ def env(server: Server, tmp_path: Path) -> dict[str, str]:
 
 
 def launch(folder: Path, env: dict[str, str], *words: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+    return warm.Popen(
         [sys.executable, "-m", "mnist_seq.train", "-m", *SIX, *SLOWLY, NAME, *words],
         cwd=folder, env=env, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
