@@ -54,6 +54,12 @@ class Recurrence(Layers):
             masks += cell.noises(time_steps, batch_size, generator)
         return tuple(masks)
 
+    def step_cells(self) -> list[list[Cell]]:
+        """See `Layers`; the cells themselves."""
+        cells = [cell for cell in self.cells if isinstance(cell, Cell)]
+        size = self.num_directions
+        return [cells[first : first + size] for first in range(0, len(cells), size)]
+
     def forward(
         self, x: Float[Tensor, "T B D"], state: State | None = None, noises: State = ()
     ) -> tuple[Float[Tensor, "T B directions_H"], State]:

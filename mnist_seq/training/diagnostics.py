@@ -1,4 +1,4 @@
-"""How gradients and states fare along a sequence, on one batch, in evaluation mode.
+"""Measures gradients and states along a sequence, on one batch, in evaluation mode.
 
 Draws no random number and changes no weight: a run that is watched has the numbers of one that is
 not.
@@ -14,30 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from mnist_seq.config.reference import default_model
-from mnist_seq.config.schema import GRU, LSTM
 from mnist_seq.models import Classifier
-from mnist_seq.models.cells.gru import GRUCell
-from mnist_seq.models.cells.lstm import LSTMCell
-from mnist_seq.models.recurrence import Cell, Recurrence, State
+from mnist_seq.models.cells import Cell, Layers, State
 from mnist_seq.runs.events import Row
 
 MOST_POINTS = 28  # time steps that are told of; a sequence of rows has as many
-_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 SATURATED = 0.05  # a gate nearer than this to 0 or 1: its slope is below a fifth of the steepest
-
-
-class _Elman(Cell):
-    """`nn.RNN`'s step."""
-
-    def __init__(self, input_size: int, hidden: int, *, is_relu: bool) -> None:
-        super().__init__(input_size, hidden, blocks_x=1, blocks_h=1)
-        self.bias_hh = nn.Parameter(torch.empty(hidden))
-        self.is_relu = is_relu
-
-    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        a = x + F.linear(state[0], self.weight_hh, self.bias_hh)
-        return (torch.relu(a) if self.is_relu else torch.tanh(a),)
 
 
 class _Sigmoids(TorchFunctionMode):
@@ -110,38 +92,11 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def _last_cell(rnn: nn.Module, x: Tensor) -> tuple[Tensor, Cell]:
-    """What enters the last layer, and its cell of the forward direction."""
-    cells, num_directions = _cells(rnn)
-    last = len(cells) - num_directions
+def _last_cell(rnn: Layers, x: Tensor) -> tuple[Tensor, Cell]:
+    """The input of the last layer, and its cell of the forward direction."""
+    *below, last = rnn.step_cells()
     with torch.no_grad():
-        for first in range(0, last, num_directions):
-            outputs = [cells[first](x)[0]]
-            if num_directions == 2:
-                outputs.append(cells[first + 1](x.flip(0))[0].flip(0))
+        for forward, *backward in below:
+            outputs = [forward(x)[0], *(cell(x.flip(0))[0].flip(0) for cell in backward)]
             x = torch.cat(outputs, dim=-1)
-    return x, cells[last]
-
-
-def _cells(rnn: nn.Module) -> tuple[list[Any], int]:
-    """Cells of all layers and directions; where torch's kernel runs, ours with its weights."""
-    if isinstance(rnn, Recurrence):
-        return list(rnn.cells), rnn.num_directions
-    assert isinstance(rnn, nn.RNNBase)
-    twins: list[Any] = []
-    for weights in rnn.all_weights:
-        twin = _twin(rnn, next(iter(weights)).shape[1])
-        for name, weight in zip(_NAMES, weights, strict=True):
-            setattr(twin, name, weight)
-        twins.append(twin)
-    return twins, 2 if rnn.bidirectional else 1
-
-
-def _twin(rnn: nn.RNNBase, input_size: int) -> Cell:
-    if isinstance(rnn, nn.RNN):
-        return _Elman(input_size, rnn.hidden_size, is_relu=rnn.nonlinearity == "relu")
-    options = default_model("lstm" if isinstance(rnn, nn.LSTM) else "gru")
-    if isinstance(options, LSTM):
-        return LSTMCell(input_size, rnn.hidden_size, options)
-    assert isinstance(options, GRU)
-    return GRUCell(input_size, rnn.hidden_size, options)
+    return x, last[0]

@@ -36,9 +36,10 @@ What may raise
     the sweep goes on.
 
 A faster form beside the step
-    A cell may override `forward`, and a `Scanned` overrides `scan`, with a pass over the whole
-    sequence. It must equal the step-by-step pass to 1e-10 in float64: outputs, final state and
-    every gradient, alone and in a stack. The names and shapes of the weights stay the same.
+    A cell may override `forward` with a pass over the whole sequence. A `Scanned` has such a pass,
+    `scan`, and names the `Cell` whose step it replaces, `step_cell`. The faster form must equal the
+    step to 1e-10 in float64: outputs, final state and every gradient, alone and in a stack. Names
+    and shapes of the weights stay the same.
 """
 
 import importlib
@@ -158,6 +159,13 @@ class Layers(nn.Module):
         self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
     ) -> State:
         """Draw the random factors of one training pass, as `Cell.noises` does."""
+        raise NotImplementedError
+
+    def step_cells(self) -> list[list[Cell]]:
+        """The cells that have these layers' weights and steps: for each layer, its directions.
+
+        They show what a faster form hides, such as the state and the gates at each time step.
+        """
         raise NotImplementedError
 
 

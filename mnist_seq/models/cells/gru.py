@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import GRU
 from mnist_seq.models.cells import torch_options
 from mnist_seq.models.kernels.scan import Scanned, products, run_scan, steps_at_a_time
@@ -151,6 +152,12 @@ class ScanGRU(Scanned, nn.GRU):
         (h_0,) = state or (None,)
         outputs, *new = run_scan(GRUScan, x, *weights, h_0)
         return outputs, tuple(new)
+
+    def step_cell(self, input_size: int) -> Cell:
+        """See `Scanned`."""
+        options = default_model("gru")
+        assert isinstance(options, GRU)
+        return GRUCell(input_size, self.hidden_size, options)
 
 
 class GRUCell(Cell):

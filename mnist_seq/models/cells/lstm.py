@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import LSTM
 from mnist_seq.models.cells import torch_options
 from mnist_seq.models.initial import chrono_, identity_blocks_, orthogonal_blocks_
@@ -38,6 +39,12 @@ class ScanLSTM(Scanned, nn.LSTM):
         """See `Scanned`."""
         outputs, *new = run_scan(LSTMScan, Parts(), x, *weights, None, *(state or (None, None)))
         return outputs, tuple(new)
+
+    def step_cell(self, input_size: int) -> Cell:
+        """See `Scanned`."""
+        options = default_model("lstm")
+        assert isinstance(options, LSTM)
+        return LSTMCell(input_size, self.hidden_size, options)
 
 
 class LSTMCell(Cell):

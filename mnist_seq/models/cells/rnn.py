@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from mnist_seq.config.schema import RNN
 from mnist_seq.models.cells import torch_options
 from mnist_seq.models.kernels.scan import Scanned, products, run_scan
-from mnist_seq.models.recurrence import Shape, State
+from mnist_seq.models.recurrence import Cell, Shape, State
 
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
@@ -91,6 +92,24 @@ class ScanRNN(Scanned, nn.RNN):
         (h_0,) = state or (None,)
         outputs, *new = run_scan(RNNScan, x, *weights, h_0, self.nonlinearity == "relu")
         return outputs, tuple(new)
+
+    def step_cell(self, input_size: int) -> Cell:
+        """See `Scanned`."""
+        return RNNCell(input_size, self.hidden_size, is_relu=self.nonlinearity == "relu")
+
+
+class RNNCell(Cell):
+    """The step of `nn.RNN`: h = act(W x + b + U h' + b_hh), where ' marks the time step before."""
+
+    def __init__(self, input_size: int, hidden: int, *, is_relu: bool) -> None:
+        super().__init__(input_size, hidden, blocks_x=1, blocks_h=1)
+        self.bias_hh = nn.Parameter(torch.empty(hidden))
+        self.is_relu = is_relu
+
+    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
+        """See `Cell`; returns h."""
+        a = x + F.linear(state[0], self.weight_hh, self.bias_hh)
+        return (torch.relu(a) if self.is_relu else torch.tanh(a),)
 
 
 def build(shape: Shape, model: RNN) -> nn.Module:
