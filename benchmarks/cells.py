@@ -41,7 +41,9 @@ def stepper(model: Model) -> Callable[[], None]:
     """One training step of a fresh net."""
     net = build_classifier(model, shape=SHAPE, num_classes=10, rnn_seed=0, head_seed=1)
     adam = Adam(name="adam", lr=0.01, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False)
-    optimizer = build_optimizer(adam, net.parameters(), torch.device("cpu"))
+    optimizer = build_optimizer(
+        adam, net.parameter_groups(), dict(net.named_parameters()), torch.device("cpu")
+    )
     x, y = torch.rand(SHAPE.time_steps, BATCH, SHAPE.input_size), torch.randint(10, (BATCH,))
 
     def step() -> None:

@@ -72,7 +72,7 @@ def our_epoch(cell: str, task: Task, num_steps: int) -> float:
     model = default_model(cell, hidden=HIDDEN)
     net = build_classifier(model, shape=Shape(28, 28), num_classes=10, rnn_seed=0, head_seed=1)
     adam = Adam(name="adam", lr=LR, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False)
-    optimizer = build_optimizer(adam, net.parameters(), CPU)
+    optimizer = build_optimizer(adam, net.parameter_groups(), dict(net.named_parameters()), CPU)
     start = time.perf_counter()
     order = epoch_order(0, 0, task.num_train, order="shuffled")
     for step in range(num_steps):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
 from mnist_seq.models.cells import Layers, Shape, State, build_cell
+from mnist_seq.models.parameter_groups import ParameterGroup, collect
 from mnist_seq.models.recurrence import dropout_mask
 
 Readout = Literal["last", "mean", "flat"]
@@ -43,6 +44,10 @@ class Classifier(nn.Module):
         self.dropout = dropout
         self.head = head
         self.readout = readout
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """All weights, each in one group, as the cell asks; one group `rest` where it does not."""
+        return collect(self)
 
     def noises(
         self, time_steps: int, batch_size: int, generator: torch.Generator | None = None

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_seq.config.paths import options
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.sweep.stack.stackable import OPTIMIZERS, problem, shape_of
+from mnist_seq.sweep.stack.stackable import shape_of
 from tests.sweep.conftest import SMALL, SweepRunner, changes, gone, numbers, wait_until
 from tests.training.conftest import make_config
 
@@ -215,14 +214,6 @@ def test_only_runs_of_equal_shape_go_together() -> None:
                  "training.clip_norm=1"):  # fmt: skip
         assert shape_of(make_config(word)) not in (base, ""), word
     assert shape_of(make_config("model.dropout=0.1")) == shape_of(make_config("model.dropout=0.2"))
-
-
-def test_an_optimizer_that_is_offered_can_be_stacked() -> None:
-    """A new one must show that it is linear, or is refused by name."""
-    assert sorted(OPTIMIZERS) == sorted(options("optimizer"))
-    other = make_config().optimizer.model_copy(update={"name": "rprop"})
-    config = make_config().model_copy(update={"optimizer": other})
-    assert "optimizer=rprop is not known to be linear" in problem(config)
 
 
 def test_another_sweeper_is_refused(sweep: SweepRunner) -> None:

@@ -12,7 +12,7 @@ from mnist_seq.config.schema import LSTM
 from mnist_seq.training.batched.errors import NotStackable
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.loop.logbook import Learner
-from mnist_seq.training.loop.program import Program, Single
+from mnist_seq.training.loop.program import Single
 from tests.training.learners import advance, make_learner
 
 STEPS, TOLERANCE = 50, 1e-9
@@ -109,33 +109,6 @@ def test_augmented_batches_are_those_of_the_run_alone() -> None:
     check_equal(words, differing(2))
 
 
-OPTIMIZERS = {
-    "adam": ("optimizer.amsgrad=true",),
-    "adamw": ("optimizer.amsgrad=true",),
-    "nadam": ("optimizer.momentum_decay=0.01",),
-    # centered divides by the root of a difference, in which a small eps lets rounding grow
-    "rmsprop": ("optimizer.momentum=0.9", "optimizer.centered=true", "optimizer.eps=1.0e-2"),
-    "sgd": ("optimizer.momentum=0.8", "optimizer.dampening=0.2"),
-    "adagrad": ("optimizer.lr_decay=0.1", "optimizer.initial_accumulator_value=0.1"),
-}
-
-
-@pytest.mark.parametrize("name", options("optimizer"))
-def test_every_optimizer_has_rates_and_decays_of_its_runs(name: str) -> None:
-    """Their updates are linear in the learning rate; weight decay is in the gradient, or apart."""
-    own = [
-        (*of_run, f"optimizer.weight_decay={decay}")
-        for of_run, decay in zip(differing(3), (0.0, 0.1, 0.02), strict=True)
-    ]
-    words = (f"optimizer={name}", "training.clip_norm=0.5", "model=rnn")
-    check_equal(words, own)
-    check_equal((*words, *OPTIMIZERS[name]), own)
-
-
-def test_nesterovs_momentum_is_linear_too() -> None:
-    check_equal(("optimizer=sgd", "optimizer.nesterov=true", "model=rnn"), differing(2))
-
-
 def test_a_run_that_diverges_leaves_the_others_as_they_were() -> None:
     """Not a number in one run's weights is not a number in no other's."""
     own = [("seed=0",), ("seed=1", "optimizer.weight_decay=1.0e+30"), ("seed=2",)]
@@ -147,46 +120,6 @@ def test_a_run_that_diverges_leaves_the_others_as_they_were() -> None:
     alone = make_learner(*words, *own[2])
     advance(Single(alone, None), [alone.config], range(STEPS))
     close(learners[2].model.state_dict(), alone.model.state_dict())
-
-
-@pytest.mark.parametrize("name", options("optimizer"))
-def test_a_run_changes_between_a_stack_and_a_process_of_its_own(name: str) -> None:
-    """A checkpoint says nothing of how it came to be, so that any launcher goes on from it."""
-    words = (f"optimizer={name}", "model=rnn", "model.dropout=0.2")
-    own = differing(3)
-    whole = [make_learner(*words, *of_run) for of_run in own]
-    configs = [learner.config for learner in whole]
-    for learner in whole:
-        advance(Single(learner, None), [learner.config], range(STEPS))
-    moved = [make_learner(*words, *of_run) for of_run in own]
-    programs: list[Program] = [Single(learner, None) for learner in moved]
-    for program, config in zip(programs, configs, strict=True):
-        advance(program, [config], range(7))
-    stack = Stack(moved, [program.optimizer_state(0) for program in programs])
-    advance(stack, configs, range(7, 20))
-    halves = [Stack(moved[:2], [stack.optimizer_state(i) for i in range(2)])]
-    advance(halves[0], configs[:2], range(20, STEPS))
-    last = Single(moved[2], stack.optimizer_state(2))
-    advance(last, configs[2:], range(20, STEPS))
-    for learner, expected in zip(moved, whole, strict=True):
-        close(learner.model.state_dict(), expected.model.state_dict())
-
-
-@pytest.mark.parametrize("name", options("optimizer"))
-def test_a_run_goes_on_where_another_device_left_it(name: str) -> None:
-    """device=auto is one config on every machine: what a GPU's optimizer says of itself in a
-    checkpoint, or a CPU's, must not be believed elsewhere."""
-    words = (f"optimizer={name}", "model=rnn")
-    whole, moved = (make_learner(*words) for _ in range(2))
-    advance(Single(whole, None), [whole.config], range(10))
-    first = Single(moved, None)
-    advance(first, [moved.config], range(5))
-    saved = first.optimizer_state(0)
-    elsewhere = {"fused": True, "capturable": True, "foreach": True}
-    (group,) = saved["param_groups"]
-    group.update({key: elsewhere[key] for key in elsewhere.keys() & group.keys()})
-    advance(Single(moved, saved), [moved.config], range(5, 10))
-    close(moved.model.state_dict(), whole.model.state_dict())
 
 
 class Branching(nn.Linear):

@@ -43,12 +43,6 @@ def test_no_cell_waits(cell: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["alone", "stack"])
-@pytest.mark.parametrize("optimizer", options("optimizer"))
-def test_no_optimizer_waits(optimizer: str, kind: str) -> None:
-    check(kind, f"optimizer={optimizer}", "optimizer.weight_decay=0.1", "training.clip_norm=0.5")
-
-
-@pytest.mark.parametrize("kind", ["alone", "stack"])
 @pytest.mark.parametrize(
     "words",
     [

@@ -13,11 +13,12 @@ Life cycle of a `Cell`
     1. `__init__(input_size, hidden)` declares the weights, unfilled and on the CPU.
     2. `initialise(time_steps)` fills them, once, from torch's global generator. The caller has
        seeded that generator with the seed of the run; `initialise` uses no other source of chance.
-    3. `noises(time_steps, batch_size, generator)` draws all random factors of one training pass,
+    3. `parameter_groups()` names weights with a learning rate of their own, or without decay.
+    4. `noises(time_steps, batch_size, generator)` draws all random factors of one training pass,
        before the pass. Evaluation does not call it.
-    4. `project(x)` applies the input weights to all time steps at once.
-    5. `step(x_t, state, *noise_t)` is called T times, from a state of zeros or from a given state.
-    Steps 3 to 5 repeat for every batch.
+    5. `project(x)` applies the input weights to all time steps at once.
+    6. `step(x_t, state, *noise_t)` is called T times, from a state of zeros or from a given state.
+    Steps 4 to 6 repeat for every batch.
 
 What a cell must keep to (`tests/contracts/test_cells.py` checks each cell of `conf/model/`)
     - The first state is the output: `state[0]`, [B, H], is h.
@@ -51,6 +52,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
+from mnist_seq.models.parameter_groups import ParameterGroup
 
 State = tuple[Tensor, ...]
 
@@ -93,6 +95,10 @@ class Cell(nn.Module):
         """
         for weight in self.parameters():
             nn.init.uniform_(weight, -(self.hidden**-0.5), self.hidden**-0.5)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Weights with a learning rate of their own, or without weight decay; none by default."""
+        return []
 
     def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B blocks_H"]:
         """The input's contribution to every block, W x + b, for all time steps at once."""

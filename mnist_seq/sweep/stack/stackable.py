@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.sweep.plan.planner import PlannedRun
 
-# Their updates are linear in the learning rate, as a stack needs it; tests hold each to it
-OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad")
 # What a stack has for each run by itself; `model.match` and `params` are in `hidden` by now
 _OF_A_RUN = {
     "": ("seed", "arm", "schedule", "tracker", "sweep"),
@@ -20,7 +18,9 @@ _OF_A_RUN = {
 
 def problem(config: Config) -> str:
     """Why a run cannot be part of a stack, or ""."""
-    training, name = config.training, config.optimizer.name
+    from mnist_seq.training.preflight.optimizer import traits  # torch: only where runs may stack
+
+    training = config.training
     if training.early_stop != "never":
         return (
             f"training.early_stop={training.early_stop} ends each run by its own numbers, and the "
@@ -31,9 +31,8 @@ def problem(config: Config) -> str:
             f"device.precision={config.device.precision} goes by torch's kernels for one run, "
             "which have no form for many"
         )
-    if name not in OPTIMIZERS:
-        known = ", ".join(OPTIMIZERS)
-        return f"optimizer={name} is not known to be linear in its learning rate ({known} are)"
+    if why := traits(config.optimizer).stack_problem:
+        return f"optimizer={config.optimizer.name} has no form for a stack: {why}"
     return ""
 
 

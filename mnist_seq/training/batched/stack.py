@@ -24,6 +24,7 @@ from mnist_seq.training.loop.evaluation import Evaluation, evaluate
 from mnist_seq.training.loop.logbook import Learner
 from mnist_seq.training.loop.program import Program, evaluating, sum_dtype
 from mnist_seq.training.loop.step import losses_of
+from mnist_seq.training.optimizers import groups_of
 
 Noises = tuple[Tensor, ...]
 
@@ -43,13 +44,14 @@ class Stack(Program):
         self.device, self.num_runs = learners[0].task.device, len(learners)
         self.tasks = TaskStack([learner.task for learner in learners])
         named = dict(self.model.named_parameters())
-        self._names, self._shapes = list(named), [p.shape for p in named.values()]
+        self._shapes = {name: p.shape for name, p in named.items()}
         self._sizes = [p.numel() for p in named.values()]
         self.weights = _joined([learner.model for learner in learners])
         self.optimizer = StackedOptimizer(
             [learner.config.optimizer for learner in learners],
             self.weights,
             shapes=self._shapes,
+            groups=groups_of(self.config.optimizer, self.model),
             saved=saved,
         )
         self.loss_sums = torch.zeros(
@@ -112,7 +114,7 @@ class Stack(Program):
         parts = torch.split(self.weights, self._sizes, dim=1)
         return {
             name: part.view(self.num_runs, *shape)
-            for name, part, shape in zip(self._names, parts, self._shapes, strict=True)
+            for part, (name, shape) in zip(parts, self._shapes.items(), strict=True)
         }
 
     def _logits(self, x: Float[Tensor, "R T B D"], noises: Noises) -> Float[Tensor, "R B C"]:

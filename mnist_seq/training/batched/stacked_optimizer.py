@@ -1,11 +1,12 @@
-"""One of torch's optimizers over a stack, with a learning rate and a weight decay for each run.
+"""One optimizer over a stack, with a learning rate and a weight decay for each run.
 
-The updates of all optimizers in `LINEAR` are linear in the learning rate. So torch's own optimizer
-works at the rate 1 on a tensor of zeros, which holds the negative of each run's direction then; the
-run's rate times that is its step. Nothing cancels, and torch's kernels do the work.
+The update of an optimizer that can be stacked is linear in the learning rate. So the optimizer
+works at the learning rate 1 on a tensor of zeros, and after a step this tensor holds the negative
+direction of each run. The run's learning rate times this direction is its step. Nothing cancels,
+and torch's own kernels do the work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,19 +14,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mnist_seq.config.schema import Optimizer
+from mnist_seq.models import ParameterGroup
 from mnist_seq.training.optimizers import build_optimizer, load_state
+
+_STACK = ParameterGroup("stack", ("stack",))
 
 
 class StackedOptimizer:
-    """torch's optimizer over weights [R, P].
+    """An optimizer over weights [R, P].
 
     Args:
         optimizers: of each run; they differ in lr and weight_decay alone.
-        shapes: of a run's parameters, which lie side by side in a row.
+        shapes: of a run's weights by name, in their order in a row.
+        groups: of a run's optimizer, in their order there.
         saved: states of the runs' optimizers, each as a run alone saves it; or None for each.
 
     Attributes:
-        inner: torch's optimizer of the zeros.
+        inner: the optimizer of the zeros.
     """
 
     def __init__(
@@ -33,24 +38,47 @@ class StackedOptimizer:
         optimizers: Sequence[Optimizer],
         weights: Float[Tensor, "R P"],
         *,
-        shapes: Sequence[torch.Size],
+        shapes: Mapping[str, torch.Size],
+        groups: Sequence[ParameterGroup],
         saved: Sequence[dict[str, Any] | None],
     ) -> None:
-        self._optimizers, self._weights, self._shapes = list(optimizers), weights, list(shapes)
+        self._optimizers, self._weights = list(optimizers), weights
+        self._shapes, self._groups = dict(shapes), list(groups)
+        self._names = [name for group in groups for name in group.weights]
         self._update = nn.Parameter(torch.zeros_like(weights))
         unit = optimizers[0].model_copy(update={"lr": 1.0, "weight_decay": 0.0})
-        self.inner = build_optimizer(unit, [self._update], weights.device, is_capturable=True)
-        decays = [optimizer.weight_decay for optimizer in optimizers]
-        self._decay = weights.new_tensor(decays).unsqueeze(1) if any(decays) else None
+        self.inner = build_optimizer(
+            unit, [_STACK], {"stack": self._update}, weights.device, is_capturable=True
+        )
+        decays = weights.new_tensor([optimizer.weight_decay for optimizer in optimizers])
+        self._decay: Tensor | None = None  # [R, 1], or [R, P] where not all weights decay
+        if any(optimizer.weight_decay for optimizer in optimizers):
+            self._decay = decays.unsqueeze(1)
+            if not all(group.is_decayed for group in groups):
+                self._decay = self._decay * self._by_weight(lambda group: float(group.is_decayed))
+        self._factors: Tensor | None = None  # [P], of the learning rate
+        if any(group.lr_factor != 1.0 for group in groups):
+            self._factors = self._by_weight(lambda group: group.lr_factor)
         self._is_decoupled = bool(self.inner.defaults.get("decoupled_weight_decay"))
         self._rates = weights.new_zeros(len(weights))
         self._load([one for one in saved if one is not None])
+
+    def _by_weight(self, value_of: Callable[[ParameterGroup], float]) -> Float[Tensor, " P"]:
+        """A value of each weight's group."""
+        values = {name: value_of(group) for group in self._groups for name in group.weights}
+        parts = [
+            self._weights.new_full((shape.numel(),), values[name])
+            for name, shape in self._shapes.items()
+        ]
+        return torch.cat(parts)
 
     @torch.no_grad()
     def step(self, gradient: Float[Tensor, "R P"], rates: Float[Tensor, " R"]) -> None:
         """Update the weights; no value is asked for."""
         weights = self._weights.detach()
         rate = rates.unsqueeze(1)
+        if self._factors is not None:
+            rate = rate * self._factors
         if self._decay is not None and not self._is_decoupled:
             gradient = gradient.addcmul(weights, self._decay)
         self._update.grad = gradient
@@ -64,30 +92,40 @@ class StackedOptimizer:
     def state_of(self, run: int) -> dict[str, Any]:
         """One run's state, as its optimizer alone would have it."""
         whole = self.inner.state_dict()
-        own = {"lr": float(self._rates[run]), "weight_decay": self._optimizers[run].weight_decay}
-        group = {**whole["param_groups"][0], **own, "params": list(range(len(self._shapes)))}
-        state: dict[int, dict[str, Any]] = {i: {} for i in group["params"] if whole["state"]}
+        groups, first = [], 0
+        for group in self._groups:
+            decay = self._optimizers[run].weight_decay if group.is_decayed else 0.0
+            own = {"lr": float(self._rates[run]) * group.lr_factor, "weight_decay": decay}
+            params = list(range(first, first + len(group.weights)))
+            groups.append({**whole["param_groups"][0], **own, "params": params})
+            first += len(group.weights)
+        state: dict[int, dict[str, Any]] = {i: {} for i in range(first)} if whole["state"] else {}
         for key, value in whole["state"].get(0, {}).items():
-            for i, part in enumerate(self._parts(value, run)):
-                state[i][key] = part
-        return {"state": state, "param_groups": [group]}
+            parts = self._parts(value, run)
+            for i, name in enumerate(self._names):
+                state[i][key] = parts[name]
+        return {"state": state, "param_groups": groups}
 
-    def _parts(self, value: Any, run: int) -> list[Any]:
-        """A run's share of a state, by parameters; what is no [R, P] is the same for all."""
+    def _parts(self, value: Any, run: int) -> dict[str, Any]:
+        """A run's share of a state, by weights; what is no [R, P] is the same for all."""
         if not isinstance(value, Tensor):
-            return [value] * len(self._shapes)
+            return dict.fromkeys(self._shapes, value)
         if value.shape != self._weights.shape:
-            return [value.clone() for _ in self._shapes]
-        parts = torch.split(value[run], [shape.numel() for shape in self._shapes])
-        return [part.view(shape).clone() for part, shape in zip(parts, self._shapes, strict=True)]
+            return {name: value.clone() for name in self._shapes}
+        parts = torch.split(value[run], [shape.numel() for shape in self._shapes.values()])
+        return {
+            name: part.view(shape).clone()
+            for part, (name, shape) in zip(parts, self._shapes.items(), strict=True)
+        }
 
     def _load(self, saved: Sequence[dict[str, Any]]) -> None:
-        runs = [
-            [one["state"][i] for i in range(len(self._shapes))] for one in saved if one["state"]
-        ]
+        """Take over the states of the runs: those of weights side by side, others from one run."""
+        at = {name: i for i, name in enumerate(self._names)}
+        runs = [[one["state"][at[name]] for name in self._shapes] for one in saved if one["state"]]
+        shape = next(iter(self._shapes.values()))
         state = {}
         for key, value in runs[0][0].items() if runs else ():
-            if isinstance(value, Tensor) and value.shape == self._shapes[0] and value.dim():
+            if isinstance(value, Tensor) and value.shape == shape and value.dim():
                 rows = [torch.cat([part[key].flatten() for part in run]) for run in runs]
                 state[key] = torch.stack(rows)
             else:

@@ -16,7 +16,7 @@ from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
 from mnist_seq.training.loop.evaluation import Evaluation, evaluate
 from mnist_seq.training.loop.logbook import Learner
 from mnist_seq.training.loop.step import train_step
-from mnist_seq.training.optimizers import build_optimizer, load_state
+from mnist_seq.training.optimizers import build_optimizer, groups_of, load_state
 
 
 class Program(ABC):
@@ -65,8 +65,14 @@ class Single(Program):
     def __init__(self, learner: Learner, saved: dict[str, Any] | None) -> None:
         self.learner, config = learner, learner.config
         self.device = learner.task.device
+        groups = groups_of(config.optimizer, learner.model)
+        self._lr_factors = [group.lr_factor for group in groups]
         self.optimizer = build_optimizer(
-            config.optimizer, learner.model.parameters(), self.device, is_capturable=True
+            config.optimizer,
+            groups,
+            dict(learner.model.named_parameters()),
+            self.device,
+            is_capturable=True,
         )
         if saved is not None:
             load_state(self.optimizer, saved)
@@ -102,11 +108,11 @@ class Single(Program):
         return len(batch)
 
     def _set_rate(self, rate: float) -> None:
-        for group in self.optimizer.param_groups:
+        for group, factor in zip(self.optimizer.param_groups, self._lr_factors, strict=True):
             if isinstance(group["lr"], Tensor):  # where a graph reads it
-                group["lr"].fill_(rate)
+                group["lr"].fill_(rate * factor)
             else:
-                group["lr"] = rate
+                group["lr"] = rate * factor
 
     def _by_positions(self, batch: Tensor, *noises: Tensor) -> None:
         self._by_batch(*self.learner.task.train_batch(batch), *noises)

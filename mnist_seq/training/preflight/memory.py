@@ -13,11 +13,10 @@ from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.schema import NUM_TRAIN, Model
 from mnist_seq.models import Shape, build_classifier
 from mnist_seq.tasks.images import NUM_CLASSES
+from mnist_seq.training.preflight.optimizer import traits
 
 FLOAT = 4  # bytes
 NUM_TEST = 10_000
-# Averages that torch's optimizers keep beside each weight and its gradient, the least of them
-NUM_AVERAGES = {"adam": 2, "adamw": 2, "nadam": 2, "rmsprop": 1, "adagrad": 1}
 # Files of what a container may take, and of what it has taken: cgroup 2 and 1
 _CGROUPS = {
     Path("/sys/fs/cgroup"): ("memory.max", "memory.current"),
@@ -38,7 +37,7 @@ def check_memory(config: Config) -> None:
     model, training = config.model, config.training
     shape = Shape(*config.data.shape())
     num_params, num_kept = _sizes(model, shape)
-    num_copies = 2 + NUM_AVERAGES.get(config.optimizer.name, 0)
+    num_copies = 2 + traits(config.optimizer).num_averages
     weights = num_params * num_copies * FLOAT
     if weights > free:
         size = f"model.hidden={model.hidden} model.layers={model.layers}"
