@@ -32,8 +32,8 @@ from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.metric import Metric, find_metric
 from mnist_seq.report.read.metric import metric as metric_named
 from mnist_seq.report.value import Left, Mirror, Report, RunRow
+from mnist_seq.runs.text import fitting
 from mnist_seq.runs.variants import Flat
-from mnist_seq.runs.wandb_names import fitting
 from mnist_seq.stats import Correction, Rule
 from mnist_seq.stats.verdicts import Test
 

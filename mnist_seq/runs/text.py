@@ -1,11 +1,13 @@
-"""Words for people: counts with their noun, and errors in one line without secrets."""
+"""Text for people: counts with their noun, errors in one line without secrets, long names cut."""
 
+import hashlib
 import os
 import re
 
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.IGNORECASE)
 _SHORTEST_SECRET = 8  # shorter values are words that occur in any text
 _LONGEST_LINE = 300
+LONGEST_NAME = 128  # characters that W&B takes for the name of a group or run
 
 
 def plural(number: int, noun: str) -> str:
@@ -29,3 +31,11 @@ def without_secrets(text: str) -> str:
         if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, "***")
     return text
+
+
+def fitting(name: str) -> str:
+    """A name that W&B takes: a longer one is cut, and a hash of the whole keeps it apart."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - 9]}-{digest}"

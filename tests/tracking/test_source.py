@@ -7,7 +7,7 @@ import pytest
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.runs.wandb_names import fitting
+from mnist_seq.runs.text import fitting
 from mnist_seq.tracking.wandb.run.contents import Identity, identify
 
 CONFIG = {

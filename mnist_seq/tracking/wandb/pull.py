@@ -15,7 +15,7 @@ from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.parse import parse_plain, plain
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.wandb_names import fitting
+from mnist_seq.runs.text import fitting
 from mnist_seq.tracking.wandb import package
 from mnist_seq.tracking.wandb.run import contents
 from mnist_seq.tracking.wandb.sync import server_state

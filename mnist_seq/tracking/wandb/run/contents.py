@@ -18,7 +18,7 @@ from jaxtyping import Int
 
 from mnist_seq.runs.events import Ended, Samples, State
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.wandb_names import fitting
+from mnist_seq.runs.text import fitting
 
 INTERRUPTED = 130  # exit code of an interrupted run whose signal is not known: that of SIGINT
 # Shows that a folder is a sweep's, also after a rename; `runs.sweep_folder` takes 0.3 s to import
