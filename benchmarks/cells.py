@@ -1,11 +1,11 @@
-"""A training step of every cell, in step times of the LSTM baseline, on one CPU thread.
+"""Measures the time of a training step of every cell, relative to `nn.LSTM`, on one CPU thread.
 
     python benchmarks/cells.py
     python benchmarks/cells.py --only NIG CIFG mgu
 
-The step is a whole one (forward, backward, Adam) on 64 sequences of 28 x 28, at 64 hidden units.
-Each cell alternates with `nn.LSTM`, so that a busy machine slows both; the ratio of the medians is
-the figure.
+One step is forward, backward and Adam on 64 sequences of 28 x 28, with 64 hidden units. Each cell
+alternates with `nn.LSTM`, so that other load on the machine slows both. The result is the ratio of
+the medians.
 """
 
 import argparse
@@ -38,7 +38,7 @@ LSTM_OPTIONS: dict[str, dict[str, object]] = {
 
 
 def stepper(model: Model) -> Callable[[], None]:
-    """One training step of a fresh net."""
+    """A function that takes one training step of a new net."""
     net = build_classifier(model, shape=SHAPE, num_classes=10, rnn_seed=0, head_seed=1)
     adam = Adam(name="adam", lr=0.01, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False)
     optimizer = build_optimizer(
@@ -53,7 +53,7 @@ def stepper(model: Model) -> Callable[[], None]:
 
 
 def milliseconds(step: Callable[[], None], num_steps: int) -> float:
-    """Mean time of some steps."""
+    """Mean time of a step over `num_steps` steps."""
     start = time.perf_counter()
     for _ in range(num_steps):
         step()
@@ -61,7 +61,7 @@ def milliseconds(step: Callable[[], None], num_steps: int) -> float:
 
 
 def main() -> None:
-    """Print a line a cell."""
+    """Print one line for each cell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[], help="cells or LSTM options by name")
     parser.add_argument("--repeats", type=int, default=7)

@@ -1,10 +1,9 @@
-"""Time, memory and page size of `mnist_seq.compare` on 200 finished runs of 100 evaluations.
+"""Measures time, memory and page size of `mnist_seq.compare` on 200 runs of 100 evaluations.
 
     python benchmarks/compare.py
 
-The folders are written by `RunFolder` with made-up numbers: 40 variants of 5 seeds. The comparison
-runs as a user's command does, in a process of its own, imports included. Wants: under 5 s, under
-500 MB, a page under 5 MB.
+`RunFolder` writes the folders, with made-up numbers: 40 variants of 5 seeds. The comparison runs as
+a command in a process of its own, imports included. Aims: below 5 s, below 500 MB, page below 5 MB.
 """
 
 import argparse
@@ -28,12 +27,12 @@ NUM_TEST, EVAL_EVERY = 10_000, 10
 
 
 def main() -> None:
-    """Write the runs, compare them a few times, print what it took."""
+    """Write the runs, compare them a few times, and print time, memory and page size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--evaluations", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--keep", type=Path, help="write the sweep here, and leave it")
+    parser.add_argument("--keep", type=Path, help="write the sweep to this folder and keep it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         sweep = options.keep or Path(scratch) / "made_up"

@@ -1,10 +1,10 @@
-"""One training epoch: ours against the tutorial's own loop, side by side on one CPU thread.
+"""Measures one training epoch against the loop of the usual tutorial, on one CPU thread.
 
     python benchmarks/epoch.py data.root=../shared/data
 
 Both train the same net on the same 60,000 images, with Adam 0.01 and batch 64. The tutorial's loop
-is the usual one: torch's own cell, `DataLoader`, `ToTensor`, `view` a batch. They alternate, so
-that a busy machine slows both; the ratio of the medians is the figure.
+uses torch's cell, `DataLoader` and `ToTensor`, and calls `view` on each batch. They alternate, so
+that other load on the machine slows both. The result is the ratio of the medians.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def tutorial_epoch(cell: str, root: str, num_steps: int) -> float:
 
 
 def our_epoch(cell: str, task: Task, num_steps: int) -> float:
-    """Seconds of our steps over the same number of batches."""
+    """Seconds of our training steps over the same number of batches."""
     model = default_model(cell, hidden=HIDDEN)
     net = build_classifier(model, shape=Shape(28, 28), num_classes=10, rnn_seed=0, head_seed=1)
     adam = Adam(name="adam", lr=LR, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False)
@@ -82,7 +82,7 @@ def our_epoch(cell: str, task: Task, num_steps: int) -> float:
 
 
 def main() -> None:
-    """Print a line a cell."""
+    """Print one line for each cell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", nargs="?", default="data", help="data.root=... or the folder")
     parser.add_argument("--repeats", type=int, default=3)

@@ -1,14 +1,14 @@
-"""Training steps of R runs as one stack, against the same runs one after the other and in a pool.
+"""Measures the training steps of R runs in one stack, against one after the other, and in a pool.
 
     python benchmarks/stack.py
     python benchmarks/stack.py --quick
     python benchmarks/stack.py --device cuda --cells lstm --hidden 64 --runs 1 64 256
 
-A step is a whole one (gather, forward, backward, clipping off, Adam) of batch 64 on sequences of
-28 x 28, without evaluations. On a CPU each process has one thread, and as many stacks, or pooled
-runs, go at once as there are cores; times are those of the processor, so that a busy machine does
-not count. On a GPU it is one stack, or --pool runs, by the clock. Ratios above 1 are for the
-stack. The share of the peak counts the products of matrices alone; the peak is that of one large
+One step gathers a batch of 64 sequences of 28 x 28, then runs forward, backward and Adam; there is
+no clipping and no evaluation. On a CPU each process has one thread, as many stacks or pooled runs
+work at once as there are cores, and times are CPU times, so that other load does not count. On a
+GPU there is one stack, or --pool runs at once, and times are wall times. A ratio above 1 means that
+the stack is faster. "Of peak" counts matrix products only; the peak is the rate of one large
 product, measured just before.
 """
 
@@ -46,7 +46,7 @@ NUM_IMAGES = 1_024
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What one process trains."""
+    """The runs that one process trains."""
 
     cell: str
     hidden: int
@@ -56,7 +56,7 @@ class Case:
 
 
 def learner(config: Config, images: Images, device: torch.device) -> Learner:
-    """A fresh run on random pictures."""
+    """A new run on random images."""
     task = Task(
         images,
         name="mnist",
@@ -76,7 +76,7 @@ def learner(config: Config, images: Images, device: torch.device) -> Learner:
 
 
 def program(case: Case) -> Program:
-    """The runs of a case, at the beginning of an epoch."""
+    """The runs of a case as one program, at the beginning of an epoch."""
     config = compose(
         f"model={case.cell}", f"model.hidden={case.hidden}", f"device={case.device}", "tracker=none"
     )
@@ -97,7 +97,7 @@ def program(case: Case) -> Program:
 
 
 def seconds_a_step(case: Case, barrier: Barrier | None = None) -> float:
-    """Median over a few rounds; with a barrier, processes begin each round together."""
+    """Median over three rounds; with a barrier, all processes start each round together."""
     made = program(case)
     now = clock(case.device)
     number = 0
@@ -108,10 +108,10 @@ def seconds_a_step(case: Case, barrier: Barrier | None = None) -> float:
         for _ in range(count):
             made.step(number % (NUM_IMAGES // BATCH))
             number += 1
-        made.loss_sums.tolist()  # waits for the device
+        made.loss_sums.tolist()  # wait for the device
         return (now() - begun) / count
 
-    steps(1 if case.device == "cpu" else 5)  # a graph is captured by then
+    steps(1 if case.device == "cpu" else 5)  # after 5 steps the CUDA graph is captured
     count = max(1, round(case.seconds / 3 / steps(1)))
     times = []
     for _ in range(3):
@@ -122,7 +122,7 @@ def seconds_a_step(case: Case, barrier: Barrier | None = None) -> float:
 
 
 def clock(device: str) -> Callable[[], float]:
-    """What tells the time that work on a device takes."""
+    """The clock for work on a device: CPU time on a CPU, wall time on a GPU."""
     return time.process_time if device == "cpu" else time.perf_counter
 
 
@@ -131,7 +131,7 @@ def _report(case: Case, barrier: Barrier, queue: Any) -> None:
 
 
 def side_by_side(case: Case, num_processes: int) -> float:
-    """Runs' steps a second of some processes that all work on such a case."""
+    """Steps of runs per second, summed over `num_processes` processes that each train the case."""
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(num_processes), context.Queue()
     processes = [
@@ -146,7 +146,7 @@ def side_by_side(case: Case, num_processes: int) -> float:
 
 
 def peak(device: torch.device, size: int) -> float:
-    """FLOP/s of a product of two large matrices, in float32 and on one thread of a CPU."""
+    """FLOP/s of a product of two large float32 matrices; one thread on a CPU."""
     a, b = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
 
     now = clock(device.type)
@@ -161,7 +161,7 @@ def peak(device: torch.device, size: int) -> float:
 
 
 def flops(cell: str, hidden: int) -> int:
-    """Of the matrix products in a step of one run: forward, and twice as many backward."""
+    """FLOP of the matrix products in one step of one run; backward has twice those of forward."""
     one_way = 2 * BATCH * (28 * BLOCKS[cell] * hidden * (28 + hidden) + 10 * hidden)
     return 3 * one_way
 
@@ -173,8 +173,10 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--cells", nargs="+", default=CELLS, choices=CELLS)
     parser.add_argument("--hidden", nargs="+", type=int, default=HIDDEN)
     parser.add_argument("--runs", nargs="+", type=int, default=RUNS)
-    parser.add_argument("--seconds", type=float, default=3.0, help="a measurement")
-    parser.add_argument("--pool", type=int, default=0, help="pooled runs at once; 0: by the device")
+    parser.add_argument("--seconds", type=float, default=3.0, help="seconds of one measurement")
+    parser.add_argument(
+        "--pool", type=int, default=0, help="pooled runs at once; 0: all cores, or 4 on a GPU"
+    )
     parser.add_argument("--quick", action="store_true", help="R = 1, 16, 64, half a second each")
     options = parser.parse_args()
     if options.quick:
@@ -214,7 +216,7 @@ def measure(
     pooled = side_by_side(alone, num_pooled)
     for num_runs in options.runs:
         case = dataclasses.replace(alone, num_runs=num_runs)
-        serial = seconds_a_step(alone)  # anew, so that a busy machine slows both
+        serial = seconds_a_step(alone)  # measured again, so that other load slows both
         seconds = serial if num_runs == 1 else seconds_a_step(case)
         is_cpu = device.type == "cpu"
         whole = side_by_side(case, num_pooled) if is_cpu else num_runs / seconds

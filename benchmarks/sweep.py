@@ -1,12 +1,11 @@
-"""Wall time of a sweep: our pool against other ways to run the same grid.
+"""Measures the wall time of a sweep in our pool, against other ways to run the same grid.
 
     pip install hydra-joblib-launcher
     python benchmarks/sweep.py data.root=../shared/data
 
-Each row trains the baseline, one epoch of MNIST, once a seed, and is a command that a user would
-type; its time is the time of the whole process. The rows take turns, so that a busy machine slows
-all of them, and the ratio of the medians is the figure. The last lines give what a job costs that
-does next to nothing.
+Each row is a command that trains the baseline for one epoch of MNIST, once for each seed. Its time
+is that of the whole process. The rows take turns, so that other load on the machine slows all of
+them; the result is the ratio of the medians. The last line is the cost of one more trivial job.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BASIC = ["hydra/sweeper=basic"]
-# By its class: conf/hydra/launcher/joblib.yaml is ours, over the same library
+# Named by its class, because conf/hydra/launcher/joblib.yaml is our own launcher
 JOBLIB = [
     "hydra/launcher=basic",
     "hydra.launcher._target_=hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
@@ -38,7 +37,7 @@ class Way:
 
 
 def ways(root: Path, num_runs: int, epochs: int) -> list[Way]:
-    """Ours first, then what it is measured against."""
+    """Our pool first, then the ways that it is compared with."""
     python, seeds = sys.executable, f"seed=range({num_runs})"
     ours = [python, "-m", "mnist_seq.train", "-m", "tracker=none", f"data.root={root}"]
     ours += [f"training.epochs={epochs}", seeds]
@@ -53,10 +52,10 @@ def ways(root: Path, num_runs: int, epochs: int) -> list[Way]:
 
 
 def measure(command: list[str]) -> float:
-    """Seconds of a whole process, in a folder of its own.
+    """Seconds of a whole process, run in a new folder.
 
     Raises:
-        RuntimeError: the command failed; its output is in the text.
+        RuntimeError: the command failed; the message has its output.
     """
     drop = ("HYDRA", "MNIST_SEQ", "WANDB")
     env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
@@ -70,7 +69,7 @@ def measure(command: list[str]) -> float:
 
 
 def overhead(num_jobs: int, repeats: int) -> float:
-    """Seconds that each further trivial job adds: 64 images, one step."""
+    """Seconds that one more trivial job adds (64 images, one step)."""
     tiny = ["data=mnist_5k", "data.limit=64", "data.valid=0", "model.hidden=8", "tracker=none"]
     start = [sys.executable, "-m", "mnist_seq.train", "-m", *tiny]
     slopes = []
@@ -84,9 +83,7 @@ def overhead(num_jobs: int, repeats: int) -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "root", nargs="?", default="data", help="data.root=... or the folder itself"
-    )
+    parser.add_argument("root", nargs="?", default="data", help="data.root=... or the folder")
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)

@@ -1,20 +1,20 @@
-"""What the W&B mirror costs: seconds and bytes a run, and training speed with it and without.
+"""Measures what the W&B mirror costs: seconds and bytes a run, and its effect on training speed.
 
     python benchmarks/tracking.py data.root=../shared/data
 
-Three ways: none; offline; online, to the tests' own server on this machine, which answers at once
-and in Python on the same cores (a server elsewhere costs waiting, not computing). They take turns,
-and each time is divided by that of tracker=none in the same turn, so that a machine that others use
-too slows all of them alike; what is printed are medians over the turns. One torch thread a run.
+Three ways: tracker=none, W&B offline, W&B online. Online means the server of the tests on this
+machine. It answers at once, and it uses the same cores, which a real server does not. The ways take
+turns, and each time is divided by that of tracker=none in the same turn, so that other load slows
+all of them alike. Printed are medians over the turns. Each run has one torch thread.
 
-sweep   wall seconds a run of one `python -m mnist_seq.train -m` in the pool, and how many more they
-        are than with tracker=none. Offline the bound is 0.2 s.
-speed   milliseconds a step from a run's first evaluation to its last, by its own clock
-        (metrics.jsonl), evaluations included: of the sweep's runs, which fill all cores, and of one
-        run alone. The bound is 1.03.
-CPU     seconds of computing of the lone run's command, its mirror included: most of what the mirror
-        takes is the import of wandb, once, and no step waits for it.
-bytes   of what W&B's folder holds, a run.
+wall s   wall seconds of a sweep in the pool, divided by its number of runs. Aim: offline at most
+         0.2 s more than tracker=none.
+ms/step  milliseconds a step between a run's first and last evaluation, evaluations included, from
+         metrics.jsonl. Once for the runs of the sweep, which fill all cores, once for a run alone.
+         Aim: a ratio of at most 1.03.
+CPU s    CPU seconds of the command of the run alone, the mirror process included. Most of them are
+         the import of wandb, for which no step waits.
+kB       size of W&B's folder, for each run.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def step_ms(run: Path) -> float:
 
 
 def bytes_of(folder: Path) -> int:
-    """Bytes of W&B's files, those of its service's own logs left out."""
+    """Bytes of W&B's run folders, without the logs of its service."""
     return sum(
         path.stat().st_size
         for found in folder.rglob("wandb")
@@ -82,14 +82,14 @@ def bytes_of(folder: Path) -> int:
 
 def one_turn(folder: Path, env: dict[str, str], root: Path, way: str, options: argparse.Namespace
              ) -> Turn:  # fmt: skip
-    """All measures of one way, once."""
+    """Measure everything once, for one way."""
     words = WAYS[way]
     swept = ["-m", "data=mnist_5k", "training.batch_size=100", "training.epochs=10",
              f"seed=range({options.runs})", "sweep.name=sweep", *words]  # fmt: skip
     wall_s, _ = train(folder, env, swept)
     sweep = folder / "outputs" / "sweeps" / "sweep"
     runs = [path.parent for path in sweep.glob("*/metrics.jsonl")]
-    # Evaluations are what the mirror has to do with: ten an epoch
+    # ten evaluations an epoch: the mirror has work at each evaluation
     alone = [f"data.root={root}", f"training.epochs={options.epochs}", "training.eval_every=94",
              "hydra.run.dir=alone", *words]  # fmt: skip
     _, cpu_s = train(folder, env, alone)
@@ -106,7 +106,7 @@ def one_turn(folder: Path, env: dict[str, str], root: Path, way: str, options: a
 
 
 def main() -> None:
-    """Print a table: a row a measure, and its ratio to tracker=none."""
+    """Print a table: one row for each measure, with its ratio to tracker=none."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", nargs="?", default="data", help="data.root=... or the folder")
     parser.add_argument("--repeats", type=int, default=5, help="turns")

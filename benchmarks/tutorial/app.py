@@ -1,7 +1,7 @@
-"""The tutorial's LSTM on MNIST as a Hydra app of its own, the way people wire it up.
+"""Trains the tutorial's LSTM on MNIST as a usual Hydra app, for `benchmarks/sweep.py`.
 
-`DataLoader` with `ToTensor`, Adam, and every 50 steps a look at the first 2,000 test images. Its
-loop shares no code with this package: it is what `benchmarks/sweep.py` compares with.
+It has a `DataLoader` with `ToTensor`, Adam, and every 50 steps an evaluation on the first 2,000
+test images. Its loop shares no code with this package.
 """
 
 import hydra
@@ -17,7 +17,7 @@ def main(cfg: DictConfig) -> float:
 
     from mnist_seq.tasks.sources.torchvision_compat import import_torchvision_datasets
 
-    datasets = import_torchvision_datasets()  # also where torchvision's operators do not load
+    datasets = import_torchvision_datasets()  # works where torchvision's operators do not load
     from torchvision import transforms
 
     class Net(nn.Module):
