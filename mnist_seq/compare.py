@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
 
-    from mnist_seq.report.build import Options
+    from mnist_seq.report.options import Options
     from mnist_seq.report.read.collect import Collected
     from mnist_seq.report.value import Report
     from mnist_seq.tracking.wandb.pull import Pulled
@@ -114,7 +114,7 @@ def read_options(values: Mapping[str, Any]) -> "Options":
     Raises:
         ConfigError: a wrong type or an unknown choice.
     """
-    from mnist_seq.report.build import Options
+    from mnist_seq.report.options import Options
 
     for key in ("baseline", "where", "metric"):
         _text(values, key)

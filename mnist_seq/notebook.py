@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from mnist_seq.models import Classifier
     from mnist_seq.report.read.collect import Run
-    from mnist_seq.report.value import Report
+    from mnist_seq.report.render.notebook import NotebookReport
 
 
 def compose(*overrides: str) -> Config:
@@ -193,7 +193,7 @@ class LoadedRun:
         return f"<table><caption>{name} <code>{where}</code></caption>{cells}</table>"
 
 
-def build_report(*sweeps: str | Path, **keys: Any) -> "Report":
+def build_report(*sweeps: str | Path, **keys: Any) -> "NotebookReport":
     """What `python -m mnist_seq.compare` writes, as one value: its tables are shown as they are.
 
     Args:
@@ -207,10 +207,11 @@ def build_report(*sweeps: str | Path, **keys: Any) -> "Report":
 
     from mnist_seq.compare import build_from, read_options
     from mnist_seq.config.paths import conf_dir
+    from mnist_seq.report.render.notebook import for_notebook
 
     values = OmegaConf.to_container(OmegaConf.load(conf_dir() / "compare.yaml"))
     assert isinstance(values, dict)
     if unknown := sorted(set(keys) - set(values)):
         raise ConfigError(f"no code reads {unknown[0]}; the keys are those of conf/compare.yaml")
     options = read_options({str(key): value for key, value in {**values, **keys}.items()})
-    return build_from([Path(sweep) for sweep in sweeps], options)
+    return for_notebook(build_from([Path(sweep) for sweep in sweeps], options))

@@ -23,7 +23,8 @@ from mnist_seq.config.parse import parse_plain
 from mnist_seq.config.paths import conf_dir, groups, options
 from mnist_seq.config.schema import CHOSEN
 from mnist_seq.notebook import LoadedRun, compose, train_run
-from mnist_seq.report.build import Options, build
+from mnist_seq.report.build import build
+from mnist_seq.report.options import Options
 from mnist_seq.report.read.collect import collect
 from mnist_seq.runs.folder import RunFolder, find_runs
 from mnist_seq.training.preflight.match import with_hidden_solved

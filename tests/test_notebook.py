@@ -46,7 +46,10 @@ def test_a_run_trained_loaded_and_reported(tmp_path: Path) -> None:
     assert run.folder.joinpath("result.json").read_bytes() == before
     assert "finished run" in repr(run)
     assert "test/accuracy" in run._repr_html_()
-    (variant,) = build_report(tmp_path).variants
+    report = build_report(tmp_path)
+    assert report._repr_markdown_().startswith("# ")
+    assert "| variant |" in report._repr_markdown_()
+    (variant,) = report.variants
     assert variant.mean == pytest.approx(100 * run.metrics["test/accuracy"])
     assert load_sweep(tmp_path)["test/accuracy"].tolist() == [run.metrics["test/accuracy"]]
 

@@ -5,60 +5,60 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.chance import chance_of, not_learning
-from mnist_seq.report.analyse.curves import learning_curves
-from mnist_seq.report.analyse.digits import Images, predictions
-from mnist_seq.report.analyse.grouping import AUTO, Group, group
-from mnist_seq.report.analyse.importance import importances_of
+from mnist_seq.report.analyse.grouping import Group, group
 from mnist_seq.report.analyse.missing import missing_runs
-from mnist_seq.report.analyse.origins import origins, settings, warnings_of
+from mnist_seq.report.analyse.predictions import Images
 from mnist_seq.report.analyse.searches import (
     GRID,
     Subject,
     samplers_of,
-    search_of,
     subjects_of,
     unequal_searches,
 )
-from mnist_seq.report.analyse.tuning import check_select, choose, unequal_budgets, values_tried
+from mnist_seq.report.analyse.tuning import (
+    Chosen,
+    check_select,
+    choose,
+    unequal_budgets,
+    values_tried,
+)
 from mnist_seq.report.analyse.variants import variants_of
-from mnist_seq.report.analyse.watched import watched
+from mnist_seq.report.analyse.warnings import warnings_of
+from mnist_seq.report.options import AUTO, Options, check_options
 from mnist_seq.report.read import select
 from mnist_seq.report.read.collect import Collected, Run
-from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.metric import Metric, find_metric
 from mnist_seq.report.read.metric import metric as metric_named
-from mnist_seq.report.value import Left, Mirror, Report, RunRow
+from mnist_seq.report.sections import Inputs, notes_of, parts_of
+from mnist_seq.report.value import Left, Mirror, Report, RunRow, Variant
 from mnist_seq.runs.text import fitting
 from mnist_seq.runs.variants import Flat
-from mnist_seq.stats import Correction, Rule
-from mnist_seq.stats.verdicts import Test
-
-Importances = Literal["auto", "all", "none"]
+from mnist_seq.stats import Rule
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a comparison is asked for; `conf/compare.yaml` explains the keys."""
+class _Read:
+    """The runs of a comparison, and what was decided about them.
 
-    baseline: str = AUTO
-    where: str = "all"
-    metric: str = "test/accuracy"
-    level: float = 0.95
-    alpha: float = 0.05
-    power: float = 0.8
-    margin: float | None = None
-    test: Test = "t"
-    correction: Correction = "holm"
-    wilcoxon: bool = False
-    duplicates: select.Duplicates = "refuse"
-    thresholds: tuple[float, ...] = (0.97, 0.98)
-    select: str = "valid/accuracy"
-    over: tuple[str, ...] = ()
-    importance: Importances = "auto"
+    Attributes:
+        runs: all that may be compared; `chosen.runs` are those at the best values.
+        chance: accuracy of a guess.
+        at_chance: runs that learnt nothing, by their folders, each with its reason.
+        samplers: what drew each run's values, by its folder.
+        subjects: the searches among the runs.
+    """
+
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...]
+    metric: Metric
+    chance: float
+    chosen: Chosen
+    at_chance: Mapping[Path, str]
+    samplers: Mapping[Path, str]
+    subjects: list[Subject]
 
 
 def build(
@@ -74,73 +74,107 @@ def build(
     Args:
         defaults: flat config of `conf/train.yaml`, which says what the baseline is.
         images: pictures of the test set; else images are named by their index.
-        is_table_only: leave out curves, predictions and searches, which only the whole report
-            shows.
+        is_table_only: leave out all sections, which only the whole report shows.
 
     Raises:
         CannotCompare: the runs may not be compared, or not as asked.
     """
-    _check(options)
-    chosen = select.keep_where(collected.runs, options.where)
-    metric = find_metric(options.metric, chosen)
-    runs, notes = select.drop_duplicates(chosen, metric.of, options.duplicates)
-    select.check_comparable(runs)
-    chance = chance_of(runs)
-    samplers = samplers_of(runs)
-    tuning = choose(runs, options.select, options.over, samplers, chance=chance)
-    kept, tuned = tuning.runs, tuning.keys
-    at_chance = not_learning(kept, chance)
-    by_hand = [run for run in runs if tuned or samplers[run.folder] == GRID]
-    subjects = subjects_of(runs, options.select, tuned, samplers, chance=chance)
-    weighed = _weighed(runs, subjects, options, tuned, samplers, chance)
-    importances, lacking = importances_of(
-        [] if is_table_only else weighed, options.select.replace("/", " ")
+    check_select(options.select)
+    check_options(options)
+    read = _read(collected, options)
+    chosen, rule = read.chosen, _rule(options, read.metric)
+    groups, keys = group(
+        chosen.runs, baseline=options.baseline, defaults=defaults, tuned=chosen.keys
     )
-    rule = _rule(options, metric)
-    groups, keys = group(kept, baseline=options.baseline, defaults=defaults, tuned=tuned)
-    groups, variants = variants_of(groups, keys, metric, rule, options, tuning.choices, at_chance)
-    tried = values_tried(runs, tuned)
+    groups, variants = variants_of(
+        groups, keys, read.metric, rule, options, chosen.choices, read.at_chance
+    )
+    inputs = _inputs(read, groups, variants, keys, options, images)
+    parts = {} if is_table_only else parts_of(inputs)
     is_by_hand = options.baseline != AUTO
+    tried = values_tried(read.runs, chosen.keys)
+    missing = missing_runs(groups, keys, defaults, is_by_hand=is_by_hand, tried=tried)
     return Report(
         title=_title(collected.sources),
         sources=tuple(str(source) for source in collected.sources),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        metric=metric,
+        metric=read.metric,
         level=options.level,
         rule=rule,
         rule_text=wording.rule_text(rule, options.level, variants),
-        headline=wording.headline(variants, metric),
+        headline=wording.headline(variants, read.metric),
         counts=wording.counts(variants, collected),
         variants=variants,
-        runs=tuple(_run_rows(groups, metric, at_chance)),
+        runs=tuple(_run_rows(groups, read.metric, read.at_chance)),
         factor_keys=keys,
-        settings=settings(groups),
-        origins=origins(kept),
-        warnings=(
-            *wording.not_learning(variants),
-            *unequal_budgets(by_hand, tuned, samplers),
-            *([] if tuned else unequal_searches(subjects)),
-            *tuning.warnings,
-            *warnings_of(kept, groups, options.metric),
-        ),
-        notes=(
-            *_filter_note(options, len(chosen), len(collected.runs)),
-            *tuning.notes,
-            *notes,
-            *lacking,
-        ),
-        missing=(
-            *missing_runs(groups, keys, defaults, is_by_hand=is_by_hand, tried=tried),
-            *tuning.missing,
-        ),
+        warnings=_warnings(read, groups, variants, options),
+        notes=(*read.notes, *notes_of(parts)),
+        missing=(*missing, *chosen.missing),
         skipped=tuple(Left(str(s.folder), s.reason) for s in collected.skipped),
         mirror=_mirror(groups),
-        curves=None if is_table_only else learning_curves(groups, options.level),
-        predictions=None if is_table_only else predictions(groups, images),
-        selector=metric_named(options.select) if tuned else None,
-        watched=() if is_table_only else watched(groups),
-        search=None if is_table_only else search_of(subjects, options.select),
-        importances=importances,
+        selector=metric_named(options.select) if chosen.keys else None,
+        parts=parts,
+    )
+
+
+def _read(collected: Collected, options: Options) -> _Read:
+    """Select the runs, and of each variant those at its best values."""
+    asked = select.keep_where(collected.runs, options.where)
+    metric = find_metric(options.metric, asked)
+    runs, twice = select.drop_duplicates(asked, metric.of, options.duplicates)
+    select.check_comparable(runs)
+    chance, samplers = chance_of(runs), samplers_of(runs)
+    chosen = choose(runs, options.select, options.over, samplers, chance=chance)
+    return _Read(
+        runs=runs,
+        notes=(
+            *_filter_note(options, len(asked), len(collected.runs)),
+            *chosen.notes,
+            *twice,
+        ),
+        metric=metric,
+        chance=chance,
+        chosen=chosen,
+        at_chance=not_learning(chosen.runs, chance),
+        samplers=samplers,
+        subjects=subjects_of(runs, options.select, chosen.keys, samplers, chance=chance),
+    )
+
+
+def _inputs(
+    read: _Read,
+    groups: Sequence[Group],
+    variants: Sequence[Variant],
+    keys: Sequence[str],
+    options: Options,
+    images: Images | None,
+) -> Inputs:
+    return Inputs(
+        groups=groups,
+        variants=variants,
+        keys=keys,
+        runs=read.chosen.runs,
+        metric=read.metric,
+        selector=metric_named(options.select),
+        options=options,
+        subjects=read.subjects,
+        weighed=_weighed(read, options),
+        images=images,
+    )
+
+
+def _warnings(
+    read: _Read, groups: Sequence[Group], variants: Sequence[Variant], options: Options
+) -> tuple[str, ...]:
+    """What weakens the comparison, the gravest first."""
+    tuned = read.chosen.keys
+    by_hand = [run for run in read.runs if tuned or read.samplers[run.folder] == GRID]
+    return (
+        *wording.not_learning(variants),
+        *unequal_budgets(by_hand, tuned, read.samplers),
+        *([] if tuned else unequal_searches(read.subjects)),
+        *read.chosen.warnings,
+        *warnings_of(read.chosen.runs, groups, options.metric),
     )
 
 
@@ -153,45 +187,24 @@ def _title(sources: Sequence[Path]) -> str:
     return " + ".join(place.name for place in places)
 
 
-def _weighed(
-    runs: Sequence[Run],
-    subjects: list[Subject],
-    options: Options,
-    tuned: frozenset[str],
-    samplers: Mapping[Path, str],
-    chance: float,
-) -> list[Subject]:
+def _weighed(read: _Read, options: Options) -> list[Subject]:
     """What importances are asked for: nothing, the searches, or every sweep's cells."""
     if options.importance == "all":
-        return subjects_of(runs, options.select, tuned, samplers, chance=chance, is_any=True)
-    return subjects if options.importance == "auto" else []
+        return subjects_of(
+            read.runs,
+            options.select,
+            read.chosen.keys,
+            read.samplers,
+            chance=read.chance,
+            is_any=True,
+        )
+    return read.subjects if options.importance == "auto" else []
 
 
 def _filter_note(options: Options, num_chosen: int, num_runs: int) -> tuple[str, ...]:
     if options.where == "all":
         return ()
     return (f"only runs with {options.where}: {num_chosen} of {num_runs}",)
-
-
-def _check(options: Options) -> None:
-    check_select(options.select)
-    by_hand = {} if options.baseline == AUTO else select.parse_filter(options.baseline, "baseline")
-    if named := [key for key in by_hand if key in options.over]:
-        raise CannotCompare(
-            f"a baseline has its own best values too: baseline={options.baseline!r} sets "
-            f"{named[0]}, which over tunes; leave it out"
-        )
-    for name in ("level", "alpha", "power"):
-        value = getattr(options, name)
-        if not 1e-6 <= value <= 1 - 1e-6:  # nearer than that, 1 - value is no number apart
-            raise CannotCompare(
-                f"{name} must lie between 0 and 1: {name}={value}; write 0.95 for 95 %"
-            )
-    if options.margin is not None and not 0 < options.margin < math.inf:
-        raise CannotCompare(
-            f"margin must be positive, in the metric's unit: margin={options.margin}; write "
-            "margin=0.1 for 0.1 points, or margin=none"
-        )
 
 
 def _rule(options: Options, metric: Metric) -> Rule:

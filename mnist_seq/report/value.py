@@ -1,54 +1,41 @@
-"""The one `Report` value: computed once in `build`, read by every rendering.
+"""The `Report` value: `build` computes it once, and every rendering reads it.
 
 Plain data: numbers in the unit of the metric (percent for accuracies), NaN where there is none,
 and texts. A rendering formats and arranges; it computes nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from mnist_seq.report.evidence import Curves, Importance, Predictions, Search, Watched
 from mnist_seq.report.read.metric import Metric
-from mnist_seq.stats.verdicts import Rule, Word
+from mnist_seq.stats import Comparison, Rule, Verdict
+from mnist_seq.stats.verdicts import Word
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A variant against its baseline.
+class Point:
+    """One place on a curve; its owner says what `low` and `high` mean. NaN where there is none."""
+
+    step: float
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A variant against its baseline: all that `stats` found, kept whole.
 
     Attributes:
         pairing: which test was used and why: "paired by seed, n=7 of 8 pairs: ...".
-        needed: seeds in all that would show the observed difference; None where it is decided, or
-            where more than 1,000 would be needed.
-        permutation: what `p_permutation` counts: "exact sign flips".
-        p_equivalence: TOST against the declared margin, equivalence_low and _high its interval; NaN
-            without one.
-        correlation: of both sides over the seeds that pair; NaN where they do not.
-        mcnemar: seed pairs of models in all, variant better, baseline better, undecided.
+        p_wilcoxon: of the signed-rank test; NaN unless it was asked for and the seeds pair.
     """
 
-    is_paired: bool
+    comparison: Comparison
+    verdict: Verdict
     pairing: str
-    n: int
-    difference: float
-    low: float
-    high: float
-    p: float
-    p_permutation: float
-    permutation: str
     p_wilcoxon: float
-    p_adjusted: float
-    p_floor: float
-    effect_size: float
-    effect_name: str
-    p_better: float
-    detectable: float
-    needed: int | None
-    p_equivalence: float
-    equivalence_low: float
-    equivalence_high: float
-    correlation: float
-    mcnemar: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +90,6 @@ class Variant:
         n: finished runs, of `planned` in all.
         not_learning: of these n, runs that are no better than a guess; they count like the others.
         word: the verdict's; "baseline" for a baseline.
-        is_cheapest_params, is_cheapest_seconds: on the Pareto front of the mean.
         change: what an arm of a study changes of its baseline, as overrides; else "".
         choice: None where nothing was chosen.
     """
@@ -133,12 +119,10 @@ class Variant:
     num_params: float
     seconds: float
     seconds_sd: float
-    difference: Difference | None
+    compared: Compared | None
     word: Word | str
     verdict: str
     reached: tuple[Reached, ...] = ()
-    is_cheapest_params: bool = False
-    is_cheapest_seconds: bool = False
     change: str = ""
     choice: Choice | None = None
 
@@ -184,22 +168,6 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A config key: its value in each variant, or its one value in all."""
-
-    key: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """A property of code, versions or hardware, and the values that runs have for it."""
-
-    name: str
-    values: tuple[tuple[str, int], ...]  # value, number of runs
-
-
-@dataclass(frozen=True)
 class Mirror:
     """Where W&B has the runs; entity and project are "" where they were not mirrored.
 
@@ -223,6 +191,7 @@ class Report:
         rule_text: the declared rule in words.
         warnings: what weakens the comparison; `notes`: what else was decided.
         selector: the validation metric that tuned values were chosen by, if any were.
+        parts: what each section computed, by the section's name; none of a table alone.
     """
 
     title: str
@@ -237,26 +206,14 @@ class Report:
     variants: tuple[Variant, ...]
     runs: tuple[RunRow, ...]
     factor_keys: tuple[str, ...]
-    settings: tuple[tuple[Setting, ...], tuple[Setting, ...]]  # differing, common
-    origins: tuple[Origin, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     missing: tuple[Missing, ...]
     skipped: tuple[Left, ...]
     mirror: Mirror
-    curves: Curves | None = None
-    predictions: Predictions | None = None
     selector: Metric | None = None
-    watched: tuple[Watched, ...] = ()
-    search: Search | None = None
-    importances: tuple[Importance, ...] = ()
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """One line; in full it would be hundreds of thousands of characters."""
         return f"<report of {self.title}: {self.headline}; {self.counts}>"
-
-    def _repr_markdown_(self) -> str:
-        """How a notebook shows it."""
-        from mnist_seq.report.render.markdown import render
-
-        return render(self)

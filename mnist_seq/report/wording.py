@@ -7,11 +7,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from mnist_seq.report.evidence import Watched
 from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Variant
-from mnist_seq.runs.text import plural as plural
+from mnist_seq.runs.text import plural
 from mnist_seq.stats import Rule
 
 _MAX_LISTED = 6  # texts in one sentence
@@ -25,6 +24,13 @@ def number(value: float, decimals: int) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{value:.{decimals}f}"
+
+
+def span(low: float, high: float, decimals: int) -> str:
+    """An interval by its ends; a dash where there is none."""
+    if math.isnan(low) or math.isnan(high):
+        return NONE
+    return f"{number(low, decimals)} to {number(high, decimals)}"
 
 
 def small(value: float) -> str:
@@ -74,7 +80,7 @@ def percent(level: float) -> str:
 
 def rule_text(rule: Rule, level: float, variants: Sequence[Variant]) -> str:
     """The declared rule in words, with how p was counted in these comparisons."""
-    kinds = dict.fromkeys(v.difference.permutation for v in variants if v.difference)
+    kinds = dict.fromkeys(v.compared.comparison.permutation for v in variants if v.compared)
     counted = f" ({', '.join(kinds)})" if kinds else ""
     names = {"holm": "Holm-adjusted ", "bh": "Benjamini-Hochberg-adjusted ", "none": "unadjusted "}
     test = {"t": "paired t-test (Welch where seeds do not pair)",
@@ -105,44 +111,18 @@ def not_learning(variants: Sequence[Variant]) -> tuple[str, ...]:
     )
 
 
-def not_finite(watched: Sequence[Watched], variants: Sequence[Variant]) -> str:
-    """A sentence on watched values that are left out; "" where none are."""
-    found = [
-        f"{variants[w.variant].name} ({w.num_not_finite} of {w.n} runs)"
-        for w in watched
-        if w.num_not_finite
-    ]
-    if not found:
-        return ""
-    return f" Values were logged that are not finite, and have no median: {listed(found)}."
-
-
-def search_assumption(samplers: Sequence[str]) -> str:
-    """What expected best values rest on, and which searches do not meet it."""
-    text = "holds for trials drawn independently from one distribution"
-    used = dict.fromkeys(name for sampler in samplers for name in sampler.split(" + "))
-    if set(used) == {"random"}:
-        return f"{text}, as random search draws them"
-    parts = []
-    if others := [name for name in used if name not in ("random", "grid")]:
-        parts.append(f"{', '.join(others)} does not: each trial looks at those before it")
-    if "grid" in used:
-        parts.append("values listed by hand are no draws")
-    return f"{text}; {'; '.join(parts)}, so the curve sums up this search and forecasts no other"
-
-
 def headline(variants: Sequence[Variant], metric: Metric) -> str:
     """Does anything beat the baseline? In one sentence."""
-    compared = [v for v in variants if v.difference is not None]
+    compared = [v for v in variants if v.compared is not None]
     if not compared:
         return f"Nothing could be compared: {_obstacle(variants)}"
     better = [v for v in compared if v.word == "better"]
     if not better:
         return f"Nothing beats its baseline on {metric.label}: {_tally(compared)}"
-    best = sorted(better, key=lambda v: -abs(v.difference.difference))  # type: ignore[union-attr]
+    best = sorted(better, key=lambda v: -abs(v.compared.comparison.difference))  # type: ignore[union-attr]
     unit = f" {metric.points}" if metric.points else ""
     parts = [
-        f"{v.name} ({signed(v.difference.difference, metric.decimals)}{unit})"  # type: ignore[union-attr]
+        f"{v.name} ({signed(v.compared.comparison.difference, metric.decimals)}{unit})"  # type: ignore[union-attr]
         for v in best[:3]
     ]
     more = f" and {len(best) - 3} more" if best[3:] else ""

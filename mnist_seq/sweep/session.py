@@ -245,7 +245,8 @@ class Session:
         states = [state_of(run.folder)[0] for run in plan.runs]
         if "finished" not in states:
             return
-        from mnist_seq.report.build import Options, build
+        from mnist_seq.report.build import build
+        from mnist_seq.report.options import Options
         from mnist_seq.report.read.collect import collect
         from mnist_seq.report.render.terminal import print_table
 

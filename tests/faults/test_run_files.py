@@ -12,7 +12,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mnist_seq.config import Config, ConfigError, conf_dir, parse, plain
-from mnist_seq.report.build import Options, build
+from mnist_seq.report.build import build
+from mnist_seq.report.options import Options
 from mnist_seq.report.read.collect import collect
 from mnist_seq.runs.errors import Interrupted, RunFailed
 from mnist_seq.runs.events import Listener, Progress

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mnist_seq.report.build import Options, build
+from mnist_seq.report.build import build
+from mnist_seq.report.options import Options
 from mnist_seq.report.read.collect import collect
 from mnist_seq.report.value import Report
 from mnist_seq.runs.folder import RunFolder

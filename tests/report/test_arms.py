@@ -50,8 +50,8 @@ def test_arms_follow_their_baseline_by_the_size_of_their_effect(report: Report) 
     assert [v.name for v in report.variants] == names
     assert [v.key for v in report.variants] == list(range(5))
     assert {v.baseline_name for v in report.variants} == {"baseline"}
-    assert report.variants[1].difference is not None
-    assert report.variants[1].difference.difference == pytest.approx(-4.995)
+    assert report.variants[1].compared is not None
+    assert report.variants[1].compared.comparison.difference == pytest.approx(-4.995)
     assert report.counts.endswith("arms by the size of their effect")
     by_name = {report.variants[run.variant].name: run.value for run in report.runs if run.seed == 0}
     assert by_name == pytest.approx(
@@ -101,8 +101,8 @@ def test_arms_are_compared_at_their_own_best_values(tmp_path: Path) -> None:
     assert base.choice is not None
     assert arm.choice is not None
     assert (base.choice.text, arm.choice.text) == ("lr=0.01 of 2", "lr=0.1 of 2")
-    assert arm.difference is not None
-    assert arm.difference.difference == pytest.approx(5)
+    assert arm.compared is not None
+    assert arm.compared.comparison.difference == pytest.approx(5)
 
 
 def test_arms_of_several_cells_are_named_and_drawn_by_arm(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_seq.report.build import Options, build
+from mnist_seq.report.build import build
+from mnist_seq.report.options import Options
 from mnist_seq.report.read.collect import collect
 from mnist_seq.report.read.errors import CannotCompare
+from mnist_seq.report.sections.learning_curves import LearningCurves
 from mnist_seq.report.value import Report
 from mnist_seq.stats import Rule, judge, paired_comparison, welch_comparison
 from tests.report.sweeps import DEFAULTS, report_of, write_run
@@ -32,15 +34,10 @@ def test_numbers_are_those_of_the_statistics(grid: Path) -> None:
     judged = judge([c for _, c in family], Rule(margin=0.1, unit="points"))
     assert len(family) == 4
     for (v, c), verdict in zip(family, judged, strict=True):
-        d = v.difference
-        assert d is not None
-        assert (d.difference, d.low, d.high) == (c.difference, c.interval.low, c.interval.high)
-        assert (d.p, d.p_adjusted, v.word) == (verdict.p, verdict.p_adjusted, verdict.word)
-        assert (d.p_better, d.effect_size, d.detectable) == (
-            c.p_better,
-            c.effect_size,
-            c.detectable,
-        )
+        assert v.compared is not None
+        assert v.compared.comparison == c
+        assert v.compared.verdict == verdict
+        assert v.word == verdict.word
 
 
 def test_each_cell_is_compared_with_the_lstm_of_its_width(grid: Path) -> None:
@@ -71,9 +68,9 @@ def test_a_pair_is_never_dropped_silently(tmp_path: Path) -> None:
         state = {3: "failed", 4: "diverged"}.get(seed, "finished")
         write_run(tmp_path / "s", "gru", seed=seed, accuracy=0.91 + seed / 990, state=state)
     gru = report_of(tmp_path / "s").variants[1]
-    assert gru.difference is not None
-    assert gru.difference.n == 3
-    assert gru.difference.pairing == (
+    assert gru.compared is not None
+    assert gru.compared.comparison.n == 3
+    assert gru.compared.pairing == (
         "paired by seed, n=3 of 5 pairs (seed 3: variant failed; seed 4: variant diverged)"
     )
 
@@ -84,11 +81,11 @@ def test_seeds_that_do_not_pair_are_compared_by_welch_and_it_is_said(tmp_path: P
         write_run(tmp_path / "s", "lstm", seed=seed, accuracy=0.9 + rng.normal(0, 0.002))
         write_run(tmp_path / "s", "gru", seed=seed + 4, accuracy=0.92 + rng.normal(0, 0.002))
     report = report_of(tmp_path / "s")
-    found = report.variants[1].difference
+    found = report.variants[1].compared
     want = welch_comparison(values(report, "gru"), values(report, "lstm"))
     assert found is not None
-    assert not found.is_paired
-    assert (found.difference, found.low) == (want.difference, want.interval.low)
+    assert not found.comparison.is_paired
+    assert found.comparison == want
     assert found.pairing == (
         "Welch, n=4 and 4: seeds do not pair (0 in common; variant seeds 4-7, baseline seeds 0-3)"
     )
@@ -99,7 +96,7 @@ def test_one_seed_gives_a_mean_and_no_verdict(tmp_path: Path) -> None:
     write_run(tmp_path / "s", "gru", accuracy=0.99)
     report = report_of(tmp_path / "s")
     gru = report.variants[1]
-    assert (gru.word, gru.n, gru.difference) == ("too few seeds", 1, None)
+    assert (gru.word, gru.n, gru.compared) == ("too few seeds", 1, None)
     assert math.isnan(gru.sd)
     assert report.headline.endswith("it takes 2 on both sides, add seeds: 'seed=range(3)'")
     assert report_of(tmp_path / "s", where="model=lstm").headline == (
@@ -185,9 +182,10 @@ def test_mean_curves_go_no_further_than_all_runs(tmp_path: Path) -> None:
     for seed, number in enumerate((3, 5)):
         write_run(tmp_path / "s", seed=seed, num_evaluations=number)
     report = report_of(tmp_path / "s")
-    assert report.curves is not None
-    assert [p.step for p in report.curves.means[0]] == [10, 20, 30]
-    assert [len(curve.steps) for curve in report.curves.runs] == [3, 5]
+    curves = LearningCurves.of(report)
+    assert curves is not None
+    assert [p.step for p in curves.means[0]] == [10, 20, 30]
+    assert [len(curve.steps) for curve in curves.runs] == [3, 5]
 
 
 def test_runs_of_different_code_are_warned_of(tmp_path: Path) -> None:
@@ -256,6 +254,6 @@ def test_the_table_alone_has_the_same_numbers(grid: Path) -> None:
     """What ends a sweep is what the report says later."""
     whole = report_of(grid)
     table = build(collect([grid]), Options(), defaults=DEFAULTS, is_table_only=True)
-    assert table.predictions is None
+    assert table.parts == {}
     assert [v.mean for v in whole.variants] == [v.mean for v in table.variants]
     assert [v.verdict for v in whole.variants] == [v.verdict for v in table.variants]

@@ -12,6 +12,7 @@ import pytest
 from mnist_seq.report.charts import base as charts
 from mnist_seq.report.charts import style
 from mnist_seq.report.render.figures import Drawing, all_figures, panel_specifications, whole
+from mnist_seq.report.sections.learning_curves import LearningCurves
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 
@@ -33,7 +34,7 @@ def test_bands_are_drawn_whole(tmp_path: Path) -> None:
     """Two seeds far apart have an interval beyond both; cut off, it would look like none."""
     for seed, accuracy in enumerate((0.9, 0.86)):
         write_run(tmp_path / "s", seed=seed, accuracy=accuracy)
-    curves = report_of(tmp_path / "s").curves
+    curves = LearningCurves.of(report_of(tmp_path / "s"))
     assert curves is not None
     ends = [end for p in curves.means[0] for end in (p.low, p.high)]
     assert min(ends) < min(value for run in curves.runs for value in run.values)
@@ -100,7 +101,7 @@ def test_a_new_cell_gets_a_look_of_its_own_and_changes_no_other() -> None:
 
 
 def test_charts_are_thinned_but_keep_their_ends(report: Report) -> None:
-    from mnist_seq.report.analyse.curves import _thinned
+    from mnist_seq.report.sections.learning_curves import _thinned
 
     assert _thinned(list(range(10)), 4) == [0, 4, 8, 9]
     assert _thinned(list(range(9)), 4) == [0, 4, 8]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mnist_seq.report.columns import chosen
 from mnist_seq.report.render import markdown, table_csv
-from mnist_seq.report.render.cells import chosen
 from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
 from mnist_seq.report.value import Report
@@ -57,7 +57,7 @@ def test_it_is_said_in_every_rendering(report: Report) -> None:
         "means: gru 1 of 3"
     )
     (column,) = chosen(report, ["n"])
-    assert column.text(report.variants[1]) == "3 of 4, 1 diverged, 1 not learning"
+    assert column.written(report.variants[1]) == "3 of 4, 1 diverged, 1 not learning"
     rows = list(csv.DictReader(io.StringIO(table_csv.render(report))))
     assert [row["not_learning"] for row in rows] == ["0", "1"]
     assert "gru: n=3 of 4, 1 diverged, 1 not learning\n" in printed(report, 200)

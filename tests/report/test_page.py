@@ -124,7 +124,7 @@ def test_searches_and_diagnostics_fit_and_are_silent(
     path.write_text(render(report, all_figures(report)), encoding="utf-8")
     opened(browser, path, width, "light")
     sections = {s.get_attribute("id") for s in browser.find_elements("css selector", "section")}
-    assert {"search", "search-table", "gradients", "states", "watched-table"} <= sections
+    assert {"search", "search-table", "gradients", "states", "diagnostics-table"} <= sections
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     drawn = browser.execute_script(
         "return [...document.querySelectorAll('.chart')].map(c => !!c.querySelector('svg'))"

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from mnist_seq.report import wording
+from mnist_seq.report.columns import Column, shown_columns
 from mnist_seq.report.render import markdown, table_csv, terminal
-from mnist_seq.report.render.cells import Column, columns
 from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
 from mnist_seq.report.value import Report
@@ -70,7 +70,7 @@ def from_csv(column: Column, row: dict[str, str], report: Report) -> str:
             return wording.NONE
         return f"{wording.number(number(low), d)} to {wording.number(number(high), d)}"
 
-    key = column.key
+    key = column.name
     if key in ("mean", "sd", "detectable"):
         return wording.number(number(key), d)
     if key == "difference":
@@ -96,7 +96,7 @@ def report(grid: Path) -> Report:
 
 def test_every_number_is_the_same_in_all_renderings(report: Report) -> None:
     """Terminal, Markdown, CSV and HTML: a reader may quote any of them."""
-    shown = columns(report)
+    shown = shown_columns(report)
     rows = list(csv.DictReader(io.StringIO(table_csv.render(report))))
     page = Cells(render(report, [])).found
     text = markdown_rows(report)
@@ -107,10 +107,10 @@ def test_every_number_is_the_same_in_all_renderings(report: Report) -> None:
         at_terminal = re.split(r"\s{2,}", line.strip())
         for j, column in enumerate(shown):
             want = from_csv(column, rows[i], report)
-            assert column.text(variant) == want, column.key
-            assert text[i][j] == want, column.key
-            assert page[i, column.key] == want, column.key
-            assert want in at_terminal, column.key
+            assert column.written(variant) == want, column.name
+            assert text[i][j] == want, column.name
+            assert page[i, column.name] == want, column.name
+            assert want in at_terminal, column.name
 
 
 def test_the_csv_has_the_columns_of_the_design(report: Report) -> None:
@@ -133,24 +133,24 @@ def test_no_number_is_cut_at_any_width(report: Report, width: int) -> None:
     assert "…" not in text
     for variant in report.variants:
         assert variant.name in text
-        if variant.difference:
-            assert wording.signed(variant.difference.difference, 2) in text
+        if found := variant.compared:
+            assert wording.signed(found.comparison.difference, 2) in text
             assert wording.number(variant.mean, 2) in text
-            assert wording.p_value(variant.difference.p_adjusted) in text
+            assert wording.p_value(found.verdict.p_adjusted) in text
             assert variant.word in text
 
 
 def test_verdicts_in_words_are_in_every_long_rendering(report: Report) -> None:
     page, text, shown = render(report, []), markdown.render(report), printed(report, 120)
     for variant in report.variants:
-        if variant.difference:
+        if variant.compared:
             assert variant.verdict in html.unescape(page)
             assert variant.verdict in re.sub(r"\\(.)", r"\1", text)
             assert variant.verdict in shown
-            assert variant.difference.pairing in shown
-            d, unit = variant.difference, " points"
+            assert variant.compared.pairing in shown
+            d, unit = variant.compared.comparison, " points"
             assert f"{wording.number(abs(d.difference), 2)}{unit}" in variant.verdict
-            assert f"interval {d.low:.2f} to {d.high:.2f}" in variant.verdict
+            assert f"interval {d.interval.low:.2f} to {d.interval.high:.2f}" in variant.verdict
     for about in (r"d\_z: difference in", "P(better): share of seeds", "detectable, points: small"):
         assert about in text
     assert re.search("read as [0-9] by [0-9]+ runs?, as [0-9] by [0-9]+", page)

@@ -11,6 +11,8 @@ import pytest
 from mnist_seq.report.render import markdown
 from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
+from mnist_seq.report.sections.importance import Importance, Shares
+from mnist_seq.report.sections.search import Search
 from mnist_seq.report.value import Report
 from mnist_seq.runs.sweep_folder import SweepFolder
 from tests.report.sweeps import report_of, write_run
@@ -39,8 +41,9 @@ def write_search(sweep: Path, sampler: str = "random", **options: Any) -> Path:
 def test_the_curve_is_that_of_all_draws(tmp_path: Path) -> None:
     """One trial: the mean. Two: over all 25 pairs. Their spread: over the same draws."""
     report = report_of(write_search(tmp_path / "s"))
-    assert report.search is not None
-    (curve,) = report.search.curves
+    found = Search.of(report)
+    assert found is not None
+    (curve,) = found.curves
     values = [100 * v for v in VALID]
     pairs = [max(a, b) for a in values for b in values]
     middle = sum(pairs) / 25
@@ -49,8 +52,8 @@ def test_the_curve_is_that_of_all_draws(tmp_path: Path) -> None:
     assert (one.step, one.value) == (1, pytest.approx(93.2))
     assert two.value == pytest.approx(middle)
     assert (two.low, two.high) == pytest.approx((middle - sd, min(middle + sd, 97)))
-    assert (curve.num_trials, report.search.budgets) == (5, (1, 2, 5))
-    assert "as random search draws them" in report.search.assumption
+    assert (curve.num_trials, found.budgets) == (5, (1, 2, 5))
+    assert "as random search draws them" in found.assumption
 
 
 def test_diverged_and_stopped_trials_are_no_gift(tmp_path: Path) -> None:
@@ -61,12 +64,13 @@ def test_diverged_and_stopped_trials_are_no_gift(tmp_path: Path) -> None:
     stopped.append_metrics({"step": 1, "seconds": 1.0, "valid/accuracy": 0.5})
     write_run(sweep, state="failed", num_evaluations=0, optimizer__lr=3.0)
     report = report_of(sweep)
-    assert report.search is not None
-    (curve,) = report.search.curves
+    found = Search.of(report)
+    assert found is not None
+    (curve,) = found.curves
     assert curve.about == "tpe, 7 trials, 1 diverged, 1 stopped early, 1 left out"
     total = 100 * (sum(VALID) + MOST_FREQUENT + 0.5)
     assert curve.best[0].value == pytest.approx(total / 7)
-    assert "tpe does not: each trial looks at those before it" in report.search.assumption
+    assert "tpe does not: each trial looks at those before it" in found.assumption
 
 
 def test_two_cells_are_two_searches_and_unequal_ones_are_named(tmp_path: Path) -> None:
@@ -74,8 +78,9 @@ def test_two_cells_are_two_searches_and_unequal_ones_are_named(tmp_path: Path) -
     write_search(tmp_path / "b", cell="gru")
     write_run(tmp_path / "b", "gru", accuracy=0.9, optimizer__lr=0.5)
     report = report_of(tmp_path / "a", tmp_path / "b")
-    assert report.search is not None
-    assert [(c.name, c.num_trials) for c in report.search.curves] == [("lstm", 5), ("gru", 6)]
+    found = Search.of(report)
+    assert found is not None
+    assert [(c.name, c.num_trials) for c in found.curves] == [("lstm", 5), ("gru", 6)]
     assert report.warnings == ("unequal tuning budgets, trials of the searches: 6 (gru); 5 (lstm)",)
 
 
@@ -131,8 +136,8 @@ def test_a_search_is_told_apart_from_a_sweep_to_go_on_with(tmp_path: Path) -> No
 def test_a_grid_is_no_search_unless_it_was_tuned_over(tmp_path: Path) -> None:
     sweep = write_search(tmp_path / "s")
     SweepFolder(sweep).config_path.unlink()
-    assert report_of(sweep).search is None
-    found = report_of(sweep, over=("optimizer.lr",)).search
+    assert Search.of(report_of(sweep)) is None
+    found = Search.of(report_of(sweep, over=("optimizer.lr",)))
     assert found is not None
     assert "values listed by hand are no draws" in found.assumption
 
@@ -158,6 +163,11 @@ def write_many(sweep: Path) -> Path:
     return searched(sweep, "random")
 
 
+def importances(report: Report) -> tuple[Shares, ...]:
+    found = Importance.of(report)
+    return found.searches if found else ()
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_many(tmp_path_factory.mktemp("sweeps") / "many")
@@ -167,7 +177,7 @@ def test_the_learning_rate_is_found_to_matter(many: Path) -> None:
     """The evaluator, n, target and seeds are named with it."""
     pytest.importorskip("optuna", reason="pip install '.[optuna]'")
     report: Report = report_of(many)
-    (found,) = report.importances
+    (found,) = importances(report)
     assert [key for key, *_ in found.shares] == ["optimizer.lr", "model.hidden"]
     (_, mean, low, high), _ = found.shares
     assert 0.8 < low <= mean <= high <= 1
@@ -180,16 +190,16 @@ def test_the_learning_rate_is_found_to_matter(many: Path) -> None:
 
 def test_importance_is_of_searches_unless_asked_otherwise(many: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna", reason="pip install '.[optuna]'")
-    assert report_of(many, importance="none").importances == ()
+    assert importances(report_of(many, importance="none")) == ()
     grid = write_many(tmp_path / "grid")
     SweepFolder(grid).config_path.unlink()
-    assert report_of(grid).importances == ()
-    (found,) = report_of(grid, importance="all").importances
+    assert importances(report_of(grid)) == ()
+    (found,) = importances(report_of(grid, importance="all"))
     assert "sampler grid" in found.about
 
 
 def test_without_optuna_the_way_to_it_is_said(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     report = report_of(many)
-    assert report.importances == ()
+    assert importances(report) == ()
     assert report.notes[-1].endswith("pip install 'mnist_seq[optuna]'")

@@ -12,6 +12,7 @@ from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.render import markdown, table_csv
 from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
+from mnist_seq.report.sections.settings import Settings
 from mnist_seq.report.value import Choice, Report
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_renderings import printed
@@ -69,7 +70,7 @@ def test_each_variant_is_reported_at_its_own_best_on_valid(report: Report) -> No
     assert gru.remarks == ("0.1 is the largest optimizer.lr tried",)
     assert "validation only" in report.notes[0]
     assert "12 runs at other values" in report.notes[0]
-    assert ("optimizer.lr", ("0.01", "0.1")) in [(s.key, s.values) for s in report.settings[0]]
+    assert ("optimizer.lr", ("0.01", "0.1")) in Settings.of(report).differing.items()  # type: ignore[union-attr]
 
 
 def test_a_loss_is_best_where_it_is_lowest(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from mnist_seq.report.analyse.comparisons import Found
 from mnist_seq.report.analyse.grouping import Group
-from mnist_seq.report.analyse.versus import Versus
 from mnist_seq.runs.variants import ARM
 
 
@@ -19,7 +19,7 @@ def change_of(group: Group, groups: Sequence[Group]) -> str:
     return ", ".join([*added, *(f"not {word}" for word in removed)])
 
 
-def by_effect(groups: Sequence[Group], versus: Mapping[int, Versus]) -> list[int]:
+def by_effect(groups: Sequence[Group], found: Mapping[int, Found]) -> list[int]:
     """Positions of a study's groups: each baseline, then its arms, the largest effect first.
 
     Groups of a sweep without arms stay where they are.
@@ -30,8 +30,8 @@ def by_effect(groups: Sequence[Group], versus: Mapping[int, Versus]) -> list[int
     heads = {own: place for place, own in enumerate(dict.fromkeys(g.baseline for g in groups))}
 
     def key(place: int) -> tuple[float, bool, float]:
-        found = versus.get(place)
-        effect = -abs(found.comparison.difference) if found else math.inf
+        own = found.get(place)
+        effect = -abs(own.comparison.difference) if own else math.inf
         return heads[groups[place].baseline], groups[place].baseline != place, effect
 
     return sorted(places, key=key)

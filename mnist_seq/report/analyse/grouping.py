@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mnist_seq.report.charts import style
+from mnist_seq.report.options import AUTO
 from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.select import matches, parse_filter
@@ -19,8 +20,6 @@ from mnist_seq.runs.variants import (
     title,
     variant_key,
 )
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)

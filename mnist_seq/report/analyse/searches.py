@@ -1,4 +1,4 @@
-"""Searches among the runs: what they would have found with fewer trials."""
+"""Searches among the runs: what was searched for, and the trials of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,12 @@ import numpy as np
 
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.chance import guess
-from mnist_seq.report.evidence import Point, Search, SearchCurve
 from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.metric import Metric, metric
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, title, variant_key
-from mnist_seq.stats import best_sd, expected_best
 
 GRID = "grid"
-MIN_TRIALS = 5  # fewer are no search
-_BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 @dataclass(frozen=True)
@@ -107,24 +103,6 @@ def unequal_searches(subjects: Sequence[Subject]) -> tuple[str, ...]:
     return (f"unequal tuning budgets, trials of the searches: {wording.listed(parts)}",)
 
 
-def search_of(subjects: Sequence[Subject], select: str) -> Search | None:
-    """Expected best values of the searches that have enough trials; None without any."""
-    selector = metric(select)
-    curves = [_curve(s, selector) for s in subjects if len(s.trials) >= MIN_TRIALS]
-    if not curves:
-        return None
-    most = max(curve.num_trials for curve in curves)
-    ends = {curve.num_trials for curve in curves}
-    return Search(
-        label=selector.label,
-        unit=selector.unit,
-        decimals=selector.decimals,
-        curves=tuple(curves),
-        budgets=tuple(sorted({n for n in _BUDGETS if n <= most} | ends)),
-        assumption=wording.search_assumption([curve.sampler for curve in curves]),
-    )
-
-
 def _subject(
     name: str, runs: Sequence[Run], samplers: Mapping[Path, str], selector: Metric, chance: float
 ) -> Subject:
@@ -161,26 +139,4 @@ def _trial(runs: Sequence[Run], selector: Metric, chance: float) -> Trial | None
         value=float(np.mean(values)),
         is_diverged="diverged" in states,
         is_stopped="interrupted" in states,
-    )
-
-
-def _curve(subject: Subject, selector: Metric) -> SearchCurve:
-    sign = 1.0 if selector.higher_is_better else -1.0
-    values = sign * np.array([trial.value for trial in subject.trials])
-    best, sd = expected_best(values), best_sd(values)
-    low, high = np.maximum(best - sd, values.min()), np.minimum(best + sd, values.max())
-    ends = (low, high) if sign > 0 else (-high, -low)
-    points = zip(sign * best, *ends, strict=True)
-    return SearchCurve(
-        name=subject.name,
-        cell=subject.cell,
-        sampler=subject.sampler,
-        num_trials=len(values),
-        num_diverged=sum(trial.is_diverged for trial in subject.trials),
-        num_stopped=sum(trial.is_stopped for trial in subject.trials),
-        num_left_out=subject.num_left_out,
-        best=tuple(
-            Point(n, float(value), float(lo), float(hi))
-            for n, (value, lo, hi) in enumerate(points, start=1)
-        ),
     )

@@ -5,21 +5,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mnist_seq.report.analyse.arms import by_effect, change_of
-from mnist_seq.report.analyse.curves import reached
+from mnist_seq.report.analyse.comparisons import Found, compare
 from mnist_seq.report.analyse.grouping import Group, reordered
-from mnist_seq.report.analyse.versus import Versus, compare, difference
+from mnist_seq.report.analyse.reached import reached
+from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
-from mnist_seq.report.value import Choice, Difference, Variant
+from mnist_seq.report.value import Choice, Compared, Variant
 from mnist_seq.runs.variants import shown, variant_key
-from mnist_seq.stats import Rule, Verdict, describe, judge, no_verdict, pareto_front
-
-if TYPE_CHECKING:
-    from mnist_seq.report.build import Options
+from mnist_seq.stats import Rule, Verdict, describe, judge, no_verdict
 
 
 def variants_of(
@@ -27,18 +25,23 @@ def variants_of(
     keys: Sequence[str],
     metric: Metric,
     rule: Rule,
-    options: "Options",
+    options: Options,
     choices: Mapping[tuple[Any, ...], Choice],
     at_chance: Mapping[Path, str],
 ) -> tuple[list[Group], tuple[Variant, ...]]:
     """The groups in the order of the report, and what it says of each."""
-    versus, verdicts = _judged(groups, metric, rule, options, at_chance)
-    order = by_effect(groups, versus)
+    comparisons, verdicts = _judged(groups, metric, rule, options, at_chance)
+    order = by_effect(groups, comparisons)
     groups = reordered(groups, order)
     found = []
     for place, old in enumerate(order):
-        about = difference(versus[old], verdicts[old], rule) if old in versus else None
-        variant = _variant(place, groups, keys, metric, about, verdicts.get(old), options)
+        own, verdict = comparisons.get(old), verdicts.get(old)
+        compared = (
+            Compared(own.comparison, verdict, own.pairing, own.p_wilcoxon)
+            if own and verdict
+            else None
+        )
+        variant = _variant(place, groups, keys, metric, compared, verdict, options)
         found.append(
             replace(
                 variant,
@@ -47,18 +50,18 @@ def variants_of(
                 choice=choices.get(variant_key(groups[place].variant)),
             )
         )
-    return list(groups), tuple(_on_the_front(found, metric))
+    return list(groups), tuple(found)
 
 
 def _judged(
     groups: Sequence[Group],
     metric: Metric,
     rule: Rule,
-    options: "Options",
+    options: Options,
     at_chance: Mapping[Path, str],
-) -> tuple[dict[int, Versus], dict[int, Verdict]]:
+) -> tuple[dict[int, Found], dict[int, Verdict]]:
     """Comparisons and verdicts by place; the correction runs over all that could be made."""
-    versus: dict[int, Versus] = {}
+    comparisons: dict[int, Found] = {}
     verdicts: dict[int, Verdict] = {}
     learns: list[bool] = []
     for place, own in enumerate(groups):
@@ -72,11 +75,11 @@ def _judged(
                 n = min(len(own.finished), len(base.finished))
                 verdicts[place] = no_verdict("too few seeds", n)
             else:
-                versus[place] = found
+                comparisons[place] = found
                 both = own.finished + base.finished
                 learns.append(any(run.folder not in at_chance for run in both))
-    judged = judge([v.comparison for v in versus.values()], rule, learns=learns)
-    return versus, verdicts | dict(zip(versus, judged, strict=True))
+    judged = judge([own.comparison for own in comparisons.values()], rule, learns=learns)
+    return comparisons, verdicts | dict(zip(comparisons, judged, strict=True))
 
 
 def _variant(
@@ -84,9 +87,9 @@ def _variant(
     groups: Sequence[Group],
     keys: Sequence[str],
     metric: Metric,
-    versus: Difference | None,
+    compared: Compared | None,
     verdict: Verdict | None,
-    options: "Options",
+    options: Options,
 ) -> Variant:
     own = groups[place]
     values = [(run, value) for run in own.finished if (value := metric.of(run)) is not None]
@@ -120,30 +123,11 @@ def _variant(
         num_params=float(np.mean([run.num_params for run, _ in values])) if values else math.nan,
         seconds=float(seconds.mean()) if values else math.nan,
         seconds_sd=float(seconds.std(ddof=1)) if len(values) > 1 else math.nan,
-        difference=versus,
+        compared=compared,
         word="baseline" if is_baseline else (verdict.word if verdict else ""),
         verdict="the baseline" if is_baseline else (verdict.text if verdict else ""),
         reached=tuple(reached(own, threshold) for threshold in options.thresholds),
     )
-
-
-def _on_the_front(variants: list[Variant], metric: Metric) -> list[Variant]:
-    """Marks the variants that no other beats in the mean at no more cost."""
-    known = [v for v in variants if v.n]
-    value = np.array([v.mean if metric.higher_is_better else -v.mean for v in known])
-    marks: dict[int, dict[str, bool]] = {}
-    for name in ("num_params", "seconds"):
-        front = pareto_front(np.array([getattr(v, name) for v in known]), value)
-        for v, is_on_it in zip(known, front, strict=True):
-            marks.setdefault(v.key, {})[name] = bool(is_on_it)
-    return [
-        replace(
-            v,
-            is_cheapest_params=marks.get(v.key, {}).get("num_params", False),
-            is_cheapest_seconds=marks.get(v.key, {}).get("seconds", False),
-        )
-        for v in variants
-    ]
 
 
 def _factor(value: object) -> str | float:

@@ -1,4 +1,4 @@
-"""Figures of a report: each takes the `Report` and gives charts; nothing is computed or saved here.
+"""What all charts share: colours and markers of series, scales, axes, tooltips, panels.
 
 Ink is `currentColor`, so that one chart reads on a light page, a dark page and paper.
 """
@@ -37,41 +37,6 @@ CONFIG: dict[str, Any] = {
 LINE: dict[str, Any] = {
     "symbolType": "stroke", "symbolStrokeWidth": 2.5, "symbolSize": 400, "symbolOpacity": 1,
 }  # fmt: skip
-
-Rows = list[dict[str, Any]]
-
-
-class Tables:
-    """Rows of a chart by name: altair copies rows that stand in a chart at every step."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, Rows] = {}
-
-    def add(self, rows: Rows) -> alt.NamedData:
-        """The rows as data of a chart."""
-        name = f"table{len(self.rows)}"
-        self.rows[name] = rows
-        return alt.NamedData(name=name)
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One chart of a figure, and the one that a page draws in its place, where they differ."""
-
-    title: str
-    chart: Any
-    tables: Tables
-    live: Any = None
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Panels that belong together, with the caption that says what is drawn."""
-
-    name: str
-    title: str
-    caption: str
-    panels: tuple[Panel, ...]
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,11 @@ class Metric:
     decimals: int
     higher_is_better: bool
 
+    @property
+    def title(self) -> str:
+        """Its label with its unit, for the head of a column."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
     def of(self, run: Run) -> float | None:
         """Value of a run in the unit that people read; None unless it finished with one."""
         if run.state != "finished" or self.name not in run.metrics:

@@ -10,12 +10,9 @@ from typing import Any
 from altair import SCHEMA_URL
 from altair.utils.schemapi import debug_mode
 
-from mnist_seq.report.charts.base import CONFIG, WIDTH, Figure
-from mnist_seq.report.charts.costs import costs, thresholds
-from mnist_seq.report.charts.curves import learning_curves
-from mnist_seq.report.charts.differences import differences, factors
-from mnist_seq.report.charts.digits import confusions
-from mnist_seq.report.charts.watched import gradients, search, states
+from mnist_seq.report.charts.base import CONFIG, WIDTH
+from mnist_seq.report.charts.figure import Figure
+from mnist_seq.report.sections import sections_of
 from mnist_seq.report.value import Report
 
 _COLUMNS = 3
@@ -25,17 +22,11 @@ def all_figures(report: Report) -> list[Figure]:
     """Every figure that the report has data for, in the order of the page."""
     with debug_mode(False):  # what the charts may hold is checked by their tests, not at each use
         found = [
-            differences(report),
-            learning_curves(report),
-            costs(report),
-            factors(report),
-            thresholds(report),
-            search(report),
-            gradients(report),
-            states(report),
-            confusions(report),
+            figure
+            for section, part in sections_of(report)
+            for figure in section.charts(report, part)
         ]
-    return [figure for figure in found if figure is not None and figure.panels]
+    return [figure for figure in found if figure.panels]
 
 
 class Drawing:

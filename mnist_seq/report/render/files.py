@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_seq.report.render import markdown, table_csv
+from mnist_seq.report.sections import all_sections
 from mnist_seq.report.value import Report
 from mnist_seq.runs.files import write_text
 
 _TEXTS = ("report.html", "report.md", "report.csv")
-_FIGURES = ("differences", "learning_curves", "costs", "factors", "thresholds", "search",
-            "gradients", "states", "confusions")  # fmt: skip
 
 
 def write(report: Report, folder: Path, *, formats: Sequence[str]) -> list[Path]:
@@ -29,7 +28,6 @@ def write(report: Report, folder: Path, *, formats: Sequence[str]) -> list[Path]
         from mnist_seq.report.render.figures import Drawing, all_figures
 
         charts = all_figures(report)
-        assert {figure.name for figure in charts} <= set(_FIGURES)
         if "figures" in formats:
             drawing = Drawing(charts, folder / "figures")
         if "html" in formats:
@@ -50,7 +48,8 @@ def write(report: Report, folder: Path, *, formats: Sequence[str]) -> list[Path]
 
 def _remove_earlier(folder: Path, kept: set[str]) -> None:
     """Remove what a report writes and this one does not; nothing else is touched."""
-    figures = [f"figures/{name}" for name in _FIGURES if f"figures/{name}.png" not in kept]
+    known = [name for section in all_sections() for name in section.figures]
+    figures = [f"figures/{name}" for name in known if f"figures/{name}.png" not in kept]
     names = [name for name in _TEXTS if name not in kept]
     names += [f"{figure}.{kind}" for figure in figures for kind in ("png", "svg")]
     for name in names:

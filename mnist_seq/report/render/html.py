@@ -10,11 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mnist_seq.report.charts.base import Figure
-from mnist_seq.report.render import html_parts as parts
-from mnist_seq.report.render import tables
+from mnist_seq.report.charts.figure import Figure
+from mnist_seq.report.markup.html_table import html_table
 from mnist_seq.report.render.draw import VEGALITE
 from mnist_seq.report.render.figures import panel_specifications
+from mnist_seq.report.render.html_head import head, verdicts
+from mnist_seq.report.sections import Table, sections_of
 from mnist_seq.report.value import Report
 from mnist_seq.runs.files import write_text
 
@@ -34,28 +35,13 @@ def render(report: Report, charts: Sequence[Figure]) -> str:
     """
     specifications: list[dict[str, Any]] = []
     figures = {figure.name: figure for figure in charts}
-
-    def drawn(*names: str) -> str:
-        return "".join(_figure(figures[name], specifications) for name in names if name in figures)
-
-    body = "".join(
-        [
-            parts.head(report),
-            parts.verdicts(report),
-            parts.small(tables.choices(report)),
-            drawn("differences", "learning_curves", "costs", "factors"),
-            parts.small(tables.reached(report), drawn("thresholds")),
-            parts.small(tables.searches(report), drawn("search")),
-            *(parts.small(table) for table in tables.importances(report)),
-            parts.small(tables.watched(report), drawn("gradients", "states")),
-            drawn("confusions"),
-            parts.digits(report),
-            parts.models(report),
-            parts.settings(report),
-            parts.runs(report),
-            parts.origins(report),
-        ]
-    )
+    body = head(report) + verdicts(report)
+    for section, part in sections_of(report):
+        own = [figures[name] for name in section.figures if name in figures]
+        body += "".join(_figure(figure, specifications) for figure in own)
+        tables = [t for t in section.tables(report, part) if "html" in t.formats]
+        body += "".join(_table(t, t.name or section.name(), is_below=bool(own)) for t in tables)
+        body += section.more_html(report, part)
     data = "".join(
         f'<script type="application/json" id="spec-{i}">{_json(spec)}</script>'
         for i, spec in enumerate(specifications)
@@ -84,6 +70,17 @@ def _figure(figure: Figure, specifications: list[dict[str, Any]]) -> str:
         f'class="{kind.strip()}">'
         f'<div class="panels{kind}">{"".join(panels)}</div>'
         f"<figcaption>{escape(figure.caption)}</figcaption></figure></section>"
+    )
+
+
+def _table(table: Table, name: str, *, is_below: bool) -> str:
+    """A section's table; below a figure, which has the title already."""
+    title = "" if is_below else f"<h2>{escape(table.title)}</h2>"
+    wrap = [place for place, header in enumerate(table.header) if header in table.wrap]
+    caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
+    return (
+        f'<section id="{name}-table">{title}{html_table(table.header, table.rows, wrap)}'
+        f"{caption}</section>"
     )
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from mnist_seq.report import wording
 from mnist_seq.report.charts import style
-from mnist_seq.report.render import tables
-from mnist_seq.report.render.cells import Column, chosen, columns
+from mnist_seq.report.columns import Column, chosen, shown_columns
+from mnist_seq.report.sections import tables_of
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.console import cell, say
 
@@ -22,7 +22,7 @@ _LAYOUTS = (
      "verdict", "num_params", "seconds"),
     ("variant", "n", "mean", "difference", "difference_interval", "p_adjusted", "verdict"),
 )  # fmt: skip
-_LISTED = ("change", "choice", "n", "mean", "difference", "difference_interval", "p_adjusted")
+_LISTED = ("changes", "chosen", "n", "mean", "difference", "difference_interval", "p_adjusted")
 _MAX_NAMED = 20  # folders that are named one by one
 _MAX_COMMANDS = 5  # that add what is missing
 
@@ -32,15 +32,15 @@ def print_report(report: Report, console: "Console") -> None:
     print_table(report, console)
     say(console, f"\nrule: {report.rule_text}")
     for v in report.variants:
-        if v.difference is not None:
+        if v.compared is not None:
             say(
                 console,
                 f"{v.name}{f' ({v.change})' if v.change else ''} against {v.baseline_name}: "
-                f"{v.verdict}; {v.difference.pairing}",
+                f"{v.verdict}; {v.compared.pairing}",
             )
         elif v.verdict and not v.is_baseline:
             say(console, f"{v.name}: {v.verdict}")
-    for table in tables.further(report):
+    for table in tables_of(report, "terminal"):
         say(console, f"\n{table.title}")
         for row in table.rows:
             pairs = zip(table.header[1:], row[1:], strict=True)
@@ -96,14 +96,16 @@ def _table(report: Report, shown: list[Column]) -> object:
             cell(column.header), justify="left" if column.is_text else "right", no_wrap=True
         )
     for v in report.variants:
-        table.add_row(*(cell(column.text(v), _style(column, v)) for column in shown))
+        table.add_row(*(cell(column.written(v), _style(column, v)) for column in shown))
     return table
 
 
 def _chosen(report: Report, keys: Sequence[str]) -> list[Column]:
     """Columns of the table; that of n leaves to words what became of the other runs."""
     return [
-        replace(c, text=lambda v: wording.n_text(v).partition(",")[0]) if c.key == "n" else c
+        replace(c, shown=replace(c.shown, text=lambda v: wording.n_text(v).partition(",")[0]))
+        if c.name == "n" and c.shown
+        else c
         for c in chosen(report, keys)
     ]
 
@@ -114,15 +116,15 @@ def _print_lost(report: Report, console: "Console") -> None:
 
 
 def _with_extra(keys: Sequence[str]) -> tuple[str, ...]:
-    return (keys[0], "change", "choice", *keys[1:])
+    return (keys[0], "changes", "chosen", *keys[1:])
 
 
 def _print_list(report: Report, console: "Console") -> None:
     """Two entries a variant, for terminals that no table fits."""
-    listed = [column for column in columns(report) if column.key in _LISTED]
+    listed = [column for column in shown_columns(report) if column.name in _LISTED]
     for v in report.variants:
         say(console, f"{v.name}: {v.word}")
-        facts = [f"{c.header} {text}" for c in listed if (text := c.text(v)) != wording.NONE]
+        facts = [f"{c.header} {text}" for c in listed if (text := c.written(v)) != wording.NONE]
         say(console, f"  {'; '.join(facts)}")
 
 
@@ -130,13 +132,13 @@ def _width(report: Report, shown: list[Column]) -> int:
     from rich.cells import cell_len
 
     widths = [
-        max(cell_len(text) for text in (c.header, *(c.text(v) for v in report.variants)))
+        max(cell_len(text) for text in (c.header, *(c.written(v) for v in report.variants)))
         for c in shown
     ]
     return sum(widths) + 3 * len(shown)  # a space at each side, and one between
 
 
 def _style(column: Column, variant: Variant) -> str:
-    if column.key == "verdict" and variant.word in style.VERDICTS:
+    if column.name == "verdict" and variant.word in style.VERDICTS:
         return f"bold {style.VERDICTS[variant.word]}"
-    return "dim" if variant.is_baseline and column.key == "verdict" else ""
+    return "dim" if variant.is_baseline and column.name == "verdict" else ""

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.report.charts import style
-from mnist_seq.report.render import tables
 from mnist_seq.report.render.markdown import small_table, verdict_table
+from mnist_seq.report.sections import sections_of, tables_of
 from mnist_seq.report.value import Report
 from mnist_seq.runs.files import write_text
 
@@ -173,7 +173,7 @@ def _further(report: Report) -> list[Any]:
     wr, _ = _workspaces()
     return [
         block
-        for table in tables.further(report)
+        for table in tables_of(report, "wandb")
         for block in (wr.H2(table.title), wr.MarkdownBlock(small_table(table)), wr.P(table.caption))
     ]
 
@@ -202,13 +202,13 @@ def _variants_grid(report: Report, *, is_online: bool) -> Any:
                    metrics=[wr.SummaryMetric(report.metric.name)], groupby=grouping,
                    groupby_aggfunc="mean", groupby_rangefunc="stderr", layout=at(0, 8, 24, 7)),
     ]  # fmt: skip
-    if report.watched:
-        panels += [
-            wr.LinePlot(title=name, x="Step", y=[name], groupby=grouping, groupby_aggfunc="mean",
-                        groupby_rangefunc="minmax", smoothing_factor=0.0,
-                        layout=at(8 * i, 15, 8, 7))
-            for i, name in enumerate(("gradient/t000", "gates/saturated", "state/last"))
-        ]  # fmt: skip
+    logged = [name for section, _ in sections_of(report) for name in section.logged]
+    panels += [
+        wr.LinePlot(title=name, x="Step", y=[name], groupby=grouping, groupby_aggfunc="mean",
+                    groupby_rangefunc="minmax", smoothing_factor=0.0,
+                    layout=at(8 * (i % 3), 15 + 7 * (i // 3), 8, 7))
+        for i, name in enumerate(logged)
+    ]  # fmt: skip
     return wr.PanelGrid(
         runsets=[*_baselines(report, is_online=is_online), by_variant], panels=panels
     )

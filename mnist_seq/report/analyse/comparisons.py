@@ -1,4 +1,4 @@
-"""A variant against its baseline: which seeds pair, which test is right, what it says."""
+"""Compares a variant with its baseline: which seeds pair, and which test is right."""
 
 import math
 from dataclasses import dataclass
@@ -8,31 +8,21 @@ import numpy as np
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.metric import Metric
-from mnist_seq.report.value import Difference
-from mnist_seq.stats import (
-    Comparison,
-    Rule,
-    Verdict,
-    mcnemar_over_seeds,
-    paired_comparison,
-    welch_comparison,
-    wilcoxon_p,
-)
+from mnist_seq.stats import Comparison, paired_comparison, welch_comparison, wilcoxon_p
 
 
 @dataclass(frozen=True)
-class Versus:
-    """A comparison, with what a reader must know of how it was made."""
+class Found:
+    """A comparison, and how it was made; `value.Compared` says what the fields hold."""
 
     comparison: Comparison
     pairing: str
     p_wilcoxon: float
-    pairs: tuple[tuple[Run, Run], ...]
 
 
 def compare(
     variant: Group, baseline: Group, metric: Metric, *, level: float, power: float, wilcoxon: bool
-) -> Versus | None:
+) -> Found | None:
     """Compares two variants, paired by seed wherever most seeds have their twin.
 
     Seeds pair where more than half of the smaller side's finished runs have a finished run of the
@@ -42,16 +32,14 @@ def compare(
     Returns:
         None where neither way has 2 runs a side.
     """
-    a = {run.seed: run for run in variant.finished if metric.of(run) is not None}
-    b = {run.seed: run for run in baseline.finished if metric.of(run) is not None}
+    a, b = _by_seed(variant, metric), _by_seed(baseline, metric)
     common = sorted(a.keys() & b.keys())
     options = {"level": level, "power": power, "higher_is_better": metric.higher_is_better}
     if len(common) >= 2 and 2 * len(common) > min(len(a), len(b)):
-        pairs = tuple((a[seed], b[seed]) for seed in common)
-        x, y = (_values([pair[side] for pair in pairs], metric) for side in (0, 1))
+        x, y = (_values([side[seed] for seed in common], metric) for side in (a, b))
         found = paired_comparison(x, y, **options)  # type: ignore[arg-type]
         p = wilcoxon_p(x, y) if wilcoxon else math.nan
-        return Versus(found, _pairs_text(variant, baseline, common), p, pairs)
+        return Found(found, _pairs_text(variant, baseline, common), p)
     if min(len(a), len(b)) < 2:
         return None
     x, y = _values(list(a.values()), metric), _values(list(b.values()), metric)
@@ -59,51 +47,17 @@ def compare(
         f"Welch, n={len(a)} and {len(b)}: seeds do not pair ({len(common)} in common; variant "
         f"{_seeds(a)}, baseline {_seeds(b)})"
     )
-    pairs = tuple((a[seed], b[seed]) for seed in common)
-    return Versus(welch_comparison(x, y, **options), text, math.nan, pairs)  # type: ignore[arg-type]
+    return Found(welch_comparison(x, y, **options), text, math.nan)  # type: ignore[arg-type]
 
 
-def difference(versus: Versus, verdict: Verdict, rule: Rule) -> Difference:
-    """A comparison and its verdict as plain numbers."""
-    c, close = versus.comparison, verdict.equivalence
-    return Difference(
-        is_paired=c.is_paired,
-        pairing=versus.pairing,
-        n=c.n,
-        difference=c.difference,
-        low=c.interval.low,
-        high=c.interval.high,
-        p=verdict.p,
-        p_permutation=c.p_permutation,
-        permutation=c.permutation,
-        p_wilcoxon=versus.p_wilcoxon,
-        p_adjusted=verdict.p_adjusted,
-        p_floor=c.permutation_floor,
-        effect_size=c.effect_size,
-        effect_name=c.effect_name,
-        p_better=c.p_better,
-        detectable=c.detectable,
-        needed=verdict.needed_seeds,
-        p_equivalence=close.p if close else math.nan,
-        equivalence_low=close.interval.low if close else math.nan,
-        equivalence_high=close.interval.high if close else math.nan,
-        correlation=getattr(c, "correlation", math.nan),
-        mcnemar=_mcnemar(versus, rule),
-    )
+def pairs_of(variant: Group, baseline: Group, metric: Metric) -> list[tuple[Run, Run]]:
+    """Finished runs of both sides with a common seed, by seed."""
+    a, b = _by_seed(variant, metric), _by_seed(baseline, metric)
+    return [(a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())]
 
 
-def _mcnemar(versus: Versus, rule: Rule) -> tuple[int, int, int, int] | None:
-    """Seed pairs of models: in all, variant better, baseline better, undecided."""
-    hits = []
-    for a, b in versus.pairs:
-        of_a, of_b = a.predictions, b.predictions
-        if of_a is None or of_b is None or not np.array_equal(of_a[0], of_b[0]):
-            continue
-        hits.append((of_a[1] == of_a[0], of_b[1] == of_b[0]))
-    if not hits:
-        return None
-    found = mcnemar_over_seeds(hits, alpha=rule.alpha)
-    return found.num_pairs, found.num_a_better, found.num_b_better, found.num_undecided
+def _by_seed(group: Group, metric: Metric) -> dict[int, Run]:
+    return {run.seed: run for run in group.finished if metric.of(run) is not None}
 
 
 def _values(runs: list[Run], metric: Metric) -> np.ndarray:

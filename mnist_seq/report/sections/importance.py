@@ -2,13 +2,16 @@
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mnist_seq.report import wording
 from mnist_seq.report.analyse.searches import Subject
-from mnist_seq.report.evidence import Importance
 from mnist_seq.report.read.collect import is_number
+from mnist_seq.report.sections import Inputs, Section, Table
+from mnist_seq.report.value import Report
 from mnist_seq.runs.variants import naming_keys, shown
 
 MIN_TRIALS = 20  # fewer do not tell two keys apart; Greff et al. 2017 took 200
@@ -16,29 +19,72 @@ SEEDS = (0, 1, 2)  # of the evaluator's forests: their range shows what is noise
 EVALUATOR = "Optuna's FanovaImportanceEvaluator"
 
 
-def importances_of(
-    subjects: Sequence[Subject], label: str
-) -> tuple[tuple[Importance, ...], tuple[str, ...]]:
-    """Importances of the searches that have enough trials, and notes on those that lack.
+@dataclass(frozen=True)
+class Shares:
+    """Which hyper-parameters the result of one search depends on.
 
-    Args:
-        label: of the metric that the trials have values of.
+    Attributes:
+        shares: (key, mean over the evaluator's repetitions, smallest, largest), the largest first.
+        about: the evaluator by its name, n, target and seeds.
+    """
+
+    name: str
+    shares: tuple[tuple[str, float, float, float], ...]
+    about: str
+
+
+@dataclass(frozen=True)
+class Importances:
+    """Importances of the searches that have enough trials, or why they were not computed."""
+
+    searches: tuple[Shares, ...]
+    lacking: str = ""
+
+
+class Importance(Section[Importances]):
+    """Needs a search of at least MIN_TRIALS trials, and Optuna.
 
     Source: Hutter et al. 2014 (fANOVA): shares of the variance that each key alone explains, in a
     forest that predicts the value from the keys.
     """
-    wanted = [s for s in subjects if len(s.trials) >= MIN_TRIALS and _params(s)]
-    if not wanted:
-        return (), ()
-    if importlib.util.find_spec("optuna") is None:
-        return (), (
-            "importance of hyper-parameters: not computed, Optuna is not installed; "
-            "pip install 'mnist_seq[optuna]'",
-        )
-    return tuple(_importance(subject, label) for subject in wanted), ()
+
+    order = 80.0
+
+    def compute(self, inputs: Inputs) -> Importances | None:
+        """Shares of the keys in each search."""
+        wanted = [s for s in inputs.weighed if len(s.trials) >= MIN_TRIALS and _params(s)]
+        if not wanted:
+            return None
+        if importlib.util.find_spec("optuna") is None:
+            return Importances(
+                (),
+                "importance of hyper-parameters: not computed, Optuna is not installed; "
+                "pip install 'mnist_seq[optuna]'",
+            )
+        return Importances(tuple(_shares(s, inputs.selector.label) for s in wanted))
+
+    def notes(self, part: Importances) -> Sequence[str]:
+        """Why there is none."""
+        return [part.lacking] if part.lacking else []
+
+    def tables(self, report: Report, part: Importances) -> Sequence[Table]:
+        """One table a search."""
+        header = ("key", "share of the variance, %", "range over forests, %")
+        return [
+            Table(
+                f"Importance of hyper-parameters: {found.name}",
+                header,
+                tuple(
+                    (key, wording.number(100 * share, 1), wording.span(100 * low, 100 * high, 1))
+                    for key, share, low, high in found.shares
+                ),
+                f"{found.about}.",
+            )
+            for found in part.searches
+        ]
 
 
-def _importance(subject: Subject, label: str) -> Importance:
+def _shares(subject: Subject, label: str) -> Shares:
     import optuna
 
     params = _params(subject)
@@ -56,7 +102,7 @@ def _importance(subject: Subject, label: str) -> Importance:
         optuna.logging.set_verbosity(verbosity)
     table = {key: [float(one[key]) for one in found] for key in params}
     shares = [(key, float(np.mean(v)), min(v), max(v)) for key, v in table.items()]
-    return Importance(
+    return Shares(
         name=subject.name,
         shares=tuple(sorted(shares, key=lambda share: -share[1])),
         about=(

@@ -1,37 +1,120 @@
 """Learning curves: each run, and the mean over seeds with its band."""
 
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import numpy as np
 
 from mnist_seq.report import wording
-from mnist_seq.report.charts.base import (
-    HEIGHT,
-    LINE,
-    Figure,
-    Panel,
-    Rows,
-    Series,
-    Tables,
-    axis_title,
-    families,
-    series_of,
-)
-from mnist_seq.report.evidence import Curves
-from mnist_seq.report.value import Report, Variant
+from mnist_seq.report.analyse.grouping import Group
+from mnist_seq.report.charts.base import HEIGHT, LINE, Series, axis_title, families, series_of
+from mnist_seq.report.charts.figure import Figure, Panel, Rows, Tables
+from mnist_seq.report.read.collect import Run
+from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.value import Point, Report, Variant
+from mnist_seq.stats import mean_interval
 
+MAX_POINTS = 8_000  # drawn in all: more makes the page heavy, and no eye tells them apart
 _SAID = ("variant", "seed", "step", "state")  # of the run that a reader points at
 
 
-def learning_curves(report: Report) -> Figure | None:
-    """One panel for each family of variants that differ in their cell alone.
+@dataclass(frozen=True)
+class RunCurve:
+    """Evaluations of one run, thinned for drawing."""
 
-    On a page the run that a reader points at stands out, and says which it is. None where every
-    run was evaluated once: that is no curve.
+    run: int  # position in `Report.runs`
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Learning curves of one metric.
+
+    Attributes:
+        means: by variant, over its finished runs, as far as all of them were evaluated; with the
+            interval of the mean.
+        every: at most one evaluation in this many is kept for drawing.
+        low, high: of all values and intervals, these no further than the metric can go; start, end:
+            of all steps. Panels share their axes.
     """
-    curves = report.curves
-    if curves is None or all(len(run.steps) == 1 for run in curves.runs):
+
+    label: str
+    unit: str
+    decimals: int
+    means: Mapping[int, tuple[Point, ...]]
+    runs: tuple[RunCurve, ...]
+    every: int
+    low: float
+    high: float
+    start: float
+    end: float
+
+
+class LearningCurves(Section[Curves]):
+    """Needs evaluations of valid/accuracy, or of train/loss where nothing was set aside."""
+
+    order = 30.0
+    figures = ("learning_curves",)
+
+    def compute(self, inputs: Inputs) -> Curves | None:
+        """Curves of the runs, and the mean of each variant."""
+        return _curves(inputs.groups, inputs.options.level)
+
+    def charts(self, report: Report, part: Curves) -> Sequence[Figure]:
+        """One panel for each family of variants that differ in their cell alone.
+
+        On a page the run that a reader points at stands out, and says which it is. None where every
+        run was evaluated once: that is no curve.
+        """
+        return [] if all(len(run.steps) == 1 for run in part.runs) else [_figure(report, part)]
+
+
+def _curves(groups: Sequence[Group], level: float) -> Curves | None:
+    """The mean of a variant ends at the last step that all its finished runs reached."""
+    runs = [run for group in groups for run in group.runs]
+    name = next(
+        (m for m in ("valid/accuracy", "train/loss") if any(r.evaluations(m) for r in runs)), None
+    )
+    if name is None:
         return None
+    scale = 100.0 if name.endswith("accuracy") else 1.0
+    curves = [_curve(run, name, scale) for run in runs]
+    num_points = sum(len(steps) for steps, _ in curves)
+    every = max(1, math.ceil(num_points / MAX_POINTS))
+    starts = np.cumsum([0, *(len(group.runs) for group in groups)])
+    means = {}
+    for place, group in enumerate(groups):
+        own = curves[starts[place] : starts[place + 1]]
+        kept = [c for run, c in zip(group.runs, own, strict=True) if run.state == "finished"]
+        if points := _mean(kept, level):
+            means[place] = tuple(_thinned(points, every))
+    drawn = [value for _, values in curves for value in values]
+    ends = [end for points in means.values() for p in points for end in (p.low, p.high)]
+    most = 100.0 if scale == 100 else math.inf
+    drawn += [min(max(end, 0.0), most) for end in ends if not math.isnan(end)]
+    return Curves(
+        label=name.replace("/", " "),
+        unit="%" if scale == 100 else "",
+        decimals=2 if scale == 100 else 4,
+        means=means,
+        runs=tuple(
+            RunCurve(i, tuple(_thinned(steps, every)), tuple(_thinned(values, every)))
+            for i, (steps, values) in enumerate(curves)
+            if steps
+        ),
+        every=every,
+        low=min(drawn),
+        high=max(drawn),
+        start=min(step for steps, _ in curves for step in steps),
+        end=max(step for steps, _ in curves for step in steps),
+    )
+
+
+def _figure(report: Report, curves: Curves) -> Figure:
     series = series_of(report)
     panels = []
     for title, members in families(report):
@@ -156,3 +239,29 @@ def _run_rows(
 
 def _rounded(value: float) -> float:
     return round(value, 4)  # finer than a pixel; the page stays small
+
+
+def _curve(run: Run, name: str, scale: float) -> tuple[list[float], list[float]]:
+    points = run.evaluations(name)
+    return list(points), [value * scale for value in points.values()]
+
+
+def _mean(curves: Sequence[tuple[list[float], list[float]]], level: float) -> list[Point]:
+    if not curves:
+        return []
+    by_step = [dict(zip(*curve, strict=True)) for curve in curves]
+    shared = [step for step in by_step[0] if all(step in other for other in by_step)]
+    points = []
+    for step in shared:
+        values = np.array([own[step] for own in by_step])
+        interval = mean_interval(values, level)
+        points.append(Point(step, float(values.mean()), interval.low, interval.high))
+    return points
+
+
+def _thinned(values: Sequence[Any], every: int) -> list[Any]:
+    """Every so manyth value, the first and the last always among them."""
+    if every == 1 or len(values) <= 2:
+        return list(values)
+    kept = list(values[::every])
+    return kept if (len(values) - 1) % every == 0 else [*kept, values[-1]]

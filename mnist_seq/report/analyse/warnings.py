@@ -1,4 +1,4 @@
-"""Where a comparison's numbers come from, and what weakens it."""
+"""What weakens a comparison: mixed code, versions, hardware and data."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,32 +6,8 @@ from typing import Any
 
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.collect import Run
-from mnist_seq.report.value import Origin, Setting
-from mnist_seq.report.wording import NONE, plural
 from mnist_seq.runs.code_identity import MEMBERS, SCHEME
-from mnist_seq.runs.variants import shown, varying
-
-
-def settings(groups: Sequence[Group]) -> tuple[tuple[Setting, ...], tuple[Setting, ...]]:
-    """Config keys that differ between variants, with each one's value; and those common to all."""
-    variants = [group.runs[0].variant for group in groups]  # with the values that were chosen
-    keys = varying(variants)
-    differing = tuple(
-        Setting(key, tuple(shown(v[key]) if key in v else NONE for v in variants)) for key in keys
-    )
-    common = tuple(
-        Setting(key, (shown(value),)) for key, value in variants[0].items() if key not in keys
-    )
-    return differing, common
-
-
-def origins(runs: Sequence[Run]) -> tuple[Origin, ...]:
-    """Code, versions, hardware and data of the runs, each value with its number of runs."""
-    found: dict[str, Counter[str]] = {}
-    for run in runs:
-        for name, value in _facts(run).items():
-            found.setdefault(name, Counter())[value] += 1
-    return tuple(Origin(name, tuple(counter.most_common())) for name, counter in found.items())
+from mnist_seq.runs.text import plural
 
 
 def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tuple[str, ...]:
@@ -45,7 +21,7 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
         differing = [n for n, column in zip(names, columns, strict=True) if len(column) > 1]
         whose = f"the runs of {', '.join(differing) or names[0]}"
         found += _mixed_code(own, whose, ("hash", "commit", "version"))
-    dirty = sum(bool(_mapping(run, "code").get("is_dirty")) for run in runs)
+    dirty = sum(bool(mapping(run, "code").get("is_dirty")) for run in runs)
     if dirty:
         found.append(
             f"{dirty} of {len(runs)} runs come from code with uncommitted changes, so the commit "
@@ -55,7 +31,7 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
     found += [
         f"the runs come from different {name}: {', '.join(map(str, values))}"
         for name, values in (
-            ("PyTorch versions", {_mapping(r, "versions").get("torch", "unknown") for r in runs}),
+            ("PyTorch versions", {mapping(r, "versions").get("torch", "unknown") for r in runs}),
         )
         if len(values) > 1
     ]
@@ -80,37 +56,16 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
     return tuple(found)
 
 
-def _facts(run: Run) -> dict[str, str]:
-    code, host = _mapping(run, "code"), _mapping(run, "host")
-    facts = {
-        "code": _code(code, "shared", "hash"),
-        "commit": str(code.get("commit", ""))[:12],
-        "uncommitted changes": "yes" if code.get("is_dirty") else "no",
-        **{name: str(version) for name, version in _mapping(run, "versions").items()},
-        "device": str(run.record.get("device", "")),
-        "cpu": f"{host.get('cpu', '')} ({host.get('cores', '?')} cores)" if host else "",
-        "system": str(host.get("system", "")),
-        "host": str(host.get("name", "")),
-        "data": str(run.values.get("data.data", "")),
-        "data fingerprint": str(run.values.get("data.fingerprint", ""))[:16],
-        "training images": str(run.values.get("data.num_train", "")),
-        "validation images": str(run.values.get("data.num_valid", "")),
-        "test images": str(run.values.get("data.num_test", "")),
-        "day": str(run.record.get("started", ""))[:10],
-    }
-    return {name: value or NONE for name, value in facts.items()}
-
-
 def _mixed_code(runs: Sequence[Run], whose: str, keys: Sequence[str]) -> list[str]:
     """A warning where runs are of several versions of the code, by the first key that they have."""
-    codes = Counter(_code(_mapping(run, "code"), *keys) or "unknown" for run in runs)
+    codes = Counter(code_of(mapping(run, "code"), *keys) or "unknown" for run in runs)
     if len(codes) < 2:
         return []
     shown = ", ".join(f"{code} ({plural(n, 'run')})" for code, n in codes.most_common())
     return [f"{whose} come from {len(codes)} versions of the code: {shown}"]
 
 
-def _code(code: Mapping[str, Any], *keys: str) -> str:
+def code_of(code: Mapping[str, Any], *keys: str) -> str:
     """Which code it is, by the first key that is there; "" where there is none."""
     found = next((str(code[key])[:12] for key in keys if code.get(key)), "")
     is_older = "hash" in code and code.get("scheme") != SCHEME
@@ -123,10 +78,11 @@ def _members(run: Run) -> tuple[str, ...]:
 
 
 def _place(run: Run) -> str:
-    host = _mapping(run, "host")
+    host = mapping(run, "host")
     return f"{run.record.get('device', '')} on {host.get('cpu', '')}".strip()
 
 
-def _mapping(run: Run, name: str) -> Mapping[str, Any]:
+def mapping(run: Run, name: str) -> Mapping[str, Any]:
+    """A part of run.json; empty where it has none."""
     value = run.record.get(name)
     return value if isinstance(value, Mapping) else {}

@@ -10,6 +10,7 @@ import pytest
 from mnist_seq.report.render import markdown, wandb_report
 from mnist_seq.report.render.figures import all_figures, whole
 from mnist_seq.report.render.html import render
+from mnist_seq.report.sections.diagnostics import Diagnostics
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_figures import nodes
@@ -19,7 +20,7 @@ from tests.report.test_renderings import printed
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """LSTM: seeds with gradients 1, 2 and 9 times 10^t. RNN: no gates, one gradient of 0."""
-    sweep = tmp_path_factory.mktemp("sweeps") / "watched"
+    sweep = tmp_path_factory.mktemp("sweeps") / "diagnosed"
     for seed, factor in enumerate((1.0, 2.0, 9.0)):
         for cell in ("lstm", "rnn"):
             run = write_run(sweep, cell, seed=seed, accuracy=0.9 + seed / 100, num_evaluations=0)
@@ -37,8 +38,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_medians_over_seeds_with_the_ends(report: Report) -> None:
-    lstm, rnn = report.watched
-    assert [report.variants[w.variant].name for w in report.watched] == ["lstm", "rnn"]
+    found = Diagnostics.of(report)
+    assert found is not None
+    lstm, rnn = found.variants
+    assert [report.variants[d.variant].name for d in found.variants] == ["lstm", "rnn"]
     assert (lstm.n, [p.step for p in lstm.gradient]) == (3, [1, 15, 28])
     start = lstm.gradient[0]
     assert (start.value, start.low, start.high) == pytest.approx((2e-3, 1e-3, 9e-3))
@@ -95,8 +98,10 @@ def test_what_is_not_finite_is_said_and_leaves_the_rest(tmp_path: Path) -> None:
                     "state/last": None if cell == "gru" else 4.0, "gates/saturated": 0.1,
                 })  # fmt: skip
     report = report_of(tmp_path / "s")
-    lstm, gru = report.watched
-    assert [(w.n, w.num_not_finite) for w in (lstm, gru)] == [(2, 1), (2, 2)]
+    found = Diagnostics.of(report)
+    assert found is not None
+    lstm, gru = found.variants
+    assert [(d.n, d.num_not_finite) for d in (lstm, gru)] == [(2, 1), (2, 2)]
     assert (lstm.ends[1], lstm.last, lstm.drift[-1].value) == (0.5, 4, 2)
     for value in (lstm.ends[0], lstm.reach, gru.last, gru.drift[-1].value):
         assert math.isnan(value)
@@ -108,8 +113,8 @@ def test_what_is_not_finite_is_said_and_leaves_the_rest(tmp_path: Path) -> None:
     assert "NaN" not in json.dumps([whole(figure) for figure in figures.values()])
 
 
-def test_a_sweep_that_nobody_watched_has_no_such_part(grid: Path) -> None:
+def test_a_sweep_without_diagnostics_has_no_such_part(grid: Path) -> None:
     report = report_of(grid)
-    assert report.watched == ()
+    assert Diagnostics.of(report) is None
     assert not {"gradients", "states"} & {figure.name for figure in all_figures(report)}
     assert "Diagnostics" not in markdown.render(report)

@@ -1,0 +1,52 @@
+"""What a figure of a report is: panels, their charts and their tables; imports no altair."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Rows = list[dict[str, Any]]
+
+
+class Tables:
+    """Rows of a chart by name: altair copies rows that stand in a chart at every step."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Rows] = {}
+
+    def add(self, rows: Rows) -> "alt.NamedData":
+        """The rows as data of a chart."""
+        import altair as alt  # takes most of a second, and not every report is drawn
+
+        name = f"table{len(self.rows)}"
+        self.rows[name] = rows
+        return alt.NamedData(name=name)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart of a figure.
+
+    Attributes:
+        live: the chart that a page draws in its place, where they differ.
+    """
+
+    title: str
+    chart: Any
+    tables: Tables
+    live: Any = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Panels that belong together, with the caption that says what is drawn.
+
+    Attributes:
+        name: of its files (figures/<name>.png) and of its place on the page.
+    """
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]

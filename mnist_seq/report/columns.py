@@ -1,0 +1,267 @@
+"""The columns of a comparison, declared once: for the verdict table, report.csv and data frames.
+
+A new number of a variant is one field (of `Variant`, or of what `stats` finds) and one `Column`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mnist_seq.report import wording
+from mnist_seq.report.value import Choice, Compared, Report, Variant
+from mnist_seq.stats import Comparison, PairedComparison
+
+Value = str | int | float | None
+Get = Callable[[Variant], Value]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a column stands in the verdict table.
+
+    Attributes:
+        place: its position, from the left; those between are free.
+        about: what it means, for a caption or a tooltip.
+        text: how a variant's value is written; of a column of texts, the value itself.
+        order: what the page sorts by; the value itself unless said otherwise.
+    """
+
+    place: int
+    header: str
+    about: str
+    text: Callable[[Variant], str] | None = None
+    order: Get | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number or text of a variant.
+
+    Attributes:
+        name: in report.csv and in frames, and of its cells on the page.
+        get: the value in full; None or NaN where there is none.
+        shown: None where only files have it.
+        is_in_files: False for what only people read, such as an interval in one cell.
+        is_text: whether it reads from the left.
+    """
+
+    name: str
+    get: Get
+    shown: Shown | None = None
+    is_in_files: bool = field(default=True, kw_only=True)
+    is_text: bool = field(default=False, kw_only=True)
+
+    @property
+    def header(self) -> str:
+        """Its title in tables for people."""
+        return self.shown.header if self.shown else self.name
+
+    @property
+    def about(self) -> str:
+        """What it means."""
+        return self.shown.about if self.shown else ""
+
+    def written(self, variant: Variant) -> str:
+        """A variant's value as people read it."""
+        if self.shown and self.shown.text:
+            return self.shown.text(variant)
+        value = self.get(variant)
+        return wording.NONE if value is None or value == "" else str(value)
+
+    def order(self, variant: Variant) -> Value:
+        """What a variant's row is sorted by."""
+        return self.shown.order(variant) if self.shown and self.shown.order else self.get(variant)
+
+
+def columns(report: Report) -> list[Column]:
+    """All columns, in the order of report.csv."""
+    return [
+        *_runs(),
+        *_values(report),
+        *_differences(report),
+        *_tests(report),
+        *_verdict(),
+        *_costs(),
+        *_settings(report),
+    ]
+
+
+def shown_columns(report: Report) -> list[Column]:
+    """The columns of the verdict table, from the left; texts that no variant has are left out."""
+    found = [
+        (column.shown.place, column)
+        for column in columns(report)
+        if column.shown and (not column.is_text or any(map(column.get, report.variants)))
+    ]
+    return [column for _, column in sorted(found, key=lambda entry: entry[0])]
+
+
+def chosen(report: Report, names: Sequence[str]) -> list[Column]:
+    """Some columns of the table, in the order asked for; those that it lacks are left out."""
+    found = {column.name: column for column in shown_columns(report)}
+    return [found[name] for name in names if name in found]
+
+
+def _runs() -> list[Column]:
+    n = Shown(50, "n", "finished runs; what became of others", wording.n_text)
+    name = Shown(10, "variant", "the keys that were swept", order=lambda v: v.key)
+    return [
+        Column("variant", lambda v: v.name, name, is_text=True),
+        Column("baseline", lambda v: v.baseline_name),
+        Column("n", lambda v: v.n, n),
+        Column("planned", lambda v: v.planned),
+        Column("failed", lambda v: v.failed),
+        Column("diverged", lambda v: v.diverged),
+        Column("interrupted", lambda v: v.interrupted),
+        Column("unreadable", lambda v: v.unreadable),
+        Column("not_learning", lambda v: v.not_learning),
+    ]
+
+
+def _values(report: Report) -> list[Column]:
+    d, level = report.metric.decimals, wording.percent(report.level)
+
+    def number(get: Callable[[Variant], float]) -> Callable[[Variant], str]:
+        return lambda v: wording.number(get(v), d)
+
+    mean = Shown(60, report.metric.title, "mean over seeds", number(lambda v: v.mean))
+    sd = Shown(80, "sd", "standard deviation over seeds", number(lambda v: v.sd))
+    interval = Shown(70, f"{level} interval", "Student-t interval of the mean over seeds",
+                     lambda v: wording.span(v.low, v.high, d))  # fmt: skip
+    return [
+        Column("mean", lambda v: v.mean, mean),
+        Column("sd", lambda v: v.sd, sd),
+        Column("interval", lambda v: v.low, interval, is_in_files=False),
+        Column("low", lambda v: v.low),
+        Column("high", lambda v: v.high),
+        Column("median", lambda v: v.median),
+        Column("iqm", lambda v: v.iqm),
+    ]
+
+
+def _of(get: Callable[[Compared], Value]) -> Get:
+    """A value of a variant's comparison with its baseline; None where there is no comparison."""
+    return lambda v: None if v.compared is None else get(v.compared)
+
+
+def _compared(get: Callable[[Comparison], Value]) -> Get:
+    """The same, of what `stats` found."""
+    return _of(lambda found: get(found.comparison))
+
+
+def _said(get: Callable[[Compared], str]) -> Callable[[Variant], str]:
+    """A text of a variant's comparison; a dash where there is none."""
+    return lambda v: wording.NONE if v.compared is None else get(v.compared)
+
+
+def _differences(report: Report) -> list[Column]:
+    d, level = report.metric.decimals, wording.percent(report.level)
+    of_points = f", {report.metric.points}" if report.metric.points else ""
+    difference = Shown(90, f"difference{of_points}", "mean difference to the baseline",
+                       _said(lambda x: wording.signed(x.comparison.difference, d)))  # fmt: skip
+    interval = Shown(
+        100, f"{level} interval", "interval of the difference",
+        _said(lambda x: wording.span(x.comparison.interval.low, x.comparison.interval.high, d)),
+    )  # fmt: skip
+    low = _compared(lambda c: c.interval.low)
+    return [
+        Column("difference", _compared(lambda c: c.difference), difference),
+        Column("difference_interval", low, interval, is_in_files=False),
+        Column("difference_low", low),
+        Column("difference_high", _compared(lambda c: c.interval.high)),
+    ]
+
+
+def _tests(report: Report) -> list[Column]:
+    d, power = report.metric.decimals, wording.percent(report.rule.power)
+    of_points = f", {report.metric.points}" if report.metric.points else ""
+    kinds = {v.compared.comparison.effect_name for v in report.variants if v.compared}
+    adjusted = {"holm": "p (Holm)", "bh": "p (BH)", "none": "p"}[report.rule.correction]
+    p = Shown(110, adjusted, "of the declared test, over all comparisons of this table",
+              _said(lambda x: wording.p_value(x.verdict.p_adjusted)))  # fmt: skip
+    effect = Shown(120, "/".join(sorted(kinds)) or "d_z",
+                   "difference in units of the spread over seeds",
+                   _said(lambda x: wording.number(x.comparison.effect_size, 2)))  # fmt: skip
+    better = Shown(130, "P(better)", "share of seeds with the variant better, ties one half",
+                   _said(lambda x: wording.number(x.comparison.p_better, 2)))  # fmt: skip
+    detectable = Shown(140, f"detectable{of_points}", "smallest true difference that this n shows "
+                       f"with {power} power, before correction",
+                       _said(lambda x: wording.number(x.comparison.detectable, d)))  # fmt: skip
+    return [
+        Column("p", _of(lambda x: x.verdict.p)),
+        Column("p_permutation", _compared(lambda c: c.p_permutation)),
+        Column("permutation", _compared(lambda c: c.permutation)),
+        Column("p_wilcoxon", _of(lambda x: x.p_wilcoxon)),
+        Column("p_adjusted", _of(lambda x: x.verdict.p_adjusted), p),
+        Column("p_floor", _compared(lambda c: c.permutation_floor)),
+        Column("effect_size", _compared(lambda c: c.effect_size), effect),
+        Column("effect_name", _compared(lambda c: c.effect_name)),
+        Column("p_better", _compared(lambda c: c.p_better), better),
+        Column("detectable", _compared(lambda c: c.detectable), detectable),
+        Column("needed_seeds", _of(lambda x: x.verdict.needed_seeds)),
+        Column("p_equivalence", _of(lambda x: e.p if (e := x.verdict.equivalence) else None)),
+        Column("equivalence_low",
+               _of(lambda x: e.interval.low if (e := x.verdict.equivalence) else None)),
+        Column("equivalence_high",
+               _of(lambda x: e.interval.high if (e := x.verdict.equivalence) else None)),
+        Column("correlation", _compared(_correlation)),
+        Column("pairs", _compared(lambda c: c.n)),
+        Column("pairing", _of(lambda x: x.pairing)),
+    ]  # fmt: skip
+
+
+def _correlation(comparison: Comparison) -> float | None:
+    """Of both sides over the seeds that pair."""
+    return comparison.correlation if isinstance(comparison, PairedComparison) else None
+
+
+def _verdict() -> list[Column]:
+    shown = Shown(20, "verdict", "by the declared rule", lambda v: str(v.word))
+    return [
+        Column("verdict", lambda v: v.word, shown, is_text=True),
+        Column("verdict_text", lambda v: v.verdict),
+    ]
+
+
+def _costs() -> list[Column]:
+    params = Shown(150, "parameters", "trained numbers of the model",
+                   lambda v: wording.count(v.num_params))  # fmt: skip
+    seconds = Shown(160, "seconds", "of training, mean over seeds",
+                    lambda v: wording.number(v.seconds, 1))  # fmt: skip
+    return [
+        Column("num_params", lambda v: v.num_params, params),
+        Column("seconds", lambda v: v.seconds, seconds),
+        Column("seconds_sd", lambda v: v.seconds_sd),
+    ]
+
+
+def _settings(report: Report) -> list[Column]:
+    """What a variant is, and how all of them were compared."""
+
+    def choice(get: Callable[[Choice], Value]) -> Get:
+        return lambda v: None if v.choice is None else get(v.choice)
+
+    changes = Shown(30, "changes", "what the arm overrides of its baseline")
+    chosen = Shown(40, "chosen on valid", "the values that did best on validation")
+    selector, metric, rule = report.selector, report.metric, report.rule
+    found = [
+        Column("changes", lambda v: v.change, changes, is_text=True),
+        Column("chosen", choice(lambda c: c.text), chosen, is_text=True),
+        Column("num_tried", choice(lambda c: c.num_tried)),
+        Column("chosen_by", lambda v: selector.name if selector else None),
+        Column("chosen_value", choice(lambda c: c.value)),
+        Column("chosen_seeds", choice(lambda c: c.n)),
+        Column("chosen_remarks", choice(lambda c: "; ".join(c.remarks))),
+        Column("metric", lambda v: metric.name),
+        Column("unit", lambda v: metric.unit),
+        Column("level", lambda v: report.level),
+        Column("test", lambda v: rule.test),
+        Column("correction", lambda v: rule.correction),
+    ]
+    for place, reached in enumerate(report.variants[0].reached):
+        name = f"{100 * reached.threshold:g}_percent"
+        found.append(Column(f"seconds_to_{name}", lambda v, i=place: v.reached[i].median))  # type: ignore[misc]
+        found.append(Column(f"reached_{name}", lambda v, i=place: v.reached[i].text))  # type: ignore[misc]
+    return found + [
+        Column(key, lambda v, key=key: v.settings.get(key))  # type: ignore[misc]
+        for key in report.factor_keys
+    ]

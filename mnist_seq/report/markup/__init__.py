@@ -1,0 +1,1 @@
+"""Pieces of HTML, Markdown and PNG; no text in them becomes markup by accident."""

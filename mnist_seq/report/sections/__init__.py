@@ -1,0 +1,187 @@
+"""The sections of a report: one file each, found by scanning this folder.
+
+A section is one part of the report. Its file, `report/sections/<name>.py`, defines one subclass of
+`Section`; nothing else is edited. `build` and the renderings do the rest, in this order:
+
+1. `compute(inputs)` is called once, where the whole report is asked for. It returns the section's
+   part, a frozen dataclass with every number that the section shows, or None where the runs lack
+   what the section needs: then the section is absent from every rendering. The part lies in
+   `Report.parts` under the section's name; `Costs.of(report)` gives it back with its type.
+2. `notes(part)`, `tables(report, part)` and `charts(report, part)` are called by renderings, in any
+   number and order. They read the part and the report; they compute nothing and save nothing.
+3. `more_html` and `more_markdown` add what no table can hold. Every text in them must be escaped.
+
+Whatever a section raises ends the comparison: a part that cannot be had is None, not an error.
+"""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+from mnist_seq.report.analyse.grouping import Group
+from mnist_seq.report.analyse.predictions import Images
+from mnist_seq.report.analyse.searches import Subject
+from mnist_seq.report.charts.figure import Figure
+from mnist_seq.report.options import Options
+from mnist_seq.report.read.collect import Run
+from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.value import Report, Variant
+
+FORMATS = ("html", "markdown", "wandb", "terminal")
+APPENDIX = 200.0  # sections from this order on say what the numbers rest on, after all pictures
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header, declared once for all renderings; they escape every text.
+
+    Attributes:
+        header: one title a column; the first column names what a row is about.
+        caption: sentences below it, each with its full stop.
+        name: of its place on the page (`<name>-table`); the section's where it is empty.
+        wrap: headers of columns with long texts, which may break over lines.
+        formats: the renderings that show it, of `FORMATS`.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    name: str = ""
+    wrap: tuple[str, ...] = ()
+    formats: tuple[str, ...] = FORMATS
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What sections compute their parts from.
+
+    Attributes:
+        groups: runs by variant; a group's position is the `key` of its variant.
+        variants: the numbers and the verdict of each group.
+        keys: the swept keys, which name the variants.
+        runs: those of all groups, in the order in which they were read.
+        selector: the validation metric that choices and searches go by.
+        subjects: the searches among the runs; `weighed`: those whose importances are asked for.
+        images: pictures of test examples by their indexes; None where they cannot be had.
+    """
+
+    groups: Sequence[Group]
+    variants: Sequence[Variant]
+    keys: Sequence[str]
+    runs: Sequence[Run]
+    metric: Metric
+    selector: Metric
+    options: Options
+    subjects: Sequence[Subject]
+    weighed: Sequence[Subject]
+    images: Images | None = None
+
+
+class Section(Generic[Part]):
+    """One part of the report.
+
+    Attributes:
+        order: its place on the page; each section has its own.
+        figures: names of all figures that it may draw, so that stale ones are removed.
+        logged: metrics of its own that W&B's report plots along the steps.
+    """
+
+    order: ClassVar[float]
+    figures: ClassVar[tuple[str, ...]] = ()
+    logged: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def name(cls) -> str:
+        """The name of its file."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def of(cls, report: Report) -> Part | None:
+        """What it computed for a report; None where it is absent."""
+        return cast("Part | None", report.parts.get(cls.name()))
+
+    def compute(self, inputs: Inputs) -> Part | None:
+        """Its part of the report; None where the runs lack what it needs."""
+        raise NotImplementedError
+
+    def notes(self, part: Part) -> Sequence[str]:
+        """What a reader should know of how it was made; sentences without a full stop."""
+        return ()
+
+    def tables(self, report: Report, part: Part) -> Sequence[Table]:
+        """Its tables."""
+        return ()
+
+    def charts(self, report: Report, part: Part) -> Sequence[Figure]:
+        """Its figures; one without panels is not drawn."""
+        return ()
+
+    def more_html(self, report: Report, part: Part) -> str:
+        """What the page shows below its figures and tables; every text escaped."""
+        return ""
+
+    def more_markdown(self, report: Report, part: Part) -> str:
+        """What report.md shows below its tables; every text escaped."""
+        return ""
+
+
+@functools.cache
+def all_sections() -> tuple[Section[Any], ...]:
+    """Every section of this folder, in the order of the page.
+
+    Raises:
+        TypeError: a file that does not define exactly one section, or two with one order.
+    """
+    found: dict[float, Section[Any]] = {}
+    for entry in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        module = importlib.import_module(f"mnist_seq.report.sections.{entry.name}")
+        own = [
+            kind
+            for kind in vars(module).values()
+            if isinstance(kind, type)
+            and issubclass(kind, Section)
+            and kind.__module__ == module.__name__
+        ]
+        if len(own) != 1:
+            raise TypeError(f"a file of report/sections defines one Section: {entry.name} {own}")
+        if (other := found.setdefault(own[0].order, own[0]())).name() != entry.name:
+            raise TypeError(
+                f"sections have orders of their own: {entry.name} and {other.name()} have "
+                f"{own[0].order}"
+            )
+    return tuple(found[order] for order in sorted(found))
+
+
+def parts_of(inputs: Inputs) -> dict[str, Any]:
+    """What each section computes, by its name; those that lack what they need are left out."""
+    found = {section.name(): section.compute(inputs) for section in all_sections()}
+    return {name: part for name, part in found.items() if part is not None}
+
+
+def notes_of(parts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The notes of all sections."""
+    if not parts:
+        return ()
+    present = [section for section in all_sections() if section.name() in parts]
+    return tuple(note for section in present for note in section.notes(parts[section.name()]))
+
+
+def sections_of(report: Report) -> Iterator[tuple[Section[Any], Any]]:
+    """The sections that a report has, each with its part, in the order of the page."""
+    if report.parts:  # else it is a table alone, which waits for no chart's library
+        for section in all_sections():
+            if section.name() in report.parts:
+                yield section, report.parts[section.name()]
+
+
+def tables_of(report: Report, form: str) -> Iterator[Table]:
+    """The tables that a rendering shows, in the order of the page."""
+    for section, part in sections_of(report):
+        yield from (t for t in section.tables(report, part) if form in t.formats)

@@ -1,0 +1,152 @@
+"""What the metric costs: parameters and training seconds, with the Pareto fronts."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from mnist_seq.report import wording
+from mnist_seq.report.charts.base import (
+    HEIGHT,
+    INK,
+    WIDTH,
+    Series,
+    axis_title,
+    series_of,
+    spaced,
+    tooltip,
+)
+from mnist_seq.report.charts.figure import Figure, Panel, Rows, Tables
+from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.value import Report, Variant
+from mnist_seq.stats import pareto_front
+
+_LETTERS = (6, 13)  # width and height of a letter of a name, in pixels
+
+
+@dataclass(frozen=True)
+class Fronts:
+    """Keys of the variants that no other beats in the mean at equal or lower cost."""
+
+    num_params: frozenset[int]
+    seconds: frozenset[int]
+
+
+class Costs(Section[Fronts]):
+    """Needs a variant with a value."""
+
+    order = 40.0
+    figures = ("costs",)
+
+    def compute(self, inputs: Inputs) -> Fronts | None:
+        """The Pareto fronts of the means."""
+        known = [v for v in inputs.variants if v.n]
+        if not known:
+            return None
+        sign = 1 if inputs.metric.higher_is_better else -1
+        value = np.array([sign * v.mean for v in known])
+
+        def front(cost: Sequence[float]) -> frozenset[int]:
+            is_on_it = pareto_front(np.array(cost), value)
+            return frozenset(v.key for v, is_best in zip(known, is_on_it, strict=True) if is_best)
+
+        return Fronts(front([v.num_params for v in known]), front([v.seconds for v in known]))
+
+    def charts(self, report: Report, part: Fronts) -> Sequence[Figure]:
+        """The metric against parameters and against training seconds."""
+        known = [v for v in report.variants if v.n]
+        panels = (
+            Panel("against parameters",
+                  *_cost(report, known, part.num_params, "num_params", "trained parameters")),
+            Panel("against training time",
+                  *_cost(report, known, part.seconds, "seconds", "training time (s)")),
+        )  # fmt: skip
+        caption = (
+            f"Mean over seeds; whiskers: {wording.percent(report.level)} t-interval. Dashed line: "
+            "the Pareto front of the means, the variants that no other beats at equal or lower "
+            "cost."
+        )
+        return [Figure("costs", "What it costs", caption, panels)]
+
+
+def _cost(
+    report: Report, known: list[Variant], on_front: frozenset[int], name: str, title: str
+) -> tuple[Any, Tables]:
+    tables, series = Tables(), series_of(report)
+    rows = [_cost_row(report, v, series, getattr(v, name)) for v in known]
+    front = [row for row, v in zip(rows, known, strict=True) if v.key in on_front]
+    label = axis_title(report.metric.label, report.metric.unit)
+    found = [getattr(v, name) for v in known]
+    is_log = min(found) > 0 and max(found) >= 4 * min(found)
+    scale = spaced(is_log=is_log, padding=28)
+    axis = alt.Axis(
+        tickCount=4, grid=False, labelOverlap=True, format="~s" if name == "num_params" else "~r"
+    )
+    x = alt.X("x:Q", title=title, axis=axis, scale=scale)
+    y = alt.Y("value:Q", title=label, scale=alt.Scale(zero=False, padding=14))
+    base = alt.Chart(tables.add(rows)).encode(x=x)
+    whiskers = base.mark_rule(strokeWidth=1.5).encode(
+        y=alt.Y("low:Q", title=label), y2="high:Q", color=series.color(used=known)
+    )
+    about = tooltip(variant="variant", text=label, interval="interval", params="parameters",
+                    seconds="seconds")  # fmt: skip
+    points = base.mark_point(size=90, filled=True, opacity=1).encode(
+        y=y, color=series.color(used=known), shape=series.shape(used=known), tooltip=about
+    )
+    on_it = alt.Chart(tables.add(front)).encode(x=x, y=y)
+    steps = on_it.mark_line(
+        color=INK, strokeDash=[3, 3], strokeOpacity=0.6, interpolate="step-after"
+    )
+    # to the left of the middle a name runs right, to the right of it left, and so stays inside
+    middle = math.sqrt(min(found) * max(found)) if is_log else (min(found) + max(found)) / 2
+    front = _apart(front, rows, is_log=is_log)
+    sides: list[tuple[bool, Any, int]] = [(False, "left", 7), (True, "right", -7)]
+    names = [
+        alt.Chart(tables.add([row for row in front if (row["x"] > middle) == is_right]))
+        .mark_text(color=INK, align=align, dx=dx, dy=14, fontSize=10)
+        .encode(x=x, y=y, text="variant:N")
+        for is_right, align, dx in sides
+        if any((row["x"] > middle) == is_right for row in front)
+    ]
+    ends = [whiskers] if any("low" in row for row in rows) else []  # of one seed there are none
+    return alt.layer(steps, *ends, points, *names).properties(height=HEIGHT), tables
+
+
+def _apart(front: Rows, rows: Rows, *, is_log: bool) -> Rows:
+    """Those of the front whose names do not run into each other; the better keep theirs."""
+    measure = math.log if is_log else float
+    xs = [measure(row["x"]) for row in rows]
+    ys = [
+        float(row[key] if key in row else row["value"]) for row in rows for key in ("low", "high")
+    ]
+    width, height = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
+    kept: Rows = []
+    for row in sorted(front, key=lambda row: -row["x"]):
+        near = (
+            other
+            for other in kept
+            if abs(row["value"] - other["value"]) * HEIGHT / height < _LETTERS[1]
+            and abs(measure(row["x"]) - measure(other["x"])) * WIDTH / width
+            < _LETTERS[0] * max(len(row["variant"]), len(other["variant"]))
+        )
+        if not any(near):
+            kept.append(row)
+    return kept
+
+
+def _cost_row(report: Report, v: Variant, series: Series, cost: float) -> dict[str, Any]:
+    d = report.metric.decimals
+    row: dict[str, Any] = {
+        "variant": v.name,
+        "series": series.of(v),
+        "x": cost,
+        "value": v.mean,
+        "text": wording.number(v.mean, d),
+        "interval": wording.span(v.low, v.high, d),
+        "params": wording.count(v.num_params),
+        "seconds": wording.number(v.seconds, 1),
+    }
+    return row if math.isnan(v.low) else row | {"low": v.low, "high": v.high}

@@ -1,0 +1,77 @@
+"""Where the numbers come from: code, versions, hardware and data of the runs."""
+
+from collections import Counter
+from dataclasses import dataclass
+from html import escape
+
+from mnist_seq.report.analyse.warnings import code_of, mapping
+from mnist_seq.report.markup.html_table import html_table
+from mnist_seq.report.markup.markdown_table import code, markdown_table
+from mnist_seq.report.read.collect import Run
+from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.value import Report
+from mnist_seq.report.wording import NONE
+from mnist_seq.runs.text import plural
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Values that the runs have for each property, with the number of runs of each."""
+
+    values: dict[str, tuple[tuple[str, int], ...]]
+
+
+class Origins(Section[Facts]):
+    """Every report has it."""
+
+    order = 220.0
+
+    def compute(self, inputs: Inputs) -> Facts:
+        """Values of the runs that are reported, the most frequent first."""
+        found: dict[str, Counter[str]] = {}
+        for run in inputs.runs:
+            for name, value in _facts(run).items():
+                found.setdefault(name, Counter())[value] += 1
+        return Facts({name: tuple(counter.most_common()) for name, counter in found.items()})
+
+    def more_html(self, report: Report, part: Facts) -> str:
+        """The folders, and one row a property."""
+        sources = ", ".join(f"<code>{escape(source)}</code>" for source in report.sources)
+        return (
+            '<section id="origins"><h2>Where the numbers come from</h2><p>Read from '
+            f"{sources}.</p>{html_table(['', ''], _rows(part), wrap=(1,))}</section>"
+        )
+
+    def more_markdown(self, report: Report, part: Facts) -> str:
+        """The same."""
+        sources = ", ".join(f"`{code(source)}`" for source in report.sources)
+        table = markdown_table(["", ""], _rows(part), [False, False])
+        return f"## Where the numbers come from\n\n{sources}; written {report.created}.\n\n{table}"
+
+
+def _rows(part: Facts) -> list[tuple[str, str]]:
+    return [
+        (name, ", ".join(f"{value} ({plural(n, 'run')})" for value, n in values))
+        for name, values in part.values.items()
+    ]
+
+
+def _facts(run: Run) -> dict[str, str]:
+    code, host = mapping(run, "code"), mapping(run, "host")
+    facts = {
+        "code": code_of(code, "shared", "hash"),
+        "commit": str(code.get("commit", ""))[:12],
+        "uncommitted changes": "yes" if code.get("is_dirty") else "no",
+        **{name: str(version) for name, version in mapping(run, "versions").items()},
+        "device": str(run.record.get("device", "")),
+        "cpu": f"{host.get('cpu', '')} ({host.get('cores', '?')} cores)" if host else "",
+        "system": str(host.get("system", "")),
+        "host": str(host.get("name", "")),
+        "data": str(run.values.get("data.data", "")),
+        "data fingerprint": str(run.values.get("data.fingerprint", ""))[:16],
+        "training images": str(run.values.get("data.num_train", "")),
+        "validation images": str(run.values.get("data.num_valid", "")),
+        "test images": str(run.values.get("data.num_test", "")),
+        "day": str(run.record.get("started", ""))[:10],
+    }
+    return {name: value or NONE for name, value in facts.items()}

@@ -1,0 +1,56 @@
+"""Every run, every folder that was left aside, and the decisions that were made on the way."""
+
+from dataclasses import dataclass
+from html import escape
+
+from mnist_seq.report import wording
+from mnist_seq.report.markup.html_table import html_table
+from mnist_seq.report.markup.markdown_table import code, plain
+from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.value import Report
+
+
+@dataclass(frozen=True)
+class Count:
+    """Number of runs; the report holds them all."""
+
+    num_runs: int
+
+
+class Runs(Section[Count]):
+    """Every report has it."""
+
+    order = 210.0
+
+    def compute(self, inputs: Inputs) -> Count:
+        """How many runs there are."""
+        return Count(sum(len(group.runs) for group in inputs.groups))
+
+    def more_html(self, report: Report, part: Count) -> str:
+        """Folders left aside, decisions, and all runs."""
+        d = report.metric.decimals
+        rows = [
+            [report.variants[r.variant].name, str(r.seed), r.outcome, wording.number(r.value, d),
+             wording.number(r.seconds, 1), r.folder, r.reason]
+            for r in report.runs
+        ]  # fmt: skip
+        header = ["variant", "seed", "state", report.metric.label, "seconds", "folder", "reason"]
+        skipped = "".join(
+            f"<li><code>{escape(s.folder)}</code>: {escape(s.reason)}</li>" for s in report.skipped
+        )
+        notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+        left = f"<h3>Folders left aside</h3><ul>{skipped}</ul>" if skipped else ""
+        said = f"<h3>Decisions</h3><ul>{notes}</ul>" if notes else ""
+        return (
+            f'<section id="runs"><h2>Runs</h2>{left}{said}<details><summary>All {part.num_runs} '
+            "runs</summary>"
+            f"{html_table(header, rows, wrap=(5, 6))}</details></section>"
+        )
+
+    def more_markdown(self, report: Report, part: Count) -> str:
+        """Runs that did not finish or learn, folders left aside, decisions."""
+        lost = [r for r in report.runs if r.state != "finished" or not r.is_learning]
+        lines = [f"- {r.outcome}: `{code(r.folder)}` ({plain(r.reason)})" for r in lost]
+        lines += [f"- skipped: `{code(s.folder)}` ({plain(s.reason)})" for s in report.skipped]
+        lines += [f"- {plain(note)}" for note in report.notes]
+        return "## Runs and folders to know of\n\n" + "\n".join(lines) if lines else ""

@@ -1,0 +1,54 @@
+"""What differs between the configs of the variants, and what is common to all."""
+
+from dataclasses import dataclass
+
+from mnist_seq.report.markup.html_table import html_table
+from mnist_seq.report.markup.markdown_table import markdown_table
+from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.value import Report
+from mnist_seq.report.wording import NONE
+from mnist_seq.runs.variants import shown, varying
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Config keys: those that differ, with each variant's value; those common to all."""
+
+    differing: dict[str, tuple[str, ...]]
+    common: dict[str, str]
+
+
+class Settings(Section[Keys]):
+    """Every report has it."""
+
+    order = 200.0
+
+    def compute(self, inputs: Inputs) -> Keys:
+        """Values as text; of tuned keys, the chosen ones."""
+        variants = [group.runs[0].variant for group in inputs.groups]
+        keys = varying(variants)
+        return Keys(
+            {key: tuple(shown(v[key]) if key in v else NONE for v in variants) for key in keys},
+            {key: shown(value) for key, value in variants[0].items() if key not in keys},
+        )
+
+    def more_html(self, report: Report, part: Keys) -> str:
+        """What differs, and what is common to all."""
+        table = html_table(*_differing(report, part)) if part.differing else "<p>Nothing.</p>"
+        return (
+            f'<section id="settings"><h2>What differs</h2>{table}<details><summary>Common to all '
+            f"variants ({len(part.common)} keys)</summary>"
+            f"{html_table(['key', 'value'], list(part.common.items()))}</details></section>"
+        )
+
+    def more_markdown(self, report: Report, part: Keys) -> str:
+        """What differs."""
+        if not part.differing:
+            return ""
+        header, rows = _differing(report, part)
+        return f"## What differs\n\n{markdown_table(header, rows, [False] * len(header))}"
+
+
+def _differing(report: Report, part: Keys) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    rows = tuple((key, *values) for key, values in part.differing.items())
+    return ("key", *(v.name for v in report.variants)), rows
