@@ -92,15 +92,15 @@ def prepare(cfg: DictConfig, console: "Console", *, is_sweep: bool) -> "Job":
 
     from mnist_seq.tracking import check_tracker
     from mnist_seq.training.device import check_device  # torch: after the checks that need none
+    from mnist_seq.training.preflight.check import check_run
     from mnist_seq.training.preflight.find import find_data
     from mnist_seq.training.preflight.match import with_hidden_solved
-    from mnist_seq.training.preflight.memory import check_memory
     from mnist_seq.training.run import Job
 
     check_device(config.device)
     check_tracker(config)
     config, located = find_data(with_hidden_solved(config))
-    check_memory(config)
+    check_run(config)
     if located.notice:
         say(console, located.notice)
     return Job(

@@ -80,9 +80,9 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     from mnist_seq.runs.lock import locked
     from mnist_seq.tracking import check_tracker, open_tracker
     from mnist_seq.training.device import check_device, torch_as_before
+    from mnist_seq.training.preflight.check import check_run
     from mnist_seq.training.preflight.find import find_data
     from mnist_seq.training.preflight.match import with_hidden_solved
-    from mnist_seq.training.preflight.memory import check_memory
     from mnist_seq.training.progress import open_progress
     from mnist_seq.training.run import Job, kept
     from mnist_seq.training.run import train_run as train
@@ -90,7 +90,7 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     check_device(config.device)
     check_tracker(config)
     config, located = find_data(with_hidden_solved(config))
-    check_memory(config)
+    check_run(config)
     now = datetime.datetime.now()
     path = Path(folder or f"outputs/runs/{now:%Y-%m-%d_%H-%M-%S-%f}")
     console = QuietConsole()

@@ -27,8 +27,8 @@ from mnist_seq.report.build import build
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.collect import collect
 from mnist_seq.runs.folder import RunFolder, find_runs
+from mnist_seq.training.preflight.check import check_run
 from mnist_seq.training.preflight.match import with_hidden_solved
-from mnist_seq.training.preflight.memory import check_memory
 from tests import fuzz
 from tests.conftest import SMALL, Command
 
@@ -127,7 +127,7 @@ def test_what_no_machine_can_hold_is_refused_before_it_is_built(
     if any(word.startswith("training.b") for word in words):
         words = [*words, "data.limit=all", "data.valid=0"]
     with pytest.raises(ConfigError) as caught:
-        check_memory(with_hidden_solved(compose(*fuzz.with_tiny(words))))
+        check_run(with_hidden_solved(compose(*fuzz.with_tiny(words))))
     assert names in fuzz.refusal(caught.value, words)
 
 

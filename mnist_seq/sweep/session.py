@@ -296,10 +296,10 @@ def check_fit(plan: Plan) -> None:
     """
     if plan.todo:
         from mnist_seq.tracking import check_tracker
-        from mnist_seq.training.preflight.memory import check_memory
+        from mnist_seq.training.preflight.check import check_run
 
         for run in plan.todo:
-            check_memory(run.config)
+            check_run(run.config)
         for config in {run.config.tracker.name: run.config for run in plan.todo}.values():
             check_tracker(config)
 

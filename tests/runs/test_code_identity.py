@@ -18,7 +18,10 @@ CELLS = ("lstm", "gru", "irnn")
 
 # A change of this list is a change of what "the same code" means. Read it before you mend it.
 MODULES = {
-    "models": ("cells cells.lstm classifier initial kernels.lstm_scan kernels.scan recurrence"),
+    "models": (
+        "cells cells.lstm classifier initial kernels.lstm_scan kernels.scan parameter_groups "
+        "recurrence"
+    ),
     "tasks": (
         "augment images permutation sequence sources.idx_files sources.mnist_1d sources.mnist_5k "
         "sources.published split task task_stack"
@@ -26,7 +29,7 @@ MODULES = {
     "training": (
         "batched.stack batched.stacked_optimizer checkpoint device loop.batch loop.cuda_graph "
         "loop.evaluation loop.logbook loop.loop loop.program loop.step optimizers run schedules "
-        "seeds"
+        "schedules.constant seeds"
     ),
 }
 
@@ -102,7 +105,7 @@ def test_the_modules_that_count_are_these() -> None:
 
 def test_what_is_said_about_code_keeps_the_runs(package: Path, changed: Changed) -> None:
     """Comments, docstrings, annotations, formatting, line endings, messages: no number moves."""
-    step = module(package, "step")
+    step = module(package, "loop/step")
     text = step.read_text()
     step.write_bytes(f"# a comment\n{text}\n\n\n# another one\n".replace("\n", "\r\n").encode())
     assert changed() == []
@@ -128,7 +131,7 @@ def test_other_rooms_and_the_screen_keep_the_runs(package: Path, changed: Change
 
 def test_a_number_in_what_all_runs_share_makes_all_stale(package: Path, changed: Changed) -> None:
     """The step, the cells' base, the seeds, the rates: all runs come from them."""
-    for name in ("step", "recurrence", "seeds", "evaluation"):
+    for name in ("loop/step", "recurrence", "seeds", "evaluation"):
         path = module(package, name)
         path.write_text(path.read_text() + "\nSOMETHING = 1\n")
         assert changed() == [*CELLS], name
@@ -193,6 +196,6 @@ def test_a_process_names_the_code_that_it_has_imported(
     before = code_hash(configs["gru"])
     forget()
     code_identity.remember()
-    for path in (module(package, "step"), package / "models" / "cells" / "gru.py"):
+    for path in (module(package, "loop/step"), package / "models" / "cells" / "gru.py"):
         path.write_text(path.read_text() + "\nSOMETHING = 1\n")
     assert code_hash(configs["gru"]) == before
