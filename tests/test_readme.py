@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 LINES = [
     line.split("  #")[0].strip()
     for language, block in re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    if not language  # the files of "Add a cell" are tried in test_add_a_cell
+    if not language
     for line in block.splitlines()
 ]
 COMMANDS = [line for line in LINES if line.startswith("python -m mnist_seq")]
