@@ -107,12 +107,18 @@ def test_a_command_of_an_example_runs(copy: Path, kind: str, command: str) -> No
         assert re.search(r"(\d+) of \1 runs done", out)
 
 
-def test_the_examples_pass_the_checks_of_the_project(copy: Path) -> None:
-    """Linter, formatter and types: what newcomers copy is what a review accepts."""
-    paths = [path for example in EXAMPLES.values() for path in example.files if path[-3:] == ".py"]
-    run(copy, "ruff", "check", *paths)
-    run(copy, "ruff", "format", "--check", *paths)
-    run(copy, "mypy", *paths)
+CODE = [path for example in EXAMPLES.values() for path in example.files if path.endswith(".py")]
+
+
+def test_the_examples_pass_the_linter(copy: Path) -> None:
+    """What a newcomer copies is what a review accepts."""
+    run(copy, "ruff", "check", *CODE)
+    run(copy, "ruff", "format", "--check", *CODE)
+
+
+@pytest.mark.slow  # a minute: the copy has no cache of types
+def test_the_examples_pass_the_type_checker(copy: Path) -> None:
+    run(copy, "mypy", *CODE)
 
 
 def test_the_cell_is_short() -> None:
