@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from mnist_seq.config.schema import Model
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 
-__all__ = ["Cell", "Recurrence", "Shape", "State", "dropout_mask", "in_layers"]
-
 # One layer in one direction: (x [T, B, D], state or ()) -> outputs [T, B, H] and final state
 Layer = Callable[[Tensor, State], tuple[Tensor, State]]
 

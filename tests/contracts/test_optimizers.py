@@ -8,8 +8,9 @@ from mnist_seq.config import ConfigError
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema import Optimizer
 from mnist_seq.models import ParameterGroup
+from mnist_seq.models.cells import Shape
 from mnist_seq.models.cells.mgu import MGU
-from mnist_seq.models.recurrence import Recurrence, Shape
+from mnist_seq.models.recurrence import Recurrence
 from mnist_seq.sweep.stack.stackable import problem
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.loop.logbook import Learner

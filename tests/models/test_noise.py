@@ -7,8 +7,8 @@ import torch
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import build_classifier
+from mnist_seq.models.cells import Shape
 from mnist_seq.models.cells.lstm import LSTMCell
-from mnist_seq.models.recurrence import Shape
 from tests.models.variants import built, sequence
 
 SHAPE = Shape(7, 2)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from mnist_seq.config.reference import default_model
+from mnist_seq.models.cells import Cell
 from mnist_seq.models.cells.gru import GRUCell
 from mnist_seq.models.cells.lstm import LSTMCell
-from mnist_seq.models.recurrence import Cell, Recurrence
+from mnist_seq.models.recurrence import Recurrence
 from tests.models.variants import LSTMS, SCANNED, built, plain_gradients, sequence
 
 

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from mnist_seq.config.paths import options
 from mnist_seq.config.reference import default_model
-from mnist_seq.models.cells import build_cell
-from mnist_seq.models.recurrence import Shape
+from mnist_seq.models.cells import Shape, build_cell
 
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in options("model")}
 

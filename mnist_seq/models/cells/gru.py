@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import GRU
-from mnist_seq.models.cells import torch_options
+from mnist_seq.models.cells import Cell, Layers, Shape, State, torch_options
 from mnist_seq.models.kernels.scan import Scanned, products, run_scan, steps_at_a_time
-from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+from mnist_seq.models.recurrence import Recurrence
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -185,7 +185,7 @@ class GRUCell(Cell):
         return (torch.lerp(n, h, named["z"]) if "z" in named else n,)
 
 
-def build(shape: Shape, model: GRU) -> nn.Module:
+def build(shape: Shape, model: GRU) -> Layers:
     """`nn.GRU`, or the recurrence of `GRUCell` where an option differs from its default."""
     if model.reset == "after" and model.update_gate:
         return ScanGRU(shape.input_size, **torch_options(model))

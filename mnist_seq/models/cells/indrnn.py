@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.recurrence import Recurrence
 
 
 class IndRNN(Cell):
@@ -29,6 +30,6 @@ class IndRNN(Cell):
         return (torch.relu(x + self.u * h),)
 
 
-def build(shape: Shape, model: Model) -> nn.Module:
+def build(shape: Shape, model: Model) -> Layers:
     """The recurrence of `IndRNN`."""
     return Recurrence(IndRNN, shape, model)

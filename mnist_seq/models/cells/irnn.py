@@ -8,13 +8,12 @@ Source: Le et al. 2015, arXiv:1504.00941.
 from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.cells import torch_options
+from mnist_seq.models.cells import Layers, Shape, torch_options
 from mnist_seq.models.cells.rnn import ScanRNN
 from mnist_seq.models.initial import identity_blocks_
-from mnist_seq.models.recurrence import Shape
 
 
-def build(shape: Shape, model: Model) -> nn.Module:
+def build(shape: Shape, model: Model) -> Layers:
     """`nn.RNN` with other initial weights."""
     rnn = ScanRNN(shape.input_size, nonlinearity="relu", **torch_options(model))
     for weights in rnn.all_weights:

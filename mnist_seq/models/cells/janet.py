@@ -5,12 +5,13 @@ Differs: biases are drawn from the seed of the run; the authors' code has one se
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
+from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.initial import chrono_
-from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+from mnist_seq.models.recurrence import Recurrence
 
 
 class JANET(Cell):
@@ -37,7 +38,7 @@ class JANET(Cell):
         return (torch.sigmoid(a) * h + (1 - torch.sigmoid(a - self.beta)) * torch.tanh(n),)
 
 
-def build(shape: Shape, model: Model) -> nn.Module:
+def build(shape: Shape, model: Model) -> Layers:
     """The recurrence of `JANET`."""
     beta = float(model.options()["beta"])
     return Recurrence(lambda size, hidden: JANET(size, hidden, beta), shape, model)

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import LSTM
-from mnist_seq.models.cells import torch_options
+from mnist_seq.models.cells import Cell, Layers, Shape, State, torch_options
 from mnist_seq.models.initial import chrono_, identity_blocks_, orthogonal_blocks_
 from mnist_seq.models.kernels.lstm_scan import LSTMScan, Parts
 from mnist_seq.models.kernels.scan import Scanned, is_scannable, run_scan
-from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State, dropout_mask
+from mnist_seq.models.recurrence import Recurrence, dropout_mask
 
 # T * B * H beyond which the scan trains faster than oneDNN's kernel, because oneDNN's buffers no
 # longer fit the caches. One step at batch 64, oneDNN and scan, in ms (T * B * H in millions):
@@ -241,7 +241,7 @@ def _set_weights_(
     by_name[0]["f"].fill_(float(options.forget_bias))
 
 
-def build(shape: Shape, model: LSTM) -> nn.Module:
+def build(shape: Shape, model: LSTM) -> Layers:
     """`nn.LSTM`, or the recurrence of `LSTMCell` where the options change the step."""
     if not _is_torch_lstm(model):
         return Recurrence(lambda size, hidden: LSTMCell(size, hidden, model), shape, model)

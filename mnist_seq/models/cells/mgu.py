@@ -4,11 +4,12 @@ Source: Zhou et al. 2016, arXiv:1603.09420.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.recurrence import Recurrence
 
 
 class MGU(Cell):
@@ -29,6 +30,6 @@ class MGU(Cell):
         return (torch.lerp(h, torch.tanh(x_n + F.linear(f * h, w_n)), f),)
 
 
-def build(shape: Shape, model: Model) -> nn.Module:
+def build(shape: Shape, model: Model) -> Layers:
     """The recurrence of `MGU`."""
     return Recurrence(MGU, shape, model)

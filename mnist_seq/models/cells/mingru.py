@@ -5,10 +5,11 @@ Differs: runs step by step, not as a parallel scan; the candidate is linear, the
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.recurrence import Recurrence
 
 
 class MinGRU(Cell):
@@ -24,6 +25,6 @@ class MinGRU(Cell):
         return (torch.lerp(h, n, torch.sigmoid(x_z)),)
 
 
-def build(shape: Shape, model: Model) -> nn.Module:
+def build(shape: Shape, model: Model) -> Layers:
     """The recurrence of `MinGRU`."""
     return Recurrence(MinGRU, shape, model)

@@ -5,11 +5,12 @@ Differs: the candidate takes a projection of x; the paper takes x, which is then
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.recurrence import Recurrence
 
 
 class MUT1(Cell):
@@ -29,6 +30,6 @@ class MUT1(Cell):
         return (torch.lerp(h, n, z),)
 
 
-def build(shape: Shape, model: Model) -> nn.Module:
+def build(shape: Shape, model: Model) -> Layers:
     """The recurrence of `MUT1`."""
     return Recurrence(MUT1, shape, model)

@@ -5,11 +5,12 @@ Differs: r takes a projection of x; the paper takes x, which is then as wide as 
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.recurrence import Recurrence
 
 
 class MUT2(Cell):
@@ -28,6 +29,6 @@ class MUT2(Cell):
         return (torch.lerp(h, torch.tanh(F.linear(r * h, w_n) + x_n), z),)
 
 
-def build(shape: Shape, model: Model) -> nn.Module:
+def build(shape: Shape, model: Model) -> Layers:
     """The recurrence of `MUT2`."""
     return Recurrence(MUT2, shape, model)

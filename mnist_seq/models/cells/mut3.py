@@ -4,11 +4,12 @@ Source: Jozefowicz et al. 2015, ICML, MUT3.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.recurrence import Cell, Recurrence, Shape, State
+from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.recurrence import Recurrence
 
 
 class MUT3(Cell):
@@ -27,6 +28,6 @@ class MUT3(Cell):
         return (torch.lerp(h, torch.tanh(F.linear(r * h, w_n) + x_n), z),)
 
 
-def build(shape: Shape, model: Model) -> nn.Module:
+def build(shape: Shape, model: Model) -> Layers:
     """The recurrence of `MUT3`."""
     return Recurrence(MUT3, shape, model)

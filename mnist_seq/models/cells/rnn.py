@@ -13,9 +13,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import RNN
-from mnist_seq.models.cells import torch_options
+from mnist_seq.models.cells import Cell, Layers, Shape, State, torch_options
 from mnist_seq.models.kernels.scan import Scanned, products, run_scan
-from mnist_seq.models.recurrence import Cell, Shape, State
 
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
@@ -112,6 +111,6 @@ class RNNCell(Cell):
         return (torch.relu(a) if self.is_relu else torch.tanh(a),)
 
 
-def build(shape: Shape, model: RNN) -> nn.Module:
+def build(shape: Shape, model: RNN) -> Layers:
     """`nn.RNN` with tanh or ReLU."""
     return ScanRNN(shape.input_size, nonlinearity=model.nonlinearity, **torch_options(model))
