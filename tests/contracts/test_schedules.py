@@ -136,7 +136,7 @@ def test_runs_of_a_stack_have_their_own_rates() -> None:
         ("wsd", {"decay": 0.0}, "schedule=wsd refuses its keys: decay must be more than 0"),
         ("step", {"gamma": -1.0}, "schedule=step must give each step a finite factor of 0 or more"),
         ("nonsense", {}, "schedule=nonsense must have a file with a function factor"),
-        ("cosine", {"name": "wsd"}, r"schedule=wsd refuses its keys: factor\(\) missing"),
+        ("cosine", {"name": "wsd"}, "schedule=wsd refuses its keys: "),
     ],
 )
 def test_keys_that_it_cannot_take_are_refused(
