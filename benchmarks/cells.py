@@ -19,6 +19,8 @@ from mnist_seq.config.paths import options
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import Adam, Model
 from mnist_seq.models import Shape, build_classifier
+from mnist_seq.tasks import Spec
+from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.loop.step import train_step
 from mnist_seq.training.optimizers import build_optimizer
 
@@ -39,15 +41,17 @@ LSTM_OPTIONS: dict[str, dict[str, object]] = {
 
 def stepper(model: Model) -> Callable[[], None]:
     """A function that takes one training step of a new net."""
-    net = build_classifier(model, shape=SHAPE, num_classes=10, rnn_seed=0, head_seed=1)
+    net = build_classifier(model, shape=SHAPE, num_outputs=10, rnn_seed=0, head_seed=1)
     adam = Adam(name="adam", lr=0.01, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False)
     optimizer = build_optimizer(
         adam, net.parameter_groups(), dict(net.named_parameters()), torch.device("cpu")
     )
-    x, y = torch.rand(SHAPE.time_steps, BATCH, SHAPE.input_size), torch.randint(10, (BATCH,))
+    x = torch.rand(SHAPE.time_steps, BATCH, SHAPE.input_size)
+    batch = Batch(x, torch.randint(10, (BATCH,)))
+    spec = Spec("vector", SHAPE.input_size, "class", 10, SHAPE.time_steps)
 
     def step() -> None:
-        train_step(net, optimizer, x, y, clip_norm=float("inf"), precision="fp32")
+        train_step(net, optimizer, batch, spec=spec, clip_norm=float("inf"), precision="fp32")
 
     return step
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from mnist_seq.config import parse, plain
 from mnist_seq.config.hydra_errors import defaults
-from mnist_seq.config.parse import parse, plain
 from mnist_seq.runs.folder import RunFolder
 
 CELLS = ("lstm", "gru", "rnn", "mgu")

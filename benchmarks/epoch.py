@@ -16,14 +16,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mnist_seq.config.reference import default_model
+from mnist_seq.config.reference import default_data, default_model
 from mnist_seq.config.schema import Adam
 from mnist_seq.models import Shape, build_classifier
-from mnist_seq.tasks.images import load
-from mnist_seq.tasks.locate import locate
+from mnist_seq.tasks import locate, task_of
+from mnist_seq.tasks.batches.split import split
+from mnist_seq.tasks.batches.task_data import TaskData
 from mnist_seq.tasks.sources.torchvision_compat import import_torchvision_datasets
-from mnist_seq.tasks.split import split
-from mnist_seq.tasks.task import Task
 from mnist_seq.training.loop.step import train_step
 from mnist_seq.training.optimizers import build_optimizer
 from mnist_seq.training.seeds import epoch_order
@@ -67,17 +66,17 @@ def tutorial_epoch(cell: str, root: str, num_steps: int) -> float:
     return time.perf_counter() - start
 
 
-def our_epoch(cell: str, task: Task, num_steps: int) -> float:
+def our_epoch(cell: str, data: TaskData, num_steps: int) -> float:
     """Seconds of our training steps over the same number of batches."""
     model = default_model(cell, hidden=HIDDEN)
-    net = build_classifier(model, shape=Shape(28, 28), num_classes=10, rnn_seed=0, head_seed=1)
+    net = build_classifier(model, shape=Shape(28, 28), num_outputs=10, rnn_seed=0, head_seed=1)
     adam = Adam(name="adam", lr=LR, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8, amsgrad=False)
     optimizer = build_optimizer(adam, net.parameter_groups(), dict(net.named_parameters()), CPU)
     start = time.perf_counter()
-    order = epoch_order(0, 0, task.num_train, order="shuffled")
+    order = epoch_order(0, 0, data.num_train, order="shuffled")
     for step in range(num_steps):
-        x, y = task.train_batch(order[step * BATCH : (step + 1) * BATCH])
-        train_step(net, optimizer, x, y, clip_norm=float("inf"), precision="fp32")
+        batch = data.train_batch(order[step * BATCH : (step + 1) * BATCH])
+        train_step(net, optimizer, batch, spec=data.spec, clip_norm=float("inf"), precision="fp32")
     return time.perf_counter() - start
 
 
@@ -90,18 +89,19 @@ def main() -> None:
     options = parser.parse_args()
     root = options.root.removeprefix("data.root=")
     torch.set_num_threads(1)
-    images = load(locate("mnist", Path(root)))
+    task = task_of(default_data("mnist"))
+    examples = task.load(locate(task, Path(root)))
     parts = split(60_000, valid=0, limit=None, generator_seed=0)
-    task = Task(images, name="mnist", sequence="rows", normalize="unit", split=parts, device=CPU)
+    data = TaskData(task, examples, split=parts, device=CPU)
     print(f"seconds for {options.steps} steps of batch {BATCH}, hidden {HIDDEN}, one thread, "
           f"torch {torch.__version__}; median of {options.repeats}, alternating")  # fmt: skip
     print(f"{'cell':<6}{'tutorial':>10}{'ours':>10}{'ratio':>8}")
     for cell in ("lstm", "gru", "rnn"):
-        our_epoch(cell, task, 20)  # first calls build oneDNN's primitives
+        our_epoch(cell, data, 20)  # first calls build oneDNN's primitives
         tutorial, ours = [], []
         for _ in range(options.repeats):
             tutorial.append(tutorial_epoch(cell, root, options.steps))
-            ours.append(our_epoch(cell, task, options.steps))
+            ours.append(our_epoch(cell, data, options.steps))
         a, b = statistics.median(tutorial), statistics.median(ours)
         print(f"{cell:<6}{a:>10.2f}{b:>10.2f}{a / b:>8.2f}", flush=True)
 

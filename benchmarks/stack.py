@@ -28,9 +28,10 @@ import torch
 from mnist_seq.config import Config
 from mnist_seq.models import Shape, build_classifier
 from mnist_seq.notebook import compose
-from mnist_seq.tasks.images import Images
-from mnist_seq.tasks.split import split
-from mnist_seq.tasks.task import Task
+from mnist_seq.tasks import task_of
+from mnist_seq.tasks.batches.split import split
+from mnist_seq.tasks.batches.task_data import TaskData
+from mnist_seq.tasks.examples import Examples, Part
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.device import device_name, open_device
 from mnist_seq.training.loop.logbook import Learner
@@ -55,24 +56,22 @@ class Case:
     seconds: float
 
 
-def learner(config: Config, images: Images, device: torch.device) -> Learner:
+def learner(config: Config, examples: Examples, device: torch.device) -> Learner:
     """A new run on random images."""
-    task = Task(
-        images,
-        name="mnist",
-        sequence="rows",
-        normalize="unit",
+    data = TaskData(
+        task_of(config.data),
+        examples,
         split=split(NUM_IMAGES, valid=0, limit=None, generator_seed=derive(config.seed, "split")),
         device=device,
     )
     model = build_classifier(
         config.model,
-        shape=Shape(task.time_steps, task.input_size),
-        num_classes=10,
+        shape=Shape(data.time_steps, data.input_size),
+        num_outputs=10,
         rnn_seed=derive(config.seed, "init/rnn"),
         head_seed=derive(config.seed, "init/head"),
     ).to(device)
-    return Learner(config, task, model, torch.Generator(device).manual_seed(config.seed))
+    return Learner(config, data, model, torch.Generator(device).manual_seed(config.seed))
 
 
 def program(case: Case) -> Program:
@@ -83,9 +82,10 @@ def program(case: Case) -> Program:
     device = open_device(config.device)
     pictures = torch.randint(256, (NUM_IMAGES, 28, 28), dtype=torch.uint8)
     labels = torch.randint(10, (NUM_IMAGES,))
-    images = Images(pictures, labels, pictures[:1], labels[:1])
+    train, test = ((pictures[:n].numpy(), labels[:n].numpy()) for n in (NUM_IMAGES, 1))
+    examples = Examples(Part(*train), Part(*test))
     configs = [config.model_copy(update={"seed": seed}) for seed in range(case.num_runs)]
-    learners = [learner(each, images, device) for each in configs]
+    learners = [learner(each, examples, device) for each in configs]
     made: Program = Single(learners[0], None) if case.num_runs == 1 else Stack(
         learners, [None] * case.num_runs
     )  # fmt: skip

@@ -132,7 +132,7 @@ def keys_of(config_name: str) -> tuple[str, ...]:
 
 def unknown_key(config_name: str, key: str) -> str:
     """What to say of a key that such a config lacks."""
-    from mnist_seq.config.parse import suggestion
+    from mnist_seq.config.messages import suggestion
 
     keys = keys_of(config_name)
     return f"no code reads {key}" + (suggestion(key, keys) or f"; the keys are {', '.join(keys)}")

@@ -230,8 +230,8 @@ def _formats(formats: object) -> Sequence[str]:
 
 def _defaults() -> dict[str, Any]:
     """What makes a variant in `conf/train.yaml` as it stands, as run.json would hold it."""
+    from mnist_seq.config import parse, plain
     from mnist_seq.config.hydra_errors import defaults
-    from mnist_seq.config.parse import parse, plain
     from mnist_seq.runs.variants import flat
 
     return flat(plain(parse(defaults())))
@@ -243,7 +243,7 @@ def _pictures(collected: "Collected") -> "Callable[[Sequence[int]], np.ndarray |
     roots = dict.fromkeys(str(run.values.get("data.root", "")) for run in collected.runs)
 
     def load(indexes: Sequence[int]) -> "np.ndarray | None":
-        from mnist_seq.tasks.pictures import test_pictures
+        from mnist_seq.tasks import test_pictures
 
         return test_pictures(name, [Path(root) for root in roots], indexes)
 

@@ -33,7 +33,7 @@ def run(cfg: DictConfig) -> float:
     """Train the run of one composed config, in the folder that Hydra made for it.
 
     Returns:
-        Last accuracy on valid, NaN where there is none: what a search may maximise.
+        The last value on valid of the metric that choices go by, NaN where there is none.
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -62,7 +62,7 @@ def run(cfg: DictConfig) -> float:
         if not isinstance(error, FolderLocked):
             _remove_unused(Path(HydraConfig.get().runtime.output_dir))
         refuse(str(error))
-    return float(ended.metrics.get("valid/accuracy", float("nan")))
+    return float(ended.metrics.get(f"valid/{job.folder.judged()['main']}", float("nan")))
 
 
 def prepare(cfg: DictConfig, console: "Console", *, is_sweep: bool) -> "Job":
@@ -125,8 +125,8 @@ def train(job: "Job", console: "Console") -> "Ended":
     from mnist_seq.training.run import kept, train_run
 
     if (ended := kept(job)) is not None:
-        text = f"{job.folder.path} is {ended.state} already: {metrics_text(ended.metrics)}"
-        say(console, text)
+        shown = metrics_text(ended.metrics, job.folder.judged())
+        say(console, f"{job.folder.path} is {ended.state} already: {shown}")
         return ended
     _write_asked(job)
     tracker = open_tracker(job.config, job.folder)
@@ -259,7 +259,7 @@ def _write_asked(job: "Job") -> None:
     """Write `.hydra/`, as Hydra would have done before it was known whose folder this is."""
     from hydra.core.hydra_config import HydraConfig
 
-    from mnist_seq.config.parse import plain
+    from mnist_seq.config import plain
     from mnist_seq.runs.kill_points import reached
 
     folder = job.folder.path / ".hydra"

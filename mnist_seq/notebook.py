@@ -46,6 +46,7 @@ def compose(*overrides: str) -> Config:
     from omegaconf.errors import OmegaConfBaseException
 
     from mnist_seq.config.hydra_errors import one_line, own_hydra
+    from mnist_seq.training.preflight.task import check_task
 
     check_words(overrides)
     for word in overrides:
@@ -60,7 +61,9 @@ def compose(*overrides: str) -> Config:
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(one_line(error)) from None
     assert isinstance(values, dict)
-    return rooted(parse({str(key): value for key, value in values.items()}), os.getcwd())
+    config = rooted(parse({str(key): value for key, value in values.items()}), os.getcwd())
+    check_task(config)
+    return config
 
 
 def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":

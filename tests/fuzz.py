@@ -16,13 +16,14 @@ from pydantic import BaseModel
 
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.hydra_errors import defaults
-from mnist_seq.config.parse import known_keys, num_steps
+from mnist_seq.config.messages import known_keys
 from mnist_seq.config.paths import conf_dir, groups, options
-from mnist_seq.config.schema import CHOSEN, SIDE, Sweep, Training, schemas
+from mnist_seq.config.schema import CHOSEN, Sweep, Training, schemas
 from mnist_seq.notebook import LoadedRun, compose, train_run
 from mnist_seq.runs.overrides import quoted
-from mnist_seq.tasks.locate import Located, remember
+from mnist_seq.tasks import Located, remember, task_of
 from mnist_seq.tasks.sources import published as sources
+from mnist_seq.training.preflight.task import num_steps
 
 # 64 images, four steps
 TINY = {
@@ -176,7 +177,7 @@ def with_tiny(words: list[str]) -> list[str]:
 
 def is_quick(config: Config) -> bool:
     """Whether it trains within a second or two, on this machine and without W&B."""
-    steps, length = num_steps(config), config.data.shape()[0]
+    steps, length = num_steps(config), task_of(config.data).spec.time_steps
     is_small = config.model.hidden <= 64 and config.model.layers <= 3 and steps * length <= 1000
     is_here = config.device.threads <= 4 and config.data.name in ("mnist_5k", "mnist1d")
     mode = getattr(config.tracker, "mode", "disabled")
@@ -254,8 +255,6 @@ def check_same(asked: Any, found: Any, word: str) -> None:
 def remember_empty_data(root: Path) -> None:
     """Let this process find all published data sets: pictures without a stroke, in their size."""
     for name, source in sources.SOURCES.items():
-        if name in ("mnist_5k", "mnist1d"):
-            continue
         folder = root / name
         folder.mkdir(parents=True)
         files = []
@@ -272,7 +271,7 @@ def remember_empty_data(root: Path) -> None:
 
 def _shapes() -> Iterator[tuple[int, ...]]:
     for num in (60_000, 10_000):
-        yield num, SIDE, SIDE
+        yield num, 28, 28
         yield (num,)
 
 

@@ -58,21 +58,16 @@ def test_the_loaded_model_says_what_the_run_said(tmp_path: Path) -> None:
     """Weights, sequence and scaling are those of the run: its predictions come out again."""
     import torch
 
-    from mnist_seq.tasks.images import load
-    from mnist_seq.tasks.locate import locate
-    from mnist_seq.tasks.split import split
-    from mnist_seq.tasks.task import Task
+    from mnist_seq.tasks.batches.split import split
+    from tests.tasks.made import load, locate, make_data
 
     config = compose(*WORDS, "model=gru", "data.sequence=columns")
     run = train_run(config, tmp_path)
     images = load(locate("mnist_5k", Path(config.data.root)))
     parts = split(len(images.train_labels), valid=0, limit=None, generator_seed=0)
-    task = Task(
-        images, name="mnist_5k", sequence="columns", normalize=config.data.normalize,
-        split=parts, device=torch.device("cpu"),
-    )  # fmt: skip
+    data = make_data(images, sequence="columns", normalize=config.data.normalize, split=parts)
     with torch.inference_mode():
-        said = torch.cat([run.model()(x).argmax(-1) for x, _ in task.batches("test", 500)])
+        said = torch.cat([run.model()(x).argmax(-1) for x, *_ in data.batches("test", 500)])
     assert said.tolist() == run.predictions[1].tolist()
 
 

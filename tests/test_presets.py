@@ -10,10 +10,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mnist_seq.config import Config, conf_dir, parse
-from mnist_seq.config.parse import num_steps
 from mnist_seq.config.paths import options
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training.preflight.count import num_params
+from mnist_seq.training.preflight.task import num_steps
 from tests.conftest import Command
 
 

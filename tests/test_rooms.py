@@ -53,17 +53,16 @@ CIRCLES = {
 OUT_OF_ROOM = {
     "sweep.pool.preload -> job",
     "sweep.pool.preload -> models.cells.lstm",
-    "sweep.pool.preload -> tasks.sources.mnist_5k",
     "sweep.session -> job",
 }
 DYNAMIC = {
     "sweep.pool.worker: task.module",
     "sweep.search.session: TASK",
     "sweep.session: TASK",
-    "tasks.sources.mnist_1d: f'{PACKAGE}.data'",
+    "tasks.sources.mnist1d_file: f'{PACKAGE}.data'",
 }
 CROWDED: set[str] = set()
-LONG = {"config.parse", "report.analyse.tuning", "sweep.session"}
+LONG = {"report.analyse.tuning", "sweep.session"}
 
 MAX_ENTRIES, MAX_LINES = 16, 300
 SLOW = {"torch", "torchvision", "wandb", "pandas", "scipy", "statsmodels", "altair", "matplotlib"}

@@ -1,7 +1,8 @@
 """What a run is asked to do: typed schemas of all config groups, and the checks of their values."""
 
 from mnist_seq.config.errors import ConfigError
-from mnist_seq.config.parse import identity, parse, plain
+from mnist_seq.config.identity import identity, plain
+from mnist_seq.config.parse import parse
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.schema import Config
 

@@ -71,7 +71,7 @@ def _unknown_hydra_key(key: str) -> str:
 
 
 def _unknown_key(match: re.Match[str]) -> str:
-    from mnist_seq.config.parse import known_keys, suggestion
+    from mnist_seq.config.messages import known_keys, suggestion
     from mnist_seq.config.schema import CHOSEN
 
     key = match[1]

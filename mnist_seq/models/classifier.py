@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
@@ -27,6 +27,7 @@ class Classifier(nn.Module):
         tbptt: truncated back-propagation through time. In training a gradient goes back over this
             many time steps, counted from the end of the sequence; the state is carried on over the
             whole sequence. Not for two directions: the backward one would start in the middle.
+        per_step: whether the head answers at every time step; then `readout` is not used.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Classifier(nn.Module):
         dropout: float,
         readout: Readout,
         tbptt: int | Literal["none"],
+        per_step: bool = False,
     ) -> None:
         super().__init__()
         self.tbptt = tbptt
@@ -44,6 +46,7 @@ class Classifier(nn.Module):
         self.dropout = dropout
         self.head = head
         self.readout = readout
+        self.per_step = per_step
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """All weights, each in one group, as the cell asks; one group `rest` where it does not."""
@@ -65,24 +68,30 @@ class Classifier(nn.Module):
         drawn = self.rnn.noises(time_steps, batch_size, generator)
         if not self.dropout:
             return drawn
-        shape, weight = (batch_size, self.head.in_features), self.head.weight
+        weight = self.head.weight
+        shape = (*(time_steps,) * self.per_step, batch_size, self.head.in_features)
         return (*drawn, dropout_mask(shape, self.dropout, like=weight, generator=generator))
 
     def forward(
-        self, x: Float[Tensor, "T B D"], noises: State | None = None
-    ) -> Float[Tensor, "B C"]:
-        """Logits.
+        self,
+        x: Float[Tensor, "T B D"],
+        noises: State | None = None,
+        lengths: Int64[Tensor, " B"] | None = None,
+    ) -> Float[Tensor, "*T B K"]:
+        """Logits of classes or bits, or values: [B, K], or [T, B, K] where each step is answered.
 
         Args:
+            lengths: of the sequences, where padding follows them: the answer is read at their ends.
             noises: what `noises` returned; () for none. None: drawn here in training, else none.
         """
         if noises is None:
             noises = self.noises(*x.shape[:2]) if self.training else ()
-        features = self._read(*self._run(x, noises[:-1] if self.dropout else noises))
+        outputs, state = self._run(x, noises[:-1] if self.dropout else noises)
+        features = outputs if self.per_step else self._read(outputs, state, lengths)
         if self.dropout and noises:
             features = features * noises[-1]
-        logits: Tensor = self.head(features)
-        return logits
+        answer: Tensor = self.head(features)
+        return answer
 
     def _run(self, x: Tensor, noises: State) -> tuple[Tensor, Tensor | State]:
         """Outputs and final state; with `tbptt` and readout "last", outputs of the last part only.
@@ -108,12 +117,15 @@ class Classifier(nn.Module):
                 read.append(outputs)
         return torch.cat(read), state
 
-    def _read(self, outputs: Tensor, state: Tensor | State) -> Tensor:
+    def _read(self, outputs: Tensor, state: Tensor | State, lengths: Tensor | None) -> Tensor:
         """The features [B, width] that the head reads."""
         if self.readout == "mean":
             return outputs.mean(dim=0)
         if self.readout == "flat":
             return outputs.transpose(0, 1).flatten(1)
+        if lengths is not None:
+            index = (lengths - 1).view(1, -1, 1).expand(1, *outputs.shape[1:])
+            return outputs.gather(0, index)[0]
         h = state[0] if isinstance(state, tuple) else state
         num_directions = self.head.in_features // h.shape[-1]
         # the final h of each direction, after the whole sequence; not outputs[-1], where the
@@ -132,7 +144,8 @@ def build_classifier(
     model: Model,
     *,
     shape: Shape,
-    num_classes: int,
+    num_outputs: int,
+    per_step: bool = False,
     rnn_seed: int,
     head_seed: int,
     tbptt: int | Literal["none"] = "none",
@@ -151,5 +164,12 @@ def build_classifier(
         width = model.hidden * (2 if model.bidirectional else 1)
         if model.readout == "flat":
             width *= shape.time_steps
-        head = nn.Linear(width, num_classes)
-    return Classifier(rnn, head, dropout=model.dropout, readout=model.readout, tbptt=tbptt)
+        head = nn.Linear(width, num_outputs)
+    return Classifier(
+        rnn,
+        head,
+        dropout=model.dropout,
+        readout=model.readout,
+        tbptt=tbptt,
+        per_step=per_step,
+    )

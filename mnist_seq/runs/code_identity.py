@@ -46,7 +46,7 @@ WITHOUT_NUMBERS = {  # part of a module's name -> why
     "out_of_memory": "recognises an error",
     "interruption": "decides when a run stops; a resumed run has the same numbers",
     "diagnostics": "measures a run; not part of its identity in the config either",
-    "pictures": "draws examples for people",
+    "drawing": "draws examples for people",
 }
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +18,25 @@ State = Literal["finished", "diverged", "failed", "interrupted"]
 Row = dict[str, float | int]  # a line of metrics.jsonl
 
 
-def value_text(metric: str, value: float) -> str:
+Judged = Mapping[str, Any]  # `task` of run.json: what of it is needed here, see BY_ACCURACY
+
+# How runs are judged whose run.json does not say it
+BY_ACCURACY: Judged = {
+    "main": "accuracy",
+    "metrics": {
+        "accuracy": {"higher_is_better": True, "unit": "%", "scale": 100.0, "decimals": 2},
+        "loss": {"higher_is_better": False, "unit": "nats", "scale": 1.0, "decimals": 4},
+    },
+}
+
+
+def value_text(metric: str, value: float, judged: Judged = BY_ACCURACY) -> str:
     """A metric's value as a reader wants it: accuracies in percent, losses in nats."""
-    return f"{100 * value:.2f} %" if metric.endswith("/accuracy") else f"{value:.4f}"
+    facts = judged["metrics"].get(metric.rpartition("/")[2])
+    if facts is None:
+        return f"{value:.4f}"
+    text = f"{facts['scale'] * value:.{facts['decimals']}f}"
+    return f"{text} %" if facts["unit"] == "%" else text
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,7 @@ class Started:
     first_step: int  # 0, or the step that it resumes from
     num_epochs: int
     device: str
+    judged: Judged = field(default_factory=lambda: BY_ACCURACY)  # by which metrics
 
 
 @dataclass(frozen=True)
@@ -62,7 +79,7 @@ class Ended:
     exit_code: int  # 0 also when diverged: an outcome, not a crash
     reason: str = ""  # one line, where it did not finish
     metrics: Row = field(default_factory=dict)  # last values, `split/name`
-    best: Row = field(default_factory=dict)  # best valid/accuracy and its step
+    best: Row = field(default_factory=dict)  # best of the metric that choices go by, and its step
     seconds: float = 0.0
     samples: Samples | None = None
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 from mnist_seq.runs import files
+from mnist_seq.runs.events import BY_ACCURACY, Judged
 
 FolderState = Literal["absent", "interrupted", "failed", "finished", "diverged"]
 
@@ -99,6 +100,11 @@ class RunFolder:
         """Remove error.txt before another try."""
         self.error_path.unlink(missing_ok=True)
 
+    def judged(self) -> Judged:
+        """By which metrics the run is judged: `task` of run.json, accuracy in older records."""
+        found: Judged = self.record().get("task", BY_ACCURACY)
+        return found
+
     def metrics(self) -> list[dict[str, Any]]:
         """All evaluations so far, oldest first."""
         return files.read_lines(self.metrics_path)
@@ -128,12 +134,21 @@ class RunFolder:
 
     def write_predictions(
         self,
-        labels: Int[np.ndarray, " N"],
-        predictions: Int[np.ndarray, " N"],
+        labels: np.ndarray,
+        predictions: np.ndarray,
         images: UInt8[np.ndarray, "M 28 28"] | None = None,
+        mask: Bool[np.ndarray, "N T"] | None = None,
     ) -> None:
-        """Write label and prediction of every test example, and pictures of the first few."""
-        arrays = {"label": labels.astype(np.uint8), "prediction": predictions.astype(np.uint8)}
+        """Write target and prediction of every test example, and pictures of the first few.
+
+        Args:
+            labels, predictions: classes [N], or [N, T] where each time step is answered; bits or
+                values with a last axis where there are several.
+            mask: the time steps that count, where not all do.
+        """
+        arrays = {"label": _small(labels), "prediction": _small(predictions)}
+        if mask is not None:
+            arrays["mask"] = mask
         if images is not None:
             arrays["image"] = images
         with files.replaced(self.predictions_path) as file:
@@ -170,6 +185,13 @@ class RunFolder:
                 f"{self.predictions_path} must hold label and prediction: found {[*arrays]}"
             )
         return arrays
+
+
+def _small(array: np.ndarray) -> np.ndarray:
+    """Classes in as few bytes as hold them, values in float32."""
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    return array.astype(np.uint8 if array.max(initial=0) < 256 else np.int64)
 
 
 def find_runs(root: Path) -> Iterator[RunFolder]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnist_seq.config import Config, identity, plain
-from mnist_seq.config.parse import NOT_OF_A_RESULT
+from mnist_seq.config.identity import NOT_OF_A_RESULT
 from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.folder import RunFolder
 

@@ -13,7 +13,7 @@ The rule, for a variant V of a sweep:
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mnist_seq.config.parse import NOT_OF_A_RESULT
+from mnist_seq.config.identity import NOT_OF_A_RESULT
 from mnist_seq.config.schema import Model
 
 Flat = dict[str, Any]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
@@ -17,6 +17,9 @@ from torch.overrides import TorchFunctionMode
 from mnist_seq.models import Classifier
 from mnist_seq.models.cells import Cell, Layers, State
 from mnist_seq.runs.events import Row
+from mnist_seq.tasks import Spec
+from mnist_seq.tasks.batches.batch import Batch
+from mnist_seq.training.loop.objective import answer_losses
 
 MOST_POINTS = 28  # time steps that are told of; a sequence of rows has as many
 SATURATED = 0.05  # a gate nearer than this to 0 or 1: its slope is below a fifth of the steepest
@@ -39,7 +42,7 @@ class _Sigmoids(TorchFunctionMode):
         return out
 
 
-def diagnose(model: Classifier, x: Float[Tensor, "T B D"], y: Int64[Tensor, " B"]) -> Row:
+def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
     """What one batch tells of the last layer, in its forward direction.
 
     Returns:
@@ -47,6 +50,7 @@ def diagnose(model: Classifier, x: Float[Tensor, "T B D"], y: Int64[Tensor, " B"
         of a cell taken together, each example's loss by itself. `state/first`, `state/last`: mean
         norm of h. `gates/saturated`: share of gate values near 0 or 1, where the cell has gates.
     """
+    x = batch.x
     with torch.enable_grad(), _evaluating(model):
         below, cell = _last_cell(model.rnn, x)
         states: list[State] = []
@@ -62,7 +66,7 @@ def diagnose(model: Classifier, x: Float[Tensor, "T B D"], y: Int64[Tensor, " B"
         whole = F.pad(h, (0, missing))
         read = {"last": whole[-1:], "mean": whole.mean(dim=0, keepdim=True), "flat": whole}
         features = read[model.readout].transpose(0, 1).flatten(1)
-        loss = F.cross_entropy(model.head(features), y, reduction="sum")
+        loss = answer_losses(spec, model.head(features), batch.y).sum()
         flat = [tensor for state in states for tensor in state]
         found = torch.autograd.grad(loss, flat, allow_unused=True)
     gradients = [torch.zeros_like(a) if g is None else g for a, g in zip(flat, found, strict=True)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mnist_seq.config import Config
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tasks.locate import Located
+from mnist_seq.tasks import Located
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,17 @@ from rich.progress import Task as BarTask
 from rich.text import Text
 
 from mnist_seq.runs.console import say
-from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started, value_text
+from mnist_seq.runs.events import (
+    BY_ACCURACY,
+    Ended,
+    Judged,
+    Listener,
+    Progress,
+    Row,
+    Samples,
+    Started,
+    value_text,
+)
 
 LINE_EVERY_S = 30.0  # between two lines of a run without evaluations, where there is no terminal
 
@@ -41,13 +51,19 @@ class LineProgress(Listener):
             self.say(f"{self._position(event.step, event.epoch)}  train/loss {event.loss:.4f}")
 
     def evaluated(self, row: Row) -> None:
-        self.say(f"{self._position(int(row['step']), row['epoch'])}  {metrics_text(row)}")
+        self.say(
+            f"{self._position(int(row['step']), row['epoch'])}  {metrics_text(row, self._judged)}"
+        )
 
     def ended(self, event: Ended) -> None:
         if event.samples is not None:
             self.say(samples_text(event.samples))
         if self._event is not None and event.state in ("finished", "diverged"):
             self.say(ending_text(self._event, event))
+
+    @property
+    def _judged(self) -> Judged:
+        return BY_ACCURACY if self._event is None else self._event.judged
 
     def say(self, text: str) -> None:
         """Print plain text: names may hold brackets, which are no markup."""
@@ -75,7 +91,7 @@ class BarProgress(LineProgress):
             transient=True,
         )
         self._id = self._bar.add_task("", total=1, status="")
-        self._accuracy = ""
+        self._reached = ""
 
     def started(self, event: Started) -> None:
         super().started(event)
@@ -84,14 +100,16 @@ class BarProgress(LineProgress):
         self._bar.start()
 
     def progressed(self, event: Progress) -> None:
-        status = f"loss {event.loss:.3f}{self._accuracy}"
+        status = f"loss {event.loss:.3f}{self._reached}"
         self._bar.update(self._id, completed=event.step, status=status)
 
     def evaluated(self, row: Row) -> None:
         super().evaluated(row)
-        for name in ("valid/accuracy", "monitor/accuracy"):
+        main = self._judged["main"]
+        for name in (f"valid/{main}", f"monitor/{main}"):
             if name in row:
-                self._accuracy = f"  acc {100 * row[name]:.2f} %"
+                short = "acc" if main == "accuracy" else main
+                self._reached = f"  {short} {value_text(name, row[name], self._judged)}"
 
     def ended(self, event: Ended) -> None:
         self._bar.stop()
@@ -108,10 +126,10 @@ class _Rate(ProgressColumn):
 _SHOWN = ("train/", "valid/", "test/", "monitor/")
 
 
-def metrics_text(row: Row) -> str:
+def metrics_text(row: Row, judged: Judged = BY_ACCURACY) -> str:
     """Metrics as a reader wants them: accuracies in percent, the diagnostics left to the report."""
     shown = (item for item in row.items() if item[0].startswith(_SHOWN))
-    return "  ".join(f"{name} {value_text(name, value)}" for name, value in shown)
+    return "  ".join(f"{name} {value_text(name, value, judged)}" for name, value in shown)
 
 
 def samples_text(samples: Samples) -> str:
@@ -125,8 +143,9 @@ def ending_text(started: Started, ended: Ended) -> str:
     """The last line: what was reached and where it lies."""
     if ended.state == "diverged":
         return f"diverged: {ended.reason}; {started.folder}"
-    accuracy = ended.metrics.get("test/accuracy", float("nan"))
+    main = started.judged["main"]
+    value = ended.metrics.get(f"test/{main}", float("nan"))
     return (
-        f"test accuracy {100 * accuracy:.2f} %  ({started.num_params:,} parameters, "
-        f"{ended.seconds:.1f} s)  {started.folder}"
+        f"test {main} {value_text(main, value, started.judged)}  "
+        f"({started.num_params:,} parameters, {ended.seconds:.1f} s)  {started.folder}"
     )

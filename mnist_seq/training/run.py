@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import torch
 
+from mnist_seq import tasks
 from mnist_seq.config import identity, plain
+from mnist_seq.config.schema import Images
 from mnist_seq.models import Shape, build_classifier
 from mnist_seq.runs import provenance
 from mnist_seq.runs.errors import Interrupted, RunFailed
 from mnist_seq.runs.events import Ended, Listener
 from mnist_seq.runs.stale import check_same
-from mnist_seq.tasks.images import NUM_CLASSES, Images, load
-from mnist_seq.tasks.split import split, with_wrong_labels
-from mnist_seq.tasks.task import Task
+from mnist_seq.tasks.batches.split import split, with_wrong_labels
+from mnist_seq.tasks.batches.task_data import TaskData
+from mnist_seq.tasks.examples import Examples, checked
 from mnist_seq.training import checkpoint
 from mnist_seq.training.batched.errors import NotStackable, TooManyRuns
 from mnist_seq.training.device import device_name, open_device
@@ -64,12 +66,12 @@ def train_run(job: Job, listeners: list[Listener]) -> Ended:
     """
     device = open_device(job.config.device)
     with Interruption() as interruption:
-        task: Task | None = None
+        data: TaskData | None = None
         try:
-            task = _begin(job, load(job.located), device)
-            book = _opened(job, task, listeners)
+            data = _begin(job, load_examples(job), device)
+            book = _opened(job, data, listeners)
         except Exception as error:
-            if task is None and isinstance(error, ValueError | OSError):
+            if data is None and isinstance(error, ValueError | OSError):
                 raise  # it cannot be as asked, or not here: nothing has begun
             raise RunFailed(failed(job, error, listeners).reason) from error
         _train([book], interruption)
@@ -98,15 +100,15 @@ def train_stack(
     """
     from mnist_seq.training.batched.sizing import check_fits  # torch.func: stacks alone import it
 
-    device, images = open_device(jobs[0].config.device), load(jobs[0].located)
+    device, examples = open_device(jobs[0].config.device), load_examples(jobs[0])
     ended: dict[int, Ended] = {}
     books: dict[int, Logbook] = {}
-    task: Task | None = None
+    data: TaskData | None = None
     with Interruption() as interruption:
         for i, (job, of_run) in enumerate(zip(jobs, listeners, strict=True)):
             try:
-                task = _begin(job, images, device, num_runs=len(jobs), beside=task)
-                books[i] = _opened(job, task, of_run)
+                data = _begin(job, examples, device, num_runs=len(jobs), beside=data)
+                books[i] = _opened(job, data, of_run)
             except Exception as error:
                 if is_out_of_memory(error) and len(jobs) > 1:
                     raise TooManyRuns(len(jobs) // 2) from error
@@ -124,60 +126,68 @@ def _end_of(book: Logbook) -> Ended:
 
 def _begin(
     job: Job,
-    images: Images,
+    examples: Examples,
     device: torch.device,
     *,
     num_runs: int = 1,
-    beside: Task | None = None,
-) -> Task:
+    beside: TaskData | None = None,
+) -> TaskData:
     """Take hold of the folder, and let run.json say what is trained in it.
 
     Args:
-        beside: the task of another run of the stack, to share its images.
+        beside: the data of another run of the stack, to share its sequences.
 
     Raises:
         ConfigError: the run cannot be as asked, or the folder holds another one.
     """
     check_same(job.folder, job.config, {"fingerprint": job.located.fingerprint})
-    task = _task(job, images, device, beside)
+    data = _data(job, examples, device, beside)
     job.folder.clear_error()
     job.folder.clear_unfinished()
-    record(job, task, device, num_runs=num_runs)
-    return task
+    record(job, data, device, num_runs=num_runs)
+    return data
 
 
-def _task(job: Job, images: Images, device: torch.device, beside: Task | None) -> Task:
-    data = job.config.data
+def load_examples(job: Job) -> Examples:
+    """All examples of a run's task, checked against what the task says of them.
+
+    Raises:
+        ValueError: a file is damaged, or the examples are not what the task says.
+    """
+    task = tasks.task_of(job.config.data)
+    sizes = {"training set": task.num_train, "test set": task.num_test}
+    return checked(task.load(job.located), task.spec, sizes, task.name)
+
+
+def _data(job: Job, examples: Examples, device: torch.device, beside: TaskData | None) -> TaskData:
+    settings = job.config.data
     parts = split(
-        len(images.train_labels),
-        valid=data.valid,
-        limit=None if data.limit == "all" else data.limit,
+        len(examples.train.x),
+        valid=settings.valid,
+        limit=None if settings.limit == "all" else settings.limit,
         generator_seed=derive(job.config.seed, "split"),
     )
-    if data.label_noise:
+    task = tasks.task_of(settings)
+    if isinstance(settings, Images) and settings.label_noise:
         labels = with_wrong_labels(
-            images.train_labels,
+            torch.from_numpy(examples.train.y),
             parts.train,
-            share=data.label_noise,
-            num_classes=NUM_CLASSES,
+            share=settings.label_noise,
+            num_classes=task.spec.num_outputs,
             generator_seed=derive(job.config.seed, "label_noise"),
         )
-        images = replace(images, train_labels=labels)
-    return Task(
-        images,
-        name=job.located.name,
-        fingerprint=job.located.fingerprint,
-        sequence=data.sequence,
-        chunk=data.chunk,
-        permutation=data.permutation,
-        normalize=data.normalize,
+        examples = replace(examples, train=replace(examples.train, y=labels.numpy()))
+    return TaskData(
+        task,
+        examples,
         split=parts,
         device=device,
+        fingerprint=job.located.fingerprint,
         beside=beside,
     )
 
 
-def record(job: Job, task: Task, device: torch.device, *, num_runs: int) -> None:
+def record(job: Job, data: TaskData, device: torch.device, *, num_runs: int) -> None:
     """Write run.json: what this run is, and where its numbers come from.
 
     Args:
@@ -190,7 +200,8 @@ def record(job: Job, task: Task, device: torch.device, *, num_runs: int) -> None
         config_hash=identity(job.config),
         config=plain(job.config),
         overrides=list(job.overrides),
-        data={"requested": job.located.requested, **task.identity()},
+        data={"requested": job.located.requested, **data.identity()},
+        task=tasks.record(data.task, data.task.guess(data.examples)),
         device=device_name(device),
         stack=num_runs,
         created=before.get("created", now),
@@ -200,20 +211,21 @@ def record(job: Job, task: Task, device: torch.device, *, num_runs: int) -> None
     )
 
 
-def _opened(job: Job, task: Task, listeners: list[Listener]) -> Logbook:
+def _opened(job: Job, data: TaskData, listeners: list[Listener]) -> Logbook:
     """A run with its model and all that it goes on from."""
     config = job.config
     model = build_classifier(
         config.model,
-        shape=Shape(task.time_steps, task.input_size),
-        num_classes=task.num_classes,
+        shape=Shape(data.time_steps, data.input_size),
+        num_outputs=data.spec.num_outputs,
+        per_step=data.spec.per_step,
         rnn_seed=derive(config.seed, "init/rnn"),
         head_seed=derive(config.seed, "init/head"),
         tbptt=config.training.tbptt,
-    ).to(task.device)
-    generator = torch.Generator(task.device).manual_seed(derive(config.seed, "dropout"))
-    book = Logbook(job, Learner(config, task, model, generator), listeners)
-    book.restore(checkpoint.read(job.folder, task.device))
+    ).to(data.device)
+    generator = torch.Generator(data.device).manual_seed(derive(config.seed, "dropout"))
+    book = Logbook(job, Learner(config, data, model, generator), listeners)
+    book.restore(checkpoint.read(job.folder, data.device))
     return book
 
 

@@ -137,7 +137,7 @@ def test_every_cell_makes_a_classifier(name: str, changes: dict[str, object]) ->
     """Layers, directions and dropout are keys of all cells; the seed alone decides the weights."""
     model = default_model(name, hidden=4, **changes)
     nets = [
-        build_classifier(model, shape=Shape(6, 3), num_classes=10, rnn_seed=5, head_seed=6)
+        build_classifier(model, shape=Shape(6, 3), num_outputs=10, rnn_seed=5, head_seed=6)
         for _ in range(2)
     ]
     x = torch.rand(6, 2, 3)
@@ -168,7 +168,7 @@ def nets(variant: str, **changes: Any) -> list[Classifier]:
     name, options = EVERY[variant]
     model = default_model(name, hidden=3, **options, **changes)
     return [
-        build_classifier(model, shape=SMALL, num_classes=10, rnn_seed=r, head_seed=r + 9).double()
+        build_classifier(model, shape=SMALL, num_outputs=10, rnn_seed=r, head_seed=r + 9).double()
         for r in range(RUNS)
     ]
 

@@ -59,10 +59,10 @@ class Grouped(MGU):
 def grouped(*words: str) -> Learner:
     """A run of the cell above, in two layers."""
     learner = make_learner("model=mgu", "model.layers=2", *words)
-    task, config = learner.task, learner.config
+    data, config = learner.data, learner.config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        shape = Shape(task.time_steps, task.input_size)
+        shape = Shape(data.time_steps, data.input_size)
         learner.model.rnn = Recurrence(Grouped, shape, config.model)
     return learner
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mnist_seq.tasks.images import load, read_idx
-from mnist_seq.tasks.locate import Located, locate
+from mnist_seq.tasks import Located
+from mnist_seq.tasks.images.idx import read_idx
 from tests.faults.damage import ALL, ENDLESS, FEW
 from tests.tasks.conftest import Published, published
+from tests.tasks.made import load, locate
 
 __all__ = ["published"]  # the fixture
 

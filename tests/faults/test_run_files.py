@@ -21,11 +21,11 @@ from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
 from mnist_seq.sweep.plan.planner import Planner
-from mnist_seq.tasks.locate import locate
 from mnist_seq.tracking.wandb.run import contents
 from mnist_seq.tracking.wandb.sync import send
 from mnist_seq.training.run import Job, kept, train_run
 from tests.faults.damage import ALL, ENDLESS, FEW
+from tests.tasks.made import locate
 from tests.training.conftest import SMALL
 
 WORDS = ("data.limit=160", "data.valid=40", "training.batch_size=20", "training.eval_every=3",

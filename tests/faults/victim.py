@@ -15,9 +15,9 @@ import torch
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import locked
-from mnist_seq.tasks.images import load
-from mnist_seq.tasks.locate import locate
+from mnist_seq.tasks import task_of
 from mnist_seq.training.run import Job, kept, train_run
+from tests.tasks.made import locate
 from tests.training.conftest import make_config
 
 WORDS = ("data.limit=160", "data.valid=400", "training.batch_size=20", "training.eval_every=3",
@@ -28,7 +28,7 @@ WORDS = ("data.limit=160", "data.valid=400", "training.batch_size=20", "training
 
 def main() -> None:
     config, located = make_config(*WORDS), locate("mnist_5k", Path("data"))
-    load(located)
+    task_of(config.data).load(located)
     torch.set_num_threads(1)  # no thread of this process is lost in a fork
     for line in sys.stdin:
         folder, limit = json.loads(line)

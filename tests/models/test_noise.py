@@ -83,7 +83,7 @@ def test_evaluation_takes_the_expectation(changes: dict[str, float], value: floa
 def test_training_draws_and_evaluation_does_not(changes: dict[str, Any]) -> None:
     """Two passes differ in training alone, and the seed alone decides by how much."""
     model = default_model("lstm", hidden=6, **changes)
-    net = build_classifier(model, shape=SHAPE, num_classes=10, rnn_seed=0, head_seed=0)
+    net = build_classifier(model, shape=SHAPE, num_outputs=10, rnn_seed=0, head_seed=0)
     x = sequence(SHAPE).float()
     assert not torch.equal(net(x), net(x))
     first, again = (net(x, net.noises(7, 3, torch.Generator().manual_seed(5))) for _ in range(2))
@@ -97,7 +97,7 @@ def test_training_draws_and_evaluation_does_not(changes: dict[str, Any]) -> None
 def test_nothing_is_drawn_where_nothing_is_random() -> None:
     """A stack has no noise to carry, then."""
     model = default_model("gru", layers=2, bidirectional=True)
-    net = build_classifier(model, shape=SHAPE, num_classes=10, rnn_seed=0, head_seed=0)
+    net = build_classifier(model, shape=SHAPE, num_outputs=10, rnn_seed=0, head_seed=0)
     assert net.noises(7, 3) == ()
 
 
@@ -106,7 +106,7 @@ def test_noises_of_other_rates_have_equal_shapes() -> None:
     shapes = []
     for rate in (0.1, 0.6):
         model = default_model("lstm", layers=2, dropout=rate, gal_dropout=rate)
-        net = build_classifier(model, shape=SHAPE, num_classes=10, rnn_seed=0, head_seed=0)
+        net = build_classifier(model, shape=SHAPE, num_outputs=10, rnn_seed=0, head_seed=0)
         shapes.append([noise.shape for noise in net.noises(7, 3)])
     assert len(shapes[0]) == 6
     assert shapes[0] == shapes[1]

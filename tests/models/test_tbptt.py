@@ -25,7 +25,7 @@ def net(
     name, options = EVERY[variant]
     model = default_model(name, hidden=3, **options, **FORMS[form], **changes)
     built = build_classifier(
-        model, shape=SHAPE, num_classes=10, rnn_seed=seed, head_seed=seed, tbptt=tbptt
+        model, shape=SHAPE, num_outputs=10, rnn_seed=seed, head_seed=seed, tbptt=tbptt
     )
     return built.double()
 
@@ -117,7 +117,7 @@ def test_memory_goes_by_the_cut(name: str) -> None:
     kept = []
     for tbptt in ("none", 10):
         classifier = build_classifier(
-            default_model(name, hidden=8), shape=Shape(200, 1), num_classes=10,
+            default_model(name, hidden=8), shape=Shape(200, 1), num_outputs=10,
             rnn_seed=0, head_seed=0, tbptt=tbptt,  # type: ignore[arg-type]
         )  # fmt: skip
         sizes: dict[int, int] = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_seq.tasks.sources import mnist_1d
+from mnist_seq.tasks.sources import mnist1d_file
 from mnist_seq.tasks.sources.published import MNIST, IdxFile, Source
 
 NUM_TRAIN, NUM_TEST = 40, 20
@@ -131,7 +131,7 @@ def signals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("signals") / "new"
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawn) as pool:
-        paths = list(pool.map(mnist_1d.find, [root, root]))
-    assert paths == [root / mnist_1d.FILE] * 2
-    assert [path.name for path in paths[0].parent.iterdir()] == [mnist_1d.FILE.name]
+        paths = list(pool.map(mnist1d_file.find, [root, root]))
+    assert paths == [root / mnist1d_file.FILE] * 2
+    assert [path.name for path in paths[0].parent.iterdir()] == [mnist1d_file.FILE.name]
     return root

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mnist_seq.tasks.augment import augment
+from mnist_seq.tasks.batches.augment import augment
 
 BLANK = torch.tensor(-1.0)
 NOTHING = {"shift": 0, "noise": 0.0, "drop_steps": 0.0}

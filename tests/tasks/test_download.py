@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mnist_seq.tasks.locate import locate
 from mnist_seq.tasks.sources.download import DownloadFailed, download_missing
 from mnist_seq.tasks.sources.idx_files import AlteredFile
+from tests.tasks.made import locate
 
 NAMES = {
     "train-images-idx3-ubyte",

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_seq.tasks.images import load, read_idx
-from mnist_seq.tasks.locate import locate
+from mnist_seq.tasks.images.idx import read_idx
+from tests.tasks.made import load, locate
 
 
 def _locate(published, folder: Path):

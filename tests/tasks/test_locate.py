@@ -7,8 +7,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from mnist_seq.tasks.locate import DataNotFound, Located, locate, remember
+from mnist_seq.tasks import DataNotFound, Located, remember, task_class
 from mnist_seq.tasks.sources.idx_files import AlteredFile
+from tests.tasks.made import locate
 
 
 def test_what_lies_in_the_root_is_used_without_a_word(published, tmp_path):
@@ -64,7 +65,7 @@ def test_some_files_without_the_others_are_no_reason_to_fall_back(published, tmp
 
 def test_a_data_set_without_fallback_says_how_to_get_it(published, tmp_path):
     """Fashion-MNIST cannot be replaced by digits."""
-    source = replace(published.source, name="fashion_mnist", folder="FashionMNIST", fallback="")
+    source = replace(published.source, name="fashion_mnist", folder="FashionMNIST")
     with pytest.raises(DataNotFound) as refusal:
         locate("fashion_mnist", tmp_path, sources={"fashion_mnist": source})
     assert str(tmp_path / "FashionMNIST" / "raw") in str(refusal.value)
@@ -73,8 +74,8 @@ def test_a_data_set_without_fallback_says_how_to_get_it(published, tmp_path):
 
 def test_an_unknown_name_is_refused(tmp_path):
     """The message lists what there is."""
-    with pytest.raises(ValueError, match="mnist, fashion_mnist, kmnist, mnist_5k, mnist1d"):
-        locate("mnis", tmp_path)
+    with pytest.raises(ValueError, match="fashion_mnist, kmnist, mnist, mnist1d, mnist_5k"):
+        task_class("mnis")
 
 
 def test_a_second_look_costs_nothing(published, tmp_path):
@@ -97,7 +98,12 @@ def test_a_worker_takes_over_what_its_parent_located(tmp_path):
 
 def test_locating_does_not_load_torch():
     """A process that only plans must not wait for it."""
-    program = "import sys, mnist_seq.tasks.locate; sys.exit('torch' in sys.modules)"
+    program = (
+        "import sys, pathlib; from mnist_seq.config.reference import default_data;"
+        "from mnist_seq.tasks import locate, task_of;"
+        "locate(task_of(default_data('mnist_5k')), pathlib.Path('data'));"
+        "sys.exit('torch' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
 
@@ -106,8 +112,11 @@ def test_a_name_lookup_that_hangs_ends_within_the_bound(tmp_path):
     program = (
         "import socket, sys, time, pathlib\n"
         "socket.getaddrinfo = lambda *args, **kwargs: time.sleep(60)\n"
-        "from mnist_seq.tasks.locate import locate\n"
-        "located = locate('mnist', pathlib.Path(sys.argv[1]), patience_s=1.0)\n"
+        "from mnist_seq.config.reference import default_data\n"
+        "from mnist_seq.tasks import locate, task_class\n"
+        "task_class('mnist').patience_s = 1.0\n"
+        "task = task_class('mnist')(default_data('mnist'))\n"
+        "located = locate(task, pathlib.Path(sys.argv[1]))\n"
         "assert located.name == 'mnist_5k' and 'no answer within' in located.notice, located\n"
     )
     start = time.monotonic()

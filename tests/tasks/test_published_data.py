@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_seq.tasks.images import load
-from mnist_seq.tasks.locate import locate
-from mnist_seq.tasks.sequence import MEAN_STD
+from mnist_seq.tasks import task_class
 from mnist_seq.tasks.sources.idx_files import find_files
 from mnist_seq.tasks.sources.published import FASHION_MNIST, MNIST
+from tests.tasks.made import load, locate
 
 ROOTS = {
     "mnist": Path(__file__).parents[3] / "shared" / "data",
@@ -35,7 +34,9 @@ def test_the_published_files_pass_and_have_the_stated_mean_and_deviation(name):
     values = torch.arange(256).double() / 255
     mean = (counts * values).sum() / counts.sum()
     std = ((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt()
-    assert MEAN_STD[name] == pytest.approx((float(mean), float(std)), abs=5.1e-5)
+    assert (task_class(name).mean, task_class(name).std) == pytest.approx(
+        (float(mean), float(std)), abs=5.1e-5
+    )
 
 
 def test_the_files_of_another_data_set_directly_in_the_root_are_passed_over():

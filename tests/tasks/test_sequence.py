@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_seq.tasks.permutation import PERMUTATION, order, permutation_hash
-from mnist_seq.tasks.sequence import SEQUENCES, as_sequence
+from mnist_seq.tasks.images.permutation import PERMUTATION, order, permutation_hash
+from mnist_seq.tasks.images.sequence import SEQUENCES, as_sequence
 
 PICTURES = torch.arange(3 * 784).remainder(251).to(torch.uint8).view(3, 28, 28)
 SIGNALS = torch.arange(3 * 40).float().view(3, 40)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mnist_seq.tasks.split import split, with_wrong_labels
+from mnist_seq.tasks.batches.split import split, with_wrong_labels
 
 
 def test_parts_are_disjoint_and_together_everything():

@@ -1,13 +1,11 @@
 import pytest
 import torch
 
-from mnist_seq.tasks.images import load
-from mnist_seq.tasks.locate import locate
-from mnist_seq.tasks.permutation import permutation_hash
-from mnist_seq.tasks.pictures import drawn
-from mnist_seq.tasks.sequence import SEQUENCES, as_sequence
-from mnist_seq.tasks.split import split
-from mnist_seq.tasks.task import Task
+from mnist_seq.tasks.batches.split import split
+from mnist_seq.tasks.images.drawing import drawn
+from mnist_seq.tasks.images.permutation import permutation_hash
+from mnist_seq.tasks.images.sequence import SEQUENCES, as_sequence
+from tests.tasks.made import load, locate, make_data
 
 CPU = torch.device("cpu")
 
@@ -17,11 +15,11 @@ def images(tmp_path_factory):
     return load(locate("mnist_5k", tmp_path_factory.mktemp("root")))
 
 
-def _task(images, *, sequence="rows", normalize="standard", device=CPU):
+def _data(images, *, sequence="rows", normalize="standard", device=CPU):
     parts = split(4000, valid=500, limit=3000, generator_seed=1)
-    return Task(
+    return make_data(
         images,
-        name="mnist",
+        name="mnist_5k",
         sequence=sequence,
         normalize=normalize,
         split=parts,
@@ -34,12 +32,12 @@ def _task(images, *, sequence="rows", normalize="standard", device=CPU):
 @pytest.mark.parametrize("normalize", ["standard", "unit"])
 def test_a_batch_is_the_pictures_time_major_and_normalised(images, sequence, normalize):
     """The reference is the formula as papers write it, one picture after the other."""
-    task, parts = _task(images, sequence=sequence, normalize=normalize)
+    data, parts = _data(images, sequence=sequence, normalize=normalize)
     positions = torch.tensor([2999, 0, 7])
-    x, y = task.train_batch(positions)
+    x, y, *_ = data.train_batch(positions)
     assert x.dtype == torch.float32
     assert x.is_contiguous()
-    assert x.shape == (task.time_steps, 3, task.input_size)
+    assert x.shape == (data.time_steps, 3, data.input_size)
     for b, position in enumerate(positions):
         row = parts.train[position]
         expected = as_sequence(images.train_images[row : row + 1], sequence)[0].double() / 255
@@ -51,41 +49,41 @@ def test_a_batch_is_the_pictures_time_major_and_normalised(images, sequence, nor
 
 def test_a_pixel_has_the_same_bits_wherever_it_stands_in_a_batch(images):
     """A lone run and a pooled one cut batches differently, and must see the same numbers."""
-    task, _ = _task(images)
-    whole, _ = task.train_batch(torch.arange(101))
+    data, _ = _data(images)
+    whole, *_ = data.train_batch(torch.arange(101))
     for b in (0, 50, 100):
-        alone, _ = task.train_batch(torch.tensor([b]))
+        alone, *_ = data.train_batch(torch.tensor([b]))
         assert torch.equal(alone[:, 0], whole[:, b])
 
 
 @pytest.mark.parametrize(("part", "size"), [("train", 3000), ("valid", 500), ("test", 1000)])
 def test_batches_go_through_a_part_once_in_order(images, part, size):
     """Every example is scored once; predictions.npz has their order."""
-    task, parts = _task(images)
-    batches = list(task.batches(part, 300))
-    assert torch.equal(torch.cat([y for _, y in batches]), task.labels(part))
-    assert sum(x.shape[1] for x, _ in batches) == len(task.labels(part)) == size
-    everything = torch.cat([x for x, _ in batches], dim=1)
-    pictures = task.images(part, torch.arange(size))
+    data, parts = _data(images)
+    batches = list(data.batches(part, 300))
+    assert torch.equal(torch.cat([y for _, y, *_ in batches]), data.labels(part))
+    assert sum(x.shape[1] for x, *_ in batches) == len(data.labels(part)) == size
+    everything = torch.cat([x for x, *_ in batches], dim=1)
+    pictures = data.pictures(part, torch.arange(size))
     expected = (pictures.float() / 255 - 0.1307) / 0.3081
     torch.testing.assert_close(everything.transpose(0, 1), expected, rtol=0, atol=1e-6)
     if part != "test":
-        assert torch.equal(task.labels(part), images.train_labels[getattr(parts, part)])
+        assert torch.equal(data.labels(part), images.train_labels[getattr(parts, part)])
 
 
 def test_a_limit_takes_the_first_examples(images):
     """The article scores the first 2,000 test images only."""
-    task, _ = _task(images)
-    limited = list(task.batches("test", 64, limit=150))
-    assert [len(y) for _, y in limited] == [64, 64, 22]
-    assert torch.equal(torch.cat([y for _, y in limited]), images.test_labels[:150])
+    data, _ = _data(images)
+    limited = list(data.batches("test", 64, limit=150))
+    assert [len(y) for _, y, *_ in limited] == [64, 64, 22]
+    assert torch.equal(torch.cat([y for _, y, *_ in limited]), images.test_labels[:150])
 
 
 def test_identity_says_all_that_makes_runs_comparable(images):
     """A comparison never mixes data sets, readings or splits."""
-    task, parts = _task(images, sequence="permuted")
-    assert task.identity() == {
-        "data": "mnist",
+    data, parts = _data(images, sequence="permuted")
+    assert data.identity() == {
+        "data": "mnist_5k",
         "fingerprint": "f",
         "sequence": "permuted",
         "permutation_hash": permutation_hash(92916, 784),
@@ -94,13 +92,13 @@ def test_identity_says_all_that_makes_runs_comparable(images):
         "num_valid": 500,
         "num_test": 1000,
     }
-    assert _task(images)[0].identity()["permutation_hash"] == ""
+    assert _data(images)[0].identity()["permutation_hash"] == ""
 
 
 def test_signals_come_as_they_are_published_and_are_drawn_to_be_looked_at(signals):
     """MNIST-1D's values are no pixels: nothing is divided by 255."""
     found = load(locate("mnist1d", signals))
-    task = Task(
+    data = make_data(
         found,
         name="mnist1d",
         sequence="permuted",
@@ -110,24 +108,18 @@ def test_signals_come_as_they_are_published_and_are_drawn_to_be_looked_at(signal
         split=split(4000, valid=0, limit=None, generator_seed=0),
         device=CPU,
     )
-    assert (task.time_steps, task.input_size, task.num_train) == (20, 2, 4000)
-    x, y = task.train_batch(torch.tensor([3, 5]))
+    assert (data.time_steps, data.input_size, data.num_train) == (20, 2, 4000)
+    x, y, *_ = data.train_batch(torch.tensor([3, 5]))
     assert x.shape == (20, 2, 2)
     assert torch.equal(x[0, :, 0], found.train_images[[3, 5], 19])
     assert torch.equal(x[0, :, 1], found.train_images[[3, 5], 16])
     assert torch.equal(y, found.train_labels[[3, 5]])
-    (first,) = next(task.batches("test", 1))[:1]
+    (first,) = next(data.batches("test", 1))[:1]
     assert torch.equal(first[1, 0], found.test_images[0, [15, 26]])
-    assert float(task.blank) == 0
-    pictures = task.images("test", torch.arange(3))
+    assert float(data.blank) == 0
+    pictures = data.pictures("test", torch.arange(3))
     assert torch.equal(pictures, torch.from_numpy(drawn(found.test_images[:3].numpy())))
-    assert task.identity()["permutation_hash"] == permutation_hash(42, 40)
-
-
-def test_an_unknown_normalisation_is_refused(images):
-    """The message lists what there is."""
-    with pytest.raises(ValueError, match=r"standard, unit: data\.normalize=none"):
-        _task(images, normalize="none")
+    assert data.identity()["permutation_hash"] == permutation_hash(42, 40)
 
 
 @pytest.mark.gpu
@@ -135,16 +127,16 @@ def test_an_unknown_normalisation_is_refused(images):
 @pytest.mark.parametrize("sequence", SEQUENCES)
 def test_on_a_gpu_a_batch_is_the_same_and_waits_for_nothing(images, sequence):
     """A hidden synchronisation would cost more than the batch."""
-    task, _ = _task(images, sequence=sequence, device=torch.device("cuda"))
+    data, _ = _data(images, sequence=sequence, device=torch.device("cuda"))
     positions = torch.arange(64)
     on_device = positions.cuda()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        x, y = task.train_batch(on_device)
-        first = next(task.batches("valid", 64))
+        x, y, *_ = data.train_batch(on_device)
+        first = next(data.batches("valid", 64))
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    expected, labels = _task(images, sequence=sequence)[0].train_batch(positions)
+    expected, labels, *_ = _data(images, sequence=sequence)[0].train_batch(positions)
     torch.testing.assert_close(x.cpu(), expected, rtol=0, atol=1e-6)
     assert torch.equal(y.cpu(), labels)
     assert first[0].is_cuda

@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 from mnist_seq.config import Config, conf_dir, parse
 from mnist_seq.runs.events import Ended, Listener
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tasks.locate import locate
 from mnist_seq.training.run import Job, train_run
+from tests.tasks.made import locate
 
 SMALL = (
     "data=mnist_5k",
@@ -23,11 +23,17 @@ SMALL = (
 )
 
 
-def make_config(*overrides: str) -> Config:
+def compose_config(*overrides: str) -> Config:
+    """A config as the command composes it."""
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("train", [*SMALL, *overrides])
+        cfg = compose("train", list(overrides))
     values: Any = OmegaConf.to_container(cfg, resolve=True)
     return parse(values)
+
+
+def make_config(*overrides: str) -> Config:
+    """The config of a small run."""
+    return compose_config(*SMALL, *overrides)
 
 
 @pytest.fixture

@@ -11,13 +11,14 @@ from mnist_seq.config import Config, plain
 from mnist_seq.config.parse import parse_plain
 from mnist_seq.config.schema import CHOSEN
 from mnist_seq.models import Shape, build_classifier
-from mnist_seq.tasks.images import Images
-from mnist_seq.tasks.split import split
-from mnist_seq.tasks.task import Task
+from mnist_seq.tasks import task_of
+from mnist_seq.tasks.batches.split import split
+from mnist_seq.tasks.batches.task_data import TaskData
 from mnist_seq.training.loop.logbook import Learner
 from mnist_seq.training.loop.program import Program
 from mnist_seq.training.schedules import epoch_rates
 from mnist_seq.training.seeds import derive, epoch_order
+from tests.tasks.made import Images, examples
 from tests.training.conftest import make_config
 
 NUM_TRAIN, BATCH = 22, 8  # the last batch of an epoch is a ragged one
@@ -66,13 +67,9 @@ def make_learner(*words: str, device: str = "cpu", draws_on: str = "") -> Learne
         draws_on: the device of its generator, where it is another.
     """
     config = _config(words)
-    data = config.data
-    task = Task(
-        images(),
-        name="mnist_5k",
-        sequence=data.sequence,
-        chunk=data.chunk,
-        normalize=data.normalize,
+    data = TaskData(
+        task_of(config.data),
+        examples(images()),
         split=split(
             NUM_TRAIN + 6, valid=6, limit=None, generator_seed=derive(config.seed, "split")
         ),
@@ -80,13 +77,13 @@ def make_learner(*words: str, device: str = "cpu", draws_on: str = "") -> Learne
     )
     model = build_classifier(
         config.model,
-        shape=Shape(task.time_steps, task.input_size),
-        num_classes=10,
+        shape=Shape(data.time_steps, data.input_size),
+        num_outputs=10,
         rnn_seed=derive(config.seed, "init/rnn"),
         head_seed=derive(config.seed, "init/head"),
     ).to(device)
     return Learner(
-        config, task, model, torch.Generator(draws_on or device).manual_seed(config.seed)
+        config, data, model, torch.Generator(draws_on or device).manual_seed(config.seed)
     )
 
 

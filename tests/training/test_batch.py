@@ -4,45 +4,38 @@ from pathlib import Path
 
 import torch
 
-from mnist_seq.tasks.images import load
-from mnist_seq.tasks.locate import locate
-from mnist_seq.tasks.split import split
-from mnist_seq.tasks.task import Task
+from mnist_seq.tasks.batches.split import split
+from mnist_seq.tasks.batches.task_data import TaskData
 from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.seeds import epoch_order
+from tests.tasks.made import load, locate, make_data
 from tests.training.conftest import make_config
 from tests.training.test_run import RunIn
 
 AUGMENTED = ("data.shift=2", "data.noise=0.1", "data.drop_steps=0.2")
 
 
-def make_task() -> Task:
-    return Task(
-        load(locate("mnist_5k", Path("data"))),
-        name="mnist_5k",
-        sequence="rows",
-        normalize="unit",
-        split=split(4000, valid=400, limit=None, generator_seed=0),
-        device=torch.device("cpu"),
-    )
+def make() -> TaskData:
+    parts = split(4000, valid=400, limit=None, generator_seed=0)
+    return make_data(load(locate("mnist_5k", Path("data"))), split=parts)
 
 
 def test_what_is_drawn_hangs_on_the_seed_and_the_step_alone() -> None:
     """Runs of one seed are pairs, whatever their cell; a resumed run needs no state for it."""
-    task, positions = make_task(), torch.arange(30)
+    data, positions = make(), torch.arange(30)
 
     def drawn(*overrides: str, step: int) -> torch.Tensor:
         torch.rand(1)  # torch's own generator does not count
-        return training_batch(make_config(*AUGMENTED, *overrides), task, positions, step=step)[0]
+        return training_batch(make_config(*AUGMENTED, *overrides), data, positions, step=step)[0]
 
     first = drawn(step=7)
     assert torch.equal(first, drawn("model=gru", "optimizer=sgd", step=7))
     assert not torch.equal(first, drawn(step=8))
     assert not torch.equal(first, drawn("seed=1", step=7))
-    plain, labels = training_batch(make_config(), task, positions, step=7)
-    assert torch.equal(plain, task.train_batch(positions)[0])
+    plain, labels, *_ = training_batch(make_config(), data, positions, step=7)
+    assert torch.equal(plain, data.train_batch(positions)[0])
     assert not torch.equal(first, plain)
-    augmented = training_batch(make_config(*AUGMENTED), task, positions, step=7)
+    augmented = training_batch(make_config(*AUGMENTED), data, positions, step=7)
     assert torch.equal(augmented[1], labels)
 
 

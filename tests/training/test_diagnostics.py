@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Classifier, Shape, build_classifier
+from mnist_seq.tasks import Spec
+from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.diagnostics import diagnose
 from tests.conftest import SMALL, Command
 from tests.models.variants import EVERY
@@ -21,13 +23,14 @@ from tests.models.variants import EVERY
 
 def net(name: str, **changes: Any) -> Classifier:
     model = default_model(name, hidden=5, **changes)
-    built = build_classifier(model, shape=Shape(6, 3), num_classes=10, rnn_seed=1, head_seed=2)
+    built = build_classifier(model, shape=Shape(6, 3), num_outputs=10, rnn_seed=1, head_seed=2)
     return built.double()
 
 
-def batch() -> tuple[Tensor, Tensor]:
+def batch() -> tuple[Batch, Spec]:
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(6, 4, 3, generator=generator).double(), torch.tensor([1, 2, 3, 4])
+    x = torch.rand(6, 4, 3, generator=generator).double()
+    return Batch(x, torch.tensor([1, 2, 3, 4])), Spec("vector", 3, "class", 10, time_steps=6)
 
 
 @pytest.mark.parametrize("readout", ["last", "mean"])
@@ -36,8 +39,8 @@ def batch() -> tuple[Tensor, Tensor]:
 def test_gradients_are_those_of_the_state_handed_on(name: str, layers: int, readout: str) -> None:
     """Torch's own kernel, cut at a time step, with its state as the variable."""
     classifier = net(name, layers=layers, readout=readout)
-    x, y = batch()
-    row = diagnose(classifier, x, y)
+    (x, y, *_), _ = batch()
+    row = diagnose(classifier, *batch())
     outputs, state = classifier.rnn(x[:3])
     states = [s.detach().requires_grad_() for s in (state if name == "lstm" else (state,))]
     given = tuple(states) if name == "lstm" else states[0]
@@ -99,8 +102,11 @@ def test_the_compiler_stays_out() -> None:
         "from mnist_seq.models import Shape, build_classifier\n"
         "from mnist_seq.training.diagnostics import diagnose\n"
         "model = build_classifier(compose('model.hidden=4').model, shape=Shape(3, 2),\n"
-        "                         num_classes=10, rnn_seed=0, head_seed=0)\n"
-        "row = diagnose(model, torch.rand(3, 5, 2), torch.zeros(5, dtype=torch.long))\n"
+        "                         num_outputs=10, rnn_seed=0, head_seed=0)\n"
+        "from mnist_seq.tasks import Spec\n"
+        "from mnist_seq.tasks.batches.batch import Batch\n"
+        "batch = Batch(torch.rand(3, 5, 2), torch.zeros(5, dtype=torch.long))\n"
+        "row = diagnose(model, batch, Spec('vector', 2, 'class', 10, time_steps=3))\n"
         "print('gates/saturated' in row, 'torch._dynamo' in sys.modules)"
     )
     done = subprocess.run(

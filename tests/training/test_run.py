@@ -16,9 +16,9 @@ from torch import nn
 from mnist_seq.runs.errors import Interrupted, RunFailed, StaleRun
 from mnist_seq.runs.events import Ended, Listener, Progress, Started
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tasks.locate import locate
 from mnist_seq.training.progress import metrics_text
 from mnist_seq.training.run import Job, kept
+from tests.tasks.made import locate
 from tests.training.conftest import make_config
 
 RunIn = Callable[..., tuple[Ended, RunFolder]]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, create_model
 
 from mnist_seq.config.paths import conf_dir, options
-from mnist_seq.config.schema.data import NUM_SIGNAL, NUM_TRAIN, PERMUTATION_SEED, SIDE, Data
+from mnist_seq.config.schema.data import Data, Images
 from mnist_seq.config.schema.device import Device
 from mnist_seq.config.schema.model import GRU, LSTM, MAX_HIDDEN, RNN, Model
 from mnist_seq.config.schema.optimizer import SGD, Adagrad, Adam, NAdam, Optimizer, RMSprop
@@ -22,10 +22,10 @@ from mnist_seq.config.schema.training import Training
 from mnist_seq.config.schema.types import NAMED, Finite, Group
 
 __all__ = [
-    "CHOSEN", "GRU", "LSTM", "MAX_HIDDEN", "NUM_SIGNAL", "NUM_TRAIN", "PERMUTATION_SEED", "RNN",
-    "SGD", "SIDE", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data", "Device", "Finite",
-    "Group", "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step", "Sweep",
-    "Tracker", "Training", "WandB", "schema_of", "schemas",
+    "CHOSEN", "GRU", "LSTM", "MAX_HIDDEN", "RNN",
+    "SGD", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data", "Device", "Finite",
+    "Group", "Images", "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step",
+    "Sweep", "Tracker", "Training", "WandB", "schema_of", "schemas",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_seq.config.parse import suggestion
+from mnist_seq.config.messages import suggestion
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.chance import guess
 from mnist_seq.report.analyse.grouping import command, sortable

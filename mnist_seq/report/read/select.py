@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Literal
 
-from mnist_seq.config.parse import suggestion
+from mnist_seq.config.messages import suggestion
 from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.runs.variants import TASK_KEYS, TYPED, typed, variant_key

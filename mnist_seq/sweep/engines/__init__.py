@@ -25,7 +25,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from mnist_seq.config import Config, ConfigError
-from mnist_seq.config.parse import validated
+from mnist_seq.config.messages import validated
 from mnist_seq.config.schema import Group
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.pool import Pool

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config.errors import ConfigError
-from mnist_seq.config.parse import validated
+from mnist_seq.config.messages import validated
 from mnist_seq.config.schema import Ablation
 from mnist_seq.runs.variants import ARM, NO_ARM
 from mnist_seq.sweep.plan.expand import Grid, key_of

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.config import Config, plain
-from mnist_seq.config.parse import num_steps
 from mnist_seq.runs import provenance
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.training.preflight.task import num_steps, sequence_shape
 
 MOST_RECORDS = 400  # earlier runs to read: a few hundred small files take a tenth of a second
 
@@ -62,8 +62,7 @@ def _kind(config: Mapping[str, Any]) -> tuple[Any, ...]:
     model = {k: v for k, v in config["model"].items() if k != "dropout"}
     return (
         *sorted(model.items()),
-        *(config["data"][key] for key in ("sequence", "chunk")),
-        config["data"]["name"] == "mnist1d",  # its sequences are shorter than those of pictures
+        *sequence_shape(config),
         *(config["training"][key] for key in ("batch_size", "tbptt")),
         config["optimizer"]["name"],
         *sorted(config["device"].items()),

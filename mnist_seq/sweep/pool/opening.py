@@ -23,7 +23,7 @@ class Opening:
         expected_s: seconds that they are expected to take, NaN where nothing is known.
         is_stacking: whether jobs of equal shape are trained together.
         views: told beside the ledger and the terminal.
-        metric: that the terminal shows of a finished run.
+        metric: that the terminal shows of a finished run; "" is the main one of its task, on test.
     """
 
     task: Task
@@ -36,4 +36,4 @@ class Opening:
     expected_s: float = math.nan
     is_stacking: bool = False
     views: Sequence[View] = ()
-    metric: str = "test/accuracy"
+    metric: str = ""

@@ -34,8 +34,6 @@ for _name in _MODULES:
     importlib.import_module(_name)
 # Found out once for all jobs: it runs git, and must name the code that was imported here
 importlib.import_module("mnist_seq.runs.provenance").remember()
-# Decoding it takes a job 0.1 s; the other sets' files are mapped
-if os.environ.get(WARM_DATA) == "mnist_5k":
-    importlib.import_module("mnist_seq.tasks.sources.mnist_5k").read()
+importlib.import_module("mnist_seq.training.preflight.find").preload(os.environ.get(WARM_DATA, ""))
 gc.collect()
 gc.freeze()

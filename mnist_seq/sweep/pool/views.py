@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnist_seq.runs.console import say
-from mnist_seq.runs.events import Progress, Started, value_text
+from mnist_seq.runs.events import BY_ACCURACY, Progress, Started, value_text
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool.pool import Outcome, PoolJob, log_path
 from mnist_seq.sweep.times import duration
@@ -44,7 +44,7 @@ class LedgerView:
 class LineView:
     """One line an event, for logs and pipes; each minute one more on the jobs at work."""
 
-    def __init__(self, console: Console, num_jobs: int, *, metric: str = "test/accuracy") -> None:
+    def __init__(self, console: Console, num_jobs: int, *, metric: str = "") -> None:
         self.console, self.num_jobs, self.num_ended = console, num_jobs, 0
         self._metric = metric  # of a run that has finished
         self._at_work: dict[str, _Work] = {}
@@ -80,9 +80,11 @@ class LineView:
         name, metric = outcome.job.name, self._metric
         match outcome.state:
             case "finished":
+                judged = outcome.job.folder.judged()
+                metric = metric or f"test/{judged['main']}"
                 value = outcome.job.folder.result()["metrics"].get(metric)
                 reached = metric.replace("/", " ")
-                reached = "" if value is None else f"{reached} {value_text(metric, value)}"
+                reached = "" if value is None else f"{reached} {value_text(metric, value, judged)}"
                 return f"finished {name}  {reached}  {duration(outcome.seconds)}"
             case "diverged":
                 return f"diverged {name}  {outcome.reason}"
@@ -159,7 +161,7 @@ class _Work:
         self.share = 0.0
         self._started: Started | None = None
         self._at = time.monotonic()
-        self._epoch, self._accuracy, self._rate = 0.0, "", ""
+        self._epoch, self._reached, self._rate = 0.0, "", ""
 
     def hear(self, event: Any) -> None:
         if isinstance(event, Started):
@@ -169,12 +171,14 @@ class _Work:
             num_steps = event.step - self._started.first_step
             self._rate = f"{num_steps / max(time.monotonic() - self._at, 1e-3):.0f} steps/s"
         elif isinstance(event, dict):
-            name = next((n for n in ("valid/accuracy", "monitor/accuracy") if n in event), None)
-            self._accuracy = f"{100 * event[name]:.2f} %" if name else ""
+            judged = BY_ACCURACY if self._started is None else self._started.judged
+            names = (f"{part}/{judged['main']}" for part in ("valid", "monitor"))
+            name = next((n for n in names if n in event), None)
+            self._reached = value_text(name, event[name], judged) if name else ""
 
     def words(self) -> list[str]:
-        """Name, place, accuracy, rate."""
+        """Name, place, metric, rate."""
         if self._started is None:
             return [self.name, "starting", "", ""]
         place = f"epoch {self._epoch:.2f}/{self._started.num_epochs}"
-        return [self.name, place, self._accuracy, self._rate]
+        return [self.name, place, self._reached, self._rate]

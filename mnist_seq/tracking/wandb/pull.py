@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mnist_seq.config import plain
 from mnist_seq.config.errors import ConfigError
-from mnist_seq.config.parse import parse_plain, plain
+from mnist_seq.config.parse import parse_plain
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.text import fitting

@@ -30,7 +30,7 @@ def check_fits(learner: Learner, num_runs: int, *, share: float) -> None:
     """
     if num_runs <= MEASURED:
         return
-    device = learner.task.device
+    device = learner.data.device
     before = _reset_peak(device)
     try:
         _try_out(learner)
@@ -57,13 +57,13 @@ def _try_out(learner: Learner) -> None:
         replace(
             learner,
             model=copy.deepcopy(learner.model),
-            generator=torch.Generator(learner.task.device),
+            generator=torch.Generator(learner.data.device),
         )
         for _ in range(MEASURED)
     ]
     stack = Stack(copies, [None] * MEASURED)
     batch_size = learner.config.training.batch_size
-    order = torch.arange(min(batch_size, learner.task.num_train))
+    order = torch.arange(min(batch_size, learner.data.num_train))
     stack.begin_epoch(0, order.repeat(MEASURED, 1), torch.zeros(1, MEASURED, dtype=torch.float64))
     stack.step(0)
     stack.evaluate("test", limit=learner.config.training.eval_batch_size)

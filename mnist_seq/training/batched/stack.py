@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from mnist_seq.tasks.task import Part
-from mnist_seq.tasks.task_stack import TaskStack
+from mnist_seq.tasks.batches.batch import Batch, stacked
+from mnist_seq.tasks.batches.stacked_data import StackedData
+from mnist_seq.tasks.batches.task_data import PartName
 from mnist_seq.training.batched.errors import NotStackable
 from mnist_seq.training.batched.stacked_optimizer import StackedOptimizer
 from mnist_seq.training.device import autocast
@@ -22,8 +23,8 @@ from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
 from mnist_seq.training.loop.evaluation import Evaluation, evaluate
 from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.objective import mean_loss
 from mnist_seq.training.loop.program import Program, evaluating, sum_dtype
-from mnist_seq.training.loop.step import losses_of
 from mnist_seq.training.optimizers import groups_of
 
 Noises = tuple[Tensor, ...]
@@ -41,8 +42,8 @@ class Stack(Program):
     def __init__(self, learners: Sequence[Learner], saved: Sequence[dict[str, Any] | None]) -> None:
         self.learners = list(learners)
         self.config, self.model = learners[0].config, learners[0].model
-        self.device, self.num_runs = learners[0].task.device, len(learners)
-        self.tasks = TaskStack([learner.task for learner in learners])
+        self.device, self.num_runs = learners[0].data.device, len(learners)
+        self.data = StackedData([learner.data for learner in learners])
         named = dict(self.model.named_parameters())
         self._shapes = {name: p.shape for name, p in named.items()}
         self._sizes = [p.numel() for p in named.values()]
@@ -75,40 +76,43 @@ class Stack(Program):
         size = self.config.training.batch_size
         batch = self._orders[:, position * size : (position + 1) * size]
         rates, noises = self._rates[position], self._noises(batch.shape[1])
-        if self.config.data.is_augmented:
-            self._update_on(*self._augmented(batch, self._first + position), rates, *noises)
+        if self.config.data.changes is not None:
+            changed = self._changed(batch, self._first + position)
+            self._update_on(*changed.tensors, rates, *noises)
         else:
             self._update(batch, rates, *noises)
         return batch.shape[1]
 
-    def _augmented(self, batch: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """Each run's batch as it draws it by itself."""
-        each = [
-            training_batch(learner.config, learner.task, positions, step=step)
-            for learner, positions in zip(self.learners, batch, strict=True)
-        ]
-        return torch.stack([x for x, _ in each]), torch.stack([y for _, y in each])
+    def _changed(self, positions: Tensor, step: int) -> Batch:
+        """Each run's batch, changed at random as by that run alone."""
+        return stacked(
+            [
+                training_batch(learner.config, learner.data, of_run, step=step)
+                for learner, of_run in zip(self.learners, positions, strict=True)
+            ]
+        )
 
     def _noises(self, batch_size: int) -> list[Tensor]:
         """Random factors [R, ...] of one step, each run's drawn by its own generator."""
-        steps = self.tasks.time_steps
+        steps = self.data.time_steps
         each = [
             learner.model.noises(steps, batch_size, learner.generator) for learner in self.learners
         ]
         return [torch.stack(same) for same in zip(*each, strict=True)]
 
     def _by_positions(self, batch: Tensor, rates: Tensor, *noises: Tensor) -> None:
-        self._by_batch(*self.tasks.train_batch(batch), rates, *noises)
+        self._by_batch(*self.data.train_batch(batch).tensors, rates, *noises)
 
-    def _by_batch(self, x: Tensor, y: Tensor, rates: Tensor, *noises: Tensor) -> None:
+    def _by_batch(self, *tensors: Tensor) -> None:
         """All of a step that the device does; it asks for no value."""
+        batch, (rates, *noises) = self.data.layout.unpack(tensors)
         with autocast(self.device, self.config.device.precision):
-            logits = self._logits(x, noises)
-        losses = losses_of(logits, y).mean(dim=-1)
+            outputs = self._outputs(batch, tuple(noises))
+        losses = mean_loss(self.data.spec, outputs, batch)
         (gradient,) = torch.autograd.grad(losses.sum(), self.weights)
         clip_norms_(gradient, self.config.training.clip_norm)
         self.optimizer.step(gradient, rates)
-        self.loss_sums += losses.detach() * y.shape[1]
+        self.loss_sums += losses.detach() * batch.num_examples
 
     def _parameters(self) -> dict[str, Tensor]:
         parts = torch.split(self.weights, self._sizes, dim=1)
@@ -117,13 +121,18 @@ class Stack(Program):
             for part, (name, shape) in zip(parts, self._shapes.items(), strict=True)
         }
 
-    def _logits(self, x: Float[Tensor, "R T B D"], noises: Noises) -> Float[Tensor, "R B C"]:
-        def of_one(parameters: dict[str, Tensor], x: Tensor, noises: Noises) -> Tensor:
-            logits: Tensor = functional_call(self.model, parameters, (x, noises))
-            return logits
+    def _outputs(self, batch: Batch, noises: Noises) -> Tensor:
+        """Outputs [R, B, K], or [R, T, B, K] where each time step is answered."""
 
+        def of_one(
+            parameters: dict[str, Tensor], x: Tensor, noises: Noises, *lengths: Tensor
+        ) -> Tensor:
+            outputs: Tensor = functional_call(self.model, parameters, (x, noises, *lengths))
+            return outputs
+
+        lengths = () if batch.lengths is None else (batch.lengths,)
         try:
-            found: Tensor = vmap(of_one)(self._parameters(), x, noises)
+            found: Tensor = vmap(of_one)(self._parameters(), batch.x, noises, *lengths)
         except RuntimeError as error:
             if "vmap" in str(error) or "atching rule" in str(error):
                 raise NotStackable(
@@ -134,7 +143,7 @@ class Stack(Program):
             raise
         return found
 
-    def evaluate(self, part: Part, limit: int | None = None) -> list[Evaluation]:
+    def evaluate(self, part: PartName, limit: int | None = None) -> list[Evaluation]:
         """See `Program`."""
         training = self.config.training
         # All runs together as many as a run alone: a CPU's cache holds them, and no device needs
@@ -143,8 +152,8 @@ class Stack(Program):
         if self.device.type != "cpu":
             size = max(size, training.batch_size)
         with evaluating(self.model, self.device, self.config.device.precision):
-            batches = self.tasks.batches(part, size, limit=limit)
-            return evaluate(lambda x: self._logits(x, ()), batches)
+            batches = self.data.batches(part, size, limit=limit)
+            return evaluate(lambda batch: self._outputs(batch, ()), batches, self.data.spec)
 
     def optimizer_state(self, run: int) -> dict[str, Any]:
         """See `Program`."""

@@ -1,44 +1,58 @@
-"""Loss, accuracy and predictions over a part of the data."""
+"""Loss, metrics and answers over a part of the data."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
-from mnist_seq.training.loop.step import losses_of
+from mnist_seq.tasks import Spec
+from mnist_seq.tasks.batches.batch import Batch
+from mnist_seq.training.loop.objective import answers, metrics_from, sums_of
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model does on some examples, N of them."""
+    """What a model does on some examples, N of them.
 
-    loss: float  # mean cross-entropy in nats
-    accuracy: float  # fraction
-    predictions: Int64[Tensor, " N"]
+    Attributes:
+        metrics: by name, those of `mnist_seq.tasks.spec.metrics_of`.
+        predictions: classes [N], bits or values [N, K]; [N, T] and [N, T, K] where each time step
+            is answered.
+    """
+
+    metrics: dict[str, float]
+    predictions: Tensor
+
+    @property
+    def loss(self) -> float:
+        """What training minimises."""
+        return self.metrics["loss"]
 
 
 def evaluate(
-    logits_of: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]]
+    outputs_of: Callable[[Batch], Tensor], batches: Iterable[Batch], spec: Spec
 ) -> list[Evaluation]:
     """Evaluate R runs at once.
 
     Args:
-        logits_of: [R, T, B, D] to logits [R, B, C], in evaluation mode.
-        batches: x [R, T, B, D] and y [R, B]; their order is that of the predictions.
+        outputs_of: a batch of R runs to outputs [R, B, K] or [R, T, B, K], in evaluation mode.
+        batches: their order is that of the predictions.
     """
-    losses, predictions, labels = [], [], []
-    for x, y in batches:
-        logits = logits_of(x)
-        losses.append(losses_of(logits, y).sum(dim=-1))
-        predictions.append(logits.argmax(dim=-1))
-        labels.append(y)
-    predicted, label = torch.cat(predictions, dim=-1), torch.cat(labels, dim=-1)
-    count = label.shape[-1]
-    total = torch.stack(losses).cpu().double().sum(dim=0)  # MPS has no float64
-    correct = (predicted == label).sum(dim=-1)
-    return [
-        Evaluation(loss / count, hits / count, of_run)
-        for loss, hits, of_run in zip(total.tolist(), correct.tolist(), predicted, strict=True)
-    ]
+    sums, predictions, num_examples = [], [], 0
+    for batch in batches:
+        outputs = outputs_of(batch)
+        sums.append(sums_of(spec, outputs, batch))
+        said = answers(spec, outputs)
+        predictions.append(said.transpose(1, 2) if spec.per_step else said)  # [R, B, ...]
+        num_examples += batch.num_examples
+    predicted = torch.cat(predictions, dim=1)
+    totals = {  # MPS has no float64
+        name: torch.stack([each[name] for each in sums]).cpu().double().sum(dim=0).tolist()
+        for name in sums[0]
+    }
+    found = []
+    for r, of_run in enumerate(predicted):
+        own = {name: of_runs[r] for name, of_runs in totals.items()}
+        found.append(Evaluation(metrics_from(spec, own, num_examples), of_run))
+    return found

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
+from mnist_seq import tasks
 from mnist_seq.config import Config
 from mnist_seq.models import Classifier
 from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started, tell
-from mnist_seq.tasks.task import Task
+from mnist_seq.tasks.batches.task_data import TaskData
 from mnist_seq.training import checkpoint
 from mnist_seq.training.device import device_name
 from mnist_seq.training.diagnostics import diagnose
@@ -34,7 +35,7 @@ class Learner:
     """
 
     config: Config
-    task: Task
+    data: TaskData
     model: Classifier
     generator: torch.Generator
 
@@ -46,7 +47,7 @@ class LoopState:
     step: int = 0
     seconds: float = 0.0
     loss_count: int = 0  # examples since the last evaluation
-    best_accuracy: float = -1.0
+    best_value: float = 0.0  # of valid/<main>; as it was at best_step, 0 where none was
     best_step: int = 0
     evaluations: int = 0
     evaluations_since_best: int = 0
@@ -79,8 +80,11 @@ class Logbook:
         """
         if saved is not None:
             with checkpoint.refused(self.folder):
-                self.loss_sum = float(saved["loop"].pop("loss_sum"))
-                self.state = LoopState(**saved["loop"])
+                loop = dict(saved["loop"])
+                self.loss_sum = float(loop.pop("loss_sum"))
+                if "best_accuracy" in loop:  # its name in version 0.1.0
+                    loop["best_value"] = loop.pop("best_accuracy")
+                self.state = LoopState(**loop)
             if self.state.best_step:
                 self.load_best()  # to know now, and not when all is trained, that it can be read
             with checkpoint.refused(self.folder):
@@ -113,9 +117,15 @@ class Logbook:
             first_step=self.state.step,
             num_epochs=config.training.epochs,
             device=device_name(next(model.parameters()).device),
+            judged=tasks.record(self.learner.data.task, {}),
         )
         tell(self.listeners, lambda listener: listener.started(event))
         self._begun = time.perf_counter() - self.state.seconds
+
+    @property
+    def _main(self) -> str:
+        """The metric that choices go by."""
+        return self.learner.data.task.main
 
     @property
     def num_params(self) -> int:
@@ -145,13 +155,13 @@ class Logbook:
             "optimizer/lr": lr,
         }
         if valid is not None:
-            row |= {"valid/loss": valid.loss, "valid/accuracy": valid.accuracy}
+            row |= {"valid/loss": valid.loss, **_named("valid", valid.metrics)}
         if monitor is not None:
-            row["monitor/accuracy"] = monitor.accuracy
+            row[f"monitor/{self._main}"] = monitor.metrics[self._main]
         if self.job.config.training.diagnostics == "gradients":
-            task, model = self.learner.task, self.learner.model
-            first = torch.arange(min(DIAGNOSED, task.num_train), device=task.device)
-            row |= diagnose(model, *task.train_batch(first))
+            data, model = self.learner.data, self.learner.model
+            first = torch.arange(min(DIAGNOSED, data.num_train), device=data.device)
+            row |= diagnose(model, data.train_batch(first), data.spec)
         self.loss_sum, state.loss_count = 0.0, 0
         state.evaluations += 1
         state.seconds = time.perf_counter() - self._begun
@@ -166,10 +176,13 @@ class Logbook:
     def _judge(self, row: Row) -> None:
         """Keep the best weights, and stop early where that is asked."""
         state, early_stop = self.state, self.job.config.training.early_stop
-        if "valid/accuracy" not in row:
+        value = row.get(f"valid/{self._main}")
+        if value is None:
             return
-        if row["valid/accuracy"] > state.best_accuracy:
-            state.best_accuracy, state.best_step = row["valid/accuracy"], state.step
+        is_higher_better = self.learner.data.task.metrics[self._main].higher_is_better
+        is_better = value > state.best_value if is_higher_better else value < state.best_value
+        if is_better or not state.best_step:
+            state.best_value, state.best_step = value, state.step
             state.evaluations_since_best = 0
             checkpoint.save_weights(self.folder.best_path, self.learner.model)
         else:
@@ -203,21 +216,29 @@ class Logbook:
         if not math.isfinite(test.loss):
             self.diverge()
             return
-        state, folder, task = self.state, self.folder, self.learner.task
+        state, folder, data = self.state, self.folder, self.learner.data
         metrics = _last_metrics(folder.metrics())
         if self.job.config.training.evaluate == "best":
             rows = folder.metrics()
             best_row = next(row for row in reversed(rows) if row["step"] == state.best_step)
             metrics |= {k: v for k, v in best_row.items() if k.startswith("valid/")}
-        metrics |= {"test/accuracy": test.accuracy, "test/loss": test.loss}
-        labels, predictions = task.labels("test").cpu().numpy(), test.predictions.cpu().numpy()
-        first = torch.arange(min(NUM_SAMPLES, task.num_test))
-        images = task.images("test", first).cpu().numpy()
-        folder.write_predictions(labels, predictions, images)
+        metrics |= _named("test", test.metrics)
+        labels, predictions = data.labels("test").cpu().numpy(), test.predictions.cpu().numpy()
+        if data.spec.output != "class" and data.spec.num_outputs == 1:
+            labels, predictions = labels[..., 0], predictions[..., 0]
+        first = torch.arange(min(NUM_SAMPLES, data.num_test))
+        pictures = data.pictures("test", first)
+        images = None if pictures is None else pictures.numpy()
+        mask = data.mask("test")
+        folder.write_predictions(
+            labels, predictions, images, None if mask is None else mask.cpu().numpy()
+        )
         best: Row = {}
-        if task.num_valid:
-            best = {"valid/accuracy": state.best_accuracy, "step": state.best_step}
-        samples = Samples(images, labels[: len(first)], predictions[: len(first)])
+        if data.num_valid:
+            best = {f"valid/{self._main}": state.best_value, "step": state.best_step}
+        samples = None
+        if images is not None:
+            samples = Samples(images, labels[: len(first)], predictions[: len(first)])
         self._end(Ended("finished", 0, "", metrics, best, state.seconds, samples))
 
     def diverge(self) -> None:
@@ -266,6 +287,10 @@ def failed(job: Job, error: Exception, listeners: list[Listener]) -> Ended:
     ended = Ended("failed", 1, f"{reason} ({where})")
     tell(listeners, lambda listener: listener.ended(Ended("failed", 1, reason)))
     return ended
+
+
+def _named(part: str, metrics: dict[str, float]) -> Row:
+    return {f"{part}/{name}": value for name, value in metrics.items()}
 
 
 def _last_metrics(rows: list[dict[str, Any]]) -> Row:

@@ -28,10 +28,10 @@ class Loop:
     def __init__(self, program: Program, books: Sequence[Logbook]) -> None:
         self.program, self.books = program, list(books)
         self.configs = [book.job.config for book in books]
-        training, self.task = self.configs[0].training, books[0].learner.task
+        training, self.data = self.configs[0].training, books[0].learner.data
         assert len(books) == 1 or training.early_stop == "never"
         self.training = training
-        self.steps_per_epoch = math.ceil(self.task.num_train / training.batch_size)
+        self.steps_per_epoch = math.ceil(self.data.num_train / training.batch_size)
         self.num_steps = self.steps_per_epoch * training.epochs
         self.eval_every = (
             self.steps_per_epoch if training.eval_every == "epoch" else training.eval_every
@@ -82,7 +82,7 @@ class Loop:
 
     def _begin_epoch(self, epoch: int) -> None:
         orders = [
-            epoch_order(config.seed, epoch, self.task.num_train, order=self.training.order)
+            epoch_order(config.seed, epoch, self.data.num_train, order=self.training.order)
             for config in self.configs
         ]
         self._rates = epoch_rates(
@@ -133,7 +133,7 @@ class Loop:
         if not self._at_work():
             return
         none: list[Evaluation | None] = [None] * len(self.books)
-        valids = self.program.evaluate("valid") if self.task.num_valid else none
+        valids = self.program.evaluate("valid") if self.data.num_valid else none
         limit = self.training.monitor_test
         monitors = self.program.evaluate("test", limit) if limit else none
         rates = self._rates[(self.step - 1) % self.steps_per_epoch].tolist()

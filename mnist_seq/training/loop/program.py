@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
-from mnist_seq.tasks.task import Part
+from mnist_seq.tasks.batches.batch import Batch, repeated
+from mnist_seq.tasks.batches.task_data import PartName
 from mnist_seq.training.device import autocast
 from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
@@ -47,8 +48,8 @@ class Program(ABC):
         """
 
     @abstractmethod
-    def evaluate(self, part: Part, limit: int | None = None) -> list[Evaluation]:
-        """Loss and accuracy of each run on its part of the data."""
+    def evaluate(self, part: PartName, limit: int | None = None) -> list[Evaluation]:
+        """The metrics of each run on its part of the data."""
 
     @abstractmethod
     def optimizer_state(self, run: int) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class Single(Program):
 
     def __init__(self, learner: Learner, saved: dict[str, Any] | None) -> None:
         self.learner, config = learner, learner.config
-        self.device = learner.task.device
+        self.device = learner.data.device
         groups = groups_of(config.optimizer, learner.model)
         self._lr_factors = [group.lr_factor for group in groups]
         self.optimizer = build_optimizer(
@@ -98,11 +99,11 @@ class Single(Program):
         learner, size = self.learner, self.learner.config.training.batch_size
         batch = self._order[position * size : (position + 1) * size]
         self._set_rate(self._rates[position])
-        noises = learner.model.noises(learner.task.time_steps, len(batch), learner.generator)
-        if learner.config.data.is_augmented:
+        noises = learner.model.noises(learner.data.time_steps, len(batch), learner.generator)
+        if learner.config.data.changes is not None:
             step = self._first + position
-            x, y = training_batch(learner.config, learner.task, batch, step=step)
-            self._update_on(x, y, *noises)
+            changed = training_batch(learner.config, learner.data, batch, step=step)
+            self._update_on(*changed.tensors, *noises)
         else:
             self._update(batch, *noises)
         return len(batch)
@@ -115,31 +116,37 @@ class Single(Program):
                 group["lr"] = rate * factor
 
     def _by_positions(self, batch: Tensor, *noises: Tensor) -> None:
-        self._by_batch(*self.learner.task.train_batch(batch), *noises)
+        self._by_batch(*self.learner.data.train_batch(batch).tensors, *noises)
 
-    def _by_batch(self, x: Tensor, y: Tensor, *noises: Tensor) -> None:
+    def _by_batch(self, *tensors: Tensor) -> None:
         """All of a step that the device does; it asks for no value."""
-        config = self.learner.config
+        config, data = self.learner.config, self.learner.data
+        batch, noises = data.layout.unpack(tensors)
         loss = train_step(
             self.learner.model,
             self.optimizer,
-            x,
-            y,
+            batch,
+            spec=data.spec,
             clip_norm=config.training.clip_norm,
             precision=config.device.precision,
             noises=noises,
         )
-        self.loss_sums += loss * len(y)
+        self.loss_sums += loss * batch.num_examples
 
-    def evaluate(self, part: Part, limit: int | None = None) -> list[Evaluation]:
+    def evaluate(self, part: PartName, limit: int | None = None) -> list[Evaluation]:
         """See `Program`."""
         config, model = self.learner.config, self.learner.model
-        batches = self.learner.task.batches(part, config.training.eval_batch_size, limit=limit)
+        batches = self.learner.data.batches(part, config.training.eval_batch_size, limit=limit)
         with evaluating(model, self.device, config.device.precision):
             return evaluate(
-                lambda x: model(x[0]).unsqueeze(0),
-                ((x.unsqueeze(0), y.unsqueeze(0)) for x, y in batches),
+                self._outputs, (repeated(batch, 1) for batch in batches), self.learner.data.spec
             )
+
+    def _outputs(self, batch: Batch) -> Tensor:
+        """Outputs [1, ...] of a batch of one run."""
+        lengths = None if batch.lengths is None else batch.lengths[0]
+        outputs: Tensor = self.learner.model(batch.x[0], (), lengths)
+        return outputs.unsqueeze(0)
 
     def optimizer_state(self, run: int) -> dict[str, Any]:
         """See `Program`."""

@@ -3,29 +3,21 @@
 import math
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from mnist_seq.tasks import Spec
+from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.device import autocast
-
-
-def losses_of(logits: Float[Tensor, "*R B C"], y: Int64[Tensor, "*R B"]) -> Float[Tensor, "*R B"]:
-    """Cross-entropy of each example in nats, in float32 or better.
-
-    `torch.func.vmap` over `F.cross_entropy` would import sympy, which takes longer than an epoch.
-    """
-    wide = logits.float() if logits.dtype == torch.bfloat16 else logits
-    losses = F.cross_entropy(wide.flatten(0, -2), y.flatten(), reduction="none")
-    return losses.view(y.shape)
+from mnist_seq.training.loop.objective import mean_loss
 
 
 def train_step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    x: Float[Tensor, "T B D"],
-    y: Int64[Tensor, " B"],
+    batch: Batch,
     *,
+    spec: Spec,
     clip_norm: float,
     precision: str,
     noises: tuple[Tensor, ...] | None = None,
@@ -37,12 +29,12 @@ def train_step(
         noises: of the model's dropout; None lets it draw by torch's own generator.
 
     Returns:
-        Mean cross-entropy of the batch before the update, in nats.
+        The loss of the batch before the update: see `mean_loss`.
     """
     optimizer.zero_grad(set_to_none=True)
-    with autocast(x.device, precision):
-        logits = model(x, noises)
-    loss = losses_of(logits, y).mean()
+    with autocast(batch.x.device, precision):
+        outputs = model(batch.x, noises, batch.lengths)
+    loss = mean_loss(spec, outputs, batch)
     loss.backward()  # type: ignore[no-untyped-call]
     if not math.isinf(clip_norm):
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)

@@ -1,10 +1,10 @@
 """Refuses a run that cannot train, before anything of it is written."""
 
 from mnist_seq.config import Config
-from mnist_seq.config.parse import num_steps
 from mnist_seq.training.preflight.memory import check_memory
 from mnist_seq.training.preflight.optimizer import traits
 from mnist_seq.training.preflight.schedule import check_schedule
+from mnist_seq.training.preflight.task import num_steps
 
 
 def check_run(config: Config) -> None:

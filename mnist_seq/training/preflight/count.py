@@ -8,22 +8,20 @@ import torch
 from mnist_seq.config import Config
 from mnist_seq.config.schema import Model
 from mnist_seq.models import Classifier, Shape, build_classifier
-from mnist_seq.tasks.images import NUM_CLASSES
+from mnist_seq.tasks import Spec, task_of
 from mnist_seq.training.checkpoint import load_weights
 
 
 def num_params(config: Config) -> int:
     """Parameters of a config's classifier."""
-    return model_params(config.model, Shape(*config.data.shape()))
+    return model_params(config.model, task_of(config.data).spec)
 
 
 @functools.cache
-def model_params(model: Model, shape: Shape) -> int:
-    """Parameters of a classifier for sequences of some shape."""
+def model_params(model: Model, spec: Spec) -> int:
+    """Parameters of a classifier for a task."""
     with torch.device("meta"):
-        classifier = build_classifier(
-            model, shape=shape, num_classes=NUM_CLASSES, rnn_seed=0, head_seed=0
-        )
+        classifier = unseeded(model, spec)
     return sum(p.numel() for p in classifier.parameters())
 
 
@@ -33,12 +31,18 @@ def load_classifier(config: Config, path: Path) -> Classifier:
     Raises:
         ValueError: the file is missing, damaged, or holds the weights of something else.
     """
-    model = build_classifier(
-        config.model,
-        shape=Shape(*config.data.shape()),
-        num_classes=NUM_CLASSES,
+    model = unseeded(config.model, task_of(config.data).spec)
+    load_weights(path, model)
+    return model.eval()
+
+
+def unseeded(model: Model, spec: Spec) -> Classifier:
+    """A classifier for a task whose weights are nobody's."""
+    return build_classifier(
+        model,
+        shape=Shape(spec.time_steps, spec.input_size),
+        num_outputs=spec.num_outputs,
+        per_step=spec.per_step,
         rnn_seed=0,
         head_seed=0,
     )
-    load_weights(path, model)
-    return model.eval()

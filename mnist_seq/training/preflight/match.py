@@ -3,6 +3,7 @@
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import Model
+from mnist_seq.training.preflight.task import check_task
 
 TOLERANCE = 0.01  # largest share by which the number of parameters may miss
 
@@ -16,18 +17,17 @@ def with_hidden_solved(config: Config) -> Config:
     model = config.model
     if model.match == "none" and model.params == "any":
         return config
-    from mnist_seq.models import Shape
     from mnist_seq.training.preflight.count import model_params
 
-    shape = Shape(*config.data.shape())
+    spec = check_task(config).spec
     if model.params != "any":
         asked, target = f"model.params={model.params}", model.params
     else:
         asked = f"model.match={model.match}"
-        target = model_params(_reference(model.match), shape)
+        target = model_params(_reference(model.match), spec)
 
     def count(hidden: int) -> int:
-        return model_params(model.model_copy(update={"hidden": hidden}), shape)
+        return model_params(model.model_copy(update={"hidden": hidden}), spec)
 
     below = 1
     while count(2 * below) <= target:

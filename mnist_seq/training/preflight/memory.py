@@ -10,13 +10,12 @@ from pathlib import Path
 import torch
 
 from mnist_seq.config import Config, ConfigError
-from mnist_seq.config.schema import NUM_TRAIN, Model
-from mnist_seq.models import Shape, build_classifier
-from mnist_seq.tasks.images import NUM_CLASSES
+from mnist_seq.config.schema import Model
+from mnist_seq.tasks import Spec, task_of
+from mnist_seq.training.preflight.count import unseeded
 from mnist_seq.training.preflight.optimizer import traits
 
 FLOAT = 4  # bytes
-NUM_TEST = 10_000
 # Files of what a container may take, and of what it has taken: cgroup 2 and 1
 _CGROUPS = {
     Path("/sys/fs/cgroup"): ("memory.max", "memory.current"),
@@ -35,8 +34,9 @@ def check_memory(config: Config) -> None:
     """
     free = available()
     model, training = config.model, config.training
-    shape = Shape(*config.data.shape())
-    num_params, num_kept = _sizes(model, shape)
+    task = task_of(config.data)
+    time_steps = task.spec.time_steps
+    num_params, num_kept = _sizes(model, task.spec)
     num_copies = 2 + traits(config.optimizer).num_averages
     weights = num_params * num_copies * FLOAT
     if weights > free:
@@ -50,13 +50,12 @@ def check_memory(config: Config) -> None:
         )
     if config.device.name not in ("auto", "cpu"):
         return
-    num_train = NUM_TRAIN.get(config.data.name, 0)
     is_cut = training.tbptt != "none" and model.readout == "last"
-    back = min(shape.time_steps, training.tbptt) if is_cut else shape.time_steps
+    back = min(time_steps, training.tbptt) if is_cut else time_steps
     passes = {
-        "training.batch_size": (num_train, back * num_kept),
+        "training.batch_size": (task.num_train, back * num_kept),
         # Layer by layer: an evaluation keeps the outputs of one
-        "training.eval_batch_size": (NUM_TEST, shape.time_steps * num_kept // model.layers),
+        "training.eval_batch_size": (task.num_test, time_steps * num_kept // model.layers),
     }
     for key, (num_examples, num_floats) in passes.items():
         batch_size = getattr(training, key.partition(".")[2])
@@ -64,7 +63,7 @@ def check_memory(config: Config) -> None:
         if need > free:
             raise ConfigError(
                 f"a batch must fit into memory: {key}={batch_size} keeps {_gib(need)} or more of "
-                f"{shape.time_steps} time steps, of {_gib(free)} that are free; choose {key}=64"
+                f"{time_steps} time steps, of {_gib(free)} that are free; choose {key}=64"
             )
 
 
@@ -100,12 +99,10 @@ def _held(folder: Path, taken: str) -> int:
 
 
 @functools.cache
-def _sizes(model: Model, shape: Shape) -> tuple[int, int]:
+def _sizes(model: Model, spec: Spec) -> tuple[int, int]:
     """Parameters, and floats that one time step of one example leaves: inputs to gates, outputs."""
     with torch.device("meta"):
-        classifier = build_classifier(
-            model, shape=shape, num_classes=NUM_CLASSES, rnn_seed=0, head_seed=0
-        )
+        classifier = unseeded(model, spec)
     named = list(classifier.named_parameters())
     to_gates = [p.shape[0] for name, p in named if "weight_ih" in name]
     return sum(p.numel() for _, p in named), sum(to_gates) + len(to_gates) * model.hidden

@@ -1,56 +1,43 @@
-"""A data set's pictures or signals and their labels as tensors in memory."""
+"""Reads IDX files of pictures and labels into memory."""
 
 import gzip
 import math
 import mmap
 import os
 import struct
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from jaxtyping import Float32, Int64, UInt8
-from torch import Tensor
+import numpy as np
+from jaxtyping import UInt8
 
-from mnist_seq.tasks.locate import Located
-from mnist_seq.tasks.sources import mnist_1d, mnist_5k
+from mnist_seq.tasks.examples import Examples, Part
 
 SIDE, NUM_CLASSES = 28, 10
 
 
-@dataclass(frozen=True, eq=False)
-class Images:
-    """The pictures of one data set, or MNIST-1D's signals, and what they show."""
-
-    train_images: UInt8[Tensor, "N 28 28"] | Float32[Tensor, "N 40"]
-    train_labels: Int64[Tensor, " N"]
-    test_images: UInt8[Tensor, "M 28 28"] | Float32[Tensor, "M 40"]
-    test_labels: Int64[Tensor, " M"]
-
-
-def load(located: Located) -> Images:
-    """Read what `locate` found; it verified the checksums, so nothing is hashed here.
+def read_examples(paths: Sequence[Path]) -> Examples:
+    """Train images, train labels, test images and test labels from their files.
 
     Raw files are mapped, not copied: the workers of one machine share them in its page cache.
 
     Raises:
         ValueError: a file is not the IDX file that its place says.
     """
-    if located.name == "mnist_5k":
-        return Images(*(torch.from_numpy(array) for array in mnist_5k.read()))
-    if located.name == "mnist1d":
-        signals = mnist_1d.read(Path(located.files[0][0]))
-        return Images(*(torch.from_numpy(array) for array in signals))
     parts = []
-    for image_file, label_file in (located.files[:2], located.files[2:]):
-        images = read_idx(Path(image_file[0]), num_dims=3)
-        labels = read_idx(Path(label_file[0]), num_dims=1)
-        _check(images, Path(image_file[0]), labels, Path(label_file[0]))
-        parts += [images, labels.long()]
-    return Images(*parts)
+    for image_path, label_path in (paths[:2], paths[2:]):
+        images, labels = read_idx(image_path, num_dims=3), read_idx(label_path, num_dims=1)
+        _check(images, image_path, labels, label_path)
+        parts.append(Part(images, labels.astype(np.int64)))
+    return Examples(*parts)
 
 
-def read_idx(path: Path, *, num_dims: int) -> UInt8[Tensor, "..."]:
+def read_pictures(path: Path) -> UInt8[np.ndarray, "N 28 28"]:
+    """The pictures of one file."""
+    return read_idx(path, num_dims=3)
+
+
+def read_idx(path: Path, *, num_dims: int) -> UInt8[np.ndarray, "..."]:
     """The array in an IDX file of bytes, raw or `.gz`.
 
     Raises:
@@ -68,7 +55,7 @@ def read_idx(path: Path, *, num_dims: int) -> UInt8[Tensor, "..."]:
             f"hold {' x '.join(map(str, shape))} bytes after its header of {start}",
             f"{len(content) - start}",
         )
-    return torch.frombuffer(content, dtype=torch.uint8, offset=start).view(shape)
+    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
 
 def _content(path: Path) -> mmap.mmap | bytearray:
@@ -82,7 +69,7 @@ def _content(path: Path) -> mmap.mmap | bytearray:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
-def _check(images: Tensor, image_path: Path, labels: Tensor, label_path: Path) -> None:
+def _check(images: np.ndarray, image_path: Path, labels: np.ndarray, label_path: Path) -> None:
     if images.shape[1:] != (SIDE, SIDE):
         size = " x ".join(map(str, images.shape[1:]))
         raise _not_idx(image_path, f"hold pictures of {SIDE} x {SIDE}", size)

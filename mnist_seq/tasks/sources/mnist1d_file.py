@@ -23,8 +23,9 @@ from filelock import FileLock
 from jaxtyping import Float32, Int64
 
 from mnist_seq.tasks.sources.idx_files import AlteredFile
-from mnist_seq.tasks.sources.published import MNIST_1D_SHA256
 
+# Of mnist1d_data.pkl in the authors' repository as float32: see `content_hash`
+SHA256 = "7a526fb7e0d5b7d3383a25a1cf987fc07ef7804e551147ae668fc97d65736721"
 PACKAGE = "mnist1d"
 FILE = Path("MNIST1D") / "mnist1d.npz"  # in the root
 _PARTS = ("x", "y", "x_test", "y_test")  # train signals and labels, test signals and labels
@@ -71,7 +72,7 @@ def read(path: Path) -> Arrays:
             arrays = tuple(file[name] for name in _PARTS)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _altered(path, str(error)) from error
-    if (found := content_hash(arrays)) != MNIST_1D_SHA256:
+    if (found := content_hash(arrays)) != SHA256:
         raise _altered(path, f"content with sha256 {found}")
     return arrays
 
@@ -101,10 +102,10 @@ def _generate() -> Arrays:
     signals = {name: made[name].astype(np.float32) for name in ("x", "x_test")}
     labels = {name: made[name].astype(np.int64) for name in ("y", "y_test")}
     arrays = (signals["x"], labels["y"], signals["x_test"], labels["y_test"])
-    if (found := content_hash(arrays)) != MNIST_1D_SHA256:
+    if (found := content_hash(arrays)) != SHA256:
         raise ValueError(
             f"data=mnist1d is one frozen set of signals: the package {PACKAGE} should generate "
-            f"sha256 {MNIST_1D_SHA256}, found {found}; install mnist1d 0.0.2.post1"
+            f"sha256 {SHA256}, found {found}; install mnist1d 0.0.2.post1"
         )
     return arrays
 

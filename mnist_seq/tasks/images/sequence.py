@@ -1,23 +1,12 @@
-"""How an example is read as a sequence, and the constants that normalise pixels."""
+"""Reads pictures or signals as sequences: rows, columns, pixels, permuted pixels."""
 
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from mnist_seq.config.schema import PERMUTATION_SEED
-from mnist_seq.tasks.permutation import Permutation, order
+from mnist_seq.tasks.images.permutation import PERMUTATION_SEED, Permutation, order
 
 SEQUENCES = ("rows", "columns", "pixels", "permuted")
-
-# Mean and standard deviation of the train pixels as fractions of 255. mnist and fashion_mnist are
-# recomputed in tests/tasks/test_published_data.py; kmnist's are those in common use. mnist_5k takes
-# MNIST's: its images are MNIST's, and so both see the same input.
-MEAN_STD = {
-    "mnist": (0.1307, 0.3081),
-    "fashion_mnist": (0.2860, 0.3530),
-    "kmnist": (0.1918, 0.3483),
-    "mnist_5k": (0.1307, 0.3081),
-}
 
 Examples = UInt8[Tensor, "N 28 28"] | Float32[Tensor, "N V"]
 Sequences = UInt8[Tensor, "N T D"] | Float32[Tensor, "N T D"]

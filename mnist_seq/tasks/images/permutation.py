@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int64
 
-from mnist_seq.config.schema import PERMUTATION_SEED
-
+PERMUTATION_SEED = 92916  # of the literature's permuted MNIST
 Permutation = int | Literal["bit_reversal"]
 
 # np.random.RandomState(92916).permutation(784), stored so that no release of NumPy can change it.

@@ -1,0 +1,36 @@
+"""A config as plain values, and its identity: what its numbers depend on."""
+
+import hashlib
+import json
+from typing import Any
+
+from mnist_seq.config.schema import Config
+
+# Keys that no result depends on: where things lie, what they are called, who watches
+NOT_OF_A_RESULT = (
+    "arm",
+    "tracker",
+    "sweep",
+    "data.root",
+    "training.diagnostics",
+    "training.checkpoint_every",
+)
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """A config as nested values that JSON can hold; infinity is text."""
+    values: dict[str, Any] = json.loads(config.model_dump_json(serialize_as_any=True))
+    return values
+
+
+def identity(config: Config) -> str:
+    """SHA-256 (hex) over everything in a config that its numbers depend on.
+
+    Left out: where things lie, what they are called, who watches, and how runs are launched. The
+    data's content has its own fingerprint.
+    """
+    values = plain(config)
+    for key in NOT_OF_A_RESULT:
+        group, _, name = key.rpartition(".")
+        del (values[group] if group else values)[name]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

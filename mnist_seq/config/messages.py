@@ -1,0 +1,137 @@
+"""Refusals of a config in one line each: the rule, the value, the way out."""
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.paths import options
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_LINES = 3  # problems of one group that are named
+
+# What pydantic finds -> our words for the rule; {x} is filled from the error's context.
+_RULES = {
+    "greater_than_equal": "{ge} or more",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "{le} or less",
+    "less_than": "less than {lt}",
+    "literal_error": "{expected}",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text (quote it: '\"...\"')",
+    "list_type": "a list, such as [a,b]",
+    "finite_number": "finite",
+    "too_short": "a list of {min_length} entries or more",
+    "too_long": "a list of {max_length} entries or fewer",
+    "string_too_short": "not empty",
+    "dict_type": "a group of keys",
+    "string_pattern_mismatch": "a name of letters, digits and . _ -, a letter first",
+    "string_too_long": "{max_length} characters or shorter",
+    "model_type": "a group of keys; set its keys one by one",
+}
+
+
+def validated(
+    schema: type[M], values: Mapping[str, Any], prefix: str, known: list[str] | None = None
+) -> M:
+    """Values as a schema has them.
+
+    Args:
+        prefix: the group's name, for the errors.
+        known: keys that a wrong one may have been meant for; the schema's own where left out.
+
+    Raises:
+        ConfigError: all that is wrong with them, in one line.
+    """
+    try:
+        return schema.model_validate(dict(values))
+    except ValidationError as error:
+        fields = [f"{prefix}.{k}" if prefix else k for k in schema.model_fields]
+        lines = _problems(error, prefix, fields, known or fields)
+        rest = f"; and {len(lines) - MAX_LINES} more" if lines[MAX_LINES:] else ""
+        raise ConfigError("; ".join(lines[:MAX_LINES]) + rest) from None
+
+
+def known_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of all keys in a composed config."""
+    for key, value in values.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from known_keys(value, f"{prefix}{key}.")
+
+
+def suggestion(wrong: str, known: Collection[str]) -> str:
+    """'; did you mean x?', or '' where nothing is near."""
+    parent, _, last = wrong.rpartition(".")
+    siblings = [key for key in known if key.rpartition(".")[0] == parent]
+    near = difflib.get_close_matches(last, [key.rpartition(".")[2] for key in siblings], n=1)
+    if near:
+        return f"; did you mean {parent}{'.' * bool(parent)}{near[0]}?"
+    # `hidden=64` for `model.hidden=64`, `modle.hidden` for `model.hidden`
+    near = [key for key in known if key.rpartition(".")[2] == wrong][:1]
+    near = near or difflib.get_close_matches(wrong, known, n=1, cutoff=0.8)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def no_option(group: str, name: str) -> str:
+    names = options(group)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {group}={near[0]}?" if near else ""
+    return f"{group} must be one of {', '.join(names)}: {group}={name}{hint}"
+
+
+def shown(value: Any) -> str:
+    """A value as one would type it; text that looks like a number shows its quotes."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value) if isinstance(value, str) and _is_number(value) else str(value)
+
+
+def _problems(
+    error: ValidationError, prefix: str, fields: list[str], known: list[str]
+) -> list[str]:
+    """One text a key: the branches of a union are joined by 'or'."""
+    rules: dict[str, tuple[list[str], Any]] = {}
+    lines = []
+    for e in error.errors():
+        # The last parts of a location may name a union's branch
+        path = [prefix, *(str(part) for part in e["loc"] if not _is_union_branch(str(part)))]
+        key = ".".join(part for part in path if part)
+        if e["type"] == "extra_forbidden":
+            near = suggestion(key, [k for k in known if k != key])
+            near = near or f"; the keys are {', '.join(fields)}"
+            lines.append(f"no code reads {key}: {key}={shown(e['input'])}{near}")
+        elif e["type"] == "missing":
+            lines.append(f"{key} must be given; write {key}=<value>")
+        else:
+            rules.setdefault(key, ([], e["input"]))[0].append(_rule(e))
+    lines += [
+        f"{key} must be {', or '.join(dict.fromkeys(found))}: {key}={shown(value)}"
+        for key, (found, value) in rules.items()
+    ]
+    return lines
+
+
+def _rule(error: Any) -> str:
+    context = {
+        k: v.replace("'", "") if isinstance(v, str) else f"{v:g}" if isinstance(v, float) else v
+        for k, v in error.get("ctx", {}).items()
+    }
+    return _RULES[error["type"]].format(**context) if error["type"] in _RULES else error["msg"]
+
+
+def _is_union_branch(part: str) -> bool:
+    return part in {"int", "float", "str"} or part.startswith(("literal[", "constrained-"))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Splits a task's examples and gives a training loop its batches."""

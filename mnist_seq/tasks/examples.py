@@ -1,0 +1,163 @@
+"""Examples in memory, as NumPy arrays, and the checks that they are what their task says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mnist_seq.tasks.spec import Spec
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Examples of the training set or of the test set, N of them.
+
+    Args:
+        x: values float32 or bytes [N, T, D], or tokens int64 [N, T]; another shape where the task's
+            `read` turns it into one of these.
+        y: int64 for a class [N], or [N, T] where each time step has one; float32 for bits (0 or 1)
+            and values [N, K], or [N, T, K]; the last axis may be left out where K is 1.
+        lengths: int64 [N]: of `x`, where sequences end before T; padding comes behind.
+        mask: bool [N, T]: the time steps whose `y` counts; None for all.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    lengths: np.ndarray | None = None
+    mask: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What `Task.load` reads: the training set, which the run splits, and the test set."""
+
+    train: Part
+    test: Part
+
+
+def checked(examples: Examples, spec: Spec, sizes: Mapping[str, int], name: str) -> Examples:
+    """The examples, `y` with an axis for bits and values also where there is one of them.
+
+    Raises:
+        ValueError: they are not what the task's spec says; names the part and the array.
+    """
+    return Examples(
+        *(
+            _checked(part, spec, size, f"data={name}, {what}")
+            for part, (what, size) in zip(
+                (examples.train, examples.test), sizes.items(), strict=True
+            )
+        )
+    )
+
+
+def _checked(part: Part, spec: Spec, size: int, where: str) -> Part:
+    def refuse(what: str, rule: str, found: object) -> None:
+        raise ValueError(f"{where}: {what} must {rule}: found {found}")
+
+    if len(part.x) != size:
+        refuse("x", f"hold the {size:,} examples that the task names", f"{len(part.x):,}")
+    _check_values(part.x, "x", refuse)
+    if spec.input == "token" and (part.x.min() < 0 or part.x.max() >= spec.input_size):
+        refuse("x", f"be tokens 0 to {spec.input_size - 1}", f"{part.x.min()} to {part.x.max()}")
+    _check_lengths(part, spec, refuse)
+    mask = _mask(part, spec, refuse)
+    y = _targets(part.y, (len(part.x), *(spec.time_steps,) * spec.per_step), spec, refuse)
+    counted = y if mask is None else y[mask]
+    _check_values(counted, "y", refuse)
+    if spec.output == "class" and (counted.min() < 0 or counted.max() >= spec.num_outputs):
+        refuse(
+            "y", f"be classes 0 to {spec.num_outputs - 1}", f"{counted.min()} to {counted.max()}"
+        )
+    if spec.output == "bits" and not np.isin(counted, (0, 1)).all():
+        refuse("y", "be bits, 0 or 1", "other numbers")
+    if mask is not None:  # what does not count may hold anything, and takes part in no sum
+        y = np.where(mask.reshape(*mask.shape, *(1,) * (y.ndim - 2)), y, np.zeros((), y.dtype))
+    return replace(part, y=y, mask=mask)
+
+
+def _check_lengths(part: Part, spec: Spec, refuse: Any) -> None:
+    lengths, wanted = part.lengths, (len(part.x),)
+    if (lengths is not None) != spec.varied:
+        rule = f"be given where Spec.varied is true, and only there: it is {spec.varied}, lengths"
+        refuse("lengths", rule, "None" if lengths is None else f"of shape {lengths.shape}")
+    if lengths is None:
+        return
+    if lengths.dtype != np.int64 or lengths.shape != wanted:
+        refuse("lengths", f"be int64 of shape {wanted}", f"{lengths.dtype} of {lengths.shape}")
+    if lengths.min() < 1 or lengths.max() > spec.time_steps:
+        refuse("lengths", f"be 1 to {spec.time_steps}", f"{lengths.min()} to {lengths.max()}")
+
+
+def _mask(part: Part, spec: Spec, refuse: Any) -> np.ndarray | None:
+    """The time steps that count: those of the mask, within each sequence's length."""
+    mask, wanted = part.mask, (len(part.x), spec.time_steps)
+    if mask is not None and (not spec.per_step or mask.shape != wanted or mask.dtype != np.bool_):
+        rule = f"be bool of shape {wanted}, of a task that answers at each time step"
+        refuse("mask", rule, f"{mask.dtype} of {mask.shape}")
+    if spec.per_step and part.lengths is not None:
+        is_inside = np.arange(spec.time_steps) < part.lengths[:, None]
+        mask = is_inside if mask is None else mask & is_inside
+    if mask is not None and not mask.any(axis=1).all():
+        row = int(mask.any(axis=1).argmin())
+        refuse("mask", "count a time step or more of each sequence", f"none of example {row}")
+    return mask
+
+
+def _targets(y: np.ndarray, each: tuple[int, ...], spec: Spec, refuse: Any) -> np.ndarray:
+    if spec.output == "class":
+        if y.dtype != np.int64 or y.shape != each:
+            refuse("y", f"be int64 of shape {each}", f"{y.dtype} of {y.shape}")
+        return y
+    y = y[..., None] if spec.num_outputs == 1 and y.shape == each else y
+    if y.dtype != np.float32 or y.shape != (*each, spec.num_outputs):
+        wanted = (*each, spec.num_outputs)
+        refuse("y", f"be float32 of shape {wanted}", f"{y.dtype} of {y.shape}")
+    return y
+
+
+def _check_values(array: np.ndarray, what: str, refuse: Any) -> None:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        refuse(what, "hold finite numbers", f"NaN or infinity in row {row}")
+
+
+def best_constant(part: Part, spec: Spec) -> dict[str, float]:
+    """What the best answer that ignores the input gets on a part, by metric.
+
+    It may know the time step: where each step has its own target, so has the answer.
+    """
+    y, mask = part.y, part.mask
+    if not spec.per_step:
+        y, mask = y[:, None], None
+    counted = np.ones(y.shape[:2], dtype=bool) if mask is None else mask
+    at_steps = [y[counted[:, t], t] for t in range(y.shape[1]) if counted[:, t].any()]
+    weights = np.array([len(of_step) for of_step in at_steps], dtype=np.float64)
+    found = [_of_step(of_step, spec) for of_step in at_steps]
+    return {
+        name: float(np.average([each[name] for each in found], weights=weights))
+        for name in found[0]
+    }
+
+
+def _of_step(y: np.ndarray, spec: Spec) -> dict[str, float]:
+    if spec.output == "class":
+        shares = np.bincount(y, minlength=spec.num_outputs) / len(y)
+        return {"accuracy": float(shares.max()), "loss": _entropy(shares)}
+    if spec.output == "bits":
+        ones = y.mean(axis=0)
+        losses = [_entropy(np.array([p, 1 - p])) for p in ones.ravel()]
+        return {
+            "accuracy": float(np.maximum(ones, 1 - ones).mean()),
+            "loss": float(np.mean(losses)),
+        }
+    wide = y.astype(np.float64)
+    mse = float(((wide - wide.mean(axis=0)) ** 2).mean())
+    mae = float(np.abs(wide - np.median(wide, axis=0)).mean())
+    return {"mse": mse, "mae": mae, "r2": 0.0, "loss": mse}
+
+
+def _entropy(shares: np.ndarray) -> float:
+    some = shares[shares > 0]
+    return float(-(some * np.log(some)).sum())

@@ -1,0 +1,85 @@
+"""A data set that was published as four IDX files: found, else downloaded, else replaced."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from mnist_seq.tasks import DataNotFound, Located
+from mnist_seq.tasks.images import ImageTask
+from mnist_seq.tasks.sources.download import DownloadFailed, download_missing
+from mnist_seq.tasks.sources.idx_files import Found, find_files
+from mnist_seq.tasks.sources.published import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mnist_seq.tasks.examples import Examples
+
+
+class PublishedTask(ImageTask):
+    """60,000 training and 10,000 test pictures, 28 x 28 bytes each.
+
+    Attributes:
+        files: names, checksums and mirrors.
+        patience_s: how long a machine with no network may wait in all.
+    """
+
+    num_train, num_test = 60_000, 10_000
+    files: ClassVar[Source]
+    patience_s: ClassVar[float] = 20.0
+
+    def locate(self, root: Path) -> Located:
+        """Find and verify the files in torchvision's layout, then directly in the root.
+
+        Raises:
+            AlteredFile: a file is there, but is not the published one.
+            DataNotFound: files are missing and cannot be downloaded or replaced.
+            ValueError: the root cannot be read.
+        """
+        files = self.files
+        found = find_files(files, root)
+        notice = ""
+        if found.missing:
+            try:
+                if download_missing(files, root, patience_s=self.patience_s):
+                    notice = f"downloaded {self.title} to {root / files.folder / 'raw'}"
+            except DownloadFailed as reason:
+                return self._without_files(root, found, reason)
+            found = find_files(files, root)
+        return self.located([md5 for _, md5 in found.files], found.files, notice)
+
+    def _without_files(self, root: Path, found: Found, reason: DownloadFailed) -> Located:
+        """The fallback where there is one; some files without the others are never passed over."""
+        if not found.files and (instead := self.instead(root, str(reason))) is not None:
+            return instead
+        files = self.files
+        names = ", ".join(file.name for file in found.missing)
+        hint = f"; or {files.hint}" if files.hint else ""
+        raise DataNotFound(
+            f"data={self.name} needs four IDX files: {names} not under {root} and not downloaded "
+            f"({reason}); put them, as .gz if you like, into {root / files.folder / 'raw'}{hint}"
+        ) from reason
+
+    def instead(self, root: Path, reason: str) -> Located | None:
+        """The data set that stands in where the files cannot be had, announced; None for none."""
+        return None
+
+    def load(self, located: Located) -> "Examples":
+        """Read what `locate` found; it verified the checksums, so nothing is hashed here."""
+        from mnist_seq.tasks.images.idx import read_examples
+
+        return read_examples([Path(path) for path, _ in located.files])
+
+    @classmethod
+    def test_pictures(cls, root: Path, indexes: Sequence[int]) -> "np.ndarray | None":
+        """See `Task`."""
+        from mnist_seq.tasks.images.idx import read_pictures
+
+        try:
+            found = find_files(cls.files, root)
+        except ValueError:  # a run that needs the data says what is wrong; a report does not
+            return None
+        if found.missing:
+            return None
+        pictures = read_pictures(Path(found.files[2][0]))
+        return pictures[list(indexes)] if max(indexes) < len(pictures) else None

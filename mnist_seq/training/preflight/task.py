@@ -1,0 +1,105 @@
+"""Checks of a config that need facts of its task: sizes, shapes, and what goes with its answers.
+
+They need neither torch nor the data, and refuse before anything is written.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from mnist_seq.config import Config, ConfigError
+from mnist_seq.config.messages import validated
+from mnist_seq.config.schema import Data, schema_of
+from mnist_seq.tasks import Task, task_of
+
+MAX_STEPS = 10**10  # a year, at 300 steps a second
+
+
+def check_task(config: Config) -> Task:
+    """The task of a config, which goes with the rest of it.
+
+    Raises:
+        ConfigError: it does not; names the key.
+    """
+    task = task_of(config.data)
+    task.check()
+    _check_split(config, task)
+    _check_answers(config, task)
+    check_steps(config)
+    return task
+
+
+def num_steps(config: Config) -> int:
+    """Optimizer updates of a run that nothing stops early."""
+    data = config.data
+    num_train = task_of(data).num_train - data.valid if data.limit == "all" else data.limit
+    return math.ceil(num_train / config.training.batch_size) * config.training.epochs
+
+
+def sequence_shape(config: Mapping[str, Any]) -> tuple[int, int]:
+    """(T, D) of the sequences of a run.
+
+    Args:
+        config: plain values, as run.json has them.
+
+    Raises:
+        KeyError, ValueError: they are not those of a data set that this code has.
+    """
+    values = config["data"]
+    settings = validated(schema_of("data", values["name"]), values, "data")
+    assert isinstance(settings, Data)
+    spec = task_of(settings).spec
+    return spec.time_steps, spec.input_size
+
+
+def check_steps(config: Config) -> None:
+    """Refuse a run that does not come to an end, or a warm-up that does not.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    if num_steps(config) > MAX_STEPS:
+        raise ConfigError(
+            f"training.epochs must come to an end: training.epochs={config.training.epochs} is "
+            f"{num_steps(config):,} steps, more than {MAX_STEPS:,}; choose less"
+        )
+    if config.schedule.warmup and config.schedule.warmup >= num_steps(config):
+        raise ConfigError(
+            "schedule.warmup must end before the run does: "
+            f"schedule.warmup={config.schedule.warmup} of {num_steps(config)} steps; choose less"
+        )
+
+
+def _check_split(config: Config, task: Task) -> None:
+    data, num_train = config.data, task.num_train
+    if data.valid >= num_train:
+        raise ConfigError(
+            f"data.valid must leave training {task.noun}: data.valid={data.valid} of "
+            f"{num_train:,} in {data.name}; choose data.valid below {num_train}"
+        )
+    if data.limit != "all" and data.limit > num_train - data.valid:
+        raise ConfigError(
+            f"data.limit must not exceed the training {task.noun} that data.valid={data.valid} "
+            f"leaves: data.limit={data.limit} of {num_train - data.valid:,} in {data.name}; choose "
+            f"data.limit={num_train - data.valid} or less, or data.limit=all"
+        )
+
+
+def _check_answers(config: Config, task: Task) -> None:
+    """Refuse what would compute something else than the task means."""
+    model, training, spec = config.model, config.training, task.spec
+    which = "answers at every time step" if spec.per_step else "has sequences of several lengths"
+    if not (spec.per_step or spec.varied):
+        return
+    refused = {
+        f"model.readout={model.readout}": model.readout != "last",
+        f"training.tbptt={training.tbptt}": training.tbptt != "none",
+        "training.diagnostics=gradients": training.diagnostics == "gradients",
+        "model.bidirectional=true": spec.varied and model.bidirectional,
+    }
+    instead = ("model.readout=last", "training.tbptt=none", "training.diagnostics=none",
+               "model.bidirectional=false")  # fmt: skip
+    for (word, is_refused), other in zip(refused.items(), instead, strict=True):
+        if is_refused:
+            raise ConfigError(f"data={task.name} {which}, and {word} does not go with it yet; "
+                              f"choose {other}")  # fmt: skip

@@ -1,0 +1,37 @@
+"""Checks that need facts of the task: they refuse before the data are looked for."""
+
+import pytest
+
+from mnist_seq.config import ConfigError
+from mnist_seq.training.preflight.task import check_task, num_steps
+from tests.training.conftest import compose_config
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["data.valid=60000"], "data.valid must leave training images: data.valid=60000 of 60,000"),
+        (["data.limit=59000"], "data.limit must not exceed the training images that data.valid=50"),
+        (["data.chunk=4"], "data.sequence=rows; choose data.sequence=pixels or permuted"),
+        (["data.chunk=5", "data.sequence=pixels"], "must divide the 784 values of an example"),
+        (["data.permutation=7"], "data.sequence=rows; choose data.sequence=permuted"),
+        (["data.shift=28"], "data.shift must be less than the 28 time steps"),
+        (["data=mnist1d", "data.sequence=rows"], "data=mnist1d has signals, no rows"),
+        (["data=mnist1d", "data.normalize=unit"], "choose data.normalize=standard"),
+        (["data=mnist1d", "data.chunk=3"], "must divide the 40 values"),
+        (["schedule.warmup=860"], "schedule.warmup must end before the run does"),
+        (["training.epochs=100000000"], "training.epochs must come to an end"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_with_the_task_is_refused(overrides: list[str], says: str) -> None:
+    """Each is a sensible value by itself."""
+    with pytest.raises(ConfigError) as caught:
+        check_task(compose_config(*overrides))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_steps_are_counted_by_what_is_left_to_train_on() -> None:
+    """55,000 images in batches of 64, the last one smaller."""
+    assert num_steps(compose_config()) == 860
+    assert num_steps(compose_config("data=mnist_5k", "training.epochs=3")) == 57 * 3
