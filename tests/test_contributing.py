@@ -174,3 +174,19 @@ def test_the_tracker_writes_its_file(copy: Path) -> None:
     header, *rows = (copy / "outputs/runs/rounded/table/rows.csv").read_text().splitlines()
     assert header.startswith("step,epoch,train/loss")
     assert [re.fullmatch(r"\d+\.\d\d", row.split(",")[2]) is not None for row in rows] == [True]
+
+
+def test_the_section_has_a_table_and_a_chart_in_the_report(copy: Path) -> None:
+    """On the page, in report.md, at the terminal and among the pictures; gone when it is gone."""
+    shutil.copytree(ROOT / "tests" / "report" / "older" / "cells", copy / "cells")
+    assert "Validation against test" in run(copy, "mnist_seq.compare", "sweep=cells")
+    report = copy / "cells" / "report"
+    page, text = (report / "report.html").read_text(), (report / "report.md").read_text()
+    for part in ('<section id="gap">', '<section id="gap-table">', "validation minus test"):
+        assert part in page
+    assert page.index('id="costs"') < page.index('id="gap"') < page.index('id="settings"')
+    assert "## Validation against test" in text
+    assert "(figures/gap.png)" in text
+    assert (report / "figures" / "gap.png").read_bytes().startswith(b"\x89PNG")
+    run(copy, "mnist_seq.compare", "sweep=cells", "formats=[html]")
+    assert not (report / "figures").exists(), "the section named its figure, so it was removed"
