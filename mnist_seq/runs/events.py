@@ -122,8 +122,9 @@ class Listener:
 
     def ended(self, event: Ended) -> None: ...
 
-    def warned(self, event: Warned) -> None:
-        """Another listener of the run failed."""
+    def warned(self, event: Warned) -> bool:
+        """Another listener of the run failed. Returns whether this one shows it to people."""
+        return False
 
 
 # Listeners of every run of this process, beside those that its caller names: a pool's parent
@@ -138,8 +139,15 @@ def tell(listeners: list[Listener], call: Callable[[Listener], Any]) -> None:
     warnings: list[Warned] = []
     tell_all(listeners, call, warn=warnings.append)
     for warning in warnings:
+        _tell_of(warning, listeners)
+
+
+def _tell_of(warning: Warned, listeners: list[Listener]) -> None:
+    """Let the other listeners show a warning, or else the log."""
+    shown: list[bool] = []
+    tell(listeners, lambda listener: shown.append(listener.warned(warning)))
+    if not any(shown):
         log.warning(warning.text)
-        tell(listeners, lambda listener, event=warning: listener.warned(event))  # type: ignore[misc]
 
 
 def tell_all(

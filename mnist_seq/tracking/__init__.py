@@ -117,16 +117,15 @@ class Tracker:
         raise NotImplementedError
 
 
-def tracker_of(config: "Config") -> Tracker:
-    """The tracker that a config chose.
+def kind_of(name: str) -> type[Tracker]:
+    """The class of a tracker.
 
     Raises:
-        ConfigError: there is no such module.
-        Exception: whatever the tracker's own code raises.
+        ConfigError: there is no module of that name, or it has no such class.
+        Exception: whatever the module raises.
     """
-    from mnist_seq.config import ConfigError, plain
+    from mnist_seq.config import ConfigError
 
-    name = config.tracker.name
     try:
         module = importlib.import_module(f"mnist_seq.tracking.{name}")
     except ModuleNotFoundError as error:
@@ -149,8 +148,19 @@ def tracker_of(config: "Config") -> Tracker:
             f"a tracker's module must hold one subclass of mnist_seq.tracking.Tracker: "
             f"mnist_seq/tracking/{name}.py holds {len(kinds)}"
         )
-    tracker: Tracker = kinds[0](plain(config)["tracker"])
-    return tracker
+    (kind,) = kinds
+    return kind
+
+
+def tracker_of(config: "Config") -> Tracker:
+    """The tracker that a config chose.
+
+    Raises:
+        Exception: of many types, by the tracker's own code.
+    """
+    from mnist_seq.config import plain
+
+    return kind_of(config.tracker.name)(plain(config)["tracker"])
 
 
 def check_tracker(config: "Config") -> None:
@@ -192,9 +202,8 @@ class _Tracked(Listener):
         self._listener = Listener()
 
     def started(self, event: Started) -> None:
-        tracker = tracker_of(self._config)
-        if not (tracker.is_for_sweeps and _is_left_to_the_sweep):
-            self._listener = tracker.open_run(self._folder)
+        if not (kind_of(self._config.tracker.name).is_for_sweeps and _is_left_to_the_sweep):
+            self._listener = tracker_of(self._config).open_run(self._folder)
         self._listener.started(event)
 
     def progressed(self, event: "Progress") -> None:

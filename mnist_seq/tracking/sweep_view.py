@@ -10,7 +10,7 @@ from mnist_seq.config import Config
 from mnist_seq.runs.events import Ended, Listener, Progress, Started, Warned, tell_all
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.text import one_line
-from mnist_seq.tracking import OpenRun, Sweep, Tell, tracker_of
+from mnist_seq.tracking import OpenRun, Sweep, Tell, kind_of, tracker_of
 
 # Of a run whose process was stopped, where nobody knows by which signal: that of SIGINT
 INTERRUPTED = 130
@@ -131,9 +131,8 @@ def mirror_sweep(
     with contextlib.ExitStack() as stack:
         for name, own in of_tracker.items():
             with _warning(name, tell):
-                tracker = tracker_of(own[0])
-                if tracker.is_for_sweeps:
-                    manager = tracker.open_sweep(Sweep(own, folder, tell))
+                if kind_of(name).is_for_sweeps:
+                    manager = tracker_of(own[0]).open_sweep(Sweep(own, folder, tell))
                     openers[name] = manager.__enter__()
                     stack.push(_closing(name, manager, tell))
         yield [SweepView(openers, tell)]

@@ -18,6 +18,7 @@ from mnist_seq.runs.events import (
     Row,
     Samples,
     Started,
+    Warned,
     value_text,
 )
 
@@ -64,6 +65,10 @@ class LineProgress(Listener):
     @property
     def _judged(self) -> Judged:
         return BY_ACCURACY if self._event is None else self._event.judged
+
+    def warned(self, event: Warned) -> bool:
+        self.say(event.text)
+        return True
 
     def say(self, text: str) -> None:
         """Print plain text: names may hold brackets, which are no markup."""

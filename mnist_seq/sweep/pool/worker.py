@@ -56,8 +56,9 @@ class Pipe(Listener):
     def ended(self, event: Ended) -> None:
         self._send((event.state, event.reason))
 
-    def warned(self, event: Warned) -> None:
+    def warned(self, event: Warned) -> bool:
         self._send(event)
+        return False
 
     def _send(self, event: object) -> None:
         with contextlib.suppress(OSError):

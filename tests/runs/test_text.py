@@ -1,0 +1,32 @@
+"""Words for people."""
+
+import pytest
+
+from mnist_seq.runs.text import one_line, plural, without_secrets
+
+
+def test_a_count_agrees_with_its_noun() -> None:
+    """ "1 runs" reads as a fault."""
+    assert [plural(n, "run") for n in (0, 1, 2, 1000)] == [
+        "0 runs",
+        "1 run",
+        "2 runs",
+        "1,000 runs",
+    ]
+
+
+def test_an_error_is_one_line_that_names_its_type() -> None:
+    """A KeyError's message alone says nothing."""
+    assert one_line(KeyError("a\n  b")) == "KeyError: 'a\\n b'"
+    assert one_line(ValueError()) == "ValueError: no message"
+    assert len(one_line(ValueError("x" * 10**5))) < 400
+
+
+@pytest.mark.parametrize("name", ["WANDB_API_KEY", "AWS_SECRET", "hf_token", "DB_PASSWORD"])
+def test_values_of_secret_variables_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever message they have got into."""
+    monkeypatch.setenv(name, "abcdefgh12")
+    monkeypatch.setenv("HOME_KEYS", "not-secret")
+    assert without_secrets("at abcdefgh12, not-secret") == "at ***, not-secret"
