@@ -1,10 +1,10 @@
-"""Durations as people read them."""
+"""Writes durations for people."""
 
 import math
 
 
 def duration(seconds: float) -> str:
-    """ "4.2 s", "3 min 20 s", "2 h 05 min"; "unknown" for NaN."""
+    """A duration in words: "4.2 s", "3 min 20 s", "2 h 05 min"; "unknown" for NaN."""
     if math.isnan(seconds):
         return "unknown"
     if seconds < 60:

@@ -1,4 +1,4 @@
-"""Everything that a resumed run needs to go on as if it had never stopped."""
+"""Writes and reads checkpoint.pt: all that a run needs to resume with unchanged numbers."""
 
 import contextlib
 import io
@@ -27,9 +27,9 @@ def save(
 ) -> None:
     """Write checkpoint.pt: weights, optimizer, random state and the loop's own state.
 
-    The position in the data needs no more than the step: each epoch's order is drawn from the seed
-    and the epoch's number. The file of a run in a stack is that of the run alone, and each goes on
-    with the other's.
+    The step is enough to find the position in the data, because the order of each epoch is drawn
+    from the seed and the number of the epoch. A run in a stack writes the same file as a run alone,
+    and each can resume from the other's file.
 
     Args:
         optimizer: its state dict.
@@ -45,12 +45,12 @@ def save(
 
 
 def read(folder: RunFolder, device: torch.device) -> Saved | None:
-    """What checkpoint.pt holds, or None where there is none.
+    """The content of checkpoint.pt, or None if there is no such file.
 
     Raises:
         ValueError: the file is damaged.
     """
-    if not os.path.lexists(folder.checkpoint_path):  # a link to nowhere is damage
+    if not os.path.lexists(folder.checkpoint_path):  # a broken link counts as damage
         return None
     with refused(folder):
         saved = load(folder.checkpoint_path, device)
@@ -61,40 +61,40 @@ def read(folder: RunFolder, device: torch.device) -> Saved | None:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Any:
-    """What `torch.save` has written to a file; nothing that it may contain is executed.
+    """Load a file of `torch.save`, without executing anything in it (`weights_only=True`).
 
     Raises:
         Exception: of many kinds; the file is missing, damaged or foreign.
     """
     files.check_regular(path)
-    with zipfile.ZipFile(path) as archive:  # torch itself reads over a flipped bit
+    with zipfile.ZipFile(path) as archive:  # torch does not notice a flipped bit
         if (damaged := archive.testzip()) is not None:
             raise ValueError(f"its part {damaged} is not as it was written")
     return torch.load(path, map_location=device, weights_only=True)
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Give a model the weights of a file.
+    """Load the weights of a file into a model.
 
     Raises:
-        ValueError: the file is missing, damaged, or holds the weights of something else.
+        ValueError: the file is missing or damaged, or has the weights of another model.
     """
     try:
         model.load_state_dict(load(path))
-    except Exception as error:  # torch raises many kinds
+    except Exception as error:  # torch raises exceptions of many classes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} must hold the weights of this run: {reason}") from error
 
 
 def restore_random(saved: Saved, generator: torch.Generator) -> None:
-    """Let a generator go on; on another kind of device it begins anew."""
+    """Restore the state of a generator; on another kind of device it starts from its seed."""
     if generator.device.type in saved["random"]:
         generator.set_state(saved["random"][generator.device.type].cpu())
 
 
 @contextlib.contextmanager
 def refused(folder: RunFolder) -> Iterator[None]:
-    """Say of an error in the block that the folder's checkpoint is damaged.
+    """Turn any error in the block into a ValueError: the checkpoint of the folder is damaged.
 
     Raises:
         ValueError: instead of any other exception.
@@ -116,12 +116,12 @@ def save_weights(path: Path, model: nn.Module) -> None:
 
 
 def _own(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights without the rest of a stack, of which each would be saved whole otherwise."""
+    """Copies of the weights; a view into a stack would be saved with the whole stack."""
     return {key: weight.detach().clone() for key, weight in weights.items()}
 
 
 def _serialized(state: Any) -> bytes:
-    # In memory first: torch hides the reason when a disk is full
+    # written to memory first, because torch hides the reason when the disk is full
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The device of a run, its threads, precision and determinism."""
+"""Chooses the device of a run and sets threads, precision and determinism."""
 
 import contextlib
 import os
@@ -17,10 +17,10 @@ def open_device(device: Device) -> torch.device:
     """Choose the device and set this process up for it.
 
     Raises:
-        ConfigError: the device is not there, or cannot do what is asked.
+        ConfigError: this machine has no such device, or the device lacks a requested feature.
     """
     chosen = check_device(device)
-    # Gradients that vanish along a sequence end as denormal numbers, which a CPU is slow at: a step
+    # Vanishing gradients become denormal numbers, and a CPU computes slowly with them: a step
     # of an LSTM over 784 time steps takes 3.3 s with them, 0.5 s without. Threads inherit it.
     for dtype in (np.float32, np.float64):
         np.finfo(dtype)  # numpy 1 looks for the smallest number once, and warns where it is zero
@@ -32,9 +32,9 @@ def open_device(device: Device) -> torch.device:
     wanted = device.deterministic and chosen.type == "cuda"
     if torch.are_deterministic_algorithms_enabled() != wanted:
         torch.use_deterministic_algorithms(wanted)  # its first call costs 1.3 s of imports
-    # No code reads memory that it has not written; filling each new tensor would cost a kernel
+    # no code reads memory that it has not written, and filling each new tensor costs a kernel
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    # torch lets cuDNN round what an LSTM multiplies to 10 bits unless told otherwise
+    # by default torch lets cuDNN round the operands of an LSTM's products to 10 bits
     torch.backends.cudnn.allow_tf32 = device.precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = device.precision == "tf32"
     torch.backends.cudnn.deterministic = device.deterministic
@@ -44,7 +44,7 @@ def open_device(device: Device) -> torch.device:
 
 @contextlib.contextmanager
 def torch_as_before() -> Iterator[None]:
-    """Whatever `open_device` sets up in this process is put back at the end of the block."""
+    """Restore, at the end of the block, the settings of torch that `open_device` changes."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     flags: list[tuple[Any, str]] = [
         (torch.utils.deterministic, "fill_uninitialized_memory"),
@@ -55,7 +55,7 @@ def torch_as_before() -> Iterator[None]:
     try:
         yield
     finally:
-        torch.set_flush_denormal(False)  # torch does not tell what it was; this is how it starts
+        torch.set_flush_denormal(False)  # torch has no getter for it; this is its initial value
         torch.set_num_threads(threads)
         if torch.are_deterministic_algorithms_enabled() != deterministic:
             torch.use_deterministic_algorithms(deterministic)
@@ -64,10 +64,10 @@ def torch_as_before() -> Iterator[None]:
 
 
 def check_device(device: Device) -> torch.device:
-    """The device that a config means on this machine; nothing is set up.
+    """The device that a config chooses on this machine; no setting is changed.
 
     Raises:
-        ConfigError: the device is not there, or cannot do what is asked.
+        ConfigError: this machine has no such device, or the device lacks a requested feature.
     """
     chosen = _choose(device)
     # On CUDA, autocast gives cuDNN's recurrences float16 where bf16 is asked (torch's AutocastRNN)
@@ -98,7 +98,7 @@ def _choose(device: Device) -> torch.device:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """bf16 autocast where asked, else nothing."""
+    """bf16 autocast if the precision is bf16, else a context that does nothing."""
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()

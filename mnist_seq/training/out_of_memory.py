@@ -2,8 +2,8 @@
 
 import torch
 
-# What plain RuntimeErrors say: of torch's CPU allocator, of mmap, and of what asks CUDA by itself,
-# such as a graph, cuBLAS or cuDNN
+# Texts of plain RuntimeErrors that mean it: from torch's CPU allocator, from mmap, and from CUDA
+# libraries that allocate by themselves, such as graphs, cuBLAS and cuDNN
 _NO_MEMORY = (
     "can't allocate memory",
     "Cannot allocate memory",
@@ -13,11 +13,11 @@ _NO_MEMORY = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on a device or on the CPU, here or in what led to this."""
+    """Whether this error, or one that caused it, is a failed allocation on a device or the CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
         return True
-    # A CUDA graph whose capture breaks off for want of memory raises another error on its way out
+    # a CUDA graph that runs out of memory during capture raises another error afterwards
     before = error.__cause__ or error.__context__
     return before is not None and is_out_of_memory(before)

@@ -7,10 +7,10 @@ import torch
 
 
 def derive(seed: int, stream: str) -> int:
-    """Seed of a named stream ("init/rnn", "order/3", "split", ...), 63 bits.
+    """The seed (63 bits) of a named random stream, such as "init/rnn", "order/3" or "split".
 
-    Equal names give equal streams whatever else the run draws: that is what makes the runs of one
-    seed comparable in pairs.
+    A stream depends on the seed of the run and on its name, not on other draws of the run. So runs
+    with the same seed can be compared in pairs.
     """
     digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1

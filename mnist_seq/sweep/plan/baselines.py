@@ -1,4 +1,4 @@
-"""The baseline runs that a comparison would miss."""
+"""Finds the baseline runs that a comparison needs and the plan lacks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,11 +18,11 @@ def missing_baselines(
     swept: Sequence[str],
     plan: Callable[[Job, Sequence[str]], PlannedRun],
 ) -> list[PlannedRun]:
-    """Runs that are some planned run's baseline, by the rule of `runs.variants`, and not planned.
+    """Baseline runs of the planned runs, by the rule of `runs.variants`, that are not planned yet.
 
     Args:
-        defaults: values of `conf/train.yaml` as it stands.
-        plan: makes a planned run of its overrides and of the keys that its name needs.
+        defaults: values of `conf/train.yaml` without overrides.
+        plan: (overrides, keys that its name needs) -> planned run.
     """
     flats = {run.identity: flat(plain(run.config)) for run in runs}
     variants = {variant_key(config): config for config in flats.values()}
@@ -58,11 +58,11 @@ def _baseline_job(
             if key == "model":
                 word = f"model={BASELINE_CELL}"
             elif key.startswith("model.") and key not in defaults:
-                continue  # an option that the LSTM does not have
+                continue  # a key that the LSTM does not have
         elif key_of(word) in swept and key != "seed":
             default = defaults.get(f"{key}.name", defaults.get(key))
             if default is None:
-                continue  # an option that the defaults do not have
+                continue  # a key that the defaults do not have
             word = f"{key}={typed(default)}"
         words.append(word)
     if has_other_cell and not any(key_of(w) == "model" for w in words):

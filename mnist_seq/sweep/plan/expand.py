@@ -1,4 +1,4 @@
-"""From the overrides of a command to the overrides of each run: product, zip, exclude."""
+"""Expands the overrides of a command to the overrides of each run: product, zip, exclude."""
 
 import itertools
 import math
@@ -18,7 +18,7 @@ class Grid:
     """The runs that a command asks for.
 
     Attributes:
-        jobs: the overrides of each run, in the order of the command; the last key turns fastest.
+        jobs: the overrides of each run; as in nested loops, the last key changes fastest.
         swept: keys with more than one value, in the order of the command.
     """
 
@@ -37,13 +37,13 @@ def expand(
 
     Args:
         arguments: overrides in Hydra's grammar: choices, ranges, globs, sort, shuffle, tags.
-        zipped: keys whose values go together, first with first, instead of all with all.
+        zipped: keys whose values are paired, first with first, instead of combined all with all.
         excluded: combinations to leave out, each "key=value,key=value".
 
     Raises:
         ConfigError: zipped keys are not swept or differ in length, or an exclusion fits no run.
     """
-    # Of a key that is given twice the last word counts, as everywhere in Hydra
+    # if a key is given twice the last one counts, as everywhere in Hydra
     words = {o.get_key_element(): o for o in parser.parse_overrides(list(arguments))}
     axes = [(key, _values(override)) for key, override in words.items()]
     num_jobs = math.prod(len(values) for key, values in axes if key not in zipped)
@@ -85,7 +85,7 @@ def _values(override: Override) -> list[str]:
             "'key=range(1,4)', or search intervals with hydra/sweeper=optuna"
         )
     written = override.input_line
-    # A range may be of billions
+    # a range may have billions of values
     found = list(itertools.islice(override.sweep_string_iterator(), MAX_JOBS + 1))
     if not found:
         raise ConfigError(f"a swept key needs values, and {written} has none; give one or more")
@@ -97,7 +97,7 @@ def _values(override: Override) -> list[str]:
 def _columns(
     axes: list[tuple[str, list[str]]], zipped: Sequence[str]
 ) -> list[list[tuple[str, ...]]]:
-    """One column a key, and a single one for all zipped keys."""
+    """The values of each key as one column; zipped keys are one column together."""
     values = dict(axes)
     for key in zipped:
         if len(values.get(key, ())) < 2:

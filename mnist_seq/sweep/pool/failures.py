@@ -1,4 +1,4 @@
-"""What failed runs have in common, and how a process died."""
+"""Describes failures: why a process died, and which failed runs have the same cause."""
 
 import contextlib
 import re
@@ -10,11 +10,11 @@ from mnist_seq.sweep.pool.worker import LOG
 
 
 def cause_of_death(exit_code: int | None) -> str:
-    """One line for the exit code of a process that left no word."""
+    """Say in one line how a process died, from its exit code."""
     if exit_code is None:
         return "its process did not end"
     if exit_code < 0:
-        names = {s.value: s.name for s in signal.Signals}  # real-time ones have none
+        names = {s.value: s.name for s in signal.Signals}  # real-time signals have no name
         name = names.get(-exit_code, f"signal {-exit_code}")
         hint = (
             " (the system's answer to a lack of memory, or somebody's)" if name == "SIGKILL" else ""
@@ -24,7 +24,7 @@ def cause_of_death(exit_code: int | None) -> str:
 
 
 def signature(folder: RunFolder) -> str:
-    """Equal for two failures with one cause: the traceback without its numbers."""
+    """A text that is equal for failures with the same cause: the traceback without its numbers."""
     if not folder.error_path.exists():
         return ""
     text = folder.error().replace(str(folder.path), "")
@@ -32,7 +32,7 @@ def signature(folder: RunFolder) -> str:
 
 
 def state_of(folder: RunFolder) -> tuple[FolderState, str]:
-    """A run's state, and what is damaged: a run whose result cannot be read counts as failed."""
+    """The state of a run, and the damage if its result cannot be read: then it is "failed"."""
     try:
         return folder.state(), ""
     except (ValueError, OSError) as error:
@@ -40,11 +40,11 @@ def state_of(folder: RunFolder) -> tuple[FolderState, str]:
 
 
 def judged(folder: RunFolder, *, stopped: str, fault: str) -> tuple[End, str]:
-    """What became of a job that is no longer at work, and why.
+    """The outcome of a job that has ended.
 
     Args:
-        stopped: why it was ended early, where that is nobody's failure, or "".
-        fault: what went wrong if the folder holds no result.
+        stopped: why it was stopped early without a failure, or "".
+        fault: what went wrong, in case the folder has no result.
     """
     state, damage = state_of(folder)
     if state == "finished" or state == "diverged":
@@ -54,15 +54,15 @@ def judged(folder: RunFolder, *, stopped: str, fault: str) -> tuple[End, str]:
     if stopped and state != "failed":
         return "interrupted", stopped
     if state != "failed":
-        # A full disk takes no error.txt; the ledger and the summary still have the reason
+        # if the disk is full there is no error.txt, but the ledger and the summary have the reason
         with contextlib.suppress(OSError):
-            folder.path.mkdir(parents=True, exist_ok=True)  # it may have died before that
+            folder.path.mkdir(parents=True, exist_ok=True)  # it may have died early
             folder.write_error(f"its output: {folder.path / LOG}\n{fault}")
     return "failed", fault
 
 
 def reason(folder: RunFolder) -> str:
-    """Why a run failed: the last line of its traceback that says something, or what is damaged."""
+    """Why a run failed: the last line of its traceback with a message, or the damage."""
     _, damage = state_of(folder)
     if damage:
         return damage

@@ -1,4 +1,4 @@
-"""How many runs there is room for at once, and what pins each of them to its device."""
+"""Computes how many runs train at once, and the environment that pins each to its device."""
 
 import os
 import sys
@@ -8,16 +8,16 @@ from typing import Literal
 
 from mnist_seq.config import Config
 
-Slots = list[dict[str, str]]  # environment of each slot
+Slots = list[dict[str, str]]  # one environment for each run that trains at once
 
 
 def open_slots(
     configs: Sequence[Config], *, workers: int | Literal["auto"] = "auto", per_device: int = 1
 ) -> Slots:
-    """One environment for each run that goes at once: cores / threads, or GPUs * per_device.
+    """The slots: cores / threads of them on a CPU, GPUs * per_device on GPUs.
 
     Args:
-        workers: how many at once, whatever the machine has.
+        workers: number of slots, or auto.
     """
     devices = {config.device.name for config in configs}
     num_gpus = _num_gpus() if devices & {"auto", "cuda"} else 0
@@ -29,7 +29,7 @@ def open_slots(
 
 
 def threads_of(configs: Sequence[Config]) -> int:
-    """Threads of a run on the CPU, of the largest among some runs."""
+    """The largest `device.threads` of these runs."""
     return max((config.device.threads for config in configs), default=1)
 
 
@@ -54,7 +54,7 @@ def _num_gpus() -> int:
     drivers = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA's, its in WSL, AMD's
     is_none_there = sys.platform == "linux" and not any(Path(path).exists() for path in drivers)
     if is_none_there or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        return 0  # without a wait for torch
+        return 0  # does not import torch
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0

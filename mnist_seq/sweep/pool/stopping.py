@@ -1,16 +1,16 @@
-"""How what is at work is ended: asked to leave first, killed when it has not."""
+"""Stops jobs: asks first, so that a job can save its checkpoint, and kills after a grace time."""
 
 import time
 from abc import ABC, abstractmethod
 
 
 class Stoppable(ABC):
-    """At work until it is done, over its time, or asked to leave.
+    """A running job that can be stopped, and that has a time limit.
 
     Attributes:
-        started: on the monotonic clock.
-        fault: why it is ended, where that is a failure.
-        stopped: why it is ended, where that is nobody's failure.
+        started: start time, on the monotonic clock.
+        fault: why it is stopped, if that counts as a failure.
+        stopped: why it is stopped, if that is no failure.
     """
 
     def __init__(self, *, timeout_s: float) -> None:
@@ -21,14 +21,14 @@ class Stoppable(ABC):
 
     @abstractmethod
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it at once."""
 
     @abstractmethod
     def _ask(self) -> None:
-        """Tell it to save its checkpoint and go."""
+        """Ask it to save its checkpoint and end."""
 
     def ask_to_stop(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
-        """Let it save its checkpoint and go; later calls change nothing."""
+        """Ask it to save its checkpoint and end; later calls change nothing."""
         if self.fault or self.stopped:
             return
         if is_fault:
@@ -39,7 +39,7 @@ class Stoppable(ABC):
         self._ask()
 
     def escalate(self, *, grace_s: float) -> None:
-        """Ask it to leave when it is over its time; kill it if it was asked and has not left."""
+        """Ask it to stop if its time is over; kill it if its grace time is over too."""
         now = time.monotonic()
         if now > self._deadline:
             reason = f"timeout after {self._timeout_s:g} s (sweep.timeout)"
@@ -48,6 +48,6 @@ class Stoppable(ABC):
             self.kill()
 
     def note_end(self, reason: str) -> None:
-        """Keep why it is ended now, unless something else ended it before."""
+        """Record the reason for its end, unless there is one already."""
         if reason and not self.fault:
             self.stopped = self.stopped or reason

@@ -1,4 +1,4 @@
-"""What a search is asked to do: `hydra.sweeper.*` of `hydra/sweeper=optuna`."""
+"""The settings of a search: `hydra.sweeper.*` of `hydra/sweeper=optuna`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -6,8 +6,8 @@ from typing import Any
 
 from mnist_seq.config import ConfigError
 
-# What may be searched for, and which end of it is better. Only validation: a search that sees the
-# test set leaves nothing to measure its winner with
+# The metrics that a search may optimise, and their direction. Only validation: a search that reads
+# the test set leaves no data to measure its winner on
 DIRECTIONS = {"valid/accuracy": "maximize", "valid/loss": "minimize"}
 
 
@@ -62,8 +62,8 @@ def checked(values: Mapping[str, Any]) -> Settings:
 
 
 def make_sampler(settings: Settings, *, num_trials: int) -> Any:
-    """The sampler; one that goes on after `num_trials` does not draw the same numbers again."""
-    # A grid's points are queued by us; there is nothing left to sample
+    """The sampler. Its seed depends on `num_trials`, so a search that continues does not repeat."""
+    # the points of a grid are queued by `queue_grid`; nothing is sampled
     seed = settings.seed + num_trials
     options = settings.sampler_options
     return _made("sampler", options, lambda: SAMPLERS[settings.sampler](seed=seed, **options))

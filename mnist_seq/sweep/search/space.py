@@ -14,7 +14,7 @@ from mnist_seq.config import ConfigError
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched, and what stays as it is.
+    """The keys that are searched, and the overrides that all trials share.
 
     Attributes:
         fixed: overrides of every trial.
@@ -31,7 +31,7 @@ class Space:
         return (*self.fixed, *(f"{key}={params[key]}" for key in self.distributions))
 
     def corner(self) -> dict[str, Any]:
-        """One point of the space: its lowest values and first choices."""
+        """One point of the space: the lowest value or the first choice of each key."""
         return {key: _values(d)[0] for key, d in self.distributions.items()}
 
     def grid(self) -> Iterator[dict[str, Any]]:
@@ -52,12 +52,12 @@ class Space:
 
 
 def read_space(words: Sequence[str], search: Mapping[str, str], parser: OverridesParser) -> Space:
-    """The space that a command and its config ask for; what the command says goes first.
+    """The search space of a command and its config; the command has precedence.
 
     Raises:
-        ConfigError: an entry is no sweep, or there is none at all.
+        ConfigError: an entry is not a sweep, or there are no entries.
     """
-    # Of two words for one key the last one counts, as everywhere in Hydra
+    # of two overrides of one key the last one counts, as everywhere in Hydra
     parsed = {o.get_key_element(): o for o in parser.parse_overrides(list(words))}
     given = list(parsed.values())
     keys = {override.get_key_element() for override in given}
@@ -125,7 +125,7 @@ def _distribution(override: Override) -> Any:
 
 
 def _values(distribution: Any) -> list[Any]:
-    """All values, or the ends where there are too many to name."""
+    """All values in words, or the first and last if there are many."""
     if hasattr(distribution, "choices"):
         return list(distribution.choices)
     low, high, step = distribution.low, distribution.high, distribution.step

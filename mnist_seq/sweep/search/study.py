@@ -1,4 +1,4 @@
-"""The study on disk: what Optuna remembers of a search, and what an earlier command left of it."""
+"""Opens the Optuna study of a search on disk, and finds the trials that an earlier command left."""
 
 import json
 import warnings
@@ -16,13 +16,13 @@ JOURNAL = "optuna.journal"
 
 
 def open_study(folder: Path, settings: Settings, *, asked: Mapping[str, Any]) -> Any:
-    """Open the study of a sweep's folder, or begin it.
+    """Open the study of a sweep's folder, or create it.
 
     Args:
-        asked: what all its trials share; a study is refused where it began with something else.
+        asked: the settings that all trials share; a study that began with others is refused.
 
     Raises:
-        ConfigError: the study is another one, or cannot be opened.
+        ConfigError: the study belongs to another search, or cannot be opened.
     """
     import optuna
 
@@ -33,31 +33,31 @@ def open_study(folder: Path, settings: Settings, *, asked: Mapping[str, Any]) ->
             study_name=NAME, storage=storage, direction=settings.direction, load_if_exists=True
         )
         num_trials = len(study.get_trials(deepcopy=False))
-    except Exception as error:  # of SQLAlchemy, a driver, a damaged file
+    except Exception as error:  # errors of SQLAlchemy, of a driver, of a damaged file
         first = " ".join(str(error).split())[:300]
         raise ConfigError(
             f"hydra.sweeper.storage={settings.storage} cannot be opened in {folder}: "
             f"{type(error).__name__}: {first}"
         ) from None
     _check_same(study, asked, folder)
-    # Both are of this command: they may change from one to the next
+    # both may differ from command to command
     study.sampler = make_sampler(settings, num_trials=num_trials)
     study.pruner = make_pruner(settings)
     return study
 
 
 def is_done(trial: Any) -> bool:
-    """Whether a trial counts: it is complete or pruned, and neither queued, at work nor failed."""
+    """Whether a trial counts towards `n_trials`: it is complete or pruned."""
     return trial.state.name in ("COMPLETE", "PRUNED")
 
 
 def left_running(study: Any) -> list[Any]:
-    """Trials that an earlier command was at when it was stopped or killed, to go on with."""
+    """Trials that were running when an earlier command was stopped or killed; they are resumed."""
     import optuna
 
     state = optuna.trial.TrialState.RUNNING
     left = study.get_trials(deepcopy=False, states=(state,))
-    # A trial without its values was killed while it was being asked for
+    # a trial without values was killed while Optuna created it
     for trial in left:
         if not trial.params:
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
@@ -65,7 +65,7 @@ def left_running(study: Any) -> list[Any]:
 
 
 def queue_failed(study: Any) -> int:
-    """Let the values of failed trials be tried again, before new ones. Returns how many."""
+    """Queue the values of failed trials again, before new ones. Returns their number."""
     import optuna
 
     trials = study.get_trials(deepcopy=False)
@@ -85,13 +85,13 @@ def queue_failed(study: Any) -> int:
 
 
 def queue_grid(study: Any, space: Space) -> None:
-    """Queue all points of the space that the study does not have yet."""
+    """Queue the points of the grid that the study does not have yet."""
     for params in space.grid():
         study.enqueue_trial(params, skip_if_exists=True)
 
 
 def num_waiting(study: Any) -> int:
-    """Queued trials."""
+    """Number of queued trials."""
     import optuna
 
     state = optuna.trial.TrialState.WAITING
@@ -107,14 +107,14 @@ def _storage(folder: Path, name: str) -> Any:
     path = folder / JOURNAL
     _end_last_line(path)
     lock = Path(f"{path}.lock")
-    lock.unlink(missing_ok=True)  # of a command that was killed; the sweep's own lock is held by us
+    lock.unlink(missing_ok=True)  # of a killed command; we hold the sweep's lock
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a lock that is meant for NFS calls itself deprecated
+        warnings.simplefilter("ignore")  # Optuna marks this lock for NFS as deprecated
         return JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
 
 
 def _end_last_line(path: Path) -> None:
-    """Cut off half a line, which a killed process left and Optuna would stumble over for ever."""
+    """Cut off the half line that a killed process left; Optuna would fail at it for ever."""
     if not path.exists():
         return
     content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Trials and their runs: asks for a trial when a slot is free, tells its end, prunes in between."""
+"""Runs trials in the pool: asks Optuna for trials, reports evaluations and ends, prunes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,19 +16,19 @@ from mnist_seq.sweep.search.study import num_waiting
 
 
 class Trials:
-    """Watches a pool, and gives it a new job for each that has ended.
+    """A view of the pool that adds a new job whenever one has ended.
 
-    A trial and its run name each other: its user attribute `folder`, and `trial` in the ledger.
-    Trials with equal values share a run, which is trained once.
+    The user attribute `folder` of a trial names its run, and the ledger's `trial` names the trial.
+    Trials with equal values share one run.
 
     Args:
-        left: trials of an earlier command, to go on with.
-        budget: trials to ask for beside them.
-        plan: the run of some overrides, and what is to be done about it.
-        job: the run as a job; the number of its trial.
+        left: trials of an earlier command that are resumed.
+        budget: number of further trials.
+        plan: overrides -> the planned run, and whether it must be trained.
+        job: (planned run, trial number) -> the job of the pool.
 
     Attributes:
-        pool: must be set before it runs.
+        pool: must be set before the pool runs.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class Trials:
         self.runs: dict[str, PlannedRun] = {}
         self.num_failed = 0
         self._left, self._budget, self._plan, self._job = list(left), budget, plan, job
-        self._at_work: dict[str, list[Any]] = {}  # run: its trials, the first of them reports
-        self._num_steps: dict[str, int] = {}  # of each run that has started
-        self._to_prune: dict[str, str] = {}  # run that was asked to leave: why
+        self._at_work: dict[str, list[Any]] = {}  # run -> its trials; the first one reports
+        self._num_steps: dict[str, int] = {}  # run -> the number of its last step
+        self._to_prune: dict[str, str] = {}  # run that was asked to stop -> the reason
         self._pruned = _pruned_runs(study)
 
     def next_job(self) -> PoolJob | None:
-        """A job for the next trial that has something to run, or None where the search is over."""
+        """The job of the next trial that must be trained, or None when the search is over."""
         while (trial := self._next_trial()) is not None:
             try:
                 run = self._plan(self.space.words(trial.params))
@@ -79,9 +79,10 @@ class Trials:
     def started(self, job: PoolJob, slot: int) -> None: ...
 
     def event(self, job: PoolJob, event: Any) -> None:
-        """Report an evaluation, and let the run go where the pruner says so.
+        """Report an evaluation to Optuna, and stop the run if the pruner says so.
 
-        At its last one a run has trained to its end: its test is worth more than its slot.
+        A run is not stopped at its last evaluation: it has trained to the end, and only its test is
+        left to do.
         """
         if isinstance(event, Started):
             self._num_steps[job.name] = event.num_steps
@@ -92,7 +93,7 @@ class Trials:
         number = steps.index(event["step"]) + 1 if event["step"] in steps else len(steps) + 1
         trial = self._at_work[job.name][0]
         reported = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        if number not in reported:  # a resumed run repeats what came after its checkpoint
+        if number not in reported:  # a resumed run repeats the evaluations after its checkpoint
             trial.report(value, number)
         is_last = event["step"] == self._num_steps.get(job.name)
         if not is_last and trial.should_prune():
@@ -103,7 +104,7 @@ class Trials:
             self.pool.stop_job(job.name, reason)
 
     def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
-        """Tell the trials of a run how it ended, and put the next one into the queue."""
+        """Report the end of a run to its trials, and queue the next trial."""
         if is_retried:
             return
         name = outcome.job.name
@@ -116,7 +117,7 @@ class Trials:
             elif reason and outcome.reason == reason:
                 self._pruned[name] = reason
                 self._prune(trial, reason)
-            # else the command was stopped: the trial goes on at its next start
+            # otherwise the command was stopped, and its next start resumes the trial
         assert self.pool is not None
         if not self.pool.stop_reason and (job := self.next_job()) is not None:
             self.pool.add(job)
@@ -132,7 +133,7 @@ class Trials:
         return self.study.ask(self.space.distributions)
 
     def _settle(self, trial: Any, folder: RunFolder) -> None:
-        """Tell a trial what its run has reached."""
+        """Report the result of its run to a trial."""
         result = folder.result()
         value = result["metrics"].get(self.settings.objective)
         if result["state"] == "finished" and value is not None:
@@ -151,7 +152,7 @@ class Trials:
 
 
 def _pruned_runs(study: Any) -> dict[str, str]:
-    """Runs that a pruner has stopped, and why; those that diverged have a result."""
+    """Runs that a pruner has stopped, with the reason; a diverged run has a result instead."""
     trials = study.get_trials(deepcopy=False, states=(_state("PRUNED"),))
     return {t.user_attrs["folder"]: t.user_attrs["reason"] for t in trials
             if t.user_attrs.get("reason", "").startswith("pruned")}  # fmt: skip

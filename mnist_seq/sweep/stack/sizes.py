@@ -1,4 +1,4 @@
-"""How many runs go into each stack, before memory has its say."""
+"""Computes the number of runs in each stack, from their shapes; memory may lower it later."""
 
 import math
 from collections import Counter
@@ -16,8 +16,8 @@ def most_runs(shapes: Sequence[str], slots: Slots, *, max_runs: int | str) -> di
 
     Args:
         shapes: of each run; "" goes alone.
-        slots: that the stacks are shared out to, so that none is idle.
-        max_runs: of a stack, or "auto": as many as are fastest together.
+        slots: number of stacks that can train at once; none should be idle.
+        max_runs: limit for a stack, or "auto": the number that trains fastest.
     """
     counts = Counter(shape for shape in shapes if shape)
     most = float(max_runs) if max_runs != "auto" else math.inf if has_gpu(slots) else BEST_ON_CPU
@@ -26,14 +26,14 @@ def most_runs(shapes: Sequence[str], slots: Slots, *, max_runs: int | str) -> di
 
 
 def sizes(num_runs: int, most: float) -> list[int]:
-    """Sizes of as few stacks as do, the larger ones first, none more than one run larger."""
+    """Sizes of as few stacks as possible, larger ones first; they differ by at most one run."""
     num_stacks = math.ceil(num_runs / most)
     small, num_large = divmod(num_runs, num_stacks)
     return [small + (i < num_large) for i in range(num_stacks)]
 
 
 def in_words(shapes: Iterable[str], most: Mapping[str, float]) -> str:
-    """Such as "2 stacks of 9 + 8 runs, 1 run alone"."""
+    """The sizes in words: "2 stacks of 9 + 8 runs, 1 run alone"."""
     counts = Counter(shapes)
     num_alone = counts.pop("", 0)
     groups = [size for shape, n in counts.items() for size in sizes(n, most[shape])]

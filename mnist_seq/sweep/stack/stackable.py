@@ -1,4 +1,4 @@
-"""Which runs can be trained as one stack: one program whose runs differ in numbers alone."""
+"""Decides which runs can be trained as one stack: equal shapes, different numbers."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.sweep.plan.planner import PlannedRun
 
-# What a stack has for each run by itself; `model.match` and `params` are in `hidden` by now
+# Keys that may differ within a stack. `model.match` and `model.params` have set `hidden` by now
 _OF_A_RUN = {
     "": ("seed", "arm", "schedule", "tracker", "sweep"),
     "model": ("dropout", "init", "forget_bias", "match", "params"),
@@ -37,7 +37,7 @@ def problem(config: Config) -> str:
 
 
 def shape_of(config: Config) -> str:
-    """Equal for two runs that can be trained as one stack; "" for one that cannot be stacked."""
+    """A key that is equal for runs that can be one stack; "" for a run that cannot be stacked."""
     if problem(config):
         return ""
     values = plain(config)
@@ -50,10 +50,10 @@ def shape_of(config: Config) -> str:
 
 
 def check_stackable(runs: Sequence[PlannedRun]) -> None:
-    """Refuse runs that a stack cannot have.
+    """Refuse runs that cannot be stacked.
 
     Raises:
-        ConfigError: names the first of them, and why.
+        ConfigError: names the first such run, and the reason.
     """
     refused = [(run.name, why) for run in runs if (why := problem(run.config))]
     if refused:

@@ -1,11 +1,11 @@
-"""Why a stack cannot go on."""
+"""Errors of a stack."""
 
 
 class TooManyRuns(RuntimeError):
-    """A stack cannot go on as large as it is.
+    """The memory does not hold this number of runs.
 
     Args:
-        most: as many runs may go together.
+        most: largest number of runs that fit together.
     """
 
     def __init__(self, most: int, why: str = "") -> None:
@@ -14,4 +14,4 @@ class TooManyRuns(RuntimeError):
 
 
 class NotStackable(ValueError):
-    """A model does what `vmap` cannot, such as a branch on a value."""
+    """The model does something that `vmap` cannot, such as a branch on a value."""

@@ -24,13 +24,13 @@ class StackedOptimizer:
     """An optimizer over weights [R, P].
 
     Args:
-        optimizers: of each run; they differ in lr and weight_decay alone.
-        shapes: of a run's weights by name, in their order in a row.
-        groups: of a run's optimizer, in their order there.
-        saved: states of the runs' optimizers, each as a run alone saves it; or None for each.
+        optimizers: settings of each run; they differ in lr and weight_decay only.
+        shapes: shapes of a run's weights by name, in the order of a row [P].
+        groups: parameter groups of a run's optimizer, in its order.
+        saved: for each run, the state that its optimizer alone would save, or None.
 
     Attributes:
-        inner: the optimizer of the zeros.
+        inner: torch's optimizer of the zeros.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class StackedOptimizer:
         self._load([one for one in saved if one is not None])
 
     def _by_weight(self, value_of: Callable[[ParameterGroup], float]) -> Float[Tensor, " P"]:
-        """A value of each weight's group."""
+        """One value for each weight: that of its group."""
         values = {name: value_of(group) for group in self._groups for name in group.weights}
         parts = [
             self._weights.new_full((shape.numel(),), values[name])
@@ -74,7 +74,7 @@ class StackedOptimizer:
 
     @torch.no_grad()
     def step(self, gradient: Float[Tensor, "R P"], rates: Float[Tensor, " R"]) -> None:
-        """Update the weights; no value is asked for."""
+        """Update the weights; nothing is read back from the device."""
         weights = self._weights.detach()
         rate = rates.unsqueeze(1)
         if self._factors is not None:
@@ -90,7 +90,7 @@ class StackedOptimizer:
         self._rates.copy_(rates)
 
     def state_of(self, run: int) -> dict[str, Any]:
-        """One run's state, as its optimizer alone would have it."""
+        """The state of one run, in the form that its optimizer alone would save."""
         whole = self.inner.state_dict()
         groups, first = [], 0
         for group in self._groups:
@@ -107,7 +107,7 @@ class StackedOptimizer:
         return {"state": state, "param_groups": groups}
 
     def _parts(self, value: Any, run: int) -> dict[str, Any]:
-        """A run's share of a state, by weights; what is no [R, P] is the same for all."""
+        """The part of a state that belongs to one run; only tensors [R, P] differ between runs."""
         if not isinstance(value, Tensor):
             return dict.fromkeys(self._shapes, value)
         if value.shape != self._weights.shape:
@@ -119,7 +119,7 @@ class StackedOptimizer:
         }
 
     def _load(self, saved: Sequence[dict[str, Any]]) -> None:
-        """Take over the states of the runs: those of weights side by side, others from one run."""
+        """Load the states of the runs: tensors of weights are stacked, others are of one run."""
         at = {name: i for i, name in enumerate(self._names)}
         runs = [[one["state"][at[name]] for name in self._shapes] for one in saved if one["state"]]
         shape = next(iter(self._shapes.values()))
@@ -130,6 +130,6 @@ class StackedOptimizer:
                 state[key] = torch.stack(rows)
             else:
                 state[key] = value
-        if state:  # an empty one would take from Adagrad what it begins with
+        if state:  # an empty state would remove Adagrad's initial accumulator
             groups = self.inner.state_dict()["param_groups"]
             load_state(self.inner, {"state": {0: state}, "param_groups": groups})
