@@ -1,4 +1,4 @@
-"""From run folders to the one `Report` value; here or below every number is computed."""
+"""Computes the `Report` value from run folders."""
 
 import datetime
 import math
@@ -41,13 +41,13 @@ from mnist_seq.stats import Rule
 
 @dataclass(frozen=True)
 class _Read:
-    """The runs of a comparison, and what was decided about them.
+    """The runs of a comparison, and the decisions about them.
 
     Attributes:
-        runs: all that may be compared; `chosen.runs` are those at the best values.
+        runs: all runs that may be compared; `chosen.runs` are those with the chosen values.
         chance: accuracy of a guess.
-        at_chance: runs that learnt nothing, by their folders, each with its reason.
-        samplers: what drew each run's values, by its folder.
+        at_chance: runs that learnt nothing: folder -> reason.
+        samplers: folder -> sampler of the run's values.
         subjects: the searches among the runs.
     """
 
@@ -69,15 +69,15 @@ def build(
     images: Images | None = None,
     is_table_only: bool = False,
 ) -> Report:
-    """Compares all that was collected.
+    """Compare the collected runs.
 
     Args:
         defaults: flat config of `conf/train.yaml`, which says what the baseline is.
-        images: pictures of the test set; else images are named by their index.
-        is_table_only: leave out all sections, which only the whole report shows.
+        images: pictures of the test set; without them images are named by their index.
+        is_table_only: compute the verdict table only, without sections.
 
     Raises:
-        CannotCompare: the runs may not be compared, or not as asked.
+        CannotCompare: the runs must not be compared, or not as requested.
     """
     check_select(options.select)
     check_options(options)
@@ -118,7 +118,7 @@ def build(
 
 
 def _read(collected: Collected, options: Options) -> _Read:
-    """Select the runs, and of each variant those at its best values."""
+    """Select the runs, and for each variant those with the chosen values."""
     asked = select.keep_where(collected.runs, options.where)
     metric = find_metric(options.metric, asked)
     runs, twice = select.drop_duplicates(asked, metric.of, options.duplicates)
@@ -166,7 +166,7 @@ def _inputs(
 def _warnings(
     read: _Read, groups: Sequence[Group], variants: Sequence[Variant], options: Options
 ) -> tuple[str, ...]:
-    """What weakens the comparison, the gravest first."""
+    """The warnings, the most serious first."""
     tuned = read.chosen.keys
     by_hand = [run for run in read.runs if tuned or read.samplers[run.folder] == GRID]
     return (
@@ -179,7 +179,7 @@ def _warnings(
 
 
 def _title(sources: Sequence[Path]) -> str:
-    """Names of the sweeps; that of the folder they lie in where the sources are its runs."""
+    """The names of the sweeps; if the sources are runs, the name of their folder."""
     places = [source.resolve() for source in sources]
     are_runs = all((place / "run.json").exists() for place in places)
     if are_runs and len(places) > 1 and len({place.parent for place in places}) == 1:
@@ -188,7 +188,7 @@ def _title(sources: Sequence[Path]) -> str:
 
 
 def _weighed(read: _Read, options: Options) -> list[Subject]:
-    """What importances are asked for: nothing, the searches, or every sweep's cells."""
+    """The searches whose importances are requested: none, all, or every sweep."""
     if options.importance == "all":
         return subjects_of(
             read.runs,
@@ -239,7 +239,7 @@ def _run_rows(
 
 
 def _mirror(groups: Sequence[Group]) -> Mirror:
-    """Where W&B has the runs, by their records; else what their configs say."""
+    """Where W&B has the runs: from their run.json, else from their configs."""
     runs = [run for own in groups for run in own.runs]
     kept: list[Mapping[str, str]] = [
         found for run in runs if isinstance(found := run.record.get("wandb"), Mapping)

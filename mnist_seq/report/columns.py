@@ -16,13 +16,13 @@ Get = Callable[[Variant], Value]
 
 @dataclass(frozen=True)
 class Shown:
-    """How a column stands in the verdict table.
+    """How a column appears in the verdict table.
 
     Attributes:
-        place: its position, from the left; those between are free.
-        about: what it means, for a caption or a tooltip.
-        text: how a variant's value is written; of a column of texts, the value itself.
-        order: what the page sorts by; the value itself unless said otherwise.
+        place: its position from the left; any number between two others is free.
+        about: its meaning, for a caption or a tooltip.
+        text: variant -> its text; for a column of texts, the value itself.
+        order: variant -> the number by which the page sorts; by default the value.
     """
 
     place: int
@@ -37,11 +37,11 @@ class Column:
     """One number or text of a variant.
 
     Attributes:
-        name: in report.csv and in frames, and of its cells on the page.
-        get: the value in full; None or NaN where there is none.
-        shown: None where only files have it.
-        is_in_files: False for what only people read, such as an interval in one cell.
-        is_text: whether it reads from the left.
+        name: header in report.csv and in frames, and CSS class on the page.
+        get: variant -> the value with all digits; None or NaN if it has none.
+        shown: None if only files have this column.
+        is_in_files: False for a column for people only, such as an interval in one cell.
+        is_text: whether it is text, aligned left.
     """
 
     name: str
@@ -57,18 +57,18 @@ class Column:
 
     @property
     def about(self) -> str:
-        """What it means."""
+        """Its meaning."""
         return self.shown.about if self.shown else ""
 
     def written(self, variant: Variant) -> str:
-        """A variant's value as people read it."""
+        """A variant's value as text."""
         if self.shown and self.shown.text:
             return self.shown.text(variant)
         value = self.get(variant)
         return wording.NONE if value is None or value == "" else str(value)
 
     def order(self, variant: Variant) -> Value:
-        """What a variant's row is sorted by."""
+        """The number by which a variant's row is sorted."""
         return self.shown.order(variant) if self.shown and self.shown.order else self.get(variant)
 
 
@@ -86,7 +86,7 @@ def columns(report: Report) -> list[Column]:
 
 
 def shown_columns(report: Report) -> list[Column]:
-    """The columns of the verdict table, from the left; texts that no variant has are left out."""
+    """The columns of the verdict table, from the left; without texts that no variant has."""
     found = [
         (column.shown.place, column)
         for column in columns(report)
@@ -96,7 +96,7 @@ def shown_columns(report: Report) -> list[Column]:
 
 
 def chosen(report: Report, names: Sequence[str]) -> list[Column]:
-    """Some columns of the table, in the order asked for; those that it lacks are left out."""
+    """The columns of the table with these names, in this order; without those that it lacks."""
     found = {column.name: column for column in shown_columns(report)}
     return [found[name] for name in names if name in found]
 
@@ -144,7 +144,7 @@ def _of(get: Callable[[Compared], Value]) -> Get:
 
 
 def _compared(get: Callable[[Comparison], Value]) -> Get:
-    """The same, of what `stats` found."""
+    """The same for a value of the `stats` comparison."""
     return _of(lambda found: get(found.comparison))
 
 
@@ -210,7 +210,7 @@ def _tests(report: Report) -> list[Column]:
 
 
 def _correlation(comparison: Comparison) -> float | None:
-    """Of both sides over the seeds that pair."""
+    """Correlation of both sides over the paired seeds."""
     return comparison.correlation if isinstance(comparison, PairedComparison) else None
 
 
@@ -235,7 +235,7 @@ def _costs() -> list[Column]:
 
 
 def _settings(report: Report) -> list[Column]:
-    """What a variant is, and how all of them were compared."""
+    """The columns of a variant's settings, and of how the comparison was made."""
 
     def choice(get: Callable[[Choice], Value]) -> Get:
         return lambda v: None if v.choice is None else get(v.choice)

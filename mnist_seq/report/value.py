@@ -1,7 +1,7 @@
 """The `Report` value: `build` computes it once, and every rendering reads it.
 
-Plain data: numbers in the unit of the metric (percent for accuracies), NaN where there is none,
-and texts. A rendering formats and arranges; it computes nothing.
+Plain data: texts, and numbers in the unit of the metric (percent for accuracies); NaN where a
+number is missing. A rendering formats and arranges them; it computes nothing.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from mnist_seq.stats.verdicts import Word
 
 @dataclass(frozen=True)
 class Point:
-    """One place on a curve; its owner says what `low` and `high` mean. NaN where there is none."""
+    """One point of a curve. The curve says what `low` and `high` mean; NaN if there is no band."""
 
     step: float
     value: float
@@ -25,11 +25,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Compared:
-    """A variant against its baseline: all that `stats` found, kept whole.
+    """A variant against its baseline: the result of `stats`, kept whole.
 
     Attributes:
-        pairing: which test was used and why: "paired by seed, n=7 of 8 pairs: ...".
-        p_wilcoxon: of the signed-rank test; NaN unless it was asked for and the seeds pair.
+        pairing: which test was used, and why: "paired by seed, n=7 of 8 pairs: ...".
+        p_wilcoxon: p of the signed-rank test; NaN unless it was requested and the seeds pair.
     """
 
     comparison: Comparison
@@ -40,11 +40,11 @@ class Compared:
 
 @dataclass(frozen=True)
 class Reached:
-    """When the seeds of a variant reached a threshold on valid/accuracy, by training seconds.
+    """When the seeds of a variant reached a threshold on valid/accuracy, in training seconds.
 
     Attributes:
-        times: seconds, one a seed that reached it.
-        median: over all seeds, one that never reached it counting as later than any other;
+        times: seconds of each seed that reached it.
+        median: over all seeds. A seed that never reached it counts as later than all others;
             infinite where half or more never did.
     """
 
@@ -61,12 +61,11 @@ class Choice:
     """The values of tuned keys that a variant is reported with, chosen on validation.
 
     Attributes:
-        settings: the chosen values, as text; of `num_tried` combinations in all.
-        value: mean of the selection's metric over its n seeds, in the unit that people read.
-        runner_up: the next best combination's; NaN where there is none.
+        settings: the chosen values, as text; chosen from `num_tried` combinations.
+        value: mean of the selection's metric over its n seeds, in the unit of the report.
+        runner_up: that mean for the second best combination; NaN if there is none.
         text: "lr=0.01 of 4".
-        remarks: what a reader should know of it: the edge of the values tried, ties, seeds that
-            lack.
+        remarks: what a reader should know: a value at the edge of those tried, ties, missing seeds.
     """
 
     settings: Mapping[str, str]
@@ -80,18 +79,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Variant:
-    """The runs that differ only in their seed, and what was found about them.
+    """The runs that differ only in their seed, with their numbers and their verdict.
 
     Attributes:
         key: position in `Report.variants`; other parts refer to a variant by it.
-        settings: the swept keys with this variant's values, as text.
-        factors: the same as they are, for the axes of charts.
+        settings: the values of the swept keys, as text.
+        factors: the same values unchanged, for the axes of charts.
         baseline: key of the baseline; None where it is missing, its own key for a baseline.
-        n: finished runs, of `planned` in all.
-        not_learning: of these n, runs that are no better than a guess; they count like the others.
-        word: the verdict's; "baseline" for a baseline.
-        change: what an arm of a study changes of its baseline, as overrides; else "".
-        choice: None where nothing was chosen.
+        n: number of finished runs, out of `planned`.
+        not_learning: number of these n that are no better than a guess; they count like the others.
+        word: the word of the verdict; "baseline" for a baseline.
+        change: overrides by which an arm of a study differs from its baseline; else "".
+        choice: the chosen values of tuned keys; None if nothing was tuned.
     """
 
     key: int
@@ -146,7 +145,7 @@ class RunRow:
 
     @property
     def outcome(self) -> str:
-        """Its state in words: "finished, not learning"."""
+        """The state in words: "finished, not learning"."""
         return self.state if self.is_learning else f"{self.state}, not learning"
 
 
@@ -161,7 +160,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Left:
-    """A folder that was left aside, and why."""
+    """A folder that was skipped, with the reason."""
 
     folder: str
     reason: str
@@ -169,7 +168,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where W&B has the runs; entity and project are "" where they were not mirrored.
+    """The runs in W&B; entity and project are "" if they were not mirrored.
 
     Attributes:
         groups: names of the sweeps.
@@ -187,11 +186,11 @@ class Report:
     """A comparison, whole.
 
     Attributes:
-        headline: the answer in one sentence; `counts`: what it rests on.
+        headline: the answer in one sentence; `counts`: the runs that it is based on.
         rule_text: the declared rule in words.
-        warnings: what weakens the comparison; `notes`: what else was decided.
-        selector: the validation metric that tuned values were chosen by, if any were.
-        parts: what each section computed, by the section's name; none of a table alone.
+        warnings: what weakens the comparison; `notes`: other decisions.
+        selector: the validation metric by which tuned values were chosen, if any.
+        parts: the result of each section, by its name; empty for a table alone.
     """
 
     title: str
@@ -215,5 +214,5 @@ class Report:
     parts: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """One line; in full it would be hundreds of thousands of characters."""
+        """One line; the whole value would be hundreds of thousands of characters."""
         return f"<report of {self.title}: {self.headline}; {self.counts}>"

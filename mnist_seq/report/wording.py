@@ -1,7 +1,4 @@
-"""Sentences of a report, and how every number in it is written.
-
-All renderings write a number by the functions here, so that it reads the same in each of them.
-"""
+"""Writes the sentences and the numbers of a report, for all renderings alike."""
 
 import math
 from collections import Counter
@@ -13,12 +10,12 @@ from mnist_seq.report.value import Variant
 from mnist_seq.runs.text import plural
 from mnist_seq.stats import Rule
 
-_MAX_LISTED = 6  # texts in one sentence
+_MAX_LISTED = 6  # most texts in one sentence
 NONE = "\N{EN DASH}"
 
 
 def number(value: float, decimals: int) -> str:
-    """A number with so many decimals; a dash where there is none."""
+    """A number with this many decimals; a dash for NaN."""
     if math.isnan(value):
         return NONE
     if math.isinf(value):
@@ -27,25 +24,25 @@ def number(value: float, decimals: int) -> str:
 
 
 def span(low: float, high: float, decimals: int) -> str:
-    """An interval by its ends; a dash where there is none."""
+    """The ends of an interval; a dash for NaN."""
     if math.isnan(low) or math.isnan(high):
         return NONE
     return f"{number(low, decimals)} to {number(high, decimals)}"
 
 
 def small(value: float) -> str:
-    """A number of any size with three digits."""
+    """A number of any size with three significant digits."""
     return NONE if math.isnan(value) else f"{value:.3g}"
 
 
 def listed(texts: Sequence[str]) -> str:
-    """The first of many texts, and how many more there are; texts may hold commas."""
+    """The first texts of many, and the number of the others; texts may have commas."""
     more = f" and {len(texts) - _MAX_LISTED} more" if texts[_MAX_LISTED:] else ""
     return "; ".join(texts[:_MAX_LISTED]) + more
 
 
 def signed(value: float, decimals: int) -> str:
-    """A difference, always with its sign."""
+    """A difference, always with a sign."""
     return f"+{number(value, decimals)}" if value > 0 else number(value, decimals)
 
 
@@ -57,12 +54,12 @@ def p_value(p: float) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with thousands parted; a mean of unequal ones is rounded."""
+    """A whole number with thousands separators; a mean is rounded."""
     return NONE if math.isnan(value) else f"{value:,.0f}"
 
 
 def n_text(variant: Variant) -> str:
-    """How many runs count, and what became of the others: "7 of 8, 1 diverged"."""
+    """The number of runs that count, and the fate of the others: "7 of 8, 1 diverged"."""
     lost = [
         f"{getattr(variant, state)} {state}"
         for state in ("diverged", "failed", "interrupted", "unreadable")
@@ -79,7 +76,7 @@ def percent(level: float) -> str:
 
 
 def rule_text(rule: Rule, level: float, variants: Sequence[Variant]) -> str:
-    """The declared rule in words, with how p was counted in these comparisons."""
+    """The declared rule in words, and how p was counted in these comparisons."""
     kinds = dict.fromkeys(v.compared.comparison.permutation for v in variants if v.compared)
     counted = f" ({', '.join(kinds)})" if kinds else ""
     names = {"holm": "Holm-adjusted ", "bh": "Benjamini-Hochberg-adjusted ", "none": "unadjusted "}
@@ -101,7 +98,7 @@ def rule_text(rule: Rule, level: float, variants: Sequence[Variant]) -> str:
 
 
 def not_learning(variants: Sequence[Variant]) -> tuple[str, ...]:
-    """A warning where runs that learnt nothing are in the means."""
+    """A warning if the means include runs that learnt nothing."""
     found = [f"{v.name} {v.not_learning} of {v.n}" for v in variants if v.not_learning]
     if not found:
         return ()
@@ -112,7 +109,7 @@ def not_learning(variants: Sequence[Variant]) -> tuple[str, ...]:
 
 
 def headline(variants: Sequence[Variant], metric: Metric) -> str:
-    """Does anything beat the baseline? In one sentence."""
+    """The answer to "does anything beat the baseline?", in one sentence."""
     compared = [v for v in variants if v.compared is not None]
     if not compared:
         return f"Nothing could be compared: {_obstacle(variants)}"
@@ -151,7 +148,7 @@ def _tally(compared: Sequence[Variant]) -> str:
 
 
 def counts(variants: Sequence[Variant], collected: Collected) -> str:
-    """What the comparison rests on: runs by state, and folders left aside."""
+    """The runs of the comparison by state, and the skipped folders."""
     names = ("diverged", "failed", "interrupted", "unreadable")
     lost = {name: sum(getattr(v, name) for v in variants) for name in names}
     total = sum(v.planned for v in variants)

@@ -1,4 +1,4 @@
-"""Arms of an ablation study: what each changes, and their order by effect."""
+"""Describes the arms of an ablation study, and orders them by effect."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from mnist_seq.runs.variants import ARM
 
 
 def change_of(group: Group, groups: Sequence[Group]) -> str:
-    """What an arm overrides that its baseline does not, and "not ..." the other way round."""
+    """The overrides that an arm has and its baseline lacks; "not ..." for the reverse."""
     if ARM not in group.variant or group.baseline is None:
         return ""
     own, base = _words(group), _words(groups[group.baseline])

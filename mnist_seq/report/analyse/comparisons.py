@@ -1,4 +1,4 @@
-"""Compares a variant with its baseline: which seeds pair, and which test is right."""
+"""Compares a variant with its baseline: chooses which seeds pair, and the test."""
 
 import math
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ class Found:
 def compare(
     variant: Group, baseline: Group, metric: Metric, *, level: float, power: float, wilcoxon: bool
 ) -> Found | None:
-    """Compares two variants, paired by seed wherever most seeds have their twin.
+    """Compare two variants; paired by seed where most seeds have runs of both.
 
-    Seeds pair where more than half of the smaller side's finished runs have a finished run of the
-    same seed on the other side; else all runs of both sides go into Welch's test. Either way the
-    runs that are left out are named.
+    The comparison is paired if more than half of the finished runs of the smaller side have a
+    finished run with the same seed on the other side. Otherwise Welch's test compares all runs of
+    both sides. Runs that are not used are named in both cases.
 
     Returns:
-        None where neither way has 2 runs a side.
+        None where neither test has 2 runs on each side.
     """
     a, b = _by_seed(variant, metric), _by_seed(baseline, metric)
     common = sorted(a.keys() & b.keys())
@@ -51,7 +51,7 @@ def compare(
 
 
 def pairs_of(variant: Group, baseline: Group, metric: Metric) -> list[tuple[Run, Run]]:
-    """Finished runs of both sides with a common seed, by seed."""
+    """Finished runs of both sides for each seed that both have."""
     a, b = _by_seed(variant, metric), _by_seed(baseline, metric)
     return [(a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())]
 

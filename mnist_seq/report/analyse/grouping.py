@@ -46,15 +46,15 @@ class Group:
 def group(
     runs: Sequence[Run], *, baseline: str, defaults: Flat, tuned: Collection[str] = ()
 ) -> tuple[list[Group], tuple[str, ...]]:
-    """Variants, each baseline before those that are compared with it; and the keys in their names.
+    """The variants, each baseline before those compared with it; and the keys in their names.
 
     Args:
         baseline: "auto" for the rule of `runs.variants`, or 'model=lstm model.hidden=64'.
-        defaults: flat config of `conf/train.yaml` as it stands.
-        tuned: keys that are no part of what makes a variant.
+        defaults: flat config of `conf/train.yaml` without overrides.
+        tuned: keys that were tuned; they do not make a variant.
 
     Raises:
-        CannotCompare: a baseline set by hand that is no variant, or more than one.
+        CannotCompare: the text of `baseline` matches no variant, or more than one.
     """
     found: dict[tuple[Any, ...], list[Run]] = {}
     by_identity: dict[tuple[Any, ...], Flat] = {}
@@ -66,7 +66,7 @@ def group(
     variants = list(by_identity.values())
     keys = tuple(naming_keys(variants))
     if "model.name" not in keys and all(v["model.name"] != BASELINE_CELL for v in variants):
-        keys = ("model.name", *keys)  # the baseline that is missing has another cell
+        keys = ("model.name", *keys)  # the missing baseline has another cell
     by_hand = None if baseline == AUTO else _by_hand(baseline, variants, keys, runs)
     rule, chosen = BaselineRule(variants, defaults=defaults), {}
     for key, variant in by_identity.items():
@@ -94,7 +94,7 @@ def group(
 def _ordered(
     variants: Mapping[tuple[Any, ...], Flat], chosen: Mapping[Any, Any], keys: Sequence[str]
 ) -> list[tuple[Any, ...]]:
-    """Keys of variants: family by family, the baseline first, then by cell and by settings."""
+    """The order of variants: by family, in it the baseline first, then by cell and settings."""
     rest = [key for key in keys if key != "model.name"]
 
     def place(variant: Flat) -> tuple[Any, ...]:
@@ -109,7 +109,7 @@ def _ordered(
 
 
 def reordered(groups: Sequence[Group], order: Sequence[int]) -> list[Group]:
-    """The groups in another order, each with its baseline's new position."""
+    """The groups in another order; the positions of their baselines follow."""
     new = {old: place for place, old in enumerate(order)}
     return [
         replace(groups[old], baseline=None if (b := groups[old].baseline) is None else new[b])

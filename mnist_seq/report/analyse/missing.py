@@ -1,4 +1,4 @@
-"""Runs that a comparison lacks, and the commands that add them."""
+"""Finds the runs that a comparison lacks, and writes the commands that add them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,10 +16,10 @@ def missing_runs(
     is_by_hand: bool,
     tried: Mapping[str, Sequence[Any]],
 ) -> tuple[Missing, ...]:
-    """Baselines that are absent, and seeds that a baseline lacks; diverged ones are outcomes.
+    """Missing baselines, and seeds that a baseline lacks. A diverged run is not missing.
 
     Args:
-        tried: values of each tuned key, all of which an absent baseline needs.
+        tried: values of each tuned key; a missing baseline needs a run with each of them.
     """
     wanted: dict[str, tuple[Group, set[int]]] = {}
     for group in groups:
@@ -48,7 +48,7 @@ def missing_runs(
 def _baseline_of(
     group: Group, groups: Sequence[Group], keys: Sequence[str], defaults: Flat
 ) -> tuple[str, tuple[list[str], set[str]]]:
-    """Name of the baseline that a variant lacks, its overrides, and those they replace."""
+    """The missing baseline of a variant: its name, its overrides, and the keys they replace."""
     if any(other.cell != BASELINE_CELL for other in groups):
         own = {key for key in group.variant if key.startswith("model.") and key not in defaults}
         variant = {**group.variant, "model.name": BASELINE_CELL}

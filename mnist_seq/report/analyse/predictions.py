@@ -1,4 +1,4 @@
-"""Predictions of the test examples, by variant."""
+"""Collects the predictions of the test examples, by variant."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,15 +6,15 @@ import numpy as np
 
 from mnist_seq.report.analyse.grouping import Group
 
-# Pictures of test images by their indexes, N x 28 x 28 bytes, or None where they cannot be had
+# (indices) -> pictures of test images, N x 28 x 28 bytes; None where they are not available
 Images = Callable[[Sequence[int]], np.ndarray | None]
 
 
 class Predictions:
-    """Predicted classes of one test set: one row a run, one column an example.
+    """Predicted classes on one test set: a row for each run, a column for each example.
 
     Attributes:
-        rows: by the position of their group; groups without any are left out.
+        rows: predictions by the position of their group; groups without predictions are absent.
     """
 
     def __init__(self, groups: Sequence[Group]) -> None:

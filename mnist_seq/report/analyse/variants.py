@@ -1,4 +1,4 @@
-"""The variants of a report: the numbers of each, and its verdict."""
+"""Computes the numbers and the verdict of each variant."""
 
 import math
 from collections import Counter
@@ -29,7 +29,7 @@ def variants_of(
     choices: Mapping[tuple[Any, ...], Choice],
     at_chance: Mapping[Path, str],
 ) -> tuple[list[Group], tuple[Variant, ...]]:
-    """The groups in the order of the report, and what it says of each."""
+    """The groups in the order of the report, and the variant of each."""
     comparisons, verdicts = _judged(groups, metric, rule, options, at_chance)
     order = by_effect(groups, comparisons)
     groups = reordered(groups, order)
@@ -60,7 +60,7 @@ def _judged(
     options: Options,
     at_chance: Mapping[Path, str],
 ) -> tuple[dict[int, Found], dict[int, Verdict]]:
-    """Comparisons and verdicts by place; the correction runs over all that could be made."""
+    """Comparisons and verdicts by position; the correction covers all comparisons that exist."""
     comparisons: dict[int, Found] = {}
     verdicts: dict[int, Verdict] = {}
     learns: list[bool] = []

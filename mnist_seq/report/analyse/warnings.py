@@ -1,4 +1,4 @@
-"""What weakens a comparison: mixed code, versions, hardware and data."""
+"""Warns of what weakens a comparison: mixed code, versions, hardware and data."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from mnist_seq.runs.text import plural
 
 
 def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tuple[str, ...]:
-    """What weakens the comparison, each in one sentence."""
+    """The warnings, one sentence each."""
     found: list[str] = []
     found += _mixed_code(runs, "the runs", ("shared", "hash", "commit", "version"))
     members = {_members(run): None for run in runs} if not found else {}
@@ -57,7 +57,7 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
 
 
 def _mixed_code(runs: Sequence[Run], whose: str, keys: Sequence[str]) -> list[str]:
-    """A warning where runs are of several versions of the code, by the first key that they have."""
+    """A warning if runs come from different code, by the first key that they all have."""
     codes = Counter(code_of(mapping(run, "code"), *keys) or "unknown" for run in runs)
     if len(codes) < 2:
         return []
@@ -66,7 +66,7 @@ def _mixed_code(runs: Sequence[Run], whose: str, keys: Sequence[str]) -> list[st
 
 
 def code_of(code: Mapping[str, Any], *keys: str) -> str:
-    """Which code it is, by the first key that is there; "" where there is none."""
+    """The identity of the code, by the first of the keys that the run has; "" if it has none."""
     found = next((str(code[key])[:12] for key in keys if code.get(key)), "")
     is_older = "hash" in code and code.get("scheme") != SCHEME
     return f"{found} of an older scheme" if found and is_older else found
@@ -83,6 +83,6 @@ def _place(run: Run) -> str:
 
 
 def mapping(run: Run, name: str) -> Mapping[str, Any]:
-    """A part of run.json; empty where it has none."""
+    """A part of run.json; empty if it is absent."""
     value = run.record.get(name)
     return value if isinstance(value, Mapping) else {}

@@ -1,4 +1,4 @@
-"""What makes a comparison impossible."""
+"""The error of a comparison that is impossible."""
 
 
 class CannotCompare(ValueError):

@@ -1,4 +1,4 @@
-"""Runs as a pandas table, so that a notebook starts where the report ends."""
+"""Runs as a pandas table, for notebooks."""
 
 import warnings
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from mnist_seq.runs.variants import distinct, naming_keys, title
 
 
 class SweepFrame(pd.DataFrame):
-    """One row a run. Rows may be chosen and sorted as in any table; `history` follows them."""
+    """A table with one row for each run; `history` gives the evaluations of its rows."""
 
     @property
     def _constructor(self) -> Callable[..., "SweepFrame"]:
@@ -31,17 +31,17 @@ class SweepFrame(pd.DataFrame):
 
 
 def load_sweep(*paths: str | Path) -> SweepFrame:
-    """Reads runs into a table.
+    """Read runs into a table.
 
     Columns: `variant`, `seed`, `state`; the swept keys by their dotted names (`model` for
-    `model.name`); the metrics of result.json as they stand there (accuracies as fractions);
+    `model.name`); the metrics of result.json in its unit (accuracies as fractions);
     `num_params`, `seconds`; every key of the config as `config.<key>`; `reason` and `folder`.
 
     Args:
         paths: folders of sweeps or runs.
 
     Raises:
-        CannotCompare: a folder is missing, or there is no run.
+        CannotCompare: a folder is missing, or no run was found.
 
     Warns:
         UserWarning: folders that could not be read; each is named.

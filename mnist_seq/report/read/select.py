@@ -1,4 +1,4 @@
-"""Which of the collected runs a comparison is made of, and whether they may be compared at all."""
+"""Selects the runs of a comparison, and refuses runs that must not be compared."""
 
 import shlex
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -11,9 +11,9 @@ from mnist_seq.runs.variants import TASK_KEYS, TYPED, typed, variant_key
 
 Duplicates = Literal["refuse", "first"]
 
-# An epoch is a pass over the training set: runs of unequal budgets differ before any cell does
+# with unequal budgets (steps), runs differ for another reason than their cells
 BUDGET_KEYS = ("training.epochs", "training.early_stop")
-# Of run.json, where the config alone does not tell what was read
+# keys of run.json; the config alone does not tell which data were read
 DATA_KEYS = (
     "data.data",
     "data.fingerprint",
@@ -25,12 +25,12 @@ _ENDED = {"finished": 0, "diverged": 0, "unreadable": 1, "failed": 2, "interrupt
 
 
 def parse_filter(text: str, key: str) -> dict[str, tuple[str, ...]]:
-    """Reads 'model=lstm,gru model.hidden=64': keys, each with the values that are accepted.
+    """Read a filter such as 'model=lstm,gru model.hidden=64': keys with their accepted values.
 
-    A group's name alone means its option: `model=lstm` is `model.name=lstm`.
+    The name of a group means its option: `model=lstm` is `model.name=lstm`.
 
     Args:
-        key: the config key that holds the text, for the error.
+        key: the config key with the text, for the error.
 
     Raises:
         CannotCompare: a word that is not key=value.
@@ -52,7 +52,7 @@ def parse_filter(text: str, key: str) -> dict[str, tuple[str, ...]]:
 
 
 def matches(values: dict[str, Any], wanted: dict[str, tuple[str, ...]]) -> bool:
-    """Whether a run's values are among those that a filter accepts."""
+    """Whether a filter accepts a run."""
     return all(
         any(_is_same(values.get(key, values.get(f"{key}.name")), text) for text in texts)
         for key, texts in wanted.items()
@@ -60,10 +60,10 @@ def matches(values: dict[str, Any], wanted: dict[str, tuple[str, ...]]) -> bool:
 
 
 def keep_where(runs: Sequence[Run], where: str) -> tuple[Run, ...]:
-    """Runs that a filter accepts; "all" accepts every run.
+    """The runs that a filter accepts; "all" accepts every run.
 
     Raises:
-        CannotCompare: a key that no run has, or no run is left.
+        CannotCompare: no run has the key, or no run is left.
     """
     if where == "all":
         return tuple(runs)
@@ -85,19 +85,19 @@ def keep_where(runs: Sequence[Run], where: str) -> tuple[Run, ...]:
 def drop_duplicates(
     runs: Sequence[Run], value: Callable[[Run], float | None], duplicates: Duplicates
 ) -> tuple[tuple[Run, ...], tuple[str, ...]]:
-    """Keeps one of the runs with equal config and seed, which are one measurement, not two.
+    """Keep one of the runs with equal config and seed, because they are one measurement.
 
-    A run that ended is kept before one that did not. Of two that ended, equal values are one
-    result; unequal ones are refused, since a choice between them could be made to please.
+    A run that ended is preferred. If two ended with equal values, one is kept. If their values
+    differ, they are refused: a choice between them could bias the result.
 
     Returns:
-        The runs in their order, and a note on those that were left out.
+        The kept runs in their order, and a note on the others.
 
     Raises:
         CannotCompare: two runs of one identity ended differently, and `duplicates` is "refuse".
     """
     once, twice = _once(runs, [run.identity for run in runs], value, duplicates)
-    # The hash is one of text, in which -0.0 and 0.0 differ
+    # the hash is over text, in which -0.0 and 0.0 differ
     keys = [(variant_key(run.variant), run.seed) for run in once]
     once, more = _once(once, keys, value, duplicates)
     return tuple(once), _twice_note([*twice, *more])
@@ -109,7 +109,7 @@ def _once(
     value: Callable[[Run], float | None],
     duplicates: Duplicates,
 ) -> tuple[list[Run], list[tuple[Run, Run]]]:
-    """One run a key, and of each that was left out: the one in its place, and itself."""
+    """One run for each key; and pairs (kept run, dropped run)."""
     kept: dict[Hashable, Run] = {}
     twice: list[tuple[Run, Run]] = []
     for key, run in zip(keys, runs, strict=True):
@@ -139,7 +139,7 @@ def _twice_note(twice: Sequence[tuple[Run, Run]]) -> tuple[str, ...]:
 
 
 def check_comparable(runs: Sequence[Run]) -> None:
-    """Refuses to mix data sets, splits, permutations, training-set sizes or budgets.
+    """Refuse to mix data sets, splits, permutations, training-set sizes or budgets.
 
     Raises:
         CannotCompare: names the key, its values and how many runs have each.
