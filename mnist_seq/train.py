@@ -1,15 +1,28 @@
 """Train one run, or a sweep of them: `python -m mnist_seq.train -m model.hidden=32,64,128`."""
 
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_seq import command, job
+from mnist_seq import command
+from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
+
+if TYPE_CHECKING:
+    from mnist_seq.runs.console import QuietConsole
+    from mnist_seq.training.job import Job
+
+# Keys that say how a sweep runs
+_OF_A_SWEEP = ("sweep.", "hydra.sweep", "hydra.launcher", "hydra/sweeper", "hydra/launcher")
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
 def _job(cfg: DictConfig) -> float:
-    return job.run(cfg)
+    return run(cfg)
 
 
 def main() -> None:
@@ -18,6 +31,115 @@ def main() -> None:
 
     OmegaConf.register_new_resolver("mnist_seq.options", _options_text, replace=True)
     command.run(_job, hydra_errors.one_line, interrupted="interrupted before a run had begun")
+
+
+def run(cfg: DictConfig) -> float:
+    """Train the run of one composed config, in the folder that Hydra made for it.
+
+    This is a run of its own, or one that a launcher of Hydra's has composed for a sweep.
+
+    Returns:
+        The last value on valid of the metric that choices go by, NaN where there is none.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from mnist_seq.runs.commands import to_continue
+    from mnist_seq.runs.errors import FolderLocked, Interrupted, RunFailed
+
+    of_hydra = HydraConfig.get()
+    is_sweep = of_hydra.mode == RunMode.MULTIRUN
+    try:
+        return _trained(cfg, is_sweep=is_sweep)
+    except Interrupted as stop:
+        key, value = "sweep.name", str(cfg.sweep.name)
+        if not is_sweep:
+            key = "hydra.run.dir"
+            value = os.path.relpath(of_hydra.runtime.output_dir, of_hydra.runtime.cwd)
+        print(f"{stop}; to go on: {to_continue(key, value)}", flush=True)
+        raise SystemExit(stop.exit_code) from None
+    except (ConfigError, RunFailed, ValueError, OSError) as error:
+        # In a sweep the other jobs go on, and Hydra ends with the error; alone, one line is all
+        if is_sweep or command.IS_DEBUG:
+            raise
+        if not isinstance(error, FolderLocked):
+            _remove_unused(Path(of_hydra.runtime.output_dir), of_hydra.overrides.hydra)
+        refuse(str(error))
+
+
+def _trained(cfg: DictConfig, *, is_sweep: bool) -> float:
+    """Prepare and train a run; what `run` returns."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from mnist_seq.runs.console import QuietConsole
+
+    console = QuietConsole()
+    job = _prepared(cfg, console, is_sweep=is_sweep)
+    from mnist_seq.runs.events import WATCHERS
+    from mnist_seq.tracking import open_tracker
+    from mnist_seq.training import launch
+    from mnist_seq.training.progress import open_progress
+
+    listeners = [open_tracker(job.config, job.folder), open_progress(console), *WATCHERS]
+    wait_s = launch.WAIT_S if is_sweep else 0.0
+    ended = launch.launch(job, HydraConfig.get(), listeners, console=console, wait_s=wait_s)
+    return launch.main_value(job, ended)
+
+
+def _prepared(cfg: DictConfig, console: "QuietConsole", *, is_sweep: bool) -> "Job":
+    """Check a composed config, and prepare its run; nothing is written.
+
+    Raises:
+        ConfigError: the config is impossible.
+        ValueError: the data cannot be found, or is damaged.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from mnist_seq.config.parse import check_words, parse, rooted
+    from mnist_seq.runs.console import say
+    from mnist_seq.runs.folder import RunFolder
+
+    of_hydra = HydraConfig.get()
+    words = OmegaConf.to_container(of_hydra.overrides)  # as typed: ${...} is the config's
+    assert isinstance(words, dict)
+    check_words(words["task"])
+    for word in () if is_sweep else (*words["task"], *words["hydra"]):
+        if word.lstrip("+").startswith(_OF_A_SWEEP) and not word.startswith("sweep.name="):
+            raise ConfigError(f"{word} says how a sweep runs, and this is one run; add -m")
+    values = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(values, dict)
+    # Where the command was typed, also with hydra.job.chdir=true
+    config = rooted(parse({str(k): v for k, v in values.items()}), of_hydra.runtime.cwd)
+
+    from mnist_seq.tracking import check_tracker  # torch: after the checks that need none
+    from mnist_seq.training.device import check_device
+    from mnist_seq.training.job import Job
+    from mnist_seq.training.preflight.prepare import check_machine, prepare
+
+    check_device(config.device)  # before a search for data that may take long
+    check_tracker(config)
+    prepared = prepare(config)
+    check_machine(prepared.config)
+    if prepared.located.notice:
+        say(console, prepared.located.notice)
+    return Job(
+        config=prepared.config,
+        located=prepared.located,
+        folder=RunFolder(Path(of_hydra.runtime.output_dir)),
+        name=(is_sweep and of_hydra.job.override_dirname) or config.model.name,
+        overrides=tuple(words["task"]),
+    )
+
+
+def _remove_unused(folder: Path, words: list[str]) -> None:
+    """Remove the folder that Hydra made for a run which was refused before it began.
+
+    Args:
+        words: overrides of Hydra's own keys; a folder that they name is the user's.
+    """
+    is_ours = not any(word.startswith("hydra.run.dir") for word in words)
+    if is_ours and {path.name for path in folder.iterdir()} <= {".lock", "train.log"}:
+        shutil.rmtree(folder)
 
 
 def _options_text() -> str:

@@ -16,8 +16,7 @@ PACKAGE = ROOT / "mnist_seq"
 
 MAY_IMPORT = {
     "command": {"config", "runs"},
-    "train": {"command", "config", "job"},
-    "job": {"command", "config", "training", "runs", "tracking"},
+    "train": {"command", "config", "training", "runs", "tracking"},
     # tasks: pictures of contested digits
     "compare": {"command", "config", "tasks", "report", "runs", "tracking"},
     "sync": {"command", "config", "runs", "tracking"},
@@ -28,7 +27,7 @@ MAY_IMPORT = {
     "training": {"config", "tasks", "models", "runs"},
     "runs": {"config"},
     "tracking": {"config", "runs"},
-    # report: the last table; tracking: the check of a plan's tracker
+    # report: the last table; tracking: its runs are tracked
     "sweep": {"config", "report", "runs", "tracking", "training", "stats"},
     "stats": set(),
     "report": {"config", "stats", "runs"},  # config: what a misspelt key may have meant
@@ -47,22 +46,13 @@ MEMBERS = {
 }
 
 # Faults that stand. Each list must be exactly right: a fault that is mended is taken off.
-CIRCLES = {
-    "sweep.pool.preload sweep.pool.worker",
-}
-OUT_OF_ROOM = {
-    "sweep.pool.preload -> job",
-    "sweep.pool.preload -> models.cells.lstm",
-    "sweep.session -> job",
-}
+CIRCLES: set[str] = set()
+OUT_OF_ROOM: set[str] = set()
 DYNAMIC = {
-    "sweep.pool.worker: task.module",
-    "sweep.search.session: TASK",
-    "sweep.session: TASK",
     "tasks.sources.mnist1d_file: f'{PACKAGE}.data'",
 }
 CROWDED: set[str] = set()
-LONG = {"report.analyse.tuning", "sweep.session"}
+LONG = {"report.analyse.tuning"}
 
 MAX_ENTRIES, MAX_LINES = 16, 300
 SLOW = {"torch", "torchvision", "wandb", "pandas", "scipy", "statsmodels", "altair", "matplotlib"}
@@ -237,7 +227,7 @@ def test_a_file_is_short() -> None:
     compared(found, LONG, "LONG")
 
 
-@pytest.mark.parametrize("name", ["mnist_seq", "mnist_seq.train", "mnist_seq.job",
+@pytest.mark.parametrize("name", ["mnist_seq", "mnist_seq.train",
                                   "mnist_seq.config.paths"])  # fmt: skip
 def test_nothing_slow_is_imported_on_the_way_to_help(name: str) -> None:
     """Help, --cfg job and tab completion answer at once."""

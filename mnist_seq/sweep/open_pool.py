@@ -4,20 +4,26 @@ import contextlib
 from collections.abc import Iterator
 
 from mnist_seq.config.schema import Sweep
+from mnist_seq.runs.console import say
 from mnist_seq.sweep.engines import Launcher, Placement
 from mnist_seq.sweep.pool.jobs import Policy, View
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.pool import Pool
 from mnist_seq.sweep.pool.views import LedgerView, LineView, LiveView
+from mnist_seq.tracking.sweep_view import mirror_sweep
 
 
 @contextlib.contextmanager
 def open_pool(launcher: Launcher, opening: Opening) -> Iterator[Pool]:
-    """The launcher's pool, to be run in the block."""
-    pool = launcher.open_pool(opening)
-    views: list[View] = [LedgerView(opening.folder), *opening.views]
+    """The launcher's pool, to be run in the block; trackers of whole sweeps watch it too."""
     console, num_jobs, metric = opening.console, opening.num_jobs, opening.metric
     with contextlib.ExitStack() as stack:
+        tracked = mirror_sweep(
+            opening.configs, opening.folder.path, tell=lambda _, text: say(console, text)
+        )
+        tracking = stack.enter_context(tracked)
+        pool = launcher.open_pool(opening)
+        views: list[View] = [LedgerView(opening.folder), *tracking, *opening.views]
         if console.is_terminal:
             live = LiveView(console, num_jobs, len(pool.slots), opening.expected_s, metric=metric)
             stack.enter_context(live.live)

@@ -1,45 +1,33 @@
-"""One sweep command from its overrides to its last line."""
+"""One sweep from its plan to its last line."""
 
 import contextlib
-import importlib
-import pickle
 import shlex
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig, OmegaConf, flag_override
+from omegaconf import DictConfig, OmegaConf
 
-from mnist_seq.config import Config, ConfigError, plain
-from mnist_seq.config.parse import parse
+from mnist_seq.config import ConfigError
 from mnist_seq.runs import files
-from mnist_seq.runs.console import QuietConsole, say
-from mnist_seq.runs.overrides import override, quoted
-from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.runs.commands import to_continue_sweep
+from mnist_seq.runs.console import say
 from mnist_seq.runs.variants import flat
+from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.engines import Launcher
 from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.open_pool import open_pool, policy_of
-from mnist_seq.sweep.plan.arms import study_of
 from mnist_seq.sweep.plan.baselines import missing_baselines
-from mnist_seq.sweep.plan.compose import Composer
-from mnist_seq.sweep.plan.estimate import Speeds, estimate, seconds_a_step, total
+from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step, total
 from mnist_seq.sweep.plan.expand import Grid, expand
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
 from mnist_seq.sweep.pool.failures import state_of
 from mnist_seq.sweep.pool.fork_server import stop_fork_server
-from mnist_seq.sweep.pool.jobs import PoolJob
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.slots import Slots, threads_of
-from mnist_seq.sweep.pool.worker import Task
 from mnist_seq.sweep.stack.sizes import in_words, most_runs
 from mnist_seq.sweep.stack.stackable import check_stackable, shape_of
 from mnist_seq.sweep.summary import grouped, show_end, show_plan
-
-TASK = "mnist_seq.job"  # run(cfg), share(configs), watched(...), adopt(shared)
 
 
 def run_sweep(
@@ -60,12 +48,13 @@ def run_sweep(
         SystemExit: a run failed, or the sweep was stopped by a signal.
     """
     try:
-        session = Session(master, arguments, loader=loader, launcher=launcher)
-        if session.options.dry_run:
+        command = SweepCommand(master, arguments, loader=loader, launcher=launcher)
+        session = Session(command)
+        if command.options.dry_run:
             session.plan()
-            say(session.console, "sweep.dry_run=true: nothing was run")
+            say(command.console, "sweep.dry_run=true: nothing was run")
             return
-        with session.folder.locked():
+        with command.folder.locked():
             code = session.run(session.plan())
     finally:
         stop_fork_server()
@@ -74,42 +63,34 @@ def run_sweep(
 
 
 class Session:
-    def __init__(
-        self,
-        master: DictConfig,
-        arguments: Sequence[str],
-        *,
-        loader: ConfigLoader,
-        launcher: Launcher | ForeignLauncher,
-    ) -> None:
-        self.master, self.launcher = master, launcher
-        self.console = QuietConsole()
-        self.composer = Composer(loader, master)
-        self.defaults = plain(parse(self.composer.values([])))
-        fixed = master.sweep
-        if OmegaConf.is_config(fixed):
-            fixed = OmegaConf.to_container(fixed, resolve=True)
-        values = {**self.composer.values([]), "sweep": fixed}
-        self.options = parse(values).sweep
-        # One name for all runs, also where it came from the clock
-        words = [w for w in arguments if not w.startswith("sweep.name=")]
-        for word in set(arguments) - set(words):
-            if self.composer.parser.parse_override(word).is_sweep_override():
-                raise ConfigError(f"a sweep has one name: {word}; quote a name that holds commas")
-        self.study, self.words = study_of(master, words)
-        self.folder = SweepFolder(Path(str(master.hydra.sweep.dir)).absolute())
+    """The plan of a sweep command, and its launch."""
+
+    def __init__(self, command: SweepCommand) -> None:
+        self.command, self.launcher = command, command.launcher
+        self.console, self.folder = command.console, command.folder
+        self.options, self.study = command.options, command.study
         self.speeds: Speeds = {}
-        self.workers = 1
         self.slots: Slots = [{}]
         self.is_stacking = False
 
     def plan(self) -> Plan:
         """Find out what must run, and print it."""
-        options = self.options
-        grid = self._grid()
-        planner = Planner(
-            self.folder, values=self.composer.values, prepare=prepare, swept=grid.swept
-        )
+        plan = self._planned()
+        self._place(plan)
+        params = [_num_params(members) for _, _, members in grouped(plan.runs)]
+        workers = len(self.slots)
+        show_plan(plan, self.console, speeds=self.speeds, workers=workers, params=params)
+        if self.is_stacking and plan.todo:
+            shapes = [shape_of(run.config) for run in plan.todo]
+            max_runs = self.launcher.placement.max_runs
+            most = most_runs(shapes, self.slots, max_runs=max_runs)
+            say(self.console, in_words(shapes, most))
+        return plan
+
+    def _planned(self) -> Plan:
+        """All runs with what is to be done about each."""
+        options, grid = self.options, self._grid()
+        planner = Planner(self.folder, config=self.command.config, swept=grid.swept)
         runs = planner.plan(grid.jobs)
         if self.study is not None:
             planner.notices |= dict.fromkeys(self.study.twins([run.overrides for run in runs]))
@@ -119,39 +100,30 @@ class Session:
         added = self._baselines(planner, runs, grid) if is_adding else []
         runs = planner.decide([*runs, *added], options.stale)
         plan = Plan(self.folder, runs, grid.swept, [*planner.notices])
-        check_fit(plan)
+        check_fit(plan, is_here=self.launcher.placement.is_here)
         if num_added := sum(run.is_baseline for run in runs):
             names = [name for name, _, of in grouped(runs) if any(r.is_baseline for r in of)]
             plan.notices.append(
                 f"added {num_added} baseline run{'s' * (num_added > 1)} ({'; '.join(names)}) for "
                 "the comparison; sweep.baseline=none leaves them out"
             )
-        self.speeds = seconds_a_step(self.neighbours())
+        return plan
+
+    def _place(self, plan: Plan) -> None:
+        """Find out where the runs go, and how long they will take there."""
+        self.speeds = seconds_a_step(self.command.neighbours())
         placement = self.launcher.placement
         self.slots = placement.slots([run.config for run in plan.todo])
-        self.workers = len(self.slots)
         self.is_stacking = placement.is_stacking(self.slots)
         if self.is_stacking:
             self.speeds = {}  # those of runs alone tell nothing of a stack
-            if options.unstackable == "error":
+            if self.options.unstackable == "error":
                 check_stackable(plan.todo)
-        params = [_num_params(members) for _, _, members in grouped(runs)]
-        show_plan(plan, self.console, speeds=self.speeds, workers=self.workers, params=params)
-        if self.is_stacking and plan.todo:
-            shapes = [shape_of(run.config) for run in plan.todo]
-            most = most_runs(shapes, self.slots, max_runs=placement.max_runs)
-            say(self.console, in_words(shapes, most))
-        return plan
-
-    def neighbours(self) -> list[Path]:
-        """Folders whose runs tell how long a run takes here."""
-        sweeps = self.folder.path.parent
-        return [sweeps.parent / "runs", *(path for path in sweeps.glob("*") if path.is_dir())]
 
     def _grid(self) -> Grid:
         grid = expand(
-            self.words,
-            self.composer.parser,
+            self.command.words,
+            self.command.composer.parser,
             zipped=self.options.zip,
             excluded=self.options.exclude,
         )
@@ -167,7 +139,7 @@ class Session:
         try:
             return missing_baselines(
                 runs,
-                defaults=self.defaults,
+                defaults=self.command.defaults,
                 swept=grid.swept,
                 plan=lambda job, keys: planner.planned(job, is_baseline=True, also_named=keys),
             )
@@ -178,7 +150,7 @@ class Session:
     def run(self, plan: Plan) -> int:
         """Launch the plan. Returns the command's exit code."""
         begun = time.monotonic()
-        files.write_text(self.folder.config_path, OmegaConf.to_yaml(self.master))
+        files.write_text(self.folder.config_path, OmegaConf.to_yaml(self.command.master))
         for run in plan.runs:
             if run.action == "rerun":
                 self.folder.set_aside(run.folder)
@@ -196,49 +168,33 @@ class Session:
             self.console,
             seconds=seconds,
             stop_reason=stop_reason,
-            command=self.command(),
+            command=to_continue_sweep(self.options.name),
         )
         if signum:
             return 128 + signum
         return 1 if num_undone or stop_reason else 0
 
     def _run_pool(self, plan: Plan, launcher: Launcher) -> tuple[str, int]:
-        task, configs = importlib.import_module(TASK), [run.config for run in plan.todo]
-        shared = task.share(configs)
-        jobs = [self.job(i, run) for i, run in enumerate(plan.runs) if run.action != "reuse"]
-        expected = total([job.expected_s for job in jobs], self.workers)
-        watched = task.watched(configs, self.folder.path, lambda _, text: say(self.console, text))
+        configs = [run.config for run in plan.todo]
+        jobs = [
+            self.command.job(i, run, speeds=self.speeds, is_stacking=self.is_stacking)
+            for i, run in enumerate(plan.runs)
+            if run.action != "reuse"
+        ]
         opening = Opening(
-            Task(TASK, shared),
-            slots=self.slots[: max(1, len(jobs))],
+            configs=configs,
+            slots=self.slots[: len(jobs)],
             threads=threads_of(configs),
             policy=policy_of(self.options, launcher.placement),
             folder=self.folder,
             console=self.console,
             num_jobs=len(jobs),
-            expected_s=expected,
+            expected_s=total([job.expected_s for job in jobs], len(self.slots)),
             is_stacking=self.is_stacking,
         )
-        with watched as views, open_pool(launcher, replace(opening, views=views)) as pool:
+        with open_pool(launcher, opening) as pool:
             pool.run(jobs)
         return pool.stop_reason, pool.stop_signal
-
-    def job(self, index: int, run: PlannedRun) -> PoolJob:
-        def pickled() -> bytes:
-            words = [*run.overrides, f"sweep.name={quoted(self.options.name)}"]
-            cfg = self.composer.whole(words, name=run.name, index=index)
-            with flag_override(cfg, ["struct", "readonly"], [False, False]):
-                cfg.hydra.sweep.dir = str(self.folder.path)
-            return pickle.dumps(cfg)
-
-        seconds = estimate(run.config, self.speeds)
-        return PoolJob(
-            run.name,
-            run.folder,
-            pickled,
-            expected_s=seconds if seconds == seconds else 0.0,
-            shape=shape_of(run.config) if self.is_stacking else "",
-        )
 
     def _show_table(self, plan: Plan) -> None:
         """The comparison with the baseline, as `mnist_seq.compare` makes it."""
@@ -252,30 +208,15 @@ class Session:
 
         try:
             found = collect([self.folder.path])
-            report = build(found, Options(), defaults=flat(self.defaults), is_table_only=True)
+            report = build(
+                found, Options(), defaults=flat(self.command.defaults), is_table_only=True
+            )
         except ValueError as error:  # runs of another command may lie in the folder too
             say(self.console, f"no comparison: {error}")
         else:
             if len(report.variants) > 1:
                 self.console.print()
                 print_table(report, self.console)
-
-    def command(self) -> str:
-        words = sys.argv[1:]
-        if not any(word.startswith(("sweep.name=", "hydra.sweep.dir=")) for word in words):
-            words = [*words, override("sweep.name", self.options.name)]
-        program = Path(sys.argv[0]).name
-        start = program if program.startswith("mnist-seq") else "python -m mnist_seq.train"
-        return f"{start} {shlex.join(words)}"
-
-
-def prepare(config: Config) -> tuple[Config, str, str]:
-    """Find a config's data, as a planner wants it."""
-    from mnist_seq.training.preflight.find import find_data
-    from mnist_seq.training.preflight.match import with_hidden_solved
-
-    config, located = find_data(with_hidden_solved(config))
-    return config, located.fingerprint, located.notice
 
 
 def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:
@@ -288,20 +229,24 @@ def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:
     )
 
 
-def check_fit(plan: Plan) -> None:
-    """Refuse a plan with a run that cannot fit into memory, or whose tracker cannot work here.
+def check_fit(plan: Plan, *, is_here: bool) -> None:
+    """Refuse a plan with a run that cannot work.
+
+    Args:
+        is_here: whether the runs train on this machine; else each asks its own machine.
 
     Raises:
-        ConfigError: names the key to be made smaller, or the package to be installed.
+        ConfigError: names the key to be changed.
     """
-    if plan.todo:
-        from mnist_seq.tracking import check_tracker
-        from mnist_seq.training.preflight.check import check_run
+    if not plan.todo:
+        return
+    from mnist_seq.tracking import check_tracker
+    from mnist_seq.training.preflight.prepare import check_machine
 
-        for run in plan.todo:
-            check_run(run.config)
-        for config in {run.config.tracker.name: run.config for run in plan.todo}.values():
-            check_tracker(config)
+    for run in plan.todo if is_here else ():
+        check_machine(run.config)
+    for config in {run.config.tracker.name: run.config for run in plan.todo}.values():
+        check_tracker(config)
 
 
 def _num_params(runs: Sequence[PlannedRun]) -> int:

@@ -1,7 +1,6 @@
 """What a sweep shows before it runs (the plan) and after (what came of it)."""
 
 import math
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mnist_seq.config import plain
+from mnist_seq.runs.commands import to_compare
 from mnist_seq.runs.console import cell, say
 from mnist_seq.runs.variants import Flat, VariantKey, flat, naming_keys, title, variant_key
 from mnist_seq.sweep.plan.estimate import Speeds, estimate, total
@@ -127,7 +127,5 @@ def show_end(
     if num_undone:
         say(console, f"to go on: {command}")
     else:
-        say(
-            console, f"next: python -m mnist_seq.compare sweep={shlex.quote(str(plan.folder.path))}"
-        )
+        say(console, f"next: {to_compare(plan.folder.path)}")
     return num_undone

@@ -6,6 +6,8 @@ from mnist_seq.config import Config
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tasks import Located
 
+__all__ = ["Job", "Located"]
+
 
 @dataclass(frozen=True)
 class Job:

@@ -4,28 +4,42 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from hydra.core.hydra_config import HydraConfig
+from typing import TextIO
 
 from mnist_seq.runs.folder import RunFolder
 
-_kinds: dict[str, str] = {}
+
+@dataclass(frozen=True)
+class OddWork:
+    """A job that leaves a result in its folder, unless its kind says otherwise."""
+
+    kind: str
+    path: Path
+
+    def __call__(self) -> None:
+        """Do the job; an error is left behind as a run leaves it."""
+        folder = RunFolder(self.path)
+        try:
+            act(self.kind, folder)
+        except Exception as error:
+            import traceback
+
+            folder.write_error("".join(traceback.format_exception(error)))
+            raise
+
+    def in_thread(self, log: TextIO) -> None:
+        """Do the job."""
+        self()
 
 
-def adopt(shared: dict[str, str]) -> None:
-    """Take over what each job is to do."""
-    _kinds.update(shared)
-
-
-def run(cfg: Any) -> None:
-    """Do one job."""
-    folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
+def act(kind: str, folder: RunFolder) -> None:
+    """Do what a kind says."""
     folder.update_record(name=folder.path.name)
     num_tries = len(list(folder.path.glob("try.*")))
     (folder.path / f"try.{num_tries}").touch()
-    match _kinds[folder.path.name]:
+    match kind:
         case "fail":
             raise ValueError(f"no luck with {folder.path.name} at try {num_tries}")
         case "fail twice" if num_tries < 2:

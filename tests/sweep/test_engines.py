@@ -18,7 +18,6 @@ from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.pool.jobs import Policy, PoolJob
 from mnist_seq.sweep.pool.remote import RemotePool
-from mnist_seq.sweep.pool.worker import Task
 from tests.sweep.conftest import (
     SMALL,
     SweepRunner,
@@ -98,7 +97,7 @@ def test_a_job_that_an_engine_does_not_take_fails_alone(tmp_path: Path) -> None:
         def close(self) -> None: ...
 
     jobs = [PoolJob(name, RunFolder(tmp_path / name), lambda: b"") for name in "ab"]
-    pool = RemotePool(Task("x", None), Refusing(), policy=Policy(), views=[])
+    pool = RemotePool(Refusing(), policy=Policy(), views=[])
     outcomes = pool.run(jobs)
     assert [outcome.state for outcome in outcomes] == ["failed", "failed"]
     assert "RuntimeError: QOSMaxSubmitJobPerUserLimit: b" in outcomes[1].reason

@@ -1,7 +1,7 @@
 """What a sweep finds to do, from what it is asked and what lies on the disk."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
+from mnist_seq.tasks.locate import Located
 
 from mnist_seq.config import Config, identity, plain
 from mnist_seq.config.parse import parse
@@ -20,6 +21,7 @@ from mnist_seq.sweep.plan.baselines import missing_baselines
 from mnist_seq.sweep.plan.compose import Composer
 from mnist_seq.sweep.plan.planner import MAX_NAME, PlannedRun, Planner, run_name
 from mnist_seq.sweep.summary import grouped
+from mnist_seq.training.preflight.prepare import Prepared
 
 Job = tuple[str, ...]
 
@@ -34,10 +36,13 @@ def composer() -> Composer:
 @pytest.fixture
 def planner(composer: Composer, tmp_path: Path) -> Callable[..., Planner]:
     def make(*swept: str, data: str = "d") -> Planner:
-        def prepare(config: Config) -> tuple[Config, str, str]:
-            return config, data, ""
+        def prepare(config: Config) -> Prepared:
+            return Prepared(config, Located("mnist", "mnist", (), data, ""))
 
-        return Planner(SweepFolder(tmp_path), values=composer.values, prepare=prepare, swept=swept)
+        def config(words: Sequence[str]) -> Config:
+            return parse(composer.values(words))
+
+        return Planner(SweepFolder(tmp_path), config=config, prepare=prepare, swept=swept)
 
     return make
 

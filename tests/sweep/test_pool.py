@@ -11,33 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
-from omegaconf import flag_override
 
-from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.sweep.plan.compose import Composer
 from mnist_seq.sweep.pool.fork_server import start_fork_server, stop_fork_server
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob
 from mnist_seq.sweep.pool.pool import Pool
 from mnist_seq.sweep.pool.views import LedgerView
-from mnist_seq.sweep.pool.worker import Task
 from tests.conftest import ROOT
+from tests.sweep.odd_jobs import OddWork
 
 
-@pytest.fixture(scope="module")
-def composer() -> Iterator[Composer]:
+@pytest.fixture(scope="module", autouse=True)
+def fork_server() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.delenv("OMP_NUM_THREADS", raising=False)
         start_fork_server(1)
         try:
-            with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-                loader = GlobalHydra.instance().config_loader()
-                yield Composer(loader, loader.load_configuration("train", [], RunMode.MULTIRUN))
+            yield
         finally:
             stop_fork_server()
 
@@ -45,24 +37,20 @@ def composer() -> Iterator[Composer]:
 class Bench:
     """Runs jobs, named after what they do, in a folder."""
 
-    def __init__(self, composer: Composer, path: Path) -> None:
-        self.composer, self.folder = composer, SweepFolder(path)
+    def __init__(self, path: Path) -> None:
+        self.folder = SweepFolder(path)
+        self.kinds: dict[str, str] = {}
 
     def pool(self, jobs: dict[str, str], *, slots: Any = 1, views: Any = (), **policy: Any) -> Pool:
-        self.names = list(jobs)
+        self.kinds.update(jobs)
         environments = [{}] * slots if isinstance(slots, int) else slots
-        task = Task("tests.sweep.odd_jobs", jobs)
         views = [LedgerView(self.folder), *views]
-        return Pool(task, slots=environments, policy=Policy(**policy), views=views)
+        return Pool(slots=environments, policy=Policy(**policy), views=views)
 
     def job(self, name: str, expected_s: float = 0.0) -> PoolJob:
-        def pickled() -> bytes:
-            cfg = self.composer.whole(["tracker=none", "sweep.name=s"], name=name, index=0)
-            with flag_override(cfg, ["struct", "readonly"], [False, False]):
-                cfg.hydra.sweep.dir = str(self.folder.path)
-            return pickle.dumps(cfg)
-
-        return PoolJob(name, self.folder.run(name), pickled, expected_s)
+        folder = self.folder.run(name)
+        work = OddWork(self.kinds[name], folder.path)
+        return PoolJob(name, folder, lambda: pickle.dumps(work), expected_s)
 
     def run(self, jobs: dict[str, str], **options: Any) -> dict[str, Outcome]:
         self.last = self.pool(jobs, **options)
@@ -73,8 +61,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(composer: Composer, tmp_path: Path) -> Bench:
-    return Bench(composer, tmp_path)
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
 
 
 def test_a_failed_job_is_tried_again_as_often_as_asked(bench: Bench) -> None:

@@ -92,7 +92,17 @@ def schema_of(group: str, name: str) -> type[Group]:
         for key, value in values.items()
         if key not in base.model_fields
     }
-    return create_model(f"{group}/{name}", __base__=base, **own) if own else base
+    if not own:
+        return base
+    made: type[Group] = create_model(f"{group}/{name}", __base__=base, **own)
+    # Pickled by its group and name: no module holds such a class
+    setattr(made, "__reduce_ex__", lambda self, _: (_restored, (group, name, dict(self))))  # noqa: B010
+    return made
+
+
+def _restored(group: str, name: str, values: dict[str, Any]) -> Group:
+    """Values that were checked in another process."""
+    return schema_of(group, name).model_construct(**values)
 
 
 def _base_of(group: str, defaults: list[Any]) -> type[Group]:

@@ -109,7 +109,7 @@ class EngineLauncher(Launcher):
 
     def open_pool(self, opening: Opening) -> Pool:
         """The pool that hands its jobs to the engine."""
-        return RemotePool(opening.task, self.open_engine(opening), policy=opening.policy, views=())
+        return RemotePool(self.open_engine(opening), policy=opening.policy, views=())
 
     @abstractmethod
     def open_engine(self, opening: Opening) -> Engine:

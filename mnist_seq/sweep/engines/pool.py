@@ -25,4 +25,4 @@ class PoolLauncher(Launcher):
 
     def open_pool(self, opening: Opening) -> Pool:
         """The pool itself."""
-        return Pool(opening.task, slots=opening.slots, policy=opening.policy, views=())
+        return Pool(slots=opening.slots, policy=opening.policy, views=())

@@ -32,7 +32,6 @@ class StackLauncher(PoolLauncher):
         if not opening.is_stacking:
             return super().open_pool(opening)
         return StackPool(
-            opening.task,
             slots=opening.slots,
             policy=opening.policy,
             views=(),

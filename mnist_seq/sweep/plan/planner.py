@@ -2,18 +2,20 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from mnist_seq.config import Config, identity, plain
-from mnist_seq.config.parse import check_words, parse
+from mnist_seq.config.parse import check_words
 from mnist_seq.runs import code_identity
 from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.folder import FolderState, RunFolder
 from mnist_seq.runs.stale import differing_keys
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool.failures import state_of
+from mnist_seq.training.job import Located
+from mnist_seq.training.preflight.prepare import Prepared, prepare
 
 Action = Literal["run", "resume", "retry", "rerun", "reuse"]
 Stale = Literal["error", "rerun", "keep"]
@@ -23,14 +25,23 @@ MAX_NAME = 200  # bytes; file systems take 255, and temporary names are longer t
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a sweep, and what is to be done about it."""
+    """One run of a sweep, ready to train, and what is to be done about it.
+
+    Attributes:
+        overrides: of this run, without those that name the sweep.
+        config: checked, with its size solved.
+        located: its data.
+        identity: over the config and the data.
+        is_baseline: whether it was added, because the comparison needs it.
+    """
 
     overrides: tuple[str, ...]
     folder: RunFolder
     config: Config
-    identity: str  # over the config and the data
+    located: Located
+    identity: str
     action: Action = "run"
-    is_baseline: bool = False  # added, because the comparison needs it
+    is_baseline: bool = False
 
     @property
     def name(self) -> str:
@@ -53,28 +64,24 @@ class Plan:
         return [run for run in self.runs if run.action != "reuse"]
 
 
-Prepare = Callable[[Config], tuple[Config, str, str]]
-
-
 class Planner:
     """Turns overrides into planned runs of one sweep folder.
 
     Args:
-        values: a run's composed config as plain values, from its overrides.
-        prepare: finds a config's data; returns the config with the data's real name, the data's
-            fingerprint and a notice to announce.
+        config: a run's checked config, from its overrides.
+        prepare: solves its size and finds its data.
     """
 
     def __init__(
         self,
         folder: SweepFolder,
         *,
-        values: Callable[[Sequence[str]], Mapping[str, Any]],
-        prepare: Prepare,
+        config: Callable[[Sequence[str]], Config],
+        prepare: Callable[[Config], Prepared] = prepare,
         swept: Sequence[str],
     ) -> None:
         self.folder, self.swept = folder, list(swept)
-        self._values, self._prepare = values, prepare
+        self._config, self._prepare = config, prepare
         self.notices: dict[str, None] = {}
         self._on_disk = {_recorded_identity(run): run for run in folder.runs()}
 
@@ -102,14 +109,15 @@ class Planner:
             ConfigError: the config is impossible.
         """
         check_words(words)
-        config, fingerprint, notice = self._prepare(parse(self._values(words)))
-        if notice:
-            self.notices[notice] = None
+        prepared = self._prepare(self._config(words))
+        config, located = prepared.config, prepared.located
+        if located.notice:
+            self.notices[located.notice] = None
         name = run_name(words, [*self.swept, *also_named])
-        key = f"{identity(config)}/{fingerprint}"
+        key = f"{identity(config)}/{located.fingerprint}"
         # A run keeps its folder when the grid around it changes, and its name with it
         folder = self._on_disk.get(key) or self.folder.run(name)
-        return PlannedRun(words, folder, config, key, is_baseline=is_baseline)
+        return PlannedRun(words, folder, config, located, key, is_baseline=is_baseline)
 
     def decide(self, runs: Sequence[PlannedRun], stale: Stale) -> list[PlannedRun]:
         """Give every run its action, by what lies on the disk.

@@ -3,18 +3,20 @@
 import contextlib
 import faulthandler
 import os
+import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 from mnist_seq.runs.events import WATCHERS
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.pool import worker
+from mnist_seq.sweep.pool.jobs import Work
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Call:
     """Trains one run wherever it is called, in a process that may have trained another one before.
 
     Attributes:
-        cfg: the composed config, pickled.
+        work: pickled.
         folder: the run's, as all machines see it.
         lock: a file that is held while the run trains. A job may outlive the sweep that sent it
             (on Slurm it does); the next command then waits for it, and finds the run finished.
@@ -30,20 +32,47 @@ class Call:
         env: added to the environment.
     """
 
-    task: worker.Task
-    cfg: bytes
+    work: bytes
     folder: str
     lock: str
     directory: str
     env: Mapping[str, str]
 
     def __call__(self) -> str:
-        """Train. It never raises, since not every error can be pickled.
+        """Train, in a process that does nothing else meanwhile.
+
+        It never raises, since not every error can be pickled.
 
         Returns:
             Why there is no result, or "".
         """
         import filelock
+
+        self._begin()
+        with (
+            _logged(Path(self.folder)),
+            _stopped_by_preemption(),
+            filelock.FileLock(self.lock),
+        ):
+            return self._done(lambda work: work(), sys.stderr)
+
+    def in_thread(self) -> str:
+        """Train, in a thread of a process that does other things too; one call at a time.
+
+        The run's progress lines go to its log; what else is printed goes where the process prints.
+
+        Returns:
+            Why there is no result, or "".
+        """
+        import filelock
+
+        self._begin()
+        Path(self.folder).mkdir(parents=True, exist_ok=True)
+        path = Path(self.folder) / worker.LOG
+        with path.open("a", buffering=1) as log, filelock.FileLock(self.lock):
+            return self._done(lambda work: work.in_thread(log), log)
+
+    def _begin(self) -> None:
         from hydra import version
 
         version.setbase("1.3")  # as `train` says; without it Hydra would change the directory
@@ -51,17 +80,18 @@ class Call:
         os.chdir(self.directory)
         os.environ.update(self.env)
         Path(self.lock).parent.mkdir(exist_ok=True)
-        with _logged(Path(self.folder)), _preemption_is_a_wish(), filelock.FileLock(self.lock):
-            try:
-                worker.train(self.task, self.cfg)
-            except SystemExit as stop:
-                return f"it left with exit code {stop.code}"
-            except BaseException as error:
-                return self._failed(error)
+
+    def _done(self, do: Callable[[Work], None], log: TextIO) -> str:
+        try:
+            do(pickle.loads(self.work))
+        except SystemExit as stop:
+            return f"it left with exit code {stop.code}"
+        except BaseException as error:
+            traceback.print_exc(file=log)
+            return self._failed(error)
         return ""
 
     def _failed(self, error: BaseException) -> str:
-        traceback.print_exc()
         folder = RunFolder(Path(self.folder))
         if isinstance(error, Exception) and not folder.error_path.exists():
             with contextlib.suppress(OSError):  # a full disk; the reason goes back all the same
@@ -101,8 +131,8 @@ def _flush() -> None:
 
 
 @contextlib.contextmanager
-def _preemption_is_a_wish() -> Iterator[None]:
-    """Take SIGUSR2, by which Slurm announces its time limit or a preemption, for a SIGTERM."""
+def _stopped_by_preemption() -> Iterator[None]:
+    """Treat SIGUSR2 as SIGTERM: Slurm sends it before a time limit or a preemption."""
 
     def leave(signum: int, frame: FrameType | None) -> None:
         os.kill(os.getpid(), signal.SIGTERM)

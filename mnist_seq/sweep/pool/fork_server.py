@@ -9,11 +9,13 @@ import tempfile
 from multiprocessing import forkserver
 from typing import Any
 
-from mnist_seq.sweep.pool import worker
+from mnist_seq.sweep.pool.worker import WARM_DATA
 
 # An address holds 103 bytes at least (macOS; Linux: 107); multiprocessing adds 32 and more
 MOST_BYTES = 65
 
+# Imported once in the fork server, so that a forked job finds all modules there
+_PRELOAD = ("mnist_seq.sweep.pool.preload",)
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -24,13 +26,13 @@ def start_fork_server(threads: int, *, data: str = "") -> None:
         threads: of OpenMP and MKL in the jobs, unless the environment says so already.
         data: a data set to have in memory.
     """
-    wanted = {**dict.fromkeys(_THREADS, str(threads)), worker.WARM_DATA: data}
+    wanted = {**dict.fromkeys(_THREADS, str(threads)), WARM_DATA: data}
     added = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(added)  # the number of threads is read when torch is imported
     # Inherited: Ctrl-C at the terminal is for the sweep's own process to judge
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        multiprocessing.get_context("forkserver").set_forkserver_preload(list(worker.PRELOAD))
+        multiprocessing.get_context("forkserver").set_forkserver_preload(list(_PRELOAD))
         _choose_folder_of_socket()
         forkserver.ensure_running()
     finally:

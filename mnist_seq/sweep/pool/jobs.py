@@ -2,11 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TextIO
 
 from mnist_seq.runs.folder import RunFolder
 
 End = Literal["finished", "diverged", "failed", "interrupted"]
+
+
+class Work(Protocol):
+    """What a job does, wherever it is at work. The command pickles it, the worker calls it."""
+
+    def __call__(self) -> None:
+        """Do it, in a process that does nothing else meanwhile."""
+
+    def in_thread(self, log: TextIO) -> None:
+        """Do it, in a thread of a process that does other things too.
+
+        Args:
+            log: gets the progress lines.
+        """
 
 
 @dataclass(frozen=True)
@@ -14,7 +28,7 @@ class PoolJob:
     """A run for the pool.
 
     Attributes:
-        cfg: makes the pickled config; called when the job's turn has come.
+        work: makes the pickled `Work`; called when the job's turn has come.
         expected_s: seconds that it is expected to take, 0 where nothing is known.
         attempt: how often it was tried before.
         shape: jobs of equal shape may be trained as one stack; those of none ("") go alone.
@@ -22,7 +36,7 @@ class PoolJob:
 
     name: str
     folder: RunFolder
-    cfg: Callable[[], bytes]
+    work: Callable[[], bytes]
     expected_s: float = 0.0
     attempt: int = 0
     shape: str = ""

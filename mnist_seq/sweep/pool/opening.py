@@ -1,4 +1,4 @@
-"""What a pool is opened with: its jobs' task, their places, the rules, and who watches."""
+"""What a pool is opened with: places for its jobs, the rules, and who watches."""
 
 import math
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from mnist_seq.config import Config
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool.jobs import Policy, View
 from mnist_seq.sweep.pool.slots import Slots
-from mnist_seq.sweep.pool.worker import Task
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Opening:
     """What a pool is opened with.
 
     Attributes:
+        configs: of the runs; of a search, the first one.
         slots: environment of each job that goes at once, were it to run on this machine.
         threads: of a job on the CPU.
         num_jobs: as many jobs the pool will be given.
@@ -26,7 +27,7 @@ class Opening:
         metric: that the terminal shows of a finished run; "" is the main one of its task, on test.
     """
 
-    task: Task
+    configs: Sequence[Config]
     slots: Slots
     threads: int
     policy: Policy

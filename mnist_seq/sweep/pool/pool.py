@@ -48,13 +48,12 @@ class Pool:
 
     def __init__(
         self,
-        task: worker.Task,
         *,
         slots: Sequence[dict[str, str]],
         policy: Policy,
         views: Sequence[View],
     ) -> None:
-        self.task, self.slots, self.policy, self.views = task, list(slots), policy, list(views)
+        self.slots, self.policy, self.views = list(slots), policy, list(views)
         self.stop_reason, self.stop_signal = "", 0
         self._context = multiprocessing.get_context("forkserver")
         self._running: list[Running] = []
@@ -121,7 +120,6 @@ class Pool:
         return JobProcess(
             self._context,
             job,
-            self.task,
             slot=slot,
             env=self.slots[slot],
             timeout_s=self.policy.timeout_s,

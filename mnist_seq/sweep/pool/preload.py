@@ -9,31 +9,20 @@ import importlib
 import os
 
 from mnist_seq.sweep.pool.worker import WARM_DATA
+from mnist_seq.training.preload import preload
 
 _MODULES = (
-    "torch",
-    "torch.utils.serialization.config",
     "hydra._internal.callbacks",
     "hydra._internal.logging_config",
     "hydra.core.utils",
-    "mnist_seq.job",
-    "mnist_seq.config.parse",
-    "mnist_seq.training.run",
-    "mnist_seq.training.progress",
-    "mnist_seq.models.cells.lstm",
-    "mnist_seq.tracking.wandb",
-    "mnist_seq.runs.lock",
-    "filelock",
-    "rich.console",
-    "rich.progress",
-    "numpy",
     "logging.config",
+    "mnist_seq.config.parse",
+    "mnist_seq.sweep.stack.worker",
+    "mnist_seq.tracking",
 )
 
 for _name in _MODULES:
     importlib.import_module(_name)
-# Found out once for all jobs: it runs git, and must name the code that was imported here
-importlib.import_module("mnist_seq.runs.provenance").remember()
-importlib.import_module("mnist_seq.training.preflight.find").preload(os.environ.get(WARM_DATA, ""))
+preload(os.environ.get(WARM_DATA, ""))
 gc.collect()
 gc.freeze()

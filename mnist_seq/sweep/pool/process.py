@@ -106,7 +106,6 @@ class JobProcess(WorkerProcess):
         self,
         context: ForkServerContext,
         job: PoolJob,
-        task: worker.Task,
         *,
         slot: int,
         env: Mapping[str, str],
@@ -118,7 +117,7 @@ class JobProcess(WorkerProcess):
         super().__init__(
             context,
             worker.run_job,
-            (task, job.cfg(), str(job.folder.path), dict(env)),
+            (job.work(), str(job.folder.path), dict(env)),
             name=job.name,
             timeout_s=timeout_s,
         )

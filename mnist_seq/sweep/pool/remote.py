@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Protocol
 
 from mnist_seq.runs.events import Row
-from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.failures import judged
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, View
@@ -95,10 +94,8 @@ class RemoteJob(Stoppable):
 class RemotePool(Pool):
     """The pool's queue, retries, limits, signals and views, over an engine."""
 
-    def __init__(
-        self, task: worker.Task, engine: Engine, *, policy: Policy, views: Sequence[View]
-    ) -> None:
-        super().__init__(task, slots=engine.slots, policy=policy, views=views)
+    def __init__(self, engine: Engine, *, policy: Policy, views: Sequence[View]) -> None:
+        super().__init__(slots=engine.slots, policy=policy, views=views)
         self._engine = engine
 
     def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
@@ -112,8 +109,7 @@ class RemotePool(Pool):
         folder = job.folder
         folder.clear_error()
         call = Call(
-            self.task,
-            job.cfg(),
+            job.work(),
             str(folder.path),
             lock=str(folder.path.parent / ".at_work" / f"{folder.path.name}.lock"),
             directory=str(Path.cwd()),

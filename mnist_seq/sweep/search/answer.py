@@ -1,6 +1,5 @@
 """What a search ends with: its best trial, as a table, a file and a command."""
 
-import shlex
 from collections import Counter
 from typing import Any
 
@@ -8,12 +7,13 @@ from omegaconf import OmegaConf
 from rich.table import Table
 
 from mnist_seq.runs import files
+from mnist_seq.runs.commands import to_continue_sweep, to_train_alike
 from mnist_seq.runs.console import say
 from mnist_seq.runs.events import value_text
+from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.pool.failures import reason
 from mnist_seq.sweep.pool.pool import log_path
 from mnist_seq.sweep.search.trials import Trials
-from mnist_seq.sweep.session import Session
 from mnist_seq.sweep.times import duration
 
 RESULTS = "optimization_results.yaml"  # the name that Hydra's own Optuna sweeper gives it
@@ -21,10 +21,10 @@ NUM_SHOWN = 10  # best trials in the table
 
 
 def show_answer(
-    study: Any, trials: Trials, session: Session, *, seconds: float, stop_reason: str
+    study: Any, trials: Trials, command: SweepCommand, *, seconds: float, stop_reason: str
 ) -> None:
     """Print what came of a search, and write it to optimization_results.yaml."""
-    console, folder = session.console, session.folder.path
+    console, folder = command.console, command.folder.path
     objective = trials.settings.objective
     known = study.get_trials(deepcopy=False)
     complete = [t for t in known if t.state.name == "COMPLETE"]
@@ -58,7 +58,7 @@ def show_answer(
     files.write_text(folder / RESULTS, OmegaConf.to_yaml(OmegaConf.create(values)))
     done = counts["complete"] + counts["pruned"]
     if stop_reason or counts["running"] or (counts["fail"] and done < trials.settings.n_trials):
-        say(console, f"to go on: {session.command()}")
+        say(console, f"to go on: {to_continue_sweep(command.options.name)}")
 
 
 def _best(trial: Any, trials: Trials) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _best(trial: Any, trials: Trials) -> dict[str, Any]:
         "best_params": dict(trial.params),
         "folder": trial.user_attrs["folder"],
         "overrides": words,
-        "command": f"python -m mnist_seq.train {shlex.join(words)}",
+        "command": to_train_alike(words),
     }
 
 

@@ -1,9 +1,8 @@
 """One search from its overrides to its best trial."""
 
-import importlib
+import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -12,21 +11,20 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.runs import code_identity
 from mnist_seq.runs.console import say
+from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.engines import Launcher
 from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.open_pool import open_pool, policy_of
-from mnist_seq.sweep.plan.estimate import seconds_a_step
+from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step
 from mnist_seq.sweep.plan.planner import PlannedRun, Planner
 from mnist_seq.sweep.pool.fork_server import stop_fork_server
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.slots import threads_of
-from mnist_seq.sweep.pool.worker import Task
 from mnist_seq.sweep.search.answer import show_answer
 from mnist_seq.sweep.search.settings import checked
 from mnist_seq.sweep.search.space import read_space
 from mnist_seq.sweep.search.study import is_done, left_running, open_study, queue_failed, queue_grid
 from mnist_seq.sweep.search.trials import Trials
-from mnist_seq.sweep.session import TASK, Session, prepare
 
 
 def run_search(
@@ -51,10 +49,10 @@ def run_search(
     try:
         search = _Search(master, arguments, settings, loader=loader, launcher=launcher)
         search.say_what_is_asked()
-        if search.session.options.dry_run:
-            say(search.session.console, "sweep.dry_run=true: nothing was run")
+        if search.command.options.dry_run:
+            say(search.command.console, "sweep.dry_run=true: nothing was run")
             return
-        with search.session.folder.locked():
+        with search.command.folder.locked():
             code = search.run()
     finally:
         stop_fork_server()
@@ -73,24 +71,22 @@ class _Search:
         launcher: Launcher | ForeignLauncher,
     ) -> None:
         self.settings = checked(settings)
-        self.session = session = Session(master, arguments, loader=loader, launcher=launcher)
+        self.command = command = SweepCommand(master, arguments, loader=loader, launcher=launcher)
+        self.speeds: Speeds = {}
         if isinstance(launcher, ForeignLauncher):
             raise ConfigError(
                 "a search runs in hydra/launcher=pool, or another launcher of mnist_seq that does "
                 f"not stack: hydra/launcher={master.hydra.runtime.choices['hydra/launcher']}"
             )
         self.launcher: Launcher = launcher
-        if session.study is not None:
+        if command.study is not None:
             raise ConfigError("a search has no arms; leave ablation=... out, and search one arm")
-        if session.options.zip or session.options.exclude:
+        if command.options.zip or command.options.exclude:
             raise ConfigError("sweep.zip and sweep.exclude shape a grid, and a search has none")
-        parser = session.composer.parser
-        self.space = read_space(session.words, self.settings.search, parser)
+        parser = command.composer.parser
+        self.space = read_space(command.words, self.settings.search, parser)
         self.planner = Planner(
-            session.folder,
-            values=session.composer.values,
-            prepare=prepare,
-            swept=list(self.space.distributions),
+            command.folder, config=command.config, swept=list(self.space.distributions)
         )
         # Refuses a wrong key or value before anything is written
         self.first: Config = self.planner.planned(self.space.words(self.space.corner())).config
@@ -103,8 +99,8 @@ class _Search:
             self.space.grid().__next__()
 
     def say_what_is_asked(self) -> None:
-        settings, console = self.settings, self.session.console
-        say(console, f"search {self.session.folder.path}")
+        settings, console = self.settings, self.command.console
+        say(console, f"search {self.command.folder.path}")
         for notice in self.planner.notices:
             say(console, notice)
         say(
@@ -117,57 +113,51 @@ class _Search:
 
     def run(self) -> int:
         """Run the trials that are missing. Returns the command's exit code."""
-        session, begun = self.session, time.monotonic()
-        study = open_study(session.folder.path, self.settings, asked=self._asked())
+        command, begun = self.command, time.monotonic()
+        study = open_study(command.folder.path, self.settings, asked=self._asked())
         left, budget, num_again = self._missing(study)
         num_done = sum(is_done(trial) for trial in study.get_trials(deepcopy=False))
         say(
-            session.console,
+            command.console,
             f"{num_done} trials done, {len(left)} to go on with, {num_again} failed before and run "
             f"again, {budget - num_again} new",
         )
-        OmegaConf.save(session.master, session.folder.config_path)
+        OmegaConf.save(command.master, command.folder.config_path)
+        self.speeds = seconds_a_step(command.neighbours())
         trials = Trials(
             study,
             self.settings,
             self.space,
-            folder=session.folder,
+            folder=command.folder,
             left=left,
             budget=budget,
             plan=self._plan,
-            job=session.job,
+            job=functools.partial(command.job, speeds=self.speeds),
         )
         stop_reason, signum = "", 0
         if num_jobs := len(left) + budget:
             stop_reason, signum = self._run_pool(trials, num_jobs)
         show_answer(
-            study, trials, self.session, seconds=time.monotonic() - begun, stop_reason=stop_reason
+            study, trials, self.command, seconds=time.monotonic() - begun, stop_reason=stop_reason
         )
         if signum:
             return 128 + signum
         return 1 if trials.num_failed or stop_reason else 0
 
     def _run_pool(self, trials: Trials, num_jobs: int) -> tuple[str, int]:
-        session, placement = self.session, self.launcher.placement
-        session.speeds = seconds_a_step(session.neighbours())
-        task = importlib.import_module(TASK)
-        watched = task.watched(
-            [self.first], session.folder.path, lambda _, text: say(session.console, text)
-        )
+        command, placement = self.command, self.launcher.placement
         opening = Opening(
-            Task(TASK, task.share([self.first])),
-            slots=placement.slots([self.first])[: max(1, num_jobs)],
+            configs=[self.first],
+            slots=placement.slots([self.first])[:num_jobs],
             threads=threads_of([self.first]),
-            policy=policy_of(session.options, placement),
-            folder=session.folder,
-            console=session.console,
+            policy=policy_of(command.options, placement),
+            folder=command.folder,
+            console=command.console,
             num_jobs=num_jobs,
+            views=[trials],
             metric=self.settings.objective,  # the test is not for choosing
         )
-        with (
-            watched as views,
-            open_pool(self.launcher, replace(opening, views=[*views, trials])) as pool,
-        ):
+        with open_pool(self.launcher, opening) as pool:
             trials.pool = pool
             # One a slot; each that ends brings the next one in
             jobs = (trials.next_job() for _ in pool.slots)
@@ -188,10 +178,10 @@ class _Search:
         return left, budget, min(num_again, budget)
 
     def _plan(self, words: tuple[str, ...]) -> PlannedRun:
-        session = self.session
-        (run,) = self.planner.decide([self.planner.planned(words)], session.options.stale)
+        command = self.command
+        (run,) = self.planner.decide([self.planner.planned(words)], command.options.stale)
         if run.action == "rerun":
-            session.folder.set_aside(run.folder)
+            command.folder.set_aside(run.folder)
         return run
 
     def _asked(self) -> dict[str, Any]:

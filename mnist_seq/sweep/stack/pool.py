@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 
-from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
 from mnist_seq.sweep.pool.pool import TICK_S, Pool
 from mnist_seq.sweep.pool.process import JOIN_S, JobProcess
@@ -23,7 +22,6 @@ class StackPool(Pool):
 
     def __init__(
         self,
-        task: worker.Task,
         *,
         slots: Sequence[dict[str, str]],
         policy: Policy,
@@ -31,7 +29,7 @@ class StackPool(Pool):
         max_runs: int | str,
         say: Callable[[str], None],
     ) -> None:
-        super().__init__(task, slots=slots, policy=policy, views=views)
+        super().__init__(slots=slots, policy=policy, views=views)
         self._max_runs, self._say = max_runs, say
         self._most: dict[str, float] = {}  # runs of a stack of one shape
         self._processes: list[StackProcess | JobProcess] = []
@@ -95,7 +93,6 @@ class StackPool(Pool):
         return StackProcess(
             self._context,
             group,
-            self.task,
             slot=slot,
             env=self.slots[slot],
             share=1 / self.slots.count(self.slots[slot]) if self._max_runs == "auto" else 0.0,

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.context import ForkServerContext
 from typing import Any
 
-from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.failures import cause_of_death, judged
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.process import WorkerProcess
+from mnist_seq.sweep.stack.worker import run_stack
 
 
 class StackProcess(WorkerProcess):
@@ -31,7 +31,6 @@ class StackProcess(WorkerProcess):
         self,
         context: ForkServerContext,
         jobs: Sequence[PoolJob],
-        task: worker.Task,
         *,
         slot: int,
         env: Mapping[str, str],
@@ -46,10 +45,9 @@ class StackProcess(WorkerProcess):
                 job.folder.clear_error()
         super().__init__(
             context,
-            worker.run_stack,
+            run_stack,
             (
-                task,
-                [job.cfg() for job in jobs],
+                [job.work() for job in jobs],
                 [str(job.folder.path) for job in jobs],
                 dict(env),
                 share,

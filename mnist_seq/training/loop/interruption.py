@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish that the training loop reads between two steps."""
+"""Keeps SIGINT and SIGTERM until the training loop asks for them, between two steps."""
 
 import signal
 import threading
@@ -6,11 +6,22 @@ from types import FrameType, TracebackType
 
 from mnist_seq.runs.errors import Interrupted
 
+_threads: set[int] = set()  # that were asked to stop, by their idents
+
+
+def stop_thread(ident: int) -> None:
+    """Ask the run that trains in a thread to save its checkpoint and stop, as SIGTERM would.
+
+    Args:
+        ident: of a thread that is not the main one, to which signals go.
+    """
+    _threads.add(ident)
+
 
 class Interruption:
     """While open, the first SIGINT or SIGTERM is kept in `signum`; a second SIGINT acts at once.
 
-    Signals reach the main thread alone; in another one this does nothing.
+    Signals reach the main thread alone; in another one, `stop_thread` has the same effect.
     """
 
     def __init__(self) -> None:
@@ -32,6 +43,7 @@ class Interruption:
     ) -> None:
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
+        _threads.discard(threading.get_ident())
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         if self.is_over:
@@ -42,5 +54,7 @@ class Interruption:
 
     def check(self) -> None:
         """Raise Interrupted if a signal has come."""
+        if threading.get_ident() in _threads:
+            self.signum = signal.SIGTERM
         if self.signum:
             raise Interrupted(self.signum)

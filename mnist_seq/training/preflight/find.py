@@ -1,12 +1,10 @@
 """The data of a run, found before anything is trained; without torch, for plans ask for it too."""
 
-import contextlib
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mnist_seq.config import Config, ConfigError
-from mnist_seq.tasks import Located, locate, remember, task_class, task_of
+from mnist_seq.tasks import Located, locate, task_of
 from mnist_seq.training.preflight.task import check_steps, check_task
 
 
@@ -42,29 +40,3 @@ def find_data(config: Config) -> tuple[Config, Located]:
     config = config.model_copy(update={"data": data})
     check_steps(config)
     return config, located
-
-
-def find_all(configs: Sequence[Config]) -> list[tuple[Located, Path]]:
-    """Find each data set that some configs name, once; for `remember_all` in other processes."""
-    found: dict[tuple[str, str, str], tuple[Located, Path]] = {}
-    for config in configs:
-        root = Path(config.data.root)
-        located = locate(task_of(config.data), root)
-        found[located.requested, str(root), located.source] = located, root
-    return list(found.values())
-
-
-def remember_all(found: Sequence[tuple[Located, Path]]) -> None:
-    """Take over what another process found, so that this one neither hashes nor probes."""
-    for located, root in found:
-        remember(located, root)
-
-
-def preload(name: str) -> None:
-    """Do once, in the process that forks a sweep's workers, what each would do for a data set.
-
-    Args:
-        name: of the data set; nothing is done where it is unknown, which the plan refuses.
-    """
-    with contextlib.suppress(ValueError):
-        task_class(name).preload()

@@ -1,0 +1,77 @@
+"""Builds every command that is printed, from what the user typed: each can be pasted into a shell.
+
+The words of a command are overrides and flags, unquoted; they are quoted for the shell here alone.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from mnist_seq.runs.overrides import override
+
+# Hydra's flags that say where a config comes from; each takes a value
+_CONFIG_FLAGS = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
+
+
+def to_continue(key: str, value: str) -> str:
+    """The command that was typed, to type again: it goes on with the same folder.
+
+    Args:
+        key: that names the folder, `sweep.name` or `hydra.run.dir`; kept where it was typed.
+        value: of the key.
+    """
+    words = list(_typed())
+    if not any(word.startswith(f"{key}=") for word in words):
+        words.append(override(key, value))
+    return _command(_train_program(), words)
+
+
+def to_continue_sweep(name: str) -> str:
+    """The command that goes on with the sweep of this process."""
+    if any(word.startswith("hydra.sweep.dir=") for word in _typed()):
+        return _command(_train_program(), _typed())
+    return to_continue("sweep.name", name)
+
+
+def to_train(overrides: Sequence[str], *, is_sweep: bool = False) -> str:
+    """The command that trains a run, or a sweep, of some overrides and nothing else."""
+    return _command("python -m mnist_seq.train", [*["-m"] * is_sweep, *overrides])
+
+
+def to_train_alike(overrides: Sequence[str]) -> str:
+    """The command that trains one run of some overrides, over the configs of the typed command."""
+    return _command(_train_program(), [*_config_flags(_typed()), *overrides])
+
+
+def to_compare(folder: Path) -> str:
+    """The command that compares the runs of a sweep's folder."""
+    return f"python -m mnist_seq.compare sweep={shlex.quote(str(folder))}"
+
+
+def to_sync(folder: Path) -> str:
+    """The command that brings the runs of a folder to W&B."""
+    return f"python -m mnist_seq.sync sweep={shlex.quote(str(folder))}"
+
+
+def _typed() -> list[str]:
+    return sys.argv[1:]
+
+
+def _train_program() -> str:
+    """The program as it was started: the console script, or the module."""
+    program = Path(sys.argv[0]).name
+    return program if program.startswith("mnist-seq") else "python -m mnist_seq.train"
+
+
+def _config_flags(words: Sequence[str]) -> Iterator[str]:
+    for word, following in pairwise([*words, ""]):
+        if word in _CONFIG_FLAGS:
+            yield from (word, following)
+        elif word.startswith(tuple(f"{flag}=" for flag in _CONFIG_FLAGS)):
+            yield word
+
+
+def _command(program: str, words: Sequence[str]) -> str:
+    return f"{program} {shlex.join(words)}" if words else program

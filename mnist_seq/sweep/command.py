@@ -1,0 +1,111 @@
+"""A sweep command: what was typed, what it means, and the runs that it makes."""
+
+import math
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf, flag_override
+
+from mnist_seq.config import Config, ConfigError, plain
+from mnist_seq.config.parse import parse, rooted
+from mnist_seq.runs.console import QuietConsole
+from mnist_seq.runs.overrides import quoted
+from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.engines import Launcher
+from mnist_seq.sweep.engines.foreign import ForeignLauncher
+from mnist_seq.sweep.plan.arms import study_of
+from mnist_seq.sweep.plan.compose import Composer
+from mnist_seq.sweep.plan.estimate import Speeds, estimate
+from mnist_seq.sweep.plan.planner import PlannedRun
+from mnist_seq.sweep.pool.jobs import PoolJob
+from mnist_seq.sweep.stack.stackable import shape_of
+from mnist_seq.sweep.work import Work
+from mnist_seq.training.job import Job
+
+
+class SweepCommand:
+    """What a sweep or a search was asked to do.
+
+    Args:
+        master: the command's config, with Hydra's own node; swept keys have their default values.
+        arguments: the command's overrides.
+
+    Attributes:
+        defaults: values of the config without any override.
+        options: the group `sweep`.
+        study: the ablation study, if one is asked for.
+        words: the command's overrides without the study and the sweep's name.
+        folder: the sweep's.
+
+    Raises:
+        ConfigError: the sweep cannot be as asked.
+    """
+
+    def __init__(
+        self,
+        master: DictConfig,
+        arguments: Sequence[str],
+        *,
+        loader: ConfigLoader,
+        launcher: Launcher | ForeignLauncher,
+    ) -> None:
+        self.master, self.launcher = master, launcher
+        self.console = QuietConsole()
+        self.composer = Composer(loader, master)
+        values = self.composer.values([])
+        self.defaults: dict[str, Any] = plain(parse(values))
+        fixed = master.sweep
+        if OmegaConf.is_config(fixed):
+            fixed = OmegaConf.to_container(fixed, resolve=True)
+        self.options = parse({**values, "sweep": fixed}).sweep
+        # One name for all runs, also where it came from the clock
+        words = [w for w in arguments if not w.startswith("sweep.name=")]
+        for word in set(arguments) - set(words):
+            if self.composer.parser.parse_override(word).is_sweep_override():
+                raise ConfigError(f"a sweep has one name: {word}; quote a name that holds commas")
+        self.study, self.words = study_of(master, words)
+        self.folder = SweepFolder(Path(str(master.hydra.sweep.dir)).absolute())
+        self._name = f"sweep.name={quoted(self.options.name)}"
+        self._cwd = str(master.hydra.runtime.cwd)  # where the command was typed
+
+    def config(self, words: Sequence[str]) -> Config:
+        """The checked config of a run.
+
+        Raises:
+            ConfigError: it is impossible.
+        """
+        return rooted(parse(self.composer.values([*words, self._name])), self._cwd)
+
+    def job(
+        self, index: int, run: PlannedRun, *, speeds: Speeds, is_stacking: bool = False
+    ) -> PoolJob:
+        """A planned run as a job of the pool.
+
+        Args:
+            index: position of the run in the sweep.
+            speeds: seconds a step of runs that were seen before.
+        """
+        seconds = estimate(run.config, speeds)
+        return PoolJob(
+            run.name,
+            run.folder,
+            lambda: pickle.dumps(self._work(index, run)),
+            expected_s=0.0 if math.isnan(seconds) else seconds,
+            shape=shape_of(run.config) if is_stacking else "",
+        )
+
+    def neighbours(self) -> list[Path]:
+        """Folders whose runs tell how long a run takes here."""
+        sweeps = self.folder.path.parent
+        return [sweeps.parent / "runs", *(path for path in sweeps.glob("*") if path.is_dir())]
+
+    def _work(self, index: int, run: PlannedRun) -> Work:
+        words = (*run.overrides, self._name)
+        cfg = self.composer.whole(words, name=run.name, index=index)
+        with flag_override(cfg, ["struct", "readonly"], [False, False]):
+            cfg.hydra.sweep.dir = str(self.folder.path)
+        job = Job(run.config, run.located, run.folder, run.name, words)
+        return Work(job, cfg, is_elsewhere=not self.launcher.placement.is_here)

@@ -1,0 +1,95 @@
+"""A planned run as a worker gets it, and what the worker does with it."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, TextIO, cast
+
+from omegaconf import DictConfig
+
+from mnist_seq.training.job import Job
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run that was checked, sized and located by the plan. Nothing of that is done again.
+
+    Attributes:
+        cfg: the composed config with Hydra's own node, for its callbacks, logging and `.hydra/`.
+        is_elsewhere: whether the run trains on another machine, which must be asked for its device
+            and memory.
+    """
+
+    job: Job
+    cfg: DictConfig
+    is_elsewhere: bool = False
+
+    def __call__(self) -> None:
+        """Train in a process that does nothing else meanwhile.
+
+        Raises:
+            SystemExit: a signal came; the run can be resumed.
+            BaseException: whatever the run has raised.
+        """
+        from mnist_seq.runs.console import QuietConsole
+
+        self._train(QuietConsole(), configures_logging=True)
+
+    def in_thread(self, log: TextIO) -> None:
+        """Train in a thread of a process that does other things too.
+
+        Args:
+            log: gets the run's progress lines.
+
+        Raises:
+            BaseException: as above.
+        """
+        from mnist_seq.runs.console import QuietConsole
+
+        self._train(QuietConsole(file=log), configures_logging=False)
+
+    def _train(self, console: Any, *, configures_logging: bool) -> None:
+        from hydra._internal.callbacks import Callbacks
+        from hydra.core.utils import JobStatus, setup_globals
+        from hydra.core.utils import run_job as hydra_run_job
+        from hydra.types import HydraContext
+
+        from mnist_seq.tracking import leave_to_the_sweep
+
+        setup_globals()
+        leave_to_the_sweep()
+        context = HydraContext(config_loader=cast(Any, None), callbacks=Callbacks(self.cfg))
+
+        done = hydra_run_job(
+            task_function=functools.partial(self.train, console=console),
+            config=self.cfg,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=context,
+            configure_logging=configures_logging,
+        )
+        if done.status != JobStatus.COMPLETED:
+            raise cast(BaseException, done._return_value)
+
+    def train(self, cfg: Any, *, console: Any) -> float:
+        """What Hydra calls, and tells its callbacks of. Returns what a search may maximise."""
+        from hydra.core.hydra_config import HydraConfig
+
+        from mnist_seq.runs.commands import to_continue_sweep
+        from mnist_seq.runs.errors import Interrupted
+        from mnist_seq.runs.events import WATCHERS
+        from mnist_seq.tracking import open_tracker
+        from mnist_seq.training.launch import launch, main_value
+        from mnist_seq.training.preflight.prepare import check_machine
+        from mnist_seq.training.progress import open_progress
+
+        job = self.job
+        if self.is_elsewhere:
+            check_machine(job.config)
+        listeners = [open_tracker(job.config, job.folder), open_progress(console), *WATCHERS]
+        try:
+            ended = launch(job, HydraConfig.get(), listeners, console=console)
+        except Interrupted as stop:
+            command = to_continue_sweep(job.config.sweep.name)
+            console.print(f"{stop}; to go on: {command}", markup=False, soft_wrap=True)
+            raise SystemExit(stop.exit_code) from None
+        return main_value(job, ended)
