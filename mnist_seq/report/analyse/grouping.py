@@ -1,6 +1,5 @@
 """Runs by variant, in the order of every table and figure, each with its baseline."""
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +9,7 @@ from mnist_seq.report.options import AUTO
 from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.select import matches, parse_filter
+from mnist_seq.runs.commands import to_train
 from mnist_seq.runs.overrides import override
 from mnist_seq.runs.sweep_folder import SWEEPS, SweepFolder
 from mnist_seq.runs.variants import (
@@ -155,7 +155,7 @@ def command(
     asked = [*kept, *words, f"seed={','.join(map(str, seeds))}"]
     if not SweepFolder(run.folder.parent).is_search():  # which would take them for its own trials
         asked += [override("sweep.name", sweep), *_place(run, sweep)]
-    return f"python -m mnist_seq.train -m {shlex.join(asked)}"
+    return to_train(asked, is_sweep=True)
 
 
 def _place(run: Run, sweep: str) -> list[str]:

@@ -2,13 +2,13 @@
 
 import contextlib
 import logging
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mnist_seq.config import Config, identity, parse, plain
 from mnist_seq.config.hydra_errors import defaults
+from mnist_seq.runs.commands import to_sync
 from mnist_seq.runs.events import Ended, Listener, Row, Started
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.variants import BaselineRule, distinct, flat
@@ -119,6 +119,6 @@ def ending_line(client: Client, folder: Path) -> str:
     if not said:
         return ""
     is_missing = counts["offline"] + counts["partial"] > 0
-    command = f"python -m mnist_seq.sync sweep={shlex.quote(str(folder))}"
+    command = to_sync(folder)
     hint = f"; {command} brings them there" if is_missing else ""
     return f"W&B: {said}{hint}"
