@@ -20,7 +20,7 @@ from mnist_seq.config.messages import known_keys
 from mnist_seq.config.paths import conf_dir, groups, options
 from mnist_seq.config.schema import CHOSEN, Sweep, Training, schemas
 from mnist_seq.notebook import LoadedRun, compose, train_run
-from mnist_seq.runs.overrides import quoted
+from mnist_seq.runs.commands import quoted
 from mnist_seq.tasks import Located, remember, task_of
 from mnist_seq.tasks.sources import published as sources
 from mnist_seq.training.preflight.task import num_steps

@@ -22,8 +22,8 @@ from mnist_seq.config.text import is_control
 from mnist_seq.notebook import build_report, compose, train_run
 from mnist_seq.report.render import markdown, table_csv, terminal
 from mnist_seq.report.render.html import render
+from mnist_seq.runs.commands import override, quoted
 from mnist_seq.runs.folder import RunFolder, find_runs
-from mnist_seq.runs.overrides import override, quoted
 from mnist_seq.sweep.plan.planner import MAX_NAME, run_name
 from tests import fuzz
 from tests.conftest import clean_env

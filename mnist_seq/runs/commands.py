@@ -3,14 +3,14 @@
 The words of a command are overrides and flags, unquoted; they are quoted for the shell here alone.
 """
 
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from mnist_seq.runs.overrides import override
-
+_KEYWORDS = ("null", "true", "false", "nan", "inf")
 # Hydra's flags that say where a config comes from; each takes a value
 _CONFIG_FLAGS = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
 
@@ -75,3 +75,24 @@ def _config_flags(words: Sequence[str]) -> Iterator[str]:
 
 def _command(program: str, words: Sequence[str]) -> str:
     return f"{program} {shlex.join(words)}" if words else program
+
+
+def quoted(value: str) -> str:
+    """A text value in the quotes that Hydra's grammar needs."""
+    # Backslashes count as escapes only where a quote follows
+    escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
+    return f"'{escaped}'"
+
+
+def override(key: str, text: str) -> str:
+    """`key=text`; the text in quotes where Hydra would read it as something else."""
+    is_plain = re.fullmatch(r"[\w./+-]+", text, re.ASCII) and text.lower() not in _KEYWORDS
+    return f"{key}={text if is_plain and not _is_number(text) else quoted(text)}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

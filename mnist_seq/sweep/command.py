@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.parse import parse, rooted
+from mnist_seq.runs.commands import quoted
 from mnist_seq.runs.console import QuietConsole
-from mnist_seq.runs.overrides import quoted
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.engines import Launcher
 from mnist_seq.sweep.engines.foreign import ForeignLauncher

@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from mnist_seq.config import ConfigError
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.runs.overrides import quoted
+from mnist_seq.runs.commands import quoted
 from mnist_seq.sweep.plan.expand import Grid, expand
 
 

@@ -9,8 +9,7 @@ from mnist_seq.report.options import AUTO
 from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.select import matches, parse_filter
-from mnist_seq.runs.commands import to_train
-from mnist_seq.runs.overrides import override
+from mnist_seq.runs.commands import override, to_train
 from mnist_seq.runs.sweep_folder import SWEEPS, SweepFolder
 from mnist_seq.runs.variants import (
     BASELINE_CELL,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hydra.plugins.launcher import Launcher
 
-from mnist_seq.runs.overrides import quoted
+from mnist_seq.runs.commands import quoted
 from mnist_seq.sweep.engines import Placement
 from mnist_seq.sweep.plan.planner import Plan
 from mnist_seq.sweep.pool.failures import reason
