@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from hydra.experimental.callback import Callback
 
-from mnist_seq.runs.events import WATCHERS, Listener, Row
+from mnist_seq.runs.folder import RunFolder
 
 FILE = Path("trouble.json")  # {"<run>": "<kind>"}
 LITTLE_BYTES = 300 << 20
@@ -25,15 +25,27 @@ CALLBACK = "+hydra.callbacks.trouble._target_=tests.sweep.trouble.Trouble"
 
 
 class Trouble(Callback):
-    """Puts a saboteur among those who watch the run."""
+    """Lets chosen runs meet their trouble whenever they have written an evaluation.
+
+    It comes from the run's own code: what a listener raises costs a warning, and no run.
+    """
 
     def on_job_start(self, config: Any, **_: Any) -> None:
-        if FILE.exists():
-            kind = json.loads(FILE.read_text()).get(config.hydra.sweep.subdir)
-            if kind == "little memory":
-                limit_memory(LITTLE_BYTES)
-            elif kind:
-                WATCHERS.append(Saboteur(kind))
+        if not FILE.exists():
+            return
+        name = config.hydra.sweep.subdir
+        kind = json.loads(FILE.read_text()).get(name)
+        if kind == "little memory":
+            limit_memory(LITTLE_BYTES)
+        elif kind:
+            append = RunFolder.append_metrics
+
+            def append_and_act(folder: RunFolder, row: dict[str, Any]) -> None:
+                append(folder, row)
+                if folder.path.name == name:
+                    act(kind)
+
+            RunFolder.append_metrics = append_and_act  # type: ignore[method-assign]
 
 
 def limit_memory(num_bytes: int) -> None:
@@ -42,16 +54,6 @@ def limit_memory(num_bytes: int) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + num_bytes
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-class Saboteur(Listener):
-    """Acts whenever the run is evaluated."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def evaluated(self, row: Row) -> None:
-        act(self.kind)
 
 
 def act(kind: str) -> None:
