@@ -9,7 +9,6 @@ import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
-from mnist_seq.tasks.locate import Located
 
 from mnist_seq.config import Config, identity, plain
 from mnist_seq.config.parse import parse
@@ -21,6 +20,7 @@ from mnist_seq.sweep.plan.baselines import missing_baselines
 from mnist_seq.sweep.plan.compose import Composer
 from mnist_seq.sweep.plan.planner import MAX_NAME, PlannedRun, Planner, run_name
 from mnist_seq.sweep.summary import grouped
+from mnist_seq.tasks import Located
 from mnist_seq.training.preflight.prepare import Prepared
 
 Job = tuple[str, ...]
