@@ -25,8 +25,8 @@ def preload(data: str) -> None:
     Args:
         data: name of the data set, or "".
     """
-    for name in _MODULES:
-        importlib.import_module(name)
+    for _name in _MODULES:
+        importlib.import_module(_name)
     # Found out once for all runs: it runs git, and must name the code that was imported here
     provenance.remember()
     with contextlib.suppress(ValueError):  # an unknown name, which the plan refuses
