@@ -1,4 +1,4 @@
-"""Bring to W&B what is not there: `python -m mnist_seq.sync sweep=outputs/sweeps/<name>`."""
+"""Sends runs to W&B that it lacks: `python -m mnist_seq.sync sweep=outputs/sweeps/<name>`."""
 
 import contextlib
 import functools
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from mnist_seq.runs.folder import RunFolder
     from mnist_seq.tracking.wandb.sync.send import Item, Limits
 
-_NUM_REASONS = 5  # runs that are named with why they are not there
+_NUM_REASONS = 5  # missing runs that are named with their reason
 
 
 def run(values: Mapping[str, Any], console: "Console") -> bool:
-    """Sync, and say what is where.
+    """Sync, and print what W&B has now.
 
     Args:
         values: the keys of `conf/sync.yaml`.
 
     Returns:
-        Whether W&B has all of it now.
+        Whether W&B has all runs completely.
 
     Raises:
-        ValueError: there is nothing to sync, no account, or another process is at it.
+        ValueError: there is nothing to sync, no account, or another process uploads these runs.
     """
     from mnist_seq.runs.folder import find_runs
     from mnist_seq.tracking.wandb import package
@@ -58,7 +58,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
         )
     os.environ.update(package.environment(sources[0].resolve()))
     os.environ.pop("WANDB_SERVICE", None)
-    os.environ.pop("WANDB_MODE", None)  # offline is what this command is there to end
+    os.environ.pop("WANDB_MODE", None)  # it may say offline, which this command ends
     package.forget_agent(os.environ)
     try:
         is_known = package.has_credentials(verify=False)
@@ -70,11 +70,11 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
         )
     with contextlib.ExitStack() as stack:
         for home in sorted({_home(folder) for folder in folders.values()}):
-            stack.enter_context(_held(home))
-        return _bring(list(folders.values()), where, limits, console)
+            stack.enter_context(_locked(home))
+        return _send(list(folders.values()), where, limits, console)
 
 
-def _bring(
+def _send(
     folders: Sequence["RunFolder"], where: Mapping[str, str], limits: "Limits", console: "Console"
 ) -> bool:
     from mnist_seq.tracking.wandb.sync.send import read, send_runs
@@ -95,7 +95,7 @@ def _bring(
 
 
 def last_line(items: Sequence["Item"], num_missing: int) -> str:
-    """What is where."""
+    """How many runs W&B has completely, how they got there, and how many are missing."""
     count = Counter(item.how for item in items)
     num_there = sum(count.values()) - count["missing"]
     words = {"there": "were there", "replayed": "sent from offline files", "rebuilt": "rebuilt"}
@@ -129,7 +129,7 @@ def read_limits(values: Mapping[str, Any]) -> "Limits":
 
 
 def _address(values: Mapping[str, Any], key: str) -> str:
-    """Where to, or "" for where each run's config says."""
+    """A project or entity; "" for auto: what each run's config says."""
     value = values[key]
     if not isinstance(value, str) or value in ("", ".", "..") or set(value) & set("/\\#?%:"):
         raise ConfigError(f"{key} must be auto or a name without : / \\ # ? %: {key}={value}")
@@ -153,7 +153,7 @@ def _sources(sweep: object) -> list[Path]:
 
 
 def _home(folder: "RunFolder") -> Path:
-    """Where the mirror of a run keeps its files and its lock: the sweep's folder or the run's."""
+    """The folder with the run's W&B files and the mirror's lock: the sweep's, or the run's own."""
     from mnist_seq.tracking.wandb.run.contents import identify
 
     with contextlib.suppress(ValueError, OSError):
@@ -162,18 +162,19 @@ def _home(folder: "RunFolder") -> Path:
 
 
 @contextlib.contextmanager
-def _held(home: Path) -> Iterator[None]:
-    """Keep the mirror of a sweep out while this command is at its runs.
+def _locked(home: Path) -> Iterator[None]:
+    """Lock a sweep's folder against its mirror while the block runs.
 
     Raises:
-        ConfigError: it is at work.
-        FolderLocked: the sweep is, without a mirror; W&B would be told that its runs have failed.
+        ConfigError: the mirror is at work.
+        FolderLocked: the sweep is at work without a mirror. W&B would get its running runs as
+            failed ones.
     """
     import filelock
 
     from mnist_seq.runs import lock as folder_lock
 
-    if not os.access(home, os.W_OK):  # to read alone: nobody is at work there
+    if not os.access(home, os.W_OK):  # read-only: nobody works there
         yield
         return
     with folder_lock.locked(home, what="a sweep"):
@@ -195,7 +196,7 @@ def _held(home: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _progress(total: int, console: "Console") -> Iterator[Callable[["Item"], None]]:
-    """A bar on a terminal, else a line each time that a tenth is through."""
+    """A bar on a terminal, else a line for each tenth of the runs."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     count = 0
@@ -253,7 +254,7 @@ def main() -> None:
 
 
 def _leave(code: int) -> None:
-    """End now: wandb's own end waits for what has been given up on."""
+    """End the process now: wandb's exit handlers wait for runs that were given up."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -18,10 +18,12 @@ State = Literal["finished", "diverged", "failed", "interrupted"]
 Row = dict[str, float | int]  # a line of metrics.jsonl
 
 
-Judged = Mapping[str, Any]  # `task` of run.json: what of it is needed here, see BY_ACCURACY
+Judged = Mapping[str, Any]  # `task` of run.json; the keys that are needed here: see BY_ACCURACY
 
-# How runs are judged whose run.json does not say it
+# For runs whose run.json has no `task`
 BY_ACCURACY: Judged = {
+    "output": "class",
+    "num_outputs": 10,
     "main": "accuracy",
     "metrics": {
         "accuracy": {"higher_is_better": True, "unit": "%", "scale": 100.0, "decimals": 2},

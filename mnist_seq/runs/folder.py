@@ -163,6 +163,22 @@ class RunFolder:
         arrays = self.test_arrays()
         return arrays["label"], arrays["prediction"]
 
+    def classes_on_test(self) -> tuple[np.ndarray, np.ndarray, int] | None:
+        """Label and prediction [M] of every answer that counts on test, and the number of classes.
+
+        None where the answers of the task are no classes.
+
+        Raises:
+            OSError, ValueError: predictions.npz or run.json is missing or damaged.
+        """
+        judged, arrays = self.judged(), self.test_arrays()
+        if judged["output"] != "class":
+            return None
+        counts = arrays.get("mask", np.ones(arrays["label"].shape, bool))
+        labels, predictions = arrays["label"][counts], arrays["prediction"][counts]
+        largest = max(labels.max(initial=0), predictions.max(initial=0))
+        return labels, predictions, max(int(judged["num_outputs"]), int(largest) + 1)
+
     def test_arrays(self) -> dict[str, np.ndarray]:
         """All that predictions.npz holds: "label", "prediction", and "image" of the first few.
 

@@ -23,7 +23,6 @@ import numpy as np
 from mnist_seq.config import ConfigError
 from mnist_seq.runs.events import Ended, Listener, Row, Started
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.task_record import TaskRecord
 from mnist_seq.runs.variants import flat
 from mnist_seq.tracking import Tracker
 
@@ -93,14 +92,13 @@ class TensorBoardRun(Listener):
     def _pictures(self) -> dict[str, bytes]:
         """Pictures as PNG, by their names."""
         found = {}
-        task = TaskRecord.of(self._folder.record())
         with contextlib.suppress(OSError):  # a run that did not finish has no predictions
             arrays = self._folder.test_arrays()
-            labels, predictions = arrays["label"], arrays["prediction"]
-            if (images := arrays.get("image")) is not None and images.ndim in (3, 4):
-                found["test/samples"] = sample_picture(images, labels, predictions)
-            if task.output == "class" and labels.ndim == 1:
-                found["test/confusion"] = confusion_picture(labels, predictions, task.num_outputs)
+            if "image" in arrays:
+                of_samples = (arrays[name] for name in ("image", "label", "prediction"))
+                found["test/samples"] = sample_picture(*of_samples)
+            if (classes := self._folder.classes_on_test()) is not None:
+                found["test/confusion"] = confusion_picture(*classes)
         if curves := [points for row in self._rows if (points := _gradients(row))]:
             found["gradient/along the sequence"] = curve_picture(curves)
         return found
@@ -248,7 +246,6 @@ def confusion_picture(labels: Any, predictions: Any, num_classes: int) -> bytes:
     """Counts of test examples: a row a label, a column a prediction."""
     from PIL import Image, ImageDraw
 
-    num_classes = max(num_classes, int(labels.max()) + 1, int(predictions.max()) + 1)
     counts = np.zeros((num_classes, num_classes), int)
     np.add.at(counts, (labels.astype(int), predictions.astype(int)), 1)
     side, edge = 44, 3 * TEXT

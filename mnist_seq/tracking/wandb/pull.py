@@ -27,11 +27,11 @@ _ENDED = ("finished", "diverged", "failed", "interrupted")
 
 @dataclass(frozen=True)
 class Pulled:
-    """What W&B holds of a sweep.
+    """A sweep taken from W&B.
 
     Attributes:
-        paths: the run folders, in the order of their names.
-        left_out: which runs of its group are none of them and why, one line; or "".
+        paths: the run folders, sorted by name.
+        left_out: how many runs of the group were left out and why, one line; or "".
     """
 
     paths: list[Path]
@@ -41,14 +41,14 @@ class Pulled:
 def pull(
     project: str, group: str, cache: Path, *, entity: str = "default", timeout: float = 30.0
 ) -> Pulled:
-    """Bring the ended runs of a sweep from W&B into a folder, one run folder each.
+    """Write the ended runs of a sweep from W&B as run folders. Weights are not downloaded.
 
-    What is there already and has not changed in W&B is not read again. The weights stay there.
+    A run whose folder is there and that has not changed in W&B is not read again.
 
     Args:
         group: the sweep's name.
-        cache: where the folders go: `<cache>/<project>/<group>/<run>`.
-        timeout: seconds that the server gets for an answer.
+        cache: the run folders are `<cache>/<project>/<group>/<run>`.
+        timeout: seconds that the server gets to answer.
 
     Raises:
         ConfigError: no credentials, no such runs, or the server did not answer.
@@ -68,7 +68,7 @@ def pull(
         _write_sweep(kept, paths, root)
     except (ConfigError, OSError):
         raise
-    except Exception as error:  # the server fails in many ways
+    except Exception as error:  # wandb raises many types
         raise ConfigError(
             f"W&B must answer: project={project} group={group}: {package.reason(error)}; try "
             "again, or compare local folders with sweep=..."
@@ -83,7 +83,7 @@ def pull(
 
 
 def _chosen(found: Sequence[Any]) -> tuple[list[Any], str]:
-    """The ended runs of ours, each folder's last one; and what the others are."""
+    """The ended runs of this project, the last one of each folder; and why others are left out."""
     whys = {run.id: _why_not(run) for run in found}
     ours = [run for run in found if not whys[run.id]]
     latest = _latest(ours)
@@ -95,7 +95,7 @@ def _chosen(found: Sequence[Any]) -> tuple[list[Any], str]:
 
 
 def _why_not(run: Any) -> str:
-    """Why a run is none that can be compared, or ""."""
+    """Why a run cannot be compared, or ""."""
     config = dict(run.config)
     facts = config.get("run")
     names = [config.get(group) for group in ("model", "data", "training", "sweep")]
@@ -110,7 +110,7 @@ def _why_not(run: Any) -> str:
 
 
 def _latest(runs: Sequence[Any]) -> list[Any]:
-    """Of the runs that one folder has held, the one that it holds: a rerun replaces a run."""
+    """The newest run of each folder: a rerun replaces the run that was there."""
     facts = {run.id: dict(run.config)["run"] for run in runs}
     place = {i: f"{found.get('host')} {found.get('folder', i)}" for i, found in facts.items()}
     in_time = sorted(runs, key=lambda run: str(facts[run.id].get("created", "")))
@@ -118,13 +118,13 @@ def _latest(runs: Sequence[Any]) -> list[Any]:
 
 
 def _written(run: Any, root: Path) -> Path:
-    """Write a run's folder, unless it is there as W&B has it."""
+    """Write a run's folder, unless it is there and W&B has nothing new."""
     config, summary = dict(run.config), dict(run.summary)
     facts = config.pop("run")
     told = (run.id, run.state, run.lastHistoryStep, sorted(map(str, summary.items())), run.config)
     version = hashlib.sha256(repr(told).encode()).hexdigest()
     folder = RunFolder(root / _plain(run.name))
-    if _known(folder).get("id", run.id) != run.id:  # two runs of one name
+    if _known(folder).get("id", run.id) != run.id:  # two runs have one name
         folder = RunFolder(root / f"{_plain(run.name)}_{run.id}")
     if _is_there(folder, version):
         return folder.path
@@ -136,7 +136,7 @@ def _written(run: Any, root: Path) -> Path:
     is_whole = _write_predictions(run, folder)
     _write_end(summary, folder)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    files.write_json(  # last: a folder without it is written again
+    files.write_json(  # written last: a folder without it is written again
         folder.record_path,
         {
             "name": run.name,
@@ -151,7 +151,7 @@ def _written(run: Any, root: Path) -> Path:
             },
             "pulled": {
                 "id": run.id,
-                "version": version if is_whole else "",  # what lacks is asked for again
+                "version": version if is_whole else "",  # an incomplete one is read again
                 "rows": num_rows,
                 "time": now,
                 "from": facts.get("folder", ""),
@@ -162,7 +162,7 @@ def _written(run: Any, root: Path) -> Path:
 
 
 def _known(folder: RunFolder) -> dict[str, Any]:
-    """What an earlier pull said of a folder; nothing where it is damaged."""
+    """What an earlier pull recorded of a folder; {} where that cannot be read."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         found = folder.record().get("pulled", {})
         return found if isinstance(found, dict) else {}
@@ -177,7 +177,7 @@ def _is_there(folder: RunFolder, version: str) -> bool:
 
 
 def _in_order(config: dict[str, Any]) -> dict[str, Any]:
-    """A config as a run.json has it: W&B keeps no order of keys, by which variants are named."""
+    """A config with its keys in their usual order, which names of variants need and W&B loses."""
     try:
         template = plain(parse_plain(config))
     except ConfigError:  # of another version of this package
@@ -193,8 +193,7 @@ def _like(value: Any, template: Any) -> Any:
 
 
 def _write_sweep(runs: Sequence[Any], paths: Sequence[Path], root: Path) -> None:
-    """What a sweep's folder says beside its runs: why some were interrupted, and of a search what
-    drew its values."""
+    """Write the sweep's own files: why runs were interrupted, and the sampler of a search."""
     lines = [
         json.dumps({"run": path.name, "change": "interrupted", "reason": summary.get("reason", "")})
         for run, path in zip(runs, paths, strict=True)
@@ -220,10 +219,10 @@ def _write_history(run: Any, folder: RunFolder) -> int:
 
 
 def _write_predictions(run: Any, folder: RunFolder) -> bool:
-    """Those of the test set; a run that never read it has none.
+    """Download predictions.npz, which a run that never read the test set has not.
 
     Returns:
-        Whether that is all: a file may be listed whose upload was refused.
+        False where W&B lists the file and has no content: its upload was refused.
     """
     for file in run.files([folder.predictions_path.name]):
         try:
@@ -261,5 +260,5 @@ def _is_plain(value: Any) -> bool:
 
 
 def _plain(name: str) -> str:
-    """A name as one folder's name."""
+    """A name that is safe as the name of one folder."""
     return name.replace("/", "_").replace(os.sep, "_").lstrip(".") or "_"

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from mnist_seq.runs.events import Ended, Samples, State
 from mnist_seq.runs.folder import RunFolder
@@ -25,7 +24,8 @@ INTERRUPTED = 130  # exit code of an interrupted run whose signal is not known: 
 _LEDGER = "ledger.jsonl"
 # Entries of run.json that a report needs, beside the config
 FACTS = (
-    "config_hash", "data", "device", "code", "versions", "host", "created", "started", "overrides"
+    "config_hash", "task", "data", "device", "code", "versions", "host", "created", "started",
+    "overrides",
 )  # fmt: skip
 
 
@@ -178,11 +178,9 @@ def samples(folder: RunFolder) -> Samples | None:
     return Samples(arrays["image"], arrays["label"][:n], arrays["prediction"][:n])
 
 
-def predictions(
-    folder: RunFolder,
-) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]] | None:
-    """Labels and predictions of the test examples, or None before the run has read the test set."""
+def classes_on_test(folder: RunFolder) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """Labels and predictions on test, and the number of classes; None where there are none."""
     try:
-        return folder.predictions()
+        return folder.classes_on_test()
     except (OSError, ValueError):
         return None

@@ -162,13 +162,13 @@ class RemoteRun:
                 shutil.rmtree(old)
 
     def _charts(self, folder: RunFolder) -> dict[str, Any]:
-        if (found := contents.predictions(folder)) is None:
+        if (found := contents.classes_on_test(folder)) is None:
             return {}
-        labels, guesses = found
+        labels, predictions, num_classes = found
         chart = self.wandb.plot.confusion_matrix(
             y_true=labels.tolist(),
-            preds=guesses.tolist(),
-            class_names=[str(i) for i in range(max(*labels.tolist(), *guesses.tolist(), 9) + 1)],
+            preds=predictions.tolist(),
+            class_names=[str(number) for number in range(num_classes)],
             title="confusion on test",
         )
         return {_CHART: chart}
@@ -177,7 +177,7 @@ class RemoteRun:
         found = zip(samples.images, samples.labels, samples.predictions, strict=True)
         return self.wandb.Table(
             columns=["image", "label", "prediction"],
-            data=[[self.wandb.Image(image), int(a), int(b)] for image, a, b in found],
+            data=[[self.wandb.Image(image), a.tolist(), b.tolist()] for image, a, b in found],
         )
 
     def _send_predictions(self, folder: RunFolder) -> None:
