@@ -23,13 +23,15 @@ MODULES = {
         "recurrence"
     ),
     "tasks": (
-        "augment images permutation sequence sources.idx_files sources.mnist_1d sources.mnist_5k "
-        "sources.published split task task_stack"
+        "batches.augment batches.batch batches.split batches.stacked_data batches.task_data "
+        "examples images images.idx images.permutation images.published_task images.sequence "
+        "mnist sources.download sources.idx_files sources.published sources.torchvision_compat "
+        "spec"
     ),
     "training": (
         "batched.stack batched.stacked_optimizer checkpoint device loop.batch loop.cuda_graph "
-        "loop.evaluation loop.logbook loop.loop loop.program loop.step optimizers run schedules "
-        "schedules.constant seeds"
+        "loop.evaluation loop.logbook loop.loop loop.objective loop.program loop.step optimizers "
+        "run schedules schedules.constant seeds"
     ),
 }
 
