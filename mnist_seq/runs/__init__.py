@@ -5,5 +5,6 @@ files, lock             write files whole, lock a folder
 provenance              code, versions, host; code_identity has the rule for the code's hash
 variants, stale         which runs belong together; whether a folder holds the run asked for
 events                  what a run tells progress bars, trackers and the sweep
-console, overrides      text for the screen and for a command line
+console, text           the screen, and names and texts for people
+commands                every command that is printed, and how values are typed
 """
