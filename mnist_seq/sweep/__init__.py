@@ -1,1 +1,1 @@
-"""Sweeps: what must run (plan), how it runs (pool), what came of it (summary)."""
+"""Plans and runs sweeps: what must run (plan), where (engines), how (pool, stack), summary."""

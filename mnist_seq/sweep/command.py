@@ -1,4 +1,4 @@
-"""A sweep command: what was typed, what it means, and the runs that it makes."""
+"""Reads the command of a sweep or a search, and makes jobs of its runs."""
 
 import math
 import pickle
@@ -27,7 +27,7 @@ from mnist_seq.training.job import Job
 
 
 class SweepCommand:
-    """What a sweep or a search was asked to do.
+    """The command of a sweep or a search.
 
     Args:
         master: the command's config, with Hydra's own node; swept keys have their default values.
@@ -35,13 +35,13 @@ class SweepCommand:
 
     Attributes:
         defaults: values of the config without any override.
-        options: the group `sweep`.
-        study: the ablation study, if one is asked for.
-        words: the command's overrides without the study and the sweep's name.
-        folder: the sweep's.
+        options: values of the group `sweep`.
+        study: the ablation study, if there is one.
+        words: the command's overrides, without those of the study and without `sweep.name`.
+        folder: folder of the sweep.
 
     Raises:
-        ConfigError: the sweep cannot be as asked.
+        ConfigError: the sweep is impossible.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class SweepCommand:
         if OmegaConf.is_config(fixed):
             fixed = OmegaConf.to_container(fixed, resolve=True)
         self.options = parse({**values, "sweep": fixed}).sweep
-        # One name for all runs, also where it came from the clock
+        # one name for all runs, also if it was made from the time
         words = [w for w in arguments if not w.startswith("sweep.name=")]
         for word in set(arguments) - set(words):
             if self.composer.parser.parse_override(word).is_sweep_override():
@@ -86,7 +86,7 @@ class SweepCommand:
 
         Args:
             index: position of the run in the sweep.
-            speeds: seconds a step of runs that were seen before.
+            speeds: seconds a step, by kind of run, from earlier runs.
         """
         seconds = estimate(run.config, speeds)
         return PoolJob(
@@ -98,7 +98,7 @@ class SweepCommand:
         )
 
     def neighbours(self) -> list[Path]:
-        """Folders whose runs tell how long a run takes here."""
+        """Folders with earlier runs, from which the time of a run is estimated."""
         sweeps = self.folder.path.parent
         return [sweeps.parent / "runs", *(path for path in sweeps.glob("*") if path.is_dir())]
 

@@ -1,4 +1,4 @@
-"""Opens the pool of a launcher, and lets the ledger and the terminal watch it."""
+"""Opens the pool of a launcher, with the ledger and the terminal as views."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from mnist_seq.tracking.sweep_view import mirror_sweep
 
 @contextlib.contextmanager
 def open_pool(launcher: Launcher, opening: Opening) -> Iterator[Pool]:
-    """The launcher's pool, to be run in the block; trackers of whole sweeps watch it too."""
+    """The pool of the launcher, to be run in the block; trackers of whole sweeps are views too."""
     console, num_jobs, metric = opening.console, opening.num_jobs, opening.metric
     with contextlib.ExitStack() as stack:
         tracked = mirror_sweep(
@@ -35,7 +35,7 @@ def open_pool(launcher: Launcher, opening: Opening) -> Iterator[Pool]:
 
 
 def policy_of(options: Sweep, placement: Placement) -> Policy:
-    """What a command says about failures, in the pool's words."""
+    """The pool's policy for failures, from the group `sweep`."""
     return Policy(
         on_failure=options.on_failure,
         retries=options.retries,

@@ -1,4 +1,4 @@
-"""One sweep from its plan to its last line."""
+"""Runs one sweep command: plan, launch, summary."""
 
 import contextlib
 import shlex
@@ -37,14 +37,14 @@ def run_sweep(
     loader: ConfigLoader,
     launcher: Launcher | ForeignLauncher,
 ) -> None:
-    """Plan, print the plan, launch what is left to do, and tell what came of it.
+    """Plan, print the plan, launch the runs, and print the summary.
 
     Args:
         master: the command's config, with Hydra's own node; swept keys have their default values.
         arguments: the command's overrides.
 
     Raises:
-        ConfigError: the sweep cannot be as asked; nothing has run.
+        ConfigError: the sweep is impossible; nothing has run.
         SystemExit: a run failed, or the sweep was stopped by a signal.
     """
     try:
@@ -74,7 +74,7 @@ class Session:
         self.is_stacking = False
 
     def plan(self) -> Plan:
-        """Find out what must run, and print it."""
+        """Find out which runs must be trained, and print the plan."""
         plan = self._planned()
         self._place(plan)
         params = [_num_params(members) for _, _, members in grouped(plan.runs)]
@@ -88,7 +88,7 @@ class Session:
         return plan
 
     def _planned(self) -> Plan:
-        """All runs with what is to be done about each."""
+        """All runs with their actions."""
         options, grid = self.options, self._grid()
         planner = Planner(self.folder, config=self.command.config, swept=grid.swept)
         runs = planner.plan(grid.jobs)
@@ -96,7 +96,7 @@ class Session:
             planner.notices |= dict.fromkeys(self.study.twins([run.overrides for run in runs]))
         elif len(runs) < len(grid.jobs):
             planner.notices[_twins(grid, runs)] = None
-        is_adding = options.baseline == "auto" and self.study is None  # a study has its baseline
+        is_adding = options.baseline == "auto" and self.study is None  # a study has a baseline
         added = self._baselines(planner, runs, grid) if is_adding else []
         runs = planner.decide([*runs, *added], options.stale)
         plan = Plan(self.folder, runs, grid.swept, [*planner.notices])
@@ -110,13 +110,13 @@ class Session:
         return plan
 
     def _place(self, plan: Plan) -> None:
-        """Find out where the runs go, and how long they will take there."""
+        """Find out where the runs train, and estimate their time."""
         self.speeds = seconds_a_step(self.command.neighbours())
         placement = self.launcher.placement
         self.slots = placement.slots([run.config for run in plan.todo])
         self.is_stacking = placement.is_stacking(self.slots)
         if self.is_stacking:
-            self.speeds = {}  # those of runs alone tell nothing of a stack
+            self.speeds = {}  # times of single runs say nothing about a stack
             if self.options.unstackable == "error":
                 check_stackable(plan.todo)
 
@@ -197,7 +197,7 @@ class Session:
         return pool.stop_reason, pool.stop_signal
 
     def _show_table(self, plan: Plan) -> None:
-        """The comparison with the baseline, as `mnist_seq.compare` makes it."""
+        """Print the comparison with the baseline, as `mnist_seq.compare` does."""
         states = [state_of(run.folder)[0] for run in plan.runs]
         if "finished" not in states:
             return
@@ -211,7 +211,7 @@ class Session:
             report = build(
                 found, Options(), defaults=flat(self.command.defaults), is_table_only=True
             )
-        except ValueError as error:  # runs of another command may lie in the folder too
+        except ValueError as error:  # the folder may also have runs of another command
             say(self.console, f"no comparison: {error}")
         else:
             if len(report.variants) > 1:
@@ -220,7 +220,7 @@ class Session:
 
 
 def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:
-    """A notice of the combinations that have no run of their own."""
+    """A notice on combinations that have the same config as others, and so no run of their own."""
     there = {run.overrides for run in runs}
     left = [words for words in grid.jobs if words not in there]
     return (
@@ -230,10 +230,10 @@ def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:
 
 
 def check_fit(plan: Plan, *, is_here: bool) -> None:
-    """Refuse a plan with a run that cannot work.
+    """Refuse a plan with an impossible run.
 
     Args:
-        is_here: whether the runs train on this machine; else each asks its own machine.
+        is_here: whether the runs train on this machine; otherwise each checks its own machine.
 
     Raises:
         ConfigError: names the key to be changed.
@@ -250,7 +250,7 @@ def check_fit(plan: Plan, *, is_here: bool) -> None:
 
 
 def _num_params(runs: Sequence[PlannedRun]) -> int:
-    """Parameters of a variant: from a run that is there, since building one needs torch."""
+    """Number of parameters of a variant, from an existing run: counting them anew needs torch."""
     for run in runs:
         if run.action == "reuse":
             with contextlib.suppress(KeyError, TypeError):

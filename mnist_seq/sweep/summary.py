@@ -1,4 +1,4 @@
-"""What a sweep shows before it runs (the plan) and after (what came of it)."""
+"""Prints the plan of a sweep before it runs, and its summary at the end."""
 
 import math
 from collections import Counter
@@ -17,12 +17,12 @@ from mnist_seq.sweep.pool.failures import reason, state_of
 from mnist_seq.sweep.pool.pool import log_path
 from mnist_seq.sweep.times import duration
 
-MIN_NAME = 20  # letters that a variant's name has in a narrow terminal, if columns can go instead
+MIN_NAME = 20  # least width of a variant's name in a narrow terminal; columns are dropped instead
 _FIRST_TO_GO = ("each", "reused", "parameters")
 
 
 def grouped(runs: Sequence[PlannedRun]) -> list[tuple[str, Flat, list[PlannedRun]]]:
-    """Runs by variant: title, flat config, runs."""
+    """The runs by variant, each with its title and flat config."""
     groups: dict[VariantKey, tuple[Flat, list[PlannedRun]]] = {}
     for run in runs:
         config = flat(plain(run.config))
@@ -34,10 +34,10 @@ def grouped(runs: Sequence[PlannedRun]) -> list[tuple[str, Flat, list[PlannedRun
 def show_plan(
     plan: Plan, console: Console, *, speeds: Speeds, workers: int, params: list[int]
 ) -> None:
-    """Print what the sweep will do.
+    """Print the plan.
 
     Args:
-        params: parameters of each variant, in the order of `grouped`.
+        params: number of parameters of each variant, in the order of `grouped`.
     """
     say(console, f"sweep {plan.folder.path}")
     for notice in plan.notices:
@@ -72,7 +72,7 @@ def show_plan(
 
 
 def _added(runs: Sequence[PlannedRun]) -> str:
-    """What a variant's name is followed by where runs were added to the sweep."""
+    """The note after the name of a variant to which the plan added runs."""
     num_added = sum(run.is_baseline for run in runs)
     if num_added == len(runs):
         return " (added as baseline)"
@@ -98,14 +98,14 @@ def show_end(
     stop_reason: str,
     command: str,
 ) -> int:
-    """Print what came of the sweep.
+    """Print the summary.
 
     Args:
         stop_reason: why it was stopped early, or "".
-        command: the words that were typed, to type again.
+        command: the command, to be typed again.
 
     Returns:
-        The number of runs that are not done; one that failed may have had no room to say so.
+        The number of runs that are not done; a failed run lacks error.txt if the disk is full.
     """
     states = {run.name: state_of(run.folder)[0] for run in plan.runs}
     failed = [run for run in plan.runs if states[run.name] == "failed"]

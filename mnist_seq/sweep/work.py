@@ -1,4 +1,4 @@
-"""A planned run as a worker gets it, and what the worker does with it."""
+"""The work of a job: trains a planned run in a worker."""
 
 import functools
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from mnist_seq.training.job import Job
 
 @dataclass(frozen=True)
 class Work:
-    """A run that was checked, sized and located by the plan. Nothing of that is done again.
+    """A run that the plan has checked, sized and located. None of this is done again.
 
     Attributes:
         cfg: the composed config with Hydra's own node, for its callbacks, logging and `.hydra/`.
-        is_elsewhere: whether the run trains on another machine, which must be asked for its device
-            and memory.
+        is_elsewhere: whether the run trains on another machine, whose device and memory must be
+            checked there.
     """
 
     job: Job
@@ -24,11 +24,11 @@ class Work:
     is_elsewhere: bool = False
 
     def __call__(self) -> None:
-        """Train in a process that does nothing else meanwhile.
+        """Train in a process that does nothing else during that time.
 
         Raises:
-            SystemExit: a signal came; the run can be resumed.
-            BaseException: whatever the run has raised.
+            SystemExit: a signal came, and the run can be resumed.
+            BaseException: any error of the run.
         """
         from mnist_seq.runs.console import QuietConsole
 
@@ -38,7 +38,7 @@ class Work:
         """Train in a thread of a process that does other things too.
 
         Args:
-            log: gets the run's progress lines.
+            log: file for the progress lines of the run.
 
         Raises:
             BaseException: as above.
@@ -71,7 +71,7 @@ class Work:
             raise cast(BaseException, done._return_value)
 
     def train(self, cfg: Any, *, console: Any) -> float:
-        """What Hydra calls, and tells its callbacks of. Returns what a search may maximise."""
+        """The task function that Hydra and its callbacks see; returns the value for a search."""
         from hydra.core.hydra_config import HydraConfig
 
         from mnist_seq.runs.commands import to_continue_sweep

@@ -1,17 +1,18 @@
-"""Launchers: where the runs of a plan go, and how each of them is started there.
+"""Launchers: where the runs of a sweep train, and how each of them is started.
 
 A launcher is a YAML, `conf/hydra/launcher/<name>.yaml`, whose key `engine` names a file of this
 folder. That file holds one subclass of `EngineLauncher`: its fields are the YAML's keys with their
-types, so that a wrong key or value is refused by name. Its life, in the command's own process:
+types, so that a wrong key or value is refused with its name. Its life cycle, in the process of the
+command:
 
 1. `launcher_of(engine, keys)` checks the keys; ConfigError refuses the command.
-2. `warm_up(...)`, unless it is a dry run: may begin what takes long while the sweep is planned.
-3. `placement` is read by the plan: runs at once, seconds to stop, stacks.
-4. `open_engine(opening)`, once, when something is to run. Queue, retries, time limits, signals,
-   ledger and progress lines are the pool's, which hands its jobs to the engine. (A launcher that
-   needs another pool is a `Launcher` with an `open_pool` of its own, as `pool` and `stack` are.)
-5. The engine starts calls, one a run, and is closed when the last of them has ended. Whatever
-   `start` raises fails that run alone; a call itself never raises.
+2. `warm_up(...)`, unless it is a dry run, may start slow work, which then runs during planning.
+3. `placement` tells the plan how many runs train at once, whether in stacks, and how they stop.
+4. `open_engine(opening)` is called once, if there is a run to train. The pool has the queue,
+   retries, time limits, signals, ledger and progress lines, and gives its jobs to the engine. (A
+   launcher that needs another pool overrides `Launcher.open_pool`, as `pool` and `stack` do.)
+5. The engine (`pool.remote.Engine`) starts a `pool.call.Call` for each run, and is closed after the
+   last one. An error in `start` fails that run only; a call itself never raises.
 """
 
 import functools
@@ -41,14 +42,15 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Placement:
-    """What a launcher offers to the runs of a plan.
+    """How a launcher runs the runs of a plan.
 
     Attributes:
-        workers: runs (or stacks) at once; auto: cores / device.threads, or slots_per_device a GPU.
+        workers: runs (or stacks) at once; auto: cores / device.threads, or slots_per_device on each
+            GPU.
         grace_s: seconds that a run gets to save its checkpoint when the sweep is stopped.
-        slots_per_device: runs at once on one GPU.
-        stacks_on: devices on which runs of equal shape are trained together, as one program.
-        max_runs: of a stack.
+        slots_per_device: runs (or stacks) at once on one GPU.
+        stacks_on: devices on which runs of equal shape are trained as one batched program.
+        max_runs: largest number of runs in a stack.
         is_here: whether the runs train on the machine of the command.
     """
 
@@ -60,20 +62,20 @@ class Placement:
     is_here: bool = True
 
     def slots(self, configs: Sequence[Config]) -> Slots:
-        """One environment for each run that goes at once."""
+        """One environment for each run that trains at once."""
         return open_slots(configs, workers=self.workers, per_device=self.slots_per_device)
 
     def is_stacking(self, slots: Slots) -> bool:
-        """Whether runs of equal shape are trained together in these slots."""
+        """Whether runs of equal shape are trained as stacks in these slots."""
         return self.stacks_on == "anything" or (self.stacks_on == "cuda" and has_gpu(slots))
 
 
 class Launcher(Group, ABC):
-    """The base of all launchers, with the keys that each of them has.
+    """Base class of all launchers, with the keys that all of them have.
 
     Attributes:
-        package: that must be installed for it, or "".
-        extra: of this project, that installs the package.
+        package: Python package that it needs, or "".
+        extra: extra of this project that installs the package.
     """
 
     package: ClassVar[str] = ""
@@ -84,14 +86,14 @@ class Launcher(Group, ABC):
 
     @property
     def placement(self) -> Placement:
-        """What it offers to the runs of a plan."""
+        """How it runs the runs of a plan."""
         return Placement(workers=self.workers, grace_s=self.grace)
 
     def warm_up(self, *, threads: int, data: str) -> None:
-        """Begin what takes long, before the sweep is planned.
+        """Start slow work before the sweep is planned.
 
         Args:
-            threads: of a run on the CPU.
+            threads: CPU threads of a run.
             data: name of the command's data set.
         """
 
@@ -100,23 +102,23 @@ class Launcher(Group, ABC):
         """The pool that runs the jobs.
 
         Raises:
-            ConfigError: it cannot work here.
+            ConfigError: it cannot work on this machine.
         """
 
 
 class EngineLauncher(Launcher):
-    """The base of a launcher whose jobs are calls in the hands of an engine."""
+    """Base class of a launcher that gives its jobs to an engine."""
 
     def open_pool(self, opening: Opening) -> Pool:
-        """The pool that hands its jobs to the engine."""
+        """The pool that gives its jobs to the engine."""
         return RemotePool(self.open_engine(opening), policy=opening.policy, views=())
 
     @abstractmethod
     def open_engine(self, opening: Opening) -> Engine:
-        """What runs the calls, ready for the first one.
+        """The engine, ready for the first call.
 
         Raises:
-            ConfigError: it cannot work here.
+            ConfigError: it cannot work on this machine.
         """
 
 
@@ -124,7 +126,7 @@ def launcher_of(name: str, engine: str, keys: Mapping[str, Any]) -> Launcher:
     """The launcher that the keys of a YAML describe.
 
     Args:
-        name: as the user chooses it, for the errors.
+        name: its option, for the errors.
 
     Raises:
         ConfigError: there is no such engine, its package is missing, or a key is wrong.

@@ -1,7 +1,7 @@
-"""Other launchers of Hydra, such as `hydra/launcher=basic`: they take runs as lists of overrides.
+"""Runs a sweep with a launcher of Hydra or of a plugin, such as `hydra/launcher=basic`.
 
-What came of the runs is read from their folders: such a launcher may lose its answer when a worker
-dies.
+Such a launcher gets the overrides of each run. The results are read from the run folders, because
+the launcher's own answer is lost when a worker dies.
 """
 
 import logging
@@ -19,20 +19,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ForeignLauncher:
-    """A launcher that is not ours. It composes each run's config again from its overrides."""
+    """A launcher that is not ours. It composes the config of each run again."""
 
     hydras: Launcher
 
     @property
     def placement(self) -> Placement:
-        """Nothing is known about it: estimates take one run a core."""
+        """Unknown; time estimates assume one run on each core."""
         return Placement(workers="auto", grace_s=0.0)
 
     def launch(self, plan: Plan, *, sweep_name: str) -> str:
-        """Run a plan, and write the ledger from what lies on the disk.
+        """Run a plan, then write the ledger from the run folders.
 
         Returns:
-            Why the launcher gave up, or "".
+            Why the launcher failed, or "".
         """
         jobs = [
             [

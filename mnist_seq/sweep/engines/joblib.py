@@ -1,7 +1,7 @@
-"""joblib: warm worker processes on this machine, one for each slot.
+"""joblib: worker processes on this machine, one for each slot, reused for many runs.
 
-Hydra's joblib plugin gives all jobs to one executor, and loses them all when one worker dies. With
-one executor of joblib (loky) for each slot, one job is lost.
+Hydra's joblib plugin gives all jobs to one executor, and loses all of them when one worker dies.
+Here each slot has an executor (loky) of its own, so only one job is lost.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class JoblibLauncher(EngineLauncher):
-    """Runs side by side in worker processes of joblib."""
+    """Runs in worker processes of joblib."""
 
     package: ClassVar[str] = "joblib"
     extra: ClassVar[str] = "joblib"
@@ -32,7 +32,7 @@ class JoblibLauncher(EngineLauncher):
 
     @property
     def placement(self) -> Placement:
-        """What it offers to the runs of a plan."""
+        """See `Launcher`."""
         return Placement(
             workers=self.workers, grace_s=self.grace, slots_per_device=self.slots_per_device
         )
@@ -47,7 +47,7 @@ class JoblibEngine:
 
     Args:
         slots: environment of each worker.
-        threads: of OpenMP and MKL in a worker, unless the environment says so already.
+        threads: threads of OpenMP and MKL in a worker, unless the environment sets them.
     """
 
     def __init__(self, slots: Sequence[dict[str, str]], *, threads: int) -> None:
@@ -56,7 +56,7 @@ class JoblibEngine:
         self._workers: dict[int, _Worker] = {}
 
     def start(self, call: Call, slot: int) -> "JoblibHandle":
-        """Hand a call to the slot's worker; one that has died is replaced."""
+        """Give a call to the worker of the slot; a dead worker is replaced first."""
         if slot in self._workers and not self._workers[slot].is_broken:
             with contextlib.suppress(BrokenExecutor):  # it has died since its last job
                 return self._handed(call, slot)
@@ -94,7 +94,7 @@ class JoblibHandle:
         return f"its worker died: {codes.partition('}')[0].strip('{') if found else text}"
 
     def ask_to_stop(self) -> None:
-        """Let the job save its checkpoint and go."""
+        """Ask the job to save its checkpoint and end."""
         self._worker.signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -103,18 +103,18 @@ class JoblibHandle:
 
 
 def _begin() -> None:
-    """First thing in a worker: Ctrl-C at the terminal is for the sweep to judge."""
+    """First call in a worker: ignore Ctrl-C at the terminal, which the command handles."""
     from joblib.externals.loky import process_executor
 
     os.setsid()
-    # loky replaces a worker that has grown by 300 MB, as one does that imports torch for its first
+    # loky replaces a worker that has grown by 300 MB, which the import of torch does in the first
     # job; the next job may then be given to the one that leaves
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
     threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
 
 
 def _leave_with_parent(parent: int) -> None:
-    """End the worker when the sweep's process has died; joblib's own would wait for ever."""
+    """End the worker when the command has died; joblib itself would wait for ever."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -133,7 +133,7 @@ class _Worker:
         self._pid: Future[int] = self.executor.submit(os.getpid)
 
     def signal(self, signum: int) -> None:
-        with contextlib.suppress(Exception):  # a worker that has not come up, or is gone
+        with contextlib.suppress(Exception):  # the worker has not started, or is gone
             os.kill(self._pid.result(timeout=0), signum)
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""The pool: runs side by side on this machine, each in a fresh process."""
+"""pool: several runs at once on this machine, each in a new process."""
 
 from mnist_seq.sweep.engines import Launcher, Number, Placement
 from mnist_seq.sweep.pool.opening import Opening
@@ -6,13 +6,13 @@ from mnist_seq.sweep.pool.pool import Pool
 
 
 class PoolLauncher(Launcher):
-    """Runs side by side, each in a process that a warm fork server makes."""
+    """Runs in processes that the fork server forks."""
 
     slots_per_device: Number
 
     @property
     def placement(self) -> Placement:
-        """What it offers to the runs of a plan."""
+        """See `Launcher`."""
         return Placement(
             workers=self.workers, grace_s=self.grace, slots_per_device=self.slots_per_device
         )

@@ -26,12 +26,12 @@ class RayLauncher(EngineLauncher):
 
     @property
     def placement(self) -> Placement:
-        """What it offers to the runs of a plan."""
+        """See `Launcher`."""
         is_here = self.init.get("address", "local") == "local"
         return Placement(workers=self.workers, grace_s=self.grace, is_here=is_here)
 
     def open_engine(self, opening: Opening) -> "RayEngine":
-        """Ray, started here or joined."""
+        """Ray, started on this machine or joined as a cluster."""
         workers = 0 if self.workers == "auto" else self.workers
         return RayEngine(workers=workers, init=self.init, remote=self.remote)
 
@@ -40,16 +40,16 @@ class RayEngine:
     """Runs calls as Ray tasks.
 
     Args:
-        workers: how many at once; 0: as many as the cluster has room for.
+        workers: runs at once; 0: as many as the cluster has resources for.
         init: arguments of `ray.init`; `address` names a running cluster.
         remote: options of a task, such as `num_cpus`.
 
     Raises:
-        ConfigError: Ray cannot be reached, or has no room for a run.
+        ConfigError: Ray cannot be reached, or lacks the resources for one run.
     """
 
     def __init__(self, *, workers: int, init: Mapping[str, Any], remote: Mapping[str, Any]) -> None:
-        # Else Ray 2.60 writes a token into ~/.ray; a cluster must be started with the same setting
+        # or Ray 2.60 writes a token to ~/.ray; a cluster must be started with the same setting
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         import ray
 
@@ -72,11 +72,11 @@ class RayEngine:
         self._train = ray.remote(**remote)(_train)
 
     def start(self, call: Call, slot: int) -> "RayHandle":
-        """Hand a call to the cluster."""
+        """Give a call to the cluster."""
         return RayHandle(self._train.remote(call))
 
     def close(self) -> None:
-        """Leave the cluster; one that was started for this sweep ends."""
+        """Disconnect from the cluster; one that was started for this sweep ends."""
         import ray
 
         ray.shutdown()
@@ -105,7 +105,7 @@ class RayHandle:
             return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
     def ask_to_stop(self) -> None:
-        """Let the job save its checkpoint and go: Ray raises a SIGINT in it."""
+        """Ask the job to save its checkpoint and end: Ray sends it a SIGINT."""
         import ray
 
         ray.cancel(self._ref, force=False)

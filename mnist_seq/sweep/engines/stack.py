@@ -1,4 +1,4 @@
-"""The stack: many runs as one batched program, several such programs side by side."""
+"""stack: many runs as one batched program, several such programs at once."""
 
 from typing import Literal
 
@@ -11,14 +11,14 @@ from mnist_seq.sweep.stack.pool import StackPool
 
 
 class StackLauncher(PoolLauncher):
-    """Trains runs of equal shape together, where its runs are on such a device; else the pool."""
+    """Trains runs of equal shape as stacks on the devices of `stacks_on`; elsewhere as the pool."""
 
     stacks_on: Literal["anything", "cuda"]
     max_runs: AutoNumber
 
     @property
     def placement(self) -> Placement:
-        """What it offers to the runs of a plan."""
+        """See `Launcher`."""
         return Placement(
             workers=self.workers,
             grace_s=self.grace,

@@ -1,4 +1,4 @@
-"""submitit: Slurm's queue, or new processes on this machine by the same calls."""
+"""submitit: jobs in Slurm's queue, or new processes on this machine through the same API."""
 
 import contextlib
 import signal
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SubmititLauncher(EngineLauncher):
-    """Runs as jobs of submitit, one a run.
+    """Runs as jobs of submitit, one job for each run.
 
     Attributes:
         cluster: slurm, or local: new processes on this machine.
@@ -33,7 +33,7 @@ class SubmititLauncher(EngineLauncher):
 
     @property
     def placement(self) -> Placement:
-        """What it offers to the runs of a plan."""
+        """See `Launcher`."""
         return Placement(
             workers=self.workers,
             grace_s=self.grace,
@@ -42,18 +42,18 @@ class SubmititLauncher(EngineLauncher):
         )
 
     def open_engine(self, opening: Opening) -> "SubmititEngine":
-        """The queue; with Slurm, Slurm itself says which devices a job sees."""
+        """The queue. On Slurm, Slurm assigns the devices of a job."""
         slots = opening.slots if self.cluster == "local" else [{} for _ in opening.slots]
         folder = opening.folder.path / ".submitit"
         return SubmititEngine(self.cluster, slots, folder=folder, parameters=self.parameters)
 
 
 class SubmititEngine:
-    """Runs calls as submitit jobs, a job a run.
+    """Runs calls as submitit jobs, one job for each run.
 
     Args:
-        slots: environment of each slot. As many jobs are submitted at once: on one machine submitit
-            itself knows no limit, and would start all of them.
+        slots: environment of each slot; their number limits the submitted jobs, because submitit on
+            one machine has no limit and would start all of them.
         folder: where submitit keeps its own files.
         parameters: of `Executor.update_parameters`, such as `timeout_min`.
 
@@ -83,7 +83,7 @@ class SubmititEngine:
 
     def start(self, call: Call, slot: int) -> "SubmititHandle":
         """Submit a call."""
-        # Inherited by what runs on this machine: Ctrl-C at the terminal is for the sweep to judge
+        # inherited by local jobs: they ignore Ctrl-C at the terminal, which the command handles
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             return SubmititHandle(self._executor.submit(call))
@@ -91,7 +91,7 @@ class SubmititEngine:
             signal.signal(signal.SIGINT, before)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
 
 class SubmititHandle:
@@ -99,7 +99,7 @@ class SubmititHandle:
 
     def __init__(self, job: "submitit.Job[str]") -> None:
         self._job = job
-        self._process: Any = getattr(job, "_process", None)  # the local executor's
+        self._process: Any = getattr(job, "_process", None)  # of the local executor
 
     def is_done(self) -> bool:
         """Whether it has ended."""
@@ -115,7 +115,7 @@ class SubmititHandle:
             return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
     def ask_to_stop(self) -> None:
-        """Let the job save its checkpoint and go."""
+        """Ask the job to save its checkpoint and end."""
         if self._process is None:
             self._job.cancel(check=False)  # scancel: SIGTERM, and SIGKILL after Slurm's KillWait
             return
@@ -127,5 +127,5 @@ class SubmititHandle:
         if self._process is None:
             self._job.cancel(check=False)
         elif self._process.poll() is None:
-            # The process is submitit's, which waits for the job, its only child
+            # this is submitit's process; the job is its only child
             subprocess.run(["pkill", "-KILL", "-P", str(self._process.pid)], check=False)

@@ -1,4 +1,4 @@
-"""Arms of an ablation study: the baseline and named variants of it, run over one grid."""
+"""Expands an ablation study: its baseline and its arms, run over one grid."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Study:
-    """What each arm overrides.
+    """An ablation study.
 
     Attributes:
-        base: overrides of all runs; the command's own stand above them.
+        base: overrides of all runs; the command's overrides win over them.
         arms: overrides of the arms by name, `baseline` first.
     """
 
@@ -28,7 +28,7 @@ class Study:
     arms: dict[str, Words]
 
     def over(self, grid: Grid) -> Grid:
-        """Every job of a grid with every arm: the sum of the arms, not their product.
+        """Every job of a grid with every arm; arms are run one at a time, not combined.
 
         Raises:
             ConfigError: an arm sets what the grid runs over.
@@ -42,13 +42,13 @@ class Study:
                 )
         jobs = [
             (f"{ARM}={name}", *_merged(self.base, job, words))
-            for job in grid.jobs  # a study that is stopped early has whole pairs
+            for job in grid.jobs  # so that a study that is stopped early has complete pairs
             for name, words in self.arms.items()
         ]
         return Grid(jobs, [ARM, *grid.swept])
 
     def twins(self, planned: Sequence[Words]) -> list[str]:
-        """A notice for each arm that has no run of its own: another arm asks for the same."""
+        """A notice for each arm that has no runs, because another arm has the same config."""
         there = {word for words in planned for word in words}
         return [
             f"arm {name} is the same config as an arm before it; one run stands for both"
@@ -58,7 +58,7 @@ class Study:
 
 
 def study_of(master: DictConfig, arguments: Sequence[str]) -> tuple[Study | None, list[str]]:
-    """The study that a command asks for, and the command's words without it.
+    """The study of a command, and the command's other overrides.
 
     Args:
         master: the command's config.
@@ -106,7 +106,7 @@ def _arms(study: Ablation) -> dict[str, Words]:
 
 
 def _together(arms: Mapping[str, Words], names: Sequence[str]) -> Words:
-    """The overrides of several arms at once."""
+    """The overrides of several arms together."""
     words: dict[str, tuple[str, str]] = {}
     for name in names:
         if name not in arms:

@@ -1,10 +1,10 @@
 """Composes many configs that differ little.
 
 Hydra composes a config in about 80 ms, and twice a job. Here it does so once for each combination
-of group choices; plain values are then set on a copy. A copy of plain dicts takes microseconds. It
-stands where no interpolation of the config reads another key; else the copy is OmegaConf's own,
-6 ms, and the values are set by the call that Hydra itself makes. A test holds both to Hydra's
-composition.
+of group choices; plain values are then set on a copy. A copy of plain dicts takes
+microseconds, and is used if no interpolation of the config reads another key. Otherwise OmegaConf
+makes the copy, in 6 ms, and sets the values by the same call as Hydra. A test compares both with
+Hydra's composition.
 """
 
 import copy
@@ -23,13 +23,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_seq.config import ConfigError
 
-# Interpolations that read no key of the config: the clock, the environment, Hydra's own node
+# interpolations that read no key of the config: the time, the environment, Hydra's own node
 _READS_NO_KEY = re.compile(r"\$\{(now|oc\.env|hydra):[^${}]*\}")
 
 
 @dataclass(frozen=True)
 class _Composed:
-    """What Hydra composed of some group choices.
+    """The config that Hydra composed for a set of group choices.
 
     Attributes:
         whole: with Hydra's own node.
@@ -95,9 +95,9 @@ class Composer:
         return self._composed[choices]
 
     def _parted(self, words: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
-        """Overrides that Hydra must compose, and those that only set a value.
+        """The overrides that Hydra must compose, and those that only set a value.
 
-        What adds or deletes a key depends on the values before it, so Hydra gets them all then.
+        If an override adds or deletes a key, its effect depends on the others, so Hydra gets all.
         """
         overrides = [self._parse(word) for word in words]
         if any(o.is_add() or o.is_delete() or o.is_force_add() for o in overrides):
@@ -138,7 +138,7 @@ def _plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _plain_if_free(cfg: DictConfig) -> dict[str, Any] | None:
-    """The values of a config, or None where an interpolation reads another key, or cannot be."""
+    """The values of a config, or None if an interpolation reads another key or fails."""
     texts = _texts(OmegaConf.to_container(cfg, resolve=False))
     if any("${" in _READS_NO_KEY.sub("", text) for text in texts):
         return None
@@ -161,7 +161,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _with(values: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any] | None:
-    """Values with some of them replaced; None where OmegaConf itself must set one of them."""
+    """Values with some of them replaced; None if OmegaConf must set one of them."""
     changed = dict(values)
     for override in overrides:
         *groups, key = override.key_or_group.split(".")

@@ -1,4 +1,4 @@
-"""How long runs will take, from the runs that this machine has finished before."""
+"""Estimates the time of runs from runs that this machine has finished before."""
 
 import math
 import statistics
@@ -12,16 +12,16 @@ from mnist_seq.runs import provenance
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training.preflight.task import num_steps, sequence_shape
 
-MOST_RECORDS = 400  # earlier runs to read: a few hundred small files take a tenth of a second
+MOST_RECORDS = 400  # earlier runs that are read; a few hundred small files take a tenth of a second
 
 Speeds = dict[tuple[Any, ...], float]
 
 
 def seconds_a_step(folders: Sequence[Path]) -> Speeds:
-    """Median seconds a step of each kind of run that was finished on this machine.
+    """Median seconds a step, for each kind of run that this machine has finished.
 
     Args:
-        folders: where runs lie, each in a folder of its own.
+        folders: folders that have run folders in them.
     """
     results = [path for folder in folders for path in folder.glob("*/result.json")]
     results.sort(key=lambda path: path.stat().st_mtime, reverse=True)
@@ -32,21 +32,21 @@ def seconds_a_step(folders: Sequence[Path]) -> Speeds:
         try:
             record, result = run.record(), run.result()
             if record.get("stack", 1) > 1:
-                continue  # its seconds are those of all runs of the stack
+                continue  # its time is that of the whole stack
             if record["host"]["cpu"] == here["cpu"] and record["host"]["cores"] == here["cores"]:
                 times[_kind(record["config"])].append(result["seconds"] / result["steps"])
         except (ValueError, KeyError, TypeError, OSError, ZeroDivisionError):
-            continue  # a damaged folder tells nothing about time; who uses the run names it
+            continue  # a damaged folder is skipped here; whoever uses the run reports it
     return {kind: statistics.median(values) for kind, values in times.items()}
 
 
 def estimate(config: Config, speeds: Speeds) -> float:
-    """Seconds that a run will take; NaN where no run of its kind was seen."""
+    """Seconds that a run will take; NaN if no run of its kind is known."""
     return num_steps(config) * speeds.get(_kind(plain(config)), math.nan)
 
 
 def total(seconds: Sequence[float], workers: int) -> float:
-    """Wall seconds of several runs on some workers; NaN where nothing is known of any of them."""
+    """Wall seconds of several runs on some workers; NaN if the time of none is known."""
     known = [s for s in seconds if not math.isnan(s)]
     if not known:
         return math.nan
@@ -58,7 +58,7 @@ def total(seconds: Sequence[float], workers: int) -> float:
 
 
 def _kind(config: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What the time of a step hangs on."""
+    """The settings on which the time of a step depends."""
     model = {k: v for k, v in config["model"].items() if k != "dropout"}
     return (
         *sorted(model.items()),

@@ -1,4 +1,4 @@
-"""What a sweep has to do, found out before anything runs."""
+"""Plans a sweep: names its runs, and decides for each whether it must be trained."""
 
 import hashlib
 import re
@@ -20,19 +20,19 @@ from mnist_seq.training.preflight.prepare import Prepared, prepare
 Action = Literal["run", "resume", "retry", "rerun", "reuse"]
 Stale = Literal["error", "rerun", "keep"]
 
-MAX_NAME = 200  # bytes; file systems take 255, and temporary names are longer than their files'
+MAX_NAME = 200  # bytes; file systems allow 255, and names of temporary files are longer
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a sweep, ready to train, and what is to be done about it.
+    """One run of a sweep, ready to train, with its action.
 
     Attributes:
-        overrides: of this run, without those that name the sweep.
-        config: checked, with its size solved.
+        overrides: overrides of this run, without those of the sweep.
+        config: checked config, with `model.hidden` solved.
         located: its data.
-        identity: over the config and the data.
-        is_baseline: whether it was added, because the comparison needs it.
+        identity: hash over the config and the data.
+        is_baseline: whether the plan added it because a comparison needs it.
     """
 
     overrides: tuple[str, ...]
@@ -51,7 +51,7 @@ class PlannedRun:
 
 @dataclass
 class Plan:
-    """All runs of a sweep, those that are done included."""
+    """All runs of a sweep, including those that are done."""
 
     folder: SweepFolder
     runs: list[PlannedRun]
@@ -68,8 +68,8 @@ class Planner:
     """Turns overrides into planned runs of one sweep folder.
 
     Args:
-        config: a run's checked config, from its overrides.
-        prepare: solves its size and finds its data.
+        config: overrides -> the checked config.
+        prepare: config -> the config with its size solved, and the located data.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Planner:
         self._on_disk = {_recorded_identity(run): run for run in folder.runs()}
 
     def plan(self, jobs: Sequence[tuple[str, ...]]) -> list[PlannedRun]:
-        """Planned runs without an action, one for each different config."""
+        """Planned runs without an action yet, one for each different config."""
         found: dict[str, PlannedRun] = {}
         for words in jobs:
             run = self.planned(words)
@@ -103,7 +103,7 @@ class Planner:
         """One run from its overrides.
 
         Args:
-            also_named: keys that belong to its name, beside the swept ones.
+            also_named: keys that are part of its name, in addition to the swept ones.
 
         Raises:
             ConfigError: the config is impossible.
@@ -115,15 +115,15 @@ class Planner:
             self.notices[located.notice] = None
         name = run_name(words, [*self.swept, *also_named])
         key = f"{identity(config)}/{located.fingerprint}"
-        # A run keeps its folder when the grid around it changes, and its name with it
+        # a run keeps its folder and its name when the grid around it changes
         folder = self._on_disk.get(key) or self.folder.run(name)
         return PlannedRun(words, folder, config, located, key, is_baseline=is_baseline)
 
     def decide(self, runs: Sequence[PlannedRun], stale: Stale) -> list[PlannedRun]:
-        """Give every run its action, by what lies on the disk.
+        """Give every run its action, by what is on the disk.
 
         Raises:
-            StaleRun: folders hold other runs, and `stale` is "error"; all of them are named.
+            StaleRun: folders hold other runs, and `stale` is "error"; the message names all.
         """
         decided, refused = [], []
         for run in self._in_own_folders(runs):
@@ -135,7 +135,7 @@ class Planner:
                 refused.append(f"{run.name} ({reason})")
             elif stale == "keep" and state in ("finished", "diverged") and not _is_damaged(run):
                 decided.append(replace(run, action="reuse"))
-            else:  # what another code or config has left unfinished cannot be gone on with
+            else:  # an unfinished run of other code or another config cannot be resumed
                 decided.append(replace(run, action="rerun"))
         if refused:
             shown = "; ".join(refused[:5]) + (
@@ -150,7 +150,7 @@ class Planner:
         return decided
 
     def _in_own_folders(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Give another folder to a run whose name is that of another run of this plan."""
+        """Give another folder to a run that has the same name as another run of this plan."""
         owners = {
             self._on_disk[run.identity].path: run.identity
             for run in runs
@@ -165,17 +165,17 @@ class Planner:
         return settled
 
 
-# What some file system refuses, a shell obeys, a terminal obeys, or hides a folder
+# characters that a file system refuses, that a shell or terminal interprets, or that hide a folder
 _UNSAFE = re.compile(
     r"[/\\<>:\"|?*`$;&!\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|^[.]|[. ]$"
 )
 
 
 def run_name(words: Sequence[str], keys: Collection[str]) -> str:
-    """Folder name of a run: its overrides of some keys, in the command's order.
+    """Folder name of a run: its overrides of these keys, in the order of the command.
 
-    A name that a file system or an interpolation would not take is changed, and made unique by a
-    hash of the whole.
+    A name that a file system or an interpolation does not allow is changed, and a hash of the
+    original makes it unique.
     """
     whole = ",".join(word for word in words if word.partition("=")[0] in keys) or "run"
     name = _UNSAFE.sub("_", whole)
@@ -187,7 +187,7 @@ def run_name(words: Sequence[str], keys: Collection[str]) -> str:
 
 
 def _staleness(run: PlannedRun) -> str:
-    """Why a folder does not hold the run asked for, or "" where it does or is free."""
+    """Why a folder holds another run than the planned one; "" if it holds that run or none."""
     if not run.folder.has_begun():
         return ""
     if _is_damaged(run):

@@ -1,1 +1,1 @@
-"""Runs the jobs of a sweep side by side in processes of this machine."""
+"""Runs the jobs of a sweep, several at once: queue, processes, stopping, views."""

@@ -1,4 +1,4 @@
-"""One job as an engine takes it: a call without arguments that can be pickled."""
+"""The job of a pool as an engine gets it: a call without arguments that can be pickled."""
 
 import contextlib
 import faulthandler
@@ -21,15 +21,15 @@ from mnist_seq.sweep.pool.jobs import Work
 
 @dataclass(frozen=True)
 class Call:
-    """Trains one run wherever it is called, in a process that may have trained another one before.
+    """Trains one run when it is called, in a process that may have trained another run before.
 
     Attributes:
-        work: pickled.
-        folder: the run's, as all machines see it.
-        lock: a file that is held while the run trains. A job may outlive the sweep that sent it
-            (on Slurm it does); the next command then waits for it, and finds the run finished.
-        directory: where relative paths of the config begin.
-        env: added to the environment.
+        work: the pickled `Work`.
+        folder: the run's folder, by a path that all machines see.
+        lock: file that is locked while the run trains. On Slurm a job may outlive the command that
+            sent it; the next command then waits for the lock, and finds the run finished.
+        directory: working directory, for relative paths of the config.
+        env: variables that are added to the environment.
     """
 
     work: bytes
@@ -39,9 +39,9 @@ class Call:
     env: Mapping[str, str]
 
     def __call__(self) -> str:
-        """Train, in a process that does nothing else meanwhile.
+        """Train, in a process that does nothing else during that time.
 
-        It never raises, since not every error can be pickled.
+        It never raises, because some errors cannot be pickled.
 
         Returns:
             Why there is no result, or "".
@@ -59,7 +59,7 @@ class Call:
     def in_thread(self) -> str:
         """Train, in a thread of a process that does other things too; one call at a time.
 
-        The run's progress lines go to its log; what else is printed goes where the process prints.
+        The progress lines of the run go to its log; other output goes to the output of the process.
 
         Returns:
             Why there is no result, or "".
@@ -75,8 +75,8 @@ class Call:
     def _begin(self) -> None:
         from hydra import version
 
-        version.setbase("1.3")  # as `train` says; without it Hydra would change the directory
-        WATCHERS.clear()  # of the run that this process has trained before
+        version.setbase("1.3")  # as in `train`; without it Hydra changes the working directory
+        WATCHERS.clear()  # those of the run that this process trained before
         os.chdir(self.directory)
         os.environ.update(self.env)
         Path(self.lock).parent.mkdir(exist_ok=True)
@@ -94,14 +94,14 @@ class Call:
     def _failed(self, error: BaseException) -> str:
         folder = RunFolder(Path(self.folder))
         if isinstance(error, Exception) and not folder.error_path.exists():
-            with contextlib.suppress(OSError):  # a full disk; the reason goes back all the same
+            with contextlib.suppress(OSError):  # a full disk; the reason is returned anyway
                 folder.write_error(traceback.format_exc())
         return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 @contextlib.contextmanager
 def _logged(folder: Path) -> Iterator[None]:
-    """Send all output of this process, of C code too, to the job's log while the block runs."""
+    """Send all output of this process, also that of C code, to the job's log during the block."""
     folder.mkdir(parents=True, exist_ok=True)
     _flush()
     kept = [os.dup(1), os.dup(2)]
@@ -110,7 +110,7 @@ def _logged(folder: Path) -> Iterator[None]:
     os.dup2(fd, 2)
     os.close(fd)
     streams = sys.stdout, sys.stderr
-    # Engines put objects of their own there, which may never reach the file descriptors
+    # engines replace these by objects that may not write to the file descriptors
     with open(1, "w", closefd=False) as out, open(2, "w", closefd=False) as err:
         sys.stdout, sys.stderr = out, err
         faulthandler.enable(err)

@@ -11,25 +11,25 @@ from typing import Any
 
 from mnist_seq.sweep.pool.worker import WARM_DATA
 
-# An address holds 103 bytes at least (macOS; Linux: 107); multiprocessing adds 32 and more
+# the address of a socket has at most 103 bytes (macOS; Linux: 107); multiprocessing adds 32 or more
 MOST_BYTES = 65
 
-# Imported once in the fork server, so that a forked job finds all modules there
+# imported once in the fork server, so that forked jobs have all modules
 _PRELOAD = ("mnist_seq.sweep.pool.preload",)
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def start_fork_server(threads: int, *, data: str = "") -> None:
-    """Start the fork server; it imports torch while the caller plans.
+    """Start the fork server, which imports torch while the command plans.
 
     Args:
-        threads: of OpenMP and MKL in the jobs, unless the environment says so already.
-        data: a data set to have in memory.
+        threads: threads of OpenMP and MKL in the jobs, unless the environment sets them.
+        data: name of a data set that is read into memory before.
     """
     wanted = {**dict.fromkeys(_THREADS, str(threads)), WARM_DATA: data}
     added = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(added)  # the number of threads is read when torch is imported
-    # Inherited: Ctrl-C at the terminal is for the sweep's own process to judge
+    # inherited: jobs ignore Ctrl-C at the terminal, which the command handles
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(_PRELOAD))
@@ -42,7 +42,7 @@ def start_fork_server(threads: int, *, data: str = "") -> None:
 
 
 def _choose_folder_of_socket() -> None:
-    """Let the server's socket lie where its address is short enough, whatever TMPDIR says.
+    """Put the socket of the server into a folder with a short path, whatever TMPDIR is.
 
     Raises:
         OSError: there is no such folder.
@@ -56,7 +56,7 @@ def _choose_folder_of_socket() -> None:
         )
     tempfile.tempdir = folder
     try:
-        multiprocessing.util.get_temp_dir()  # which multiprocessing remembers, and removes
+        multiprocessing.util.get_temp_dir()  # multiprocessing remembers this folder, and removes it
     finally:
         tempfile.tempdir = given
 
@@ -68,10 +68,10 @@ def _takes_a_socket(folder: str) -> bool:
 def stop_fork_server() -> None:
     """End the fork server at once, when no job is left.
 
-    By itself it would end with this process, half a second later: torch takes that long to shut
-    down, and a pipe behind the command would wait for it.
+    Otherwise it ends half a second after this process, because torch shuts down slowly, and a pipe
+    after the command would wait for it.
     """
-    server: Any = forkserver._forkserver  # no public call ends it
+    server: Any = forkserver._forkserver  # there is no public function for it
     if server._forkserver_pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(server._forkserver_pid, signal.SIGKILL)

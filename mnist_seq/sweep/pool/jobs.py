@@ -1,4 +1,4 @@
-"""What the pool is given, what it gives back, and who is told on the way."""
+"""The jobs of a pool, their outcomes, and the views that are told about them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ End = Literal["finished", "diverged", "failed", "interrupted"]
 
 
 class Work(Protocol):
-    """What a job does, wherever it is at work. The command pickles it, the worker calls it."""
+    """The work of a job. The command pickles it, and the worker calls it."""
 
     def __call__(self) -> None:
-        """Do it, in a process that does nothing else meanwhile."""
+        """Do it, in a process that does nothing else during that time."""
 
     def in_thread(self, log: TextIO) -> None:
         """Do it, in a thread of a process that does other things too.
@@ -25,13 +25,13 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class PoolJob:
-    """A run for the pool.
+    """A run as a job of the pool.
 
     Attributes:
-        work: makes the pickled `Work`; called when the job's turn has come.
-        expected_s: seconds that it is expected to take, 0 where nothing is known.
-        attempt: how often it was tried before.
-        shape: jobs of equal shape may be trained as one stack; those of none ("") go alone.
+        work: makes the pickled `Work`; called just before the job starts.
+        expected_s: expected seconds; 0 if unknown.
+        attempt: number of earlier attempts.
+        shape: jobs of equal shape may be trained as one stack; jobs with "" train alone.
     """
 
     name: str
@@ -60,11 +60,11 @@ class Policy:
     retries: int = 0
     timeout_s: float = float("inf")
     stop_after_same_failures: int = 3
-    grace_s: float = 20.0  # between asking a job to save and leave, and killing it
+    grace_s: float = 20.0  # seconds between asking a job to stop, and killing it
 
 
 class View(Protocol):
-    """Who is told what happens in the pool. An OSError of a view is no matter to the runs."""
+    """Is told what happens in the pool. An OSError of a view does not affect the runs."""
 
     def started(self, job: PoolJob, slot: int) -> None: ...
     def event(self, job: PoolJob, event: Any) -> None: ...
@@ -73,23 +73,23 @@ class View(Protocol):
 
 
 class Running(Protocol):
-    """A job at work, wherever that is."""
+    """A running job, on this machine or another."""
 
     job: PoolJob
     slot: int
 
     def events(self) -> Iterator[Any]:
-        """What the job has said since the last look."""
+        """Events of the job since the last call."""
 
     def ask_to_stop(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
-        """Let the job save its checkpoint and go; later calls change nothing."""
+        """Ask the job to save its checkpoint and end; later calls change nothing."""
 
     def escalate(self, *, grace_s: float) -> None:
-        """Ask a job to leave that is over its time; kill one that was asked and has not left."""
+        """Ask it to stop if its time is over; kill it if its grace time is over too."""
 
     def end(self, reason: str = "") -> Outcome:
-        """Clear away what is left of the job, and judge it.
+        """Clean up after the job, and return its outcome.
 
         Args:
-            reason: why it is ended now, where it has not ended by itself.
+            reason: why it is ended now, if it has not ended by itself.
         """

@@ -1,4 +1,4 @@
-"""What a pool is opened with: places for its jobs, the rules, and who watches."""
+"""The arguments with which a pool is opened: slots, policy, folder and views."""
 
 import math
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from mnist_seq.sweep.pool.slots import Slots
 
 @dataclass(frozen=True)
 class Opening:
-    """What a pool is opened with.
+    """The arguments with which a pool is opened.
 
     Attributes:
-        configs: of the runs; of a search, the first one.
-        slots: environment of each job that goes at once, were it to run on this machine.
-        threads: of a job on the CPU.
-        num_jobs: as many jobs the pool will be given.
-        expected_s: seconds that they are expected to take, NaN where nothing is known.
-        is_stacking: whether jobs of equal shape are trained together.
-        views: told beside the ledger and the terminal.
-        metric: that the terminal shows of a finished run; "" is the main one of its task, on test.
+        configs: configs of the runs; for a search, of the first one.
+        slots: environment of each job that trains at once on this machine.
+        threads: CPU threads of a job.
+        num_jobs: number of jobs that the pool will get.
+        expected_s: expected seconds of all jobs; NaN if unknown.
+        is_stacking: whether jobs of equal shape are trained as stacks.
+        views: views in addition to the ledger and the terminal.
+        metric: metric that the terminal shows for a finished run; "" is test/<main metric>.
     """
 
     configs: Sequence[Config]

@@ -1,13 +1,12 @@
-"""Runs jobs side by side on this machine, each in a fresh process forked from a warm fork server.
+"""Runs jobs on this machine, several at once, each in a new process that the fork server forks.
 
-A process a job is isolation by construction: no random state, thread count, default dtype, logger
-or W&B run can pass from one job to the next, and a job that crashes takes nothing along. A fork
-costs about 10 ms, because the fork server has torch and this package imported.
+One process for each job isolates them: no random state, thread count, default dtype, logger or W&B
+run can pass from one job to the next, and a crash ends one job only. A fork takes about 10 ms,
+because the fork server has imported torch and this package.
 
-Own process handling, after a look at the alternatives: `concurrent.futures` and loky break the
-whole pool when one worker dies; pebble survives that, but ends a task that is too late with
-SIGKILL, where ours is asked first and saves its checkpoint, and it has no channel for progress.
-What is left to do without them is a loop over `multiprocessing.connection.wait`.
+Why not a library: `concurrent.futures` and loky break the whole pool when one worker dies. pebble
+survives that, but ends a late task with SIGKILL, so it cannot save its checkpoint, and it has no
+channel for progress. Without them the pool is a loop over `multiprocessing.connection.wait`.
 """
 
 import contextlib
@@ -30,7 +29,7 @@ from mnist_seq.sweep.pool.process import JobProcess
 
 __all__ = ["Outcome", "Policy", "Pool", "PoolJob", "View", "log_path"]
 
-TICK_S = 0.25  # how soon a signal or a timeout is seen
+TICK_S = 0.25  # seconds until a signal or a timeout is noticed
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +38,10 @@ class Pool:
     """A queue of jobs and the processes that work on it.
 
     Args:
-        slots: environment of each slot; as many jobs run at once.
+        slots: environment of each slot; one job runs in each slot.
 
     Attributes:
-        stop_reason: why it was stopped before all jobs were done, or "".
+        stop_reason: why it was stopped early, or "".
         stop_signal: the signal that stopped it, or 0.
     """
 
@@ -64,10 +63,10 @@ class Pool:
         self._is_ending = False
 
     def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
-        """Run all jobs, the longest first; return how each of those that began has ended."""
+        """Run all jobs, the longest first; return the outcome of each job that started."""
         known = [job.expected_s for job in jobs if job.expected_s]
         guess = statistics.fmean(known) if known else 0.0
-        # stable: jobs of one expected length keep their order
+        # a stable sort: jobs with the same expected time keep their order
         self._queue = deque(sorted(jobs, key=lambda job: -(job.expected_s or guess)))
         with self._signals_kept():
             try:
@@ -78,7 +77,7 @@ class Pool:
                         self._end(running, running.end())
                     for running in self._running:
                         running.escalate(grace_s=self.policy.grace_s)
-            except KeyboardInterrupt:  # by our handler, at the second Ctrl-C
+            except KeyboardInterrupt:  # raised by our handler at the second Ctrl-C
                 self.stop_reason = "interrupted twice: running jobs were ended at once"
             finally:
                 self._is_ending = True
@@ -88,12 +87,12 @@ class Pool:
         return self._outcomes
 
     def add(self, job: PoolJob) -> None:
-        """Put a job at the end of the queue; for a view that finds out what else must run."""
+        """Put a job at the end of the queue; a search adds its trials in this way."""
         if not self.stop_reason:
             self._queue.append(job)
 
     def stop_job(self, name: str, reason: str) -> None:
-        """Ask a running job to save and leave: it ends as interrupted, for that reason."""
+        """Ask a running job to stop; it ends as "interrupted" with this reason."""
         for running in self._running:
             if running.job.name == name:
                 running.ask_to_stop(reason, grace_s=self.policy.grace_s)
@@ -106,7 +105,7 @@ class Pool:
     def _start(self, job: PoolJob, slot: int) -> None:
         try:
             running = self._open(job, slot)
-        except Exception as error:  # engines raise what they like, and other jobs are at work
+        except Exception as error:  # engines may raise anything, and other jobs are running
             self._not_started(job, error)
             return
         self._running.append(running)
@@ -126,7 +125,7 @@ class Pool:
         )
 
     def _wait(self) -> Sequence[Running]:
-        """Pass events on until a job has ended, a moment has passed or a signal has come."""
+        """Pass events on until a job has ended, `TICK_S` has passed, or a signal has come."""
         processes = [r for r in self._running if isinstance(r, JobProcess)]
         sentinels = {p.sentinel: p for p in processes}
         connections = [p.connection for p in processes if not p.connection.closed]
@@ -144,7 +143,7 @@ class Pool:
         self._judge(outcome)
 
     def _judge(self, outcome: Outcome) -> None:
-        """Tell of an ending, and find out what follows from it."""
+        """Report the end of a job, and decide on a retry or a stop."""
         job = outcome.job
         is_failed, is_stopped = outcome.state == "failed", bool(self.stop_reason)
         is_retried = is_failed and job.attempt < self.policy.retries and not is_stopped
@@ -171,7 +170,7 @@ class Pool:
             )
 
     def _stop(self, reason: str) -> None:
-        """Let no further job begin, and ask the running ones to save and leave."""
+        """Start no more jobs, and ask the running ones to stop."""
         self.stop_reason = reason
         self._queue.clear()
         if self._running:
@@ -200,7 +199,7 @@ class Pool:
                 signal.signal(signum, handler)
 
     def _tell(self, call: Callable[[View], None]) -> None:
-        """Tell all views. A terminal that was closed, or a full disk, does not stop the runs."""
+        """Tell all views. A closed terminal or a full disk does not stop the runs."""
         for view in self.views:
             try:
                 call(view)
@@ -215,5 +214,5 @@ def _event(job: PoolJob, event: Any, view: View) -> None:
 
 
 def log_path(folder: Path) -> Path:
-    """Where a job's output lies."""
+    """Path of the log with the output of a job."""
     return folder / worker.LOG

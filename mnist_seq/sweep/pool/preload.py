@@ -1,7 +1,7 @@
-"""Imported by the fork server before it forks a job: everything that every job would import.
+"""Imports, in the fork server, everything that every job needs, before jobs are forked.
 
-Objects made here are frozen out of the garbage collector, so that the jobs go on sharing their
-memory.
+The objects are then hidden from the garbage collector (`gc.freeze`), so that the jobs continue to
+share their memory.
 """
 
 import gc

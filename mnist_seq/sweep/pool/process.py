@@ -1,4 +1,4 @@
-"""The process of a job, as the pool sees it: started, heard, asked to leave, killed, judged."""
+"""Starts, listens to, stops and ends the process of a job."""
 
 import contextlib
 import os
@@ -13,16 +13,16 @@ from mnist_seq.sweep.pool.failures import cause_of_death, judged
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.stopping import Stoppable
 
-JOIN_S = 5.0  # for a process that was killed; one that hangs in the kernel is left to it
+JOIN_S = 5.0  # seconds to wait for a killed process; it may hang in the kernel
 
 
 class WorkerProcess(Stoppable):
-    """A fresh process of the fork server.
+    """A new process of the fork server.
 
-    It leads a process group of its own, and whatever it has started ends with it.
+    It has its own process group, and all processes that it has started end with it.
 
     Args:
-        target: called in there with the end of a pipe that it may speak into, and `args`.
+        target: function that runs in it; gets the sending end of a pipe, and `args`.
 
     Raises:
         OSError, EOFError: the process could not be started.
@@ -50,7 +50,7 @@ class WorkerProcess(Stoppable):
         return self._process.sentinel
 
     def messages(self) -> Iterator[Any]:
-        """What has come through the pipe since the last look."""
+        """Messages from the pipe since the last call."""
         if self.connection.closed:
             return
         try:
@@ -63,25 +63,25 @@ class WorkerProcess(Stoppable):
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it and all that it has started, at once."""
+        """Kill it and all processes that it has started."""
         assert self._pid is not None
-        # Its group exists once it runs our code; what it started outlives it in there
+        # its group exists once our code runs in it; processes that it started stay in the group
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
         self._process.kill()
 
     def wait(self, seconds: float) -> None:
-        """Let it end by itself, for so long at most."""
+        """Wait this long for it to end by itself."""
         self._process.join(seconds)
 
     def clear_away(self, reason: str = "") -> int | None:
-        """End what is left of the process.
+        """End the process if it is still there.
 
         Args:
-            reason: why it is ended now, where it has not ended by itself.
+            reason: why it is ended now, if it has not ended by itself.
 
         Returns:
-            Its exit code, or None where it hangs.
+            Its exit code, or None if it hangs.
         """
         self.note_end(reason)
         if self._process.is_alive():
@@ -112,7 +112,7 @@ class JobProcess(WorkerProcess):
         timeout_s: float,
     ) -> None:
         self.job, self.slot = job, slot
-        self._said = ""  # the reason that the job itself gave
+        self._said = ""  # the reason that the job gave
         job.folder.clear_error()
         super().__init__(
             context,
@@ -123,17 +123,17 @@ class JobProcess(WorkerProcess):
         )
 
     def events(self) -> Iterator[Any]:
-        """What the job has said since the last look."""
+        """Events of the job since the last call."""
         for event in self.messages():
             if isinstance(event, tuple):
                 self._said = event[1]
             yield event
 
     def end(self, reason: str = "") -> Outcome:
-        """Clear away what is left of the process, and judge it.
+        """End the process if it is still there, and return the outcome of the job.
 
         Args:
-            reason: why it is ended now, where it has not ended by itself.
+            reason: why it is ended now, if it has not ended by itself.
         """
         exit_code = self.clear_away(reason)
         fault = self.fault or self._said or cause_of_death(exit_code)

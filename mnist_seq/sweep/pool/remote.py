@@ -1,4 +1,4 @@
-"""A pool whose jobs are worked on by an engine: same queue, same rules, same views."""
+"""A pool that gives its jobs to an engine; queue, policy and views are those of `Pool`."""
 
 import os
 import time
@@ -13,72 +13,72 @@ from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, View
 from mnist_seq.sweep.pool.pool import TICK_S, Pool
 from mnist_seq.sweep.pool.stopping import Stoppable
 
-READ_S = 1.0  # between two looks at the metrics of a running job
+READ_S = 1.0  # seconds between two reads of the metrics of a running job
 
 
 class Handle(Protocol):
-    """A call that was handed to an engine."""
+    """A call that an engine has started."""
 
     def is_done(self) -> bool:
-        """Whether it has returned, or was lost."""
+        """Whether it has returned or was lost."""
 
     def fault(self) -> str:
-        """Once done: what the call has returned, or why it could not return."""
+        """Of a done call: what it returned, or why it was lost; "" for success."""
 
     def ask_to_stop(self) -> None:
-        """Let the job save its checkpoint and go."""
+        """Ask the job to save its checkpoint and end."""
 
     def kill(self) -> None:
-        """End the job at once."""
+        """Kill the job at once."""
 
 
 class Engine(Protocol):
-    """What runs calls, somewhere.
+    """Runs calls, on this machine or elsewhere.
 
     Attributes:
-        slots: environment of each slot; as many calls are in the engine's hands at once.
+        slots: environment of each slot; the engine gets at most one call for each slot at once.
     """
 
     slots: list[dict[str, str]]
 
     def start(self, call: Call, slot: int) -> Handle:
-        """Hand over a call."""
+        """Start a call."""
 
     def close(self) -> None:
-        """Let go of all that the engine holds."""
+        """Release everything that the engine holds."""
 
 
 class RemoteJob(Stoppable):
-    """A job of the pool in the hands of an engine. Its evaluations are read from its folder."""
+    """A job that an engine runs. Its evaluations are read from its folder."""
 
     def __init__(self, job: PoolJob, handle: Handle, *, slot: int, timeout_s: float) -> None:
         super().__init__(timeout_s=timeout_s)
         self.job, self.slot, self.handle = job, slot, handle
         self._read = self.started
-        self._num_rows = len(job.folder.metrics())  # of an earlier attempt
+        self._num_rows = len(job.folder.metrics())  # rows of an earlier attempt
 
     def events(self) -> Iterator[Row]:
-        """Evaluations since the last look."""
+        """Evaluations since the last call."""
         if time.monotonic() - self._read < READ_S:
             return
         self._read = time.monotonic()
         rows = self.job.folder.metrics()
-        # A resumed run has dropped the rows that it is about to repeat
+        # a resumed run has removed the rows that it will repeat
         yield from rows[self._num_rows :]
         self._num_rows = len(rows)
 
     def kill(self) -> None:
-        """End the job at once."""
+        """Kill the job at once."""
         self.handle.kill()
 
     def _ask(self) -> None:
         self.handle.ask_to_stop()
 
     def end(self, reason: str = "") -> Outcome:
-        """Judge the job; one that is still at work is ended first.
+        """Return the outcome of the job; a running job is killed first.
 
         Args:
-            reason: why it is ended now, where it has not ended by itself.
+            reason: why it is ended now, if it has not ended by itself.
         """
         self.note_end(reason)
         fault = self.fault
@@ -92,14 +92,14 @@ class RemoteJob(Stoppable):
 
 
 class RemotePool(Pool):
-    """The pool's queue, retries, limits, signals and views, over an engine."""
+    """The pool with queue, retries, limits, signals and views, for an engine."""
 
     def __init__(self, engine: Engine, *, policy: Policy, views: Sequence[View]) -> None:
         super().__init__(slots=engine.slots, policy=policy, views=views)
         self._engine = engine
 
     def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
-        """Run all jobs; the engine is closed then."""
+        """Run all jobs, then close the engine."""
         try:
             return super().run(jobs)
         finally:
@@ -130,5 +130,5 @@ class RemotePool(Pool):
 
 
 def _environment(slot: Mapping[str, str]) -> dict[str, str]:
-    """What configs read from the environment, wherever the job runs; keys and tokens stay here."""
+    """The environment variables that configs read, for the job; keys and tokens are not passed."""
     return {k: v for k, v in os.environ.items() if k.startswith("MNIST_SEQ")} | dict(slot)

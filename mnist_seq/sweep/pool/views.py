@@ -1,4 +1,4 @@
-"""Who watches a pool: the ledger, plain lines, a live view on a terminal."""
+"""The views of a pool: the ledger, plain lines, a live display on a terminal."""
 
 import time
 from typing import Any
@@ -16,11 +16,11 @@ from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool.pool import Outcome, PoolJob, log_path
 from mnist_seq.sweep.times import duration
 
-LINE_EVERY_S = 60.0  # between two lines where no job begins or ends
+LINE_EVERY_S = 60.0  # seconds between two lines if no job starts or ends
 
 
 class LedgerView:
-    """Writes every change of state into the sweep's ledger."""
+    """Writes every change of a run's state to the sweep's ledger."""
 
     def __init__(self, folder: SweepFolder) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class LedgerView:
 
 
 class LineView:
-    """One line an event, for logs and pipes; each minute one more on the jobs at work."""
+    """One line for each event, for logs and pipes; every minute one line on the running jobs."""
 
     def __init__(self, console: Console, num_jobs: int, *, metric: str = "") -> None:
         self.console, self.num_jobs, self.num_ended = console, num_jobs, 0
@@ -96,7 +96,7 @@ class LineView:
                 return f"FAILED {name}  {outcome.reason}{again}  {log}"
 
     def _left(self) -> str:
-        """The time left, from what is done so far; "" as long as that is next to nothing."""
+        """The time left, from the jobs done so far; "" while too little is done."""
         done = self.num_ended + sum(work.share for work in self._at_work.values())
         if done < 0.02 * self.num_jobs:
             return ""
@@ -105,7 +105,7 @@ class LineView:
 
 
 class LiveView(LineView):
-    """An overall bar with the time left and a line a slot; endings scroll by above."""
+    """A progress bar with the time left, and a line for each slot; ended jobs scroll above."""
 
     def __init__(
         self, console: Console, num_jobs: int, num_slots: int, expected_s: float, *, metric: str
@@ -131,7 +131,7 @@ class LiveView(LineView):
 
     def _left(self) -> str:
         left = super()._left()
-        if left or not self._expected_s > 0:  # NaN where nothing is known
+        if left or not self._expected_s > 0:  # NaN if unknown
             return left
         return f"{duration(self._expected_s)} expected"
 
@@ -141,7 +141,7 @@ class LiveView(LineView):
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         for _ in range(3):
             table.add_column(justify="right", no_wrap=True)
-        # Copied: this runs in the display's own thread
+        # copied, because this runs in the thread of the display
         works: dict[int, list[_Work]] = {}
         for work in list(self._at_work.values()):
             works.setdefault(work.slot, []).append(work)
@@ -154,7 +154,7 @@ class LiveView(LineView):
 
 
 class _Work:
-    """What a job has said so far."""
+    """The latest progress of a job."""
 
     def __init__(self, name: str, slot: int) -> None:
         self.name, self.slot = name, slot

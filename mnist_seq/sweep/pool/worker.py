@@ -1,4 +1,4 @@
-"""One job of the pool, in its own process."""
+"""The code of a job in its own process."""
 
 import contextlib
 import faulthandler
@@ -17,15 +17,15 @@ from mnist_seq.runs.errors import RunFailed
 from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started, Warned
 from mnist_seq.runs.kill_points import reached
 
-LOG = "log.txt"  # what a job prints, in its folder
+LOG = "log.txt"  # output of the job, in its folder
 
-ORPHAN_GRACE_S = 10.0  # to save a checkpoint when the sweep's process has died
+ORPHAN_GRACE_S = 10.0  # seconds to save a checkpoint after the command has died
 
-WARM_DATA = "MNIST_SEQ_WARM_DATA"  # names the data that the fork server reads beforehand
+WARM_DATA = "MNIST_SEQ_WARM_DATA"  # names the data set that the fork server reads
 
 
 class Pipe(Listener):
-    """Passes a run's events to the parent; a parent that is gone hears nothing."""
+    """Passes the events of a run to the parent process; if the parent is gone, nothing happens."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -52,7 +52,7 @@ class Pipe(Listener):
 
 
 def run_job(connection: Connection, work: bytes, folder: str, env: Mapping[str, str]) -> None:
-    """Entry of a job's process: do the work, and leave with the exit code that tells how it went.
+    """Main function of a job's process: do the work, and exit with a code that says how it ended.
 
     Args:
         work: a pickled `Work`.
@@ -66,7 +66,7 @@ def run_job(connection: Connection, work: bytes, folder: str, env: Mapping[str, 
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
-    except RunFailed:  # it has told why, and kept its traceback
+    except RunFailed:  # the reason is reported, and the traceback is in error.txt
         traceback.print_exc()
     except BaseException as error:
         traceback.print_exc()
@@ -75,14 +75,14 @@ def run_job(connection: Connection, work: bytes, folder: str, env: Mapping[str, 
 
 
 def enter(folders: Sequence[Path], env: Mapping[str, str], pipes: Sequence[Listener]) -> None:
-    """Make this process that of some jobs.
+    """Set this process up for its jobs.
 
     Args:
-        folders: of the jobs; the first one that can have a log gets the process's output.
-        pipes: to the parent, one a job.
+        folders: folders of the jobs; the first that can have a log gets the output of the process.
+        pipes: to the parent, one for each job.
     """
     reached("job: begun")
-    os.setsid()  # Ctrl-C at the terminal is for the parent to judge
+    os.setsid()  # the parent handles Ctrl-C at the terminal
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(env)
     errors = []
@@ -90,9 +90,9 @@ def enter(folders: Sequence[Path], env: Mapping[str, str], pipes: Sequence[Liste
         try:
             _log_to(folder)
             break
-        except OSError as error:  # something is in the log's place
+        except OSError as error:  # there is something else with the name of the log
             errors.append(error)
-    else:  # the parent has the terminal
+    else:  # the terminal belongs to the parent
         for pipe, why in zip(pipes, errors, strict=True):
             pipe.ended(Ended("failed", 1, f"{type(why).__name__}: {why}"))
         leave(1)
@@ -103,13 +103,15 @@ def leave(code: int) -> None:
     """End this process."""
     sys.stdout.flush()
     sys.stderr.flush()
-    # Skips the half second that torch takes to shut down; every file is closed by now
+    # skips torch's shutdown, which takes half a second; every file is closed by now
     os._exit(code)
 
 
 def _log_to(folder: Path) -> None:
-    """Send all output, of C code too, to the job's log; a crash adds the Python stack."""
-    from mnist_seq.runs.console import accept_all_characters  # rich: not in the parent's start
+    """Send all output, also that of C code, to the job's log; a crash adds the Python stack."""
+    from mnist_seq.runs.console import (
+        accept_all_characters,
+    )  # imports rich: not at the start of the parent
 
     folder.mkdir(parents=True, exist_ok=True)
     fd = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -121,10 +123,10 @@ def _log_to(folder: Path) -> None:
 
 
 def _leave_with_parent() -> None:
-    """End the job when the sweep's process has died: with a checkpoint if that is quick."""
+    """End the job when the command has died, with a checkpoint if there is time."""
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(ORPHAN_GRACE_S)
-    os.killpg(os.getpid(), signal.SIGKILL)  # this process and what it has started
+    os.killpg(os.getpid(), signal.SIGKILL)  # this process and all that it has started

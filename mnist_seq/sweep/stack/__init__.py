@@ -1,1 +1,1 @@
-"""Runs the jobs of a sweep as stacks of batched runs."""
+"""Runs the jobs of a sweep as stacks: runs of equal shape in one batched program."""

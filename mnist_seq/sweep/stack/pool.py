@@ -1,4 +1,4 @@
-"""A pool whose processes train stacks: the same queue, rules and views, several jobs a process."""
+"""A pool whose processes train several jobs each, as a stack; otherwise it is `Pool`."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -12,12 +12,12 @@ from mnist_seq.sweep.stack.sizes import most_runs, sizes
 
 
 class StackPool(Pool):
-    """Trains jobs of equal shape together.
+    """Trains jobs of equal shape as stacks.
 
     Args:
-        max_runs: of a stack, or "auto": as many as memory takes, by a measured step, and as many
-            as are fastest together.
-        say: called with a line where stacks must be made smaller.
+        max_runs: largest stack, or "auto": the number that is fastest and fits into memory, by a
+            measured step.
+        say: called with a line if stacks must become smaller.
     """
 
     def __init__(
@@ -31,9 +31,9 @@ class StackPool(Pool):
     ) -> None:
         super().__init__(slots=slots, policy=policy, views=views)
         self._max_runs, self._say = max_runs, say
-        self._most: dict[str, float] = {}  # runs of a stack of one shape
+        self._most: dict[str, float] = {}  # shape -> largest number of runs
         self._processes: list[StackProcess | JobProcess] = []
-        self._is_told = False  # whether the fault at hand was considered before
+        self._is_told = False  # whether the current fault was counted before
 
     def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
         """Run all jobs; see `Pool.run`."""
@@ -42,7 +42,7 @@ class StackPool(Pool):
         try:
             return super().run(jobs)
         finally:
-            for process in self._processes:  # they have told all their ends, and are leaving
+            for process in self._processes:  # all their jobs are reported
                 if isinstance(process, StackProcess) and not process.is_cleared:
                     process.wait(JOIN_S)
                     process.end()
@@ -56,7 +56,7 @@ class StackPool(Pool):
             self._start_group(self._next_group(), min(free))
 
     def _next_group(self) -> list[PoolJob]:
-        """The first job, and as many of its shape as go with it."""
+        """The first job, and the jobs of its shape that fit into its stack."""
         shape = self._queue[0].shape
         if not shape:
             return [self._queue.popleft()]
@@ -114,7 +114,7 @@ class StackPool(Pool):
         return ended
 
     def _consider_stopping(self, outcome: Outcome) -> None:
-        if not self._is_told:  # one process that dies is one fault, whatever it takes along
+        if not self._is_told:  # one dead process is one fault, however many jobs it had
             super()._consider_stopping(outcome)
 
     def _end(self, running: Running, outcome: Outcome) -> None:
@@ -135,7 +135,7 @@ class StackPool(Pool):
         self._is_told = False
 
     def _lower(self, outcome: Outcome, process: StackProcess) -> None:
-        """Remember, and say once, that stacks of this shape must be smaller."""
+        """Lower the limit for stacks of this shape, and say so once."""
         shape, most = outcome.job.shape, process.most
         if most < self._most[shape]:
             self._most[shape] = most

@@ -1,4 +1,4 @@
-"""A process that trains a stack, and the jobs in it, as the pool sees them."""
+"""The process of a stack and its jobs, on the side of the pool."""
 
 import contextlib
 import time
@@ -16,12 +16,12 @@ class StackProcess(WorkerProcess):
     """A process of the fork server that works on several jobs of one shape.
 
     Args:
-        share: of the free memory, that it may take; 0 where it is not to measure.
+        share: share of the free memory that it may use; 0 for no measurement.
 
     Attributes:
-        jobs: at work in it.
-        is_told: whether its death is known to the pool.
-        most: as many runs may go together, where it left because there were too many; else 0.
+        jobs: its running jobs.
+        is_told: whether the pool knows of its death.
+        most: if it ended because of too many runs, the number that fits; else 0.
 
     Raises:
         OSError, EOFError: the process could not be started.
@@ -41,7 +41,7 @@ class StackProcess(WorkerProcess):
         self.is_cleared = self.is_told = False
         self.exit_code: int | None = None
         for job in jobs:
-            with contextlib.suppress(OSError):  # the run meets it too, and fails alone
+            with contextlib.suppress(OSError):  # the run has the same error, and fails alone
                 job.folder.clear_error()
         super().__init__(
             context,
@@ -58,7 +58,7 @@ class StackProcess(WorkerProcess):
         self.jobs = [StackedJob(job, self, slot=slot) for job in jobs]
 
     def hear(self) -> None:
-        """Hand what the process has said to the jobs that it is about."""
+        """Pass the messages of the process to their jobs."""
         for number, event in self.messages():
             if number is None:
                 self.most, why = event
@@ -67,7 +67,7 @@ class StackProcess(WorkerProcess):
                 self.jobs[number].heard.append(event)
 
     def end(self, reason: str = "") -> None:
-        """Clear the process away; later calls change nothing."""
+        """End the process; later calls change nothing."""
         if not self.is_cleared:
             self.is_cleared = True
             self.exit_code = self.clear_away(reason)
@@ -77,8 +77,8 @@ class StackedJob:
     """One of the jobs of a stack.
 
     Attributes:
-        heard: events that nobody was told of yet.
-        is_over: whether it has told its end, while the others may go on.
+        heard: events that are not passed on yet.
+        is_over: whether it has ended, while other jobs of the stack may be running.
     """
 
     def __init__(self, job: PoolJob, process: StackProcess, *, slot: int) -> None:
@@ -88,7 +88,7 @@ class StackedJob:
         self._said = ""
 
     def events(self) -> Iterator[Any]:
-        """What the job has said since the last look."""
+        """Events of the job since the last call."""
         while self.heard:
             event = self.heard.pop(0)
             if isinstance(event, tuple):
@@ -96,20 +96,20 @@ class StackedJob:
             yield event
 
     def ask_to_stop(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
-        """Let the whole stack save its checkpoints and go; later calls change nothing."""
+        """Ask the whole stack to save its checkpoints and end; later calls change nothing."""
         if not self.process.is_cleared:
             self.process.ask_to_stop(reason, grace_s=grace_s, is_fault=is_fault)
 
     def escalate(self, *, grace_s: float) -> None:
-        """Ask the stack to leave that is over its time; kill one that has not left."""
+        """Ask the stack to stop if its time is over; kill it if its grace time is over too."""
         if not self.process.is_cleared:
             self.process.escalate(grace_s=grace_s)
 
     def end(self, reason: str = "") -> Outcome:
-        """Judge the job; where it is still at work, its process is ended, and all jobs with it.
+        """Return the outcome of the job. If it is running, its process ends, with all its jobs.
 
         Args:
-            reason: why it is ended now, where it has not ended by itself.
+            reason: why it is ended now, if it has not ended by itself.
         """
         process = self.process
         if not self.is_over:

@@ -1,4 +1,4 @@
-"""A stack, in its own process."""
+"""The code of a stack in its own process."""
 
 import copy
 import functools
@@ -33,11 +33,11 @@ def run_stack(
     env: Mapping[str, str],
     share: float,
 ) -> None:
-    """Entry of a stack's process: train its runs together, each heard by its number.
+    """Main function of a stack's process: train its runs; messages have the number of their run.
 
     Args:
-        works: a pickled `Work` of each run.
-        share: of the free memory, that they may take; 0 where nobody is to measure.
+        works: the pickled `Work` of each run.
+        share: share of the free memory that they may use; 0 for no measurement.
     """
     pipes = [_Tagged(connection, number) for number in range(len(folders))]
     enter([Path(folder) for folder in folders], env, pipes)
@@ -59,13 +59,13 @@ def run_stack(
 
 
 def _train(works: Sequence[Work], pipes: Sequence[Listener], share: float) -> tuple[int, str]:
-    """Train runs of equal shape together. A run that cannot be opened fails alone.
+    """Train runs of equal shape as a stack. A run that cannot be opened fails alone.
 
     Returns:
-        How many of them may go together, where they were too many, and why; else 0 and "".
+        If there were too many runs, the number that fits and the reason; else 0 and "".
 
     Raises:
-        BaseException: what concerns all of them.
+        BaseException: an error of the whole stack.
     """
     from hydra._internal.callbacks import Callbacks
     from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
@@ -85,7 +85,7 @@ def _train(works: Sequence[Work], pipes: Sequence[Listener], share: float) -> tu
             if not opened:
                 configure_log(cfg.hydra.job_logging, cfg.hydra.verbose)
             WATCHERS.clear()
-            task = functools.partial(work.train, console=None)  # what Hydra would have called
+            task = functools.partial(work.train, console=None)  # the callbacks that Hydra calls
             callbacks.on_job_start(config=cfg, task_function=task)
             opened.append(_opened(work, [*WATCHERS, pipe]))
             closing.append((callbacks, cfg))
@@ -104,7 +104,7 @@ def _failed(error: BaseException) -> Ended:
 
 
 def _opened(work: Work, watchers: Sequence[Listener]) -> Any:
-    """A run of the stack, its progress lines in its own log."""
+    """A run of the stack, with its progress lines in its own log."""
     from hydra.core.hydra_config import HydraConfig
 
     from mnist_seq.runs.console import QuietConsole
@@ -120,11 +120,11 @@ def _opened(work: Work, watchers: Sequence[Listener]) -> Any:
 
 
 def _set_hydra_config(cfg: Any, folder: Path) -> None:
-    """Let a run of a stack find what Hydra's `run_job` would have it find."""
+    """Set `HydraConfig` for a run of a stack, as Hydra's `run_job` does."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import open_dict, read_write
 
-    HydraConfig.instance().set_config(cfg)  # before the folder's name is resolved
+    HydraConfig.instance().set_config(cfg)  # before the name of the folder is resolved
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
         cfg.hydra.runtime.output_dir = str(folder)
     HydraConfig.instance().set_config(cfg)
