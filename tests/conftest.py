@@ -1,16 +1,22 @@
 """What all tests share: checked shapes, and runs that are small and real."""
 
+import functools
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 from tests import warm
+
+if TYPE_CHECKING:
+    from mnist_seq.config import Config
+    from mnist_seq.sweep.plan.compose import Composer
 
 # Every annotated shape is checked while the tests run; in use, training pays nothing for it
 _HOOK = install_import_hook(
@@ -38,6 +44,28 @@ def clean_env() -> dict[str, str]:
     """This environment without what a user's shell may add to it."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "HYDRA", "MNIST_SEQ"))}
     return {**env, "PYTHONWARNINGS": "error", "COLUMNS": "100"}
+
+
+@functools.cache
+def composer() -> "Composer":
+    """Composes many configs that differ little, as a sweep does; tests hold it to Hydra's own."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    from mnist_seq.config.paths import conf_dir
+    from mnist_seq.sweep.plan.compose import Composer
+
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        return Composer(loader, loader.load_configuration("train", [], RunMode.MULTIRUN))
+
+
+def config_of(*words: str) -> "Config":
+    """The checked config of some overrides."""
+    from mnist_seq.config import parse
+
+    return parse(composer().values(words))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from pydantic import BaseModel
@@ -24,6 +25,14 @@ from mnist_seq.runs.commands import quoted
 from mnist_seq.tasks import Located, remember, task_of
 from mnist_seq.tasks.sources import published as sources
 from mnist_seq.training.preflight.task import num_steps
+
+DEEP = settings().max_examples > 100
+
+
+def examples(default: int) -> int:
+    """So many, or as many as the profile says."""
+    return settings().max_examples if DEEP else default
+
 
 # 64 images, four steps
 TINY = {

@@ -32,13 +32,6 @@ from mnist_seq.training.preflight.match import with_hidden_solved
 from tests import fuzz
 from tests.conftest import SMALL, Command
 
-DEEP = settings().max_examples > 100
-
-
-def examples(default: int) -> int:
-    """So many, or as many as the profile says."""
-    return settings().max_examples if DEEP else default
-
 
 @pytest.fixture(scope="module")
 def composed() -> dict[str, dict[str, Any]]:
@@ -78,7 +71,7 @@ def test_every_key_takes_a_value_as_it_is_or_refuses_it(
             assert identity(parse_plain(kept)) == identity(config)
 
 
-@settings(max_examples=examples(45))
+@settings(max_examples=fuzz.examples(25))
 @given(words=fuzz.commands())
 @example(words=["model.hidden=16", "model.match=lstm-64"])
 @example(words=["optimizer=nadam", "optimizer.betas=[0.999999,0]", "optimizer.lr=1e30"])
@@ -290,7 +283,7 @@ def test_every_key_of_compare_is_taken_or_refused(sweep: Path) -> None:
                 compare._sources(values["sweep"])
                 compare._formats(values["formats"])
                 if options not in built:
-                    if num_built[key] == 4 and not DEEP:
+                    if num_built[key] == 4 and not fuzz.DEEP:
                         continue  # read, and neither taken nor refused by what computes
                     build(runs, options, defaults=defaults, is_table_only=True)
                     num_built[key] += 1
@@ -319,7 +312,7 @@ def test_every_key_of_sync_is_taken_or_refused(key: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(600))
+@settings(max_examples=fuzz.examples(600))
 @given(words=fuzz.commands(), more=st.lists(fuzz.commands(), max_size=2))
 def test_many_commands_at_once(
     words: list[str], more: list[list[str]], tmp_path_factory: pytest.TempPathFactory

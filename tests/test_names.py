@@ -38,7 +38,7 @@ REFUSED = ["a\nb", "a\x1b[31m", "\u202edlrow", "\x00", "\x85", "\u2028", " x", "
 ANY_NAME = st.text(max_size=300) | st.sampled_from([*HOSTILE, *REFUSED])
 
 
-@settings(max_examples=300)
+@settings(max_examples=fuzz.examples(100))
 @given(name=ANY_NAME)
 def test_a_sweeps_name_is_a_folder_below_outputs_or_refused(name: str) -> None:
     """`sweep.name` becomes a path: `..`, slashes and what no file system takes are refused."""
@@ -54,7 +54,7 @@ def test_a_sweeps_name_is_a_folder_below_outputs_or_refused(name: str) -> None:
     assert not any(map(is_control, name))
 
 
-@settings(max_examples=300)
+@settings(max_examples=fuzz.examples(100))
 @given(values=st.lists(ANY_NAME | st.text(st.characters()), min_size=2, max_size=3, unique=True))
 def test_runs_of_different_overrides_have_different_safe_folders(values: list[str]) -> None:
     """One path component, short enough for every file beside it, and never another run's."""
@@ -69,7 +69,7 @@ def test_runs_of_different_overrides_have_different_safe_folders(values: list[st
         assert name[-1] not in ". "
 
 
-@settings(max_examples=300)
+@settings(max_examples=fuzz.examples(100))
 @given(text=st.text(min_size=1, max_size=40) | st.sampled_from(HOSTILE))
 def test_a_printed_override_says_the_same_when_it_is_typed(text: str) -> None:
     """Through a shell, and through Hydra's grammar."""

@@ -1,32 +1,16 @@
 """The presets that repeat published set-ups."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from mnist_seq.config import Config, conf_dir, parse
+from mnist_seq.config import conf_dir
 from mnist_seq.config.paths import options
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training.preflight.count import num_params
 from mnist_seq.training.preflight.task import num_steps
-from tests.conftest import Command
-
-
-@pytest.fixture(scope="module")
-def config_of() -> Any:
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-
-        def run(*words: str) -> Config:
-            values: Any = OmegaConf.to_container(compose("train", list(words)), resolve=True)
-            return parse(values)
-
-        yield run
-
+from tests.conftest import Command, config_of
 
 PUBLISHED = [
     ("mnist1d_gru", [], 5_134, 6_000),  # the authors' counts
@@ -41,7 +25,7 @@ PUBLISHED = [
 
 @pytest.mark.parametrize(("name", "words", "params", "steps"), PUBLISHED)
 def test_a_preset_has_the_published_size_and_number_of_updates(
-    config_of: Callable[..., Config], name: str, words: list[str], params: int, steps: int
+    name: str, words: list[str], params: int, steps: int
 ) -> None:
     """A read-out or a split that differs would be another experiment under the same name."""
     config = config_of(f"experiment={name}", *words)

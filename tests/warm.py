@@ -102,6 +102,9 @@ def _as_fork(given: dict[str, Any]) -> dict[str, Any] | None:
     plain = not any(given.get(name) for name in ("preexec_fn", "pass_fds", "executable", "shell"))
     if not plain or sys.platform != "linux" or not os.path.isdir(cwd):
         return None
+    paths = env.get("PYTHONPATH", "").split(os.pathsep)
+    if any(os.path.exists(os.path.join(path, "sitecustomize.py")) for path in paths):
+        return None
     python, *words = map(os.fspath, given["args"])
     warn = [*filter(None, env.get("PYTHONWARNINGS", "").split(","))]
     while words[:1] == ["-W"]:

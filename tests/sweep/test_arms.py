@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from mnist_seq.config import ConfigError, conf_dir, parse
+from mnist_seq.config import ConfigError, conf_dir
 from mnist_seq.config.paths import options
 from mnist_seq.sweep.plan.arms import Study, study_of
 from mnist_seq.sweep.plan.expand import Grid
 from mnist_seq.training.preflight.count import num_params
 from mnist_seq.training.preflight.match import with_hidden_solved
-from tests.conftest import Command
+from tests.conftest import Command, config_of
 
 STUDIES = options("ablation")
 
@@ -53,9 +52,7 @@ def test_every_arm_of_every_study_is_a_run_of_its_own(
     assert len(jobs) == len(study.arms) >= 5
     configs = []
     for job in jobs:
-        values = OmegaConf.to_container(composed(*job), resolve=True)
-        assert isinstance(values, dict)
-        config = with_hidden_solved(parse({str(k): v for k, v in values.items()}))
+        config = with_hidden_solved(config_of(*job))
         assert num_params(config) > 0
         configs.append(config.model_copy(update={"arm": ""}))
     assert all(a != b for k, a in enumerate(configs) for b in configs[:k])

@@ -94,9 +94,17 @@ def check_results(played: Played) -> None:
     assert played.whole["whole_s"] < FINISH + EXTRA_S
 
 
-@pytest.mark.parametrize("moment", _MOMENTS)
+# Each fault once, and each moment
+SOME = {"start": ["stalled", "500"], "middle": ["killed", "429"], "end": ["403"]}
+OTHERS = {moment: [f for f in FAULTS if f not in SOME[moment]] for moment in _MOMENTS}
+
+
+@pytest.mark.parametrize(
+    ("moment", "faults"),
+    [*SOME.items(), *(pytest.param(*case, marks=pytest.mark.slow) for case in OTHERS.items())],
+)
 def test_a_failing_server_costs_seconds_and_no_row(
-    moment: str, tmp_path: Path, faultless: dict[str, Any]
+    moment: str, faults: list[str], tmp_path: Path, faultless: dict[str, Any]
 ) -> None:
     """Killed, stalled, 500, 429 or 403: sync brings the server to where no fault would have."""
 
@@ -115,7 +123,7 @@ def test_a_failing_server_costs_seconds_and_no_row(
             assert not server.unknown
 
     with ThreadPoolExecutor() as at_once:  # most of it is waiting
-        list(at_once.map(check, FAULTS))
+        list(at_once.map(check, faults))
 
 
 @pytest.mark.parametrize("case", ["blackholed", "wrong key", "no key"])

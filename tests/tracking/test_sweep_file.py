@@ -5,7 +5,7 @@ import itertools
 import yaml
 
 from mnist_seq.config import conf_dir
-from tests.tracking.play import config
+from tests.conftest import config_of
 
 FILE = yaml.safe_load((conf_dir() / "wandb_sweep.yaml").read_text())
 
@@ -18,7 +18,7 @@ def test_every_combination_of_the_file_is_a_config_of_ours() -> None:
     }
     for combination in itertools.product(*values.values()):
         words = [f"{key}={value}" for key, value in zip(values, combination, strict=True)]
-        assert config(words).training.epochs >= 1
+        assert config_of(*words).training.epochs >= 1
 
 
 def test_the_agent_passes_overrides_in_hydras_grammar() -> None:

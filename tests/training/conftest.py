@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from mnist_seq.config import Config, conf_dir, parse
+from mnist_seq.config import Config
 from mnist_seq.runs.events import Ended, Listener
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training.run import Job, train_run
+from tests.conftest import config_of
 from tests.tasks.made import locate
 
 SMALL = (
@@ -23,17 +21,9 @@ SMALL = (
 )
 
 
-def compose_config(*overrides: str) -> Config:
-    """A config as the command composes it."""
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("train", list(overrides))
-    values: Any = OmegaConf.to_container(cfg, resolve=True)
-    return parse(values)
-
-
 def make_config(*overrides: str) -> Config:
     """The config of a small run."""
-    return compose_config(*SMALL, *overrides)
+    return config_of(*SMALL, *overrides)
 
 
 @pytest.fixture

@@ -1,21 +1,12 @@
 """Hidden sizes solved for a number of parameters."""
 
 import pytest
-from omegaconf import OmegaConf
 
-from mnist_seq.config import Config, ConfigError, conf_dir, parse
+from mnist_seq.config import ConfigError
 from mnist_seq.config.paths import options
 from mnist_seq.training.preflight.count import num_params
 from mnist_seq.training.preflight.match import with_hidden_solved
-
-
-def config(*overrides: str) -> Config:
-    from hydra import compose, initialize_config_dir
-
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        values = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
-    assert isinstance(values, dict)
-    return parse({str(key): value for key, value in values.items()})
+from tests.conftest import config_of
 
 
 # papers.md 1.1
@@ -32,7 +23,7 @@ def config(*overrides: str) -> Config:
 )
 def test_hidden_sizes_are_those_of_the_table(match: str, overrides: list[str], hidden: int) -> None:
     """Worked out by hand for the reference file."""
-    assert with_hidden_solved(config(f"model.match={match}", *overrides)).model.hidden == hidden
+    assert with_hidden_solved(config_of(f"model.match={match}", *overrides)).model.hidden == hidden
 
 
 @pytest.mark.parametrize("name", options("model"))
@@ -40,8 +31,8 @@ def test_hidden_sizes_are_those_of_the_table(match: str, overrides: list[str], h
 def test_every_cell_comes_within_a_hundredth(name: str, sequence: str, hidden: int) -> None:
     """A new cell is matched the moment its YAML exists; the nearest width is the one taken."""
     words = [f"model={name}", f"data.sequence={sequence}", f"model.match=lstm-{hidden}"]
-    solved = with_hidden_solved(config(*words))
-    target = num_params(config(f"data.sequence={sequence}", f"model.hidden={hidden}"))
+    solved = with_hidden_solved(config_of(*words))
+    target = num_params(config_of(f"data.sequence={sequence}", f"model.hidden={hidden}"))
     count = num_params(solved)
     assert abs(count - target) <= 0.01 * target
     for other in (solved.model.hidden - 1, solved.model.hidden + 1):
@@ -53,12 +44,12 @@ def test_every_cell_comes_within_a_hundredth(name: str, sequence: str, hidden: i
 
 def test_a_number_of_parameters_is_matched_too() -> None:
     """`model.params=24714` is the LSTM of 64 units."""
-    assert with_hidden_solved(config("model.params=24714")).model.hidden == 64
+    assert with_hidden_solved(config_of("model.params=24714")).model.hidden == 64
 
 
 def test_without_a_wish_nothing_changes() -> None:
     """Hidden stays what was typed."""
-    plain = config("model.hidden=33")
+    plain = config_of("model.hidden=33")
     assert with_hidden_solved(plain) is plain
 
 
@@ -76,5 +67,5 @@ def test_without_a_wish_nothing_changes() -> None:
 def test_what_fits_no_width_is_refused(overrides: list[str], says: str) -> None:
     """A cell 5 % larger is no fair comparison, and nobody would look."""
     with pytest.raises(ConfigError) as caught:
-        with_hidden_solved(config(*overrides))
+        with_hidden_solved(config_of(*overrides))
     assert says in str(caught.value)

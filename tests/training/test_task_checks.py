@@ -4,7 +4,7 @@ import pytest
 
 from mnist_seq.config import ConfigError
 from mnist_seq.training.preflight.task import check_task, num_steps
-from tests.training.conftest import compose_config
+from tests.conftest import config_of
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ from tests.training.conftest import compose_config
 def test_what_does_not_go_with_the_task_is_refused(overrides: list[str], says: str) -> None:
     """Each is a sensible value by itself."""
     with pytest.raises(ConfigError) as caught:
-        check_task(compose_config(*overrides))
+        check_task(config_of(*overrides))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_steps_are_counted_by_what_is_left_to_train_on() -> None:
     """55,000 images in batches of 64, the last one smaller."""
-    assert num_steps(compose_config()) == 860
-    assert num_steps(compose_config("data=mnist_5k", "training.epochs=3")) == 57 * 3
+    assert num_steps(config_of()) == 860
+    assert num_steps(config_of("data=mnist_5k", "training.epochs=3")) == 57 * 3
