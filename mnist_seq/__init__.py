@@ -16,7 +16,7 @@ _MODULES["load_sweep"] = "report.read.frame"
 
 
 def __getattr__(name: str) -> Any:
-    """Load on first use: the command line needs none of these, nor pandas."""
+    """Load on first use, because the command line needs neither these names nor pandas."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

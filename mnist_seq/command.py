@@ -1,4 +1,4 @@
-"""The frame of our commands: Hydra's command line, its errors in one line each."""
+"""Runs the main function of a command under Hydra, and prints each error in one line."""
 
 import contextlib
 import functools
@@ -16,20 +16,20 @@ from mnist_seq.config.paths import conf_dir
 
 _NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate memory")
 _UNDECODED = re.compile("[\ud800-\udfff]")
-IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it, tracebacks and all
+IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # then the user wants tracebacks
 
 
 def run(
     job: Callable[[], object], explain: Callable[[Exception], str], *, interrupted: str
 ) -> None:
-    """Run what `hydra.main` has made of a job.
+    """Run a main function that `hydra.main` has wrapped.
 
     Args:
-        explain: gives the line for an error of Hydra's.
-        interrupted: the line after a Ctrl-C.
+        explain: error of Hydra -> its line.
+        interrupted: line after a Ctrl-C.
 
     Raises:
-        SystemExit: the command failed, and has said why.
+        SystemExit: the command failed; the error is printed.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -50,13 +50,13 @@ def run(
     if IS_DEBUG:
         job()
         return
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and we say it in one line
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing; we print one line
     try:
         check_hydra_words(sys.argv[1:])
         job()
     except (HydraException, OmegaConfBaseException) as error:
         refuse(explain(error))
-    except BrokenPipeError:  # whoever read the output has left
+    except BrokenPipeError:  # the reader of the output is gone, as in `... | head`
         silence()
         raise SystemExit(1) from None
     except (ValueError, OSError, RuntimeError) as error:
@@ -65,7 +65,7 @@ def run(
             raise
         refuse(explain(error))
     except (MemoryError, ImportError) as error:
-        # What a limit on memory, such as `ulimit -v`, leaves of an import of torch
+        # the import of torch fails in these ways under a memory limit such as `ulimit -v`
         if isinstance(error, ImportError) and not _NO_MEMORY.search(str(error)):
             raise
         refuse(f"this process is given too little memory: {str(error) or type(error).__name__}")
@@ -75,7 +75,7 @@ def run(
 
 
 def _check_here(encoding: str) -> None:
-    """Refuse a folder whose name could stand in no record of a run."""
+    """Refuse a working directory whose name cannot be written to the files of a run."""
     try:
         here = os.getcwd()
     except OSError:
@@ -89,7 +89,7 @@ def _check_here(encoding: str) -> None:
 
 @contextlib.contextmanager
 def errors_said() -> Iterator[None]:
-    """Say a job's own errors inside of the job: outside, Hydra would print the overrides first."""
+    """Print errors of the job inside the job; outside, Hydra would print the overrides first."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -99,10 +99,10 @@ def errors_said() -> Iterator[None]:
 
 
 def check_folders(words: Sequence[str]) -> None:
-    """Refuse the folder of a sweep that is typed without its key, which Hydra would not parse.
+    """Refuse a folder that is typed without its key, which Hydra cannot parse.
 
     Raises:
-        SystemExit: after the line that says how to write it.
+        SystemExit: after a line that says how to write it.
     """
     for before, word in pairwise(["", *words]):
         is_value = "=" in word or word.startswith("-") or before.startswith("-")
@@ -111,10 +111,10 @@ def check_folders(words: Sequence[str]) -> None:
 
 
 def quoted(word: str, keys: Collection[str]) -> str:
-    """An override whose value Hydra's grammar takes as it was typed.
+    """The override with its value quoted, so that Hydra takes it as it was typed.
 
     Args:
-        keys: those whose values are paths and filters, with spaces, commas and '='.
+        keys: keys whose values are paths or filters, with spaces, commas and '='.
     """
     key, equals, value = word.partition("=")
     if not equals or key not in keys or value[:1] in ("'", '"', "["):
@@ -131,7 +131,7 @@ def keys_of(config_name: str) -> tuple[str, ...]:
 
 
 def unknown_key(config_name: str, key: str) -> str:
-    """What to say of a key that such a config lacks."""
+    """The error text for a key that the config lacks."""
     from mnist_seq.config.messages import suggestion
 
     keys = keys_of(config_name)
@@ -139,7 +139,7 @@ def unknown_key(config_name: str, key: str) -> str:
 
 
 def check_keys(config_name: str, values: Mapping[str, Any]) -> None:
-    """Refuse values of a config without groups to which keys were added, or that lack some.
+    """Refuse a config without groups that has keys too many or too few.
 
     Raises:
         ConfigError: names the key.
@@ -154,7 +154,7 @@ def check_keys(config_name: str, values: Mapping[str, Any]) -> None:
 
 
 def one_line(config_name: str, error: Exception) -> str:
-    """An error of Hydra's over a config without groups."""
+    """The line for an error of Hydra about a config without groups."""
     from mnist_seq.config import hydra_errors
 
     text = str(error)

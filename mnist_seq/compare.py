@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mnist_seq.report.value import Report
     from mnist_seq.tracking.wandb.pull import Pulled
 
-# Their values hold spaces, commas and '=', which Hydra's grammar takes for its own unless quoted
+# keys whose values have spaces, commas and '=', which must be quoted for Hydra's grammar
 _QUOTED = ("sweep", "where", "baseline", "out")
 _CHOICES = {
     "test": ("t", "permutation"),
@@ -49,7 +49,7 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
         The report's folder.
 
     Raises:
-        ValueError: the runs cannot be compared, or not as asked.
+        ValueError: the runs cannot be compared, or not as requested.
     """
     from mnist_seq.report.render.files import write
     from mnist_seq.report.render.terminal import print_report
@@ -96,7 +96,7 @@ def build_from(sources: Sequence[Path], options: "Options") -> "Report":
 
 
 def _pulled(values: Mapping[str, Any]) -> "Pulled":
-    """Run folders of a W&B group, brought here where they are not here yet."""
+    """Run folders of a W&B group; missing ones are downloaded."""
     from mnist_seq.tracking.wandb.pull import pull
 
     project, group = _text(values, "project"), _text(values, "group")
@@ -112,7 +112,7 @@ def read_options(values: Mapping[str, Any]) -> "Options":
     """Check the keys of `conf/compare.yaml` that say how to compare.
 
     Raises:
-        ConfigError: a wrong type or an unknown choice.
+        ConfigError: a value of a wrong type, or an unknown choice.
     """
     from mnist_seq.report.options import Options
 
@@ -189,7 +189,7 @@ def main() -> None:
 
 
 def quoted(word: str) -> str:
-    """An override whose value Hydra's grammar takes as it was typed."""
+    """The override with its value quoted, so that Hydra takes it as it was typed."""
     return command.quoted(word, _QUOTED)
 
 
@@ -202,7 +202,7 @@ def _sources(sweep: object) -> list[Path]:
 
 
 def _out(sources: Sequence[Path]) -> Path:
-    """Where a comparison is reported: its sweep's report is not the place of one with others."""
+    """The folder of the report. A comparison of several sweeps has a folder of its own."""
     first, *others = dict.fromkeys(source.resolve() for source in sources)
     if not others:
         return sources[0] / "report"
@@ -229,7 +229,7 @@ def _formats(formats: object) -> Sequence[str]:
 
 
 def _defaults() -> dict[str, Any]:
-    """What makes a variant in `conf/train.yaml` as it stands, as run.json would hold it."""
+    """The default values of `conf/train.yaml`, flat, in the form of run.json."""
     from mnist_seq.config import parse, plain
     from mnist_seq.config.hydra_errors import defaults
     from mnist_seq.runs.variants import flat
@@ -238,7 +238,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def _pictures(collected: "Collected") -> "Callable[[Sequence[int]], np.ndarray | None]":
-    """Pictures of the runs' test set, read where the runs found it; nothing is downloaded."""
+    """Pictures of the test set, read from the folder that the runs used; nothing is downloaded."""
     name = str(collected.runs[0].values.get("data.data", ""))
     roots = dict.fromkeys(str(run.values.get("data.root", "")) for run in collected.runs)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mnist_seq.runs.console import QuietConsole
     from mnist_seq.training.job import Job
 
-# Keys that say how a sweep runs
+# keys that concern a sweep, not a run
 _OF_A_SWEEP = ("sweep.", "hydra.sweep", "hydra.launcher", "hydra/sweeper", "hydra/launcher")
 
 
@@ -36,10 +36,10 @@ def main() -> None:
 def run(cfg: DictConfig) -> float:
     """Train the run of one composed config, in the folder that Hydra made for it.
 
-    This is a run of its own, or one that a launcher of Hydra's has composed for a sweep.
+    It is a single run, or a run that a launcher of Hydra has composed for a sweep.
 
     Returns:
-        The last value on valid of the metric that choices go by, NaN where there is none.
+        The last valid value of the task's main metric; NaN if there is none.
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -59,7 +59,7 @@ def run(cfg: DictConfig) -> float:
         print(f"{stop}; to go on: {to_continue(key, value)}", flush=True)
         raise SystemExit(stop.exit_code) from None
     except (ConfigError, RunFailed, ValueError, OSError) as error:
-        # In a sweep the other jobs go on, and Hydra ends with the error; alone, one line is all
+        # in a sweep Hydra needs the error, and other jobs continue; a single run prints a line
         if is_sweep or command.IS_DEBUG:
             raise
         if not isinstance(error, FolderLocked):
@@ -68,7 +68,7 @@ def run(cfg: DictConfig) -> float:
 
 
 def _trained(cfg: DictConfig, *, is_sweep: bool) -> float:
-    """Prepare and train a run; what `run` returns."""
+    """Prepare and train a run; returns the value of `run`."""
     from hydra.core.hydra_config import HydraConfig
 
     from mnist_seq.runs.console import QuietConsole
@@ -100,7 +100,7 @@ def _prepared(cfg: DictConfig, console: "QuietConsole", *, is_sweep: bool) -> "J
     from mnist_seq.runs.folder import RunFolder
 
     of_hydra = HydraConfig.get()
-    words = OmegaConf.to_container(of_hydra.overrides)  # as typed: ${...} is the config's
+    words = OmegaConf.to_container(of_hydra.overrides)  # unresolved: ${...} belongs to the config
     assert isinstance(words, dict)
     check_words(words["task"])
     for word in () if is_sweep else (*words["task"], *words["hydra"]):
@@ -108,15 +108,17 @@ def _prepared(cfg: DictConfig, console: "QuietConsole", *, is_sweep: bool) -> "J
             raise ConfigError(f"{word} says how a sweep runs, and this is one run; add -m")
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
-    # Where the command was typed, also with hydra.job.chdir=true
+    # the folder in which the command was typed, also with hydra.job.chdir=true
     config = rooted(parse({str(k): v for k, v in values.items()}), of_hydra.runtime.cwd)
 
-    from mnist_seq.tracking import check_tracker  # torch: after the checks that need none
+    from mnist_seq.tracking import (
+        check_tracker,
+    )  # imports torch: after the checks that do not need it
     from mnist_seq.training.device import check_device
     from mnist_seq.training.job import Job
     from mnist_seq.training.preflight.prepare import check_machine, prepare
 
-    check_device(config.device)  # before a search for data that may take long
+    check_device(config.device)  # before the search for data, which may take long
     check_tracker(config)
     prepared = prepare(config)
     check_machine(prepared.config)
@@ -132,10 +134,10 @@ def _prepared(cfg: DictConfig, console: "QuietConsole", *, is_sweep: bool) -> "J
 
 
 def _remove_unused(folder: Path, words: list[str]) -> None:
-    """Remove the folder that Hydra made for a run which was refused before it began.
+    """Remove the folder that Hydra made for a run that is refused before its start.
 
     Args:
-        words: overrides of Hydra's own keys; a folder that they name is the user's.
+        words: overrides of Hydra's own keys; a folder that they name is not removed.
     """
     is_ours = not any(word.startswith("hydra.run.dir") for word in words)
     if is_ours and {path.name for path in folder.iterdir()} <= {".lock", "train.log"}:

@@ -1,4 +1,4 @@
-"""The launcher that Hydra finds: one class for all files of `mnist_seq.sweep.engines`."""
+"""The launcher plugin for Hydra: one class for all files of `mnist_seq.sweep.engines`."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ class PlanLauncher(Launcher):
             )
         if not OmegaConf.select(
             config, "sweep.dry_run", default=True
-        ):  # or no sweep: refused later
+        ):  # or it is no sweep, and refused later
             self.chosen.warm_up(threads=int(config.device.threads), data=str(config.data.name))
 
     def launch(

@@ -1,4 +1,4 @@
-"""Our `conf/hydra/` beside other plugins that give the same names."""
+"""Lets our `conf/hydra/` coexist with other plugins that use the same names."""
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -8,10 +8,10 @@ from mnist_seq.config.paths import conf_dir
 
 
 class OwnNames(SearchPathPlugin):
-    """Keeps the schemas of other plugins off the files of ours, in our commands alone.
+    """Keeps the schemas of other plugins from our YAML files, in our commands only.
 
-    hydra-joblib-launcher and its like also store `hydra/launcher/joblib`, and Hydra holds a file
-    to the stored config of its name: `workers` would be no key of theirs.
+    hydra-joblib-launcher also stores `hydra/launcher/joblib`, and Hydra checks a YAML file against
+    the stored config of the same name, which has no key `workers`.
     """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:

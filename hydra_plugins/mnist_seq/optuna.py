@@ -1,4 +1,4 @@
-"""The sweeper of `hydra/sweeper=optuna`; its work is in `mnist_seq.sweep.search`."""
+"""The sweeper plugin `hydra/sweeper=optuna` for Hydra; the code is in `mnist_seq.sweep.search`."""
 
 import importlib.util
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-# The module: Hydra registers each plugin class that a module of this folder holds
+# import the module, not the class: Hydra registers every plugin class in a module of this folder
 from hydra_plugins.mnist_seq import sweeper
 
 

@@ -1,4 +1,4 @@
-"""The sweeper that Hydra finds; its work is in `mnist_seq.sweep`."""
+"""The default sweeper plugin for Hydra; the code is in `mnist_seq.sweep`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +7,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-# The module: Hydra registers each plugin class that a module of this folder holds
+# import the module, not the class: Hydra registers every plugin class in a module of this folder
 from hydra_plugins.mnist_seq import launcher as launchers
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PlanSweeper(Sweeper):
-    """Plans a sweep, prints the plan, launches what is left to do and tells what came of it."""
+    """Plans a sweep, prints the plan, launches the runs and prints the summary."""
 
     def __init__(self) -> None:
         self.config: DictConfig | None = None

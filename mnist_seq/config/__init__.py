@@ -1,4 +1,4 @@
-"""What a run is asked to do: typed schemas of all config groups, and the checks of their values."""
+"""Types and checks of every setting: schemas of all config groups, parsing, messages."""
 
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.identity import identity, plain

@@ -1,4 +1,4 @@
-"""Hydra's errors in one line each: the rule, the value, the way out."""
+"""Turns errors of Hydra into one line: the rule, the value, the way out."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from mnist_seq.config.paths import conf_dir, groups, options
 
 
 def one_line(error: Exception) -> str:
-    """What a Hydra or OmegaConf error means to the user who typed the command."""
+    """The line for an error of Hydra or OmegaConf, for the user of the command."""
     from hydra.errors import OverrideParseException
 
     if isinstance(error, OverrideParseException):
@@ -32,12 +32,15 @@ def one_line(error: Exception) -> str:
     return "; ".join(lines) or type(error).__name__
 
 
-_NAMES = ("hydra.job.name", "hydra.output_subdir")  # of files and folders inside a run's own
+_NAMES = (
+    "hydra.job.name",
+    "hydra.output_subdir",
+)  # keys with names of files and folders inside a run's folder
 
 
 def check_hydra_words(words: Iterable[str]) -> None:
-    """Refuse keys added to Hydra's own config, which Hydra takes and never reads, and names that
-    would lead out of a run's folder.
+    """Refuse added keys of Hydra's own config, which Hydra accepts and never reads, and names that
+    would lead out of the run's folder.
 
     Raises:
         ConfigError: names the key.
@@ -58,7 +61,7 @@ def check_hydra_words(words: Iterable[str]) -> None:
 
         schema: Any = HydraConf
         for part in key.split(".")[1:]:
-            if not dataclasses.is_dataclass(schema):  # callbacks, launcher: anybody's keys
+            if not dataclasses.is_dataclass(schema):  # callbacks and launchers may have any keys
                 break
             keys = typing.get_type_hints(schema)
             if part not in keys:
@@ -104,7 +107,7 @@ _OPTIONAL = ("ablation", "experiment")
 
 
 def _keys(group: str, name: str) -> list[str]:
-    """Keys that an option's own YAML sets."""
+    """The keys that the YAML of an option sets."""
     from omegaconf import OmegaConf
 
     values = OmegaConf.load(conf_dir() / group / f"{name}.yaml")
@@ -150,7 +153,7 @@ _KNOWN = [
 
 
 def defaults() -> Mapping[str, Any]:
-    """`conf/train.yaml` as it stands: all keys and their values, interpolations unresolved."""
+    """`conf/train.yaml` without overrides: all keys and values, interpolations unresolved."""
     from hydra import compose
     from omegaconf import OmegaConf
 
@@ -162,7 +165,7 @@ def defaults() -> Mapping[str, Any]:
 
 @contextlib.contextmanager
 def own_hydra() -> Iterator[None]:
-    """`compose` reads `conf/` in the block, whatever Hydra is initialised for outside of it."""
+    """Let `compose` read `conf/` in the block, also if Hydra is initialised for another folder."""
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 

@@ -1,4 +1,4 @@
-"""Refusals of a config in one line each: the rule, the value, the way out."""
+"""Writes the refusal of a config in one line: the rule, the value, the way out."""
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
@@ -11,9 +11,9 @@ from mnist_seq.config.paths import options
 
 M = TypeVar("M", bound=BaseModel)
 
-MAX_LINES = 3  # problems of one group that are named
+MAX_LINES = 3  # number of problems of one group in a message
 
-# What pydantic finds -> our words for the rule; {x} is filled from the error's context.
+# pydantic's error type -> our text of the rule; {x} is filled from the error's context.
 _RULES = {
     "greater_than_equal": "{ge} or more",
     "greater_than": "more than {gt}",
@@ -39,14 +39,14 @@ _RULES = {
 def validated(
     schema: type[M], values: Mapping[str, Any], prefix: str, known: list[str] | None = None
 ) -> M:
-    """Values as a schema has them.
+    """The values checked and typed by a schema.
 
     Args:
-        prefix: the group's name, for the errors.
-        known: keys that a wrong one may have been meant for; the schema's own where left out.
+        prefix: name of the group, for the errors.
+        known: keys to suggest for an unknown one; by default those of the schema.
 
     Raises:
-        ConfigError: all that is wrong with them, in one line.
+        ConfigError: everything that is wrong, in one line.
     """
     try:
         return schema.model_validate(dict(values))
@@ -66,7 +66,7 @@ def known_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def suggestion(wrong: str, known: Collection[str]) -> str:
-    """'; did you mean x?', or '' where nothing is near."""
+    """'; did you mean x?', or '' if no key is similar."""
     parent, _, last = wrong.rpartition(".")
     siblings = [key for key in known if key.rpartition(".")[0] == parent]
     near = difflib.get_close_matches(last, [key.rpartition(".")[2] for key in siblings], n=1)
@@ -86,7 +86,7 @@ def no_option(group: str, name: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as one would type it; text that looks like a number shows its quotes."""
+    """A value as a user types it; text that looks like a number has quotes."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value) if isinstance(value, str) and _is_number(value) else str(value)
@@ -95,11 +95,11 @@ def shown(value: Any) -> str:
 def _problems(
     error: ValidationError, prefix: str, fields: list[str], known: list[str]
 ) -> list[str]:
-    """One text a key: the branches of a union are joined by 'or'."""
+    """One text for each key; the branches of a union are joined by 'or'."""
     rules: dict[str, tuple[list[str], Any]] = {}
     lines = []
     for e in error.errors():
-        # The last parts of a location may name a union's branch
+        # the last parts of a location may be a branch of a union
         path = [prefix, *(str(part) for part in e["loc"] if not _is_union_branch(str(part)))]
         key = ".".join(part for part in path if part)
         if e["type"] == "extra_forbidden":

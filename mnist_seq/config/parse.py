@@ -1,6 +1,6 @@
-"""From a composed config to a checked `Config`.
+"""Turns a composed config into a checked `Config`.
 
-What only a task knows, such as the size of its training set, is checked by
+Checks that need facts of a task, such as the size of its training set, are in
 `mnist_seq.training.preflight`.
 """
 
@@ -19,10 +19,10 @@ from mnist_seq.config.schema import CHOSEN, Config, schema_of
 
 
 def parse(values: Mapping[str, Any]) -> Config:
-    """Check a composed config and give it types.
+    """Check and type a composed config.
 
     Args:
-        values: plain nested values, interpolations resolved; keys of Hydra's own left out.
+        values: plain nested values with resolved interpolations, without Hydra's own node.
 
     Raises:
         ConfigError: an unknown key, a wrong type or an impossible value.
@@ -52,16 +52,16 @@ def parse(values: Mapping[str, Any]) -> Config:
 
 
 def rooted(config: Config, folder: str) -> Config:
-    """The config with `data.root` as a path from a folder, where it was typed."""
+    """The config with a relative `data.root` resolved from `folder`."""
     root = os.path.abspath(os.path.join(folder, os.path.expanduser(config.data.root)))
     return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
 
 
 def parse_plain(values: Mapping[str, Any]) -> Config:
-    """The config that `plain` wrote.
+    """Read back a config that `plain` wrote.
 
     Raises:
-        ConfigError: it is of another version of this project.
+        ConfigError: another version of this project wrote it.
     """
     return parse(_with_infinity(values, Config))
 
@@ -70,8 +70,8 @@ def check_words(words: Iterable[str]) -> None:
     """Refuse overrides that would make a config contradict its group choices, or each other.
 
     Raises:
-        ConfigError: a group is set to no option of its own, a group's `name` is set by itself, or
-            `model.hidden` is given beside a size that it is solved for.
+        ConfigError: a group has no such option, the `name` of a group is set directly, or
+            `model.hidden` is set together with a size from which it is solved.
     """
     given: dict[str, str] = {}
     for word in words:
@@ -94,7 +94,7 @@ def check_words(words: Iterable[str]) -> None:
 
 
 def _with_infinity(values: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
-    """Values in which text that stands for infinity is a number, where a number is wanted."""
+    """The values, with text such as "inf" turned into a number where a number is expected."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         field = schema.model_fields.get(key)
@@ -106,7 +106,7 @@ def _with_infinity(values: Mapping[str, Any], schema: type[BaseModel]) -> dict[s
 
 
 def _check_together(config: Config) -> None:
-    """Rules that hold between keys."""
+    """Check the rules between keys of different groups."""
     data, training = config.data, config.training
     if problem := config.model.problem():
         raise ConfigError(problem)

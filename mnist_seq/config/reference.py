@@ -1,4 +1,4 @@
-"""A group's option as its YAML stands, without Hydra: for sizes to be compared with, and tests."""
+"""Reads an option of a group from its YAML, without Hydra; for sizes of reference and tests."""
 
 from typing import Any
 

@@ -1,13 +1,13 @@
-"""Text that a user typed and others will read: what a terminal would obey is no part of it."""
+"""Escapes control characters in text of users, so that a terminal shows it and does not obey it."""
 
 import unicodedata
 
-# Overrides of the reading direction: what is shown then is not what is written
+# overrides of the reading direction: the shown text then differs from the written one
 _TURNING = set("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def is_control(character: str) -> bool:
-    """Whether it is a control character, half a surrogate pair, an end of line or turns others."""
+    """Whether a character is a control character, half a surrogate pair, or changes direction."""
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _TURNING
 
 

@@ -1,7 +1,7 @@
-"""Types and ranges of every config key, one file a group; the values stand in `conf/`.
+"""Types and ranges of every config key, one file for each group; the values are in `conf/`.
 
-The class of an option is found by a rule, see `schema_of`: an option that is added needs no edit
-here unless its keys need more than the type of the value in its YAML.
+`schema_of` finds the class of an option by a rule. A new option needs no edit here unless its keys
+need more than the type of their value in the YAML.
 """
 
 import functools
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class Config(Group):
-    """Everything that one run is asked to do."""
+    """The whole config of one run."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     arm: Annotated[str, Field(min_length=1, max_length=200), *NAMED]
@@ -44,14 +44,14 @@ class Config(Group):
     sweep: Sweep
 
     def _repr_markdown_(self) -> str:
-        """How a notebook shows it."""
+        """Markdown for a notebook."""
         from omegaconf import OmegaConf
 
         values = OmegaConf.create(self.model_dump(serialize_as_any=True))
         return f"```yaml\n{OmegaConf.to_yaml(values)}```"
 
 
-# Groups that a user chooses an option of, each with the class that all its options share
+# groups with options to choose from; each with the class that all its options share
 CHOSEN: dict[str, type[Group]] = {
     group: field.annotation
     for group, field in Config.model_fields.items()
@@ -60,13 +60,13 @@ CHOSEN: dict[str, type[Group]] = {
 
 
 def schemas(group: str) -> list[type[Group]]:
-    """All classes of a group: those in its file of this package."""
+    """All classes of a group, from its file in this package."""
     module = importlib.import_module(f"{__name__}.{group}")
     base = CHOSEN[group]
     return [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)]
 
 
-@functools.cache  # a class made anew takes 2 ms, and a plan of 300 runs asks 1,800 times
+@functools.cache  # making a class takes 2 ms, and a plan of 300 runs calls this 1,800 times
 def schema_of(group: str, name: str) -> type[Group]:
     """The class that types an option's keys.
 
@@ -95,13 +95,13 @@ def schema_of(group: str, name: str) -> type[Group]:
     if not own:
         return base
     made: type[Group] = create_model(f"{group}/{name}", __base__=base, **own)
-    # Pickled by its group and name: no module holds such a class
+    # pickled by its group and name, because no module has such a class
     setattr(made, "__reduce_ex__", lambda self, _: (_restored, (group, name, dict(self))))  # noqa: B010
     return made
 
 
 def _restored(group: str, name: str, values: dict[str, Any]) -> Group:
-    """Values that were checked in another process."""
+    """Unpickle values that another process has checked."""
     return schema_of(group, name).model_construct(**values)
 
 

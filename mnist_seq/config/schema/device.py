@@ -1,4 +1,4 @@
-"""Keys of `device=`: where a run computes, and how precisely."""
+"""Keys of `device=`: device, threads, precision and determinism."""
 
 from typing import Annotated, Literal
 
@@ -9,6 +9,6 @@ from mnist_seq.config.schema.types import Group
 
 class Device(Group):
     name: Literal["auto", "cpu", "cuda", "mps"]
-    threads: Annotated[int, Field(ge=1, le=512)]  # far more of them end the process
+    threads: Annotated[int, Field(ge=1, le=512)]  # far more threads make the process fail
     precision: Literal["fp32", "tf32", "bf16"]
     deterministic: bool

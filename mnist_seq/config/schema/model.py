@@ -1,4 +1,4 @@
-"""Keys of `model=`: those of every cell, and those of the cells that need more than their YAML."""
+"""Keys of `model=`: those of every cell, and those of cells that need more than their YAML."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -29,7 +29,7 @@ class Model(Group):
     params: Literal["any"] | Count
 
     def problem(self) -> str:
-        """Why these values do not go together, or ""."""
+        """Why these values are impossible together, or ""."""
         return ""
 
     def options(self) -> dict[str, Any]:
@@ -58,11 +58,11 @@ class LSTM(Model):
 
     @staticmethod
     def noises() -> tuple[str, ...]:
-        """Keys of the regularisers that draw at random."""
+        """Keys of the regularisers that draw random factors."""
         return ("gal_dropout", "semeniuta_dropout", "zoneout_cell", "zoneout_hidden")
 
     def problem(self) -> str:
-        """Why these values do not go together, or ""."""
+        """Why these values are impossible together, or ""."""
         gates = ("input_gate", "forget_gate", "output_gate")
         off = [f"model.{key}=false" for key in gates if not getattr(self, key)]
         if self.cifg and not (self.input_gate and self.forget_gate):

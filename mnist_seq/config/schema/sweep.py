@@ -25,7 +25,7 @@ ArmName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=
 
 
 class Ablation(Group):
-    """A study: what its runs share, and its arms, each some overrides."""
+    """An ablation study: the overrides of all its runs, and its arms, each a list of overrides."""
 
     base: list[str]
     arms: dict[ArmName, Annotated[list[str], Field(min_length=1)]]

@@ -1,4 +1,4 @@
-"""Keys of `tracker=`: who follows a run."""
+"""Keys of `tracker=`: the tracker of a run and its settings."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +13,7 @@ class Tracker(Group):
 
 
 def _no_address(text: str) -> str:
-    """The characters that wandb.init refuses in a project's name; no address leads to . or .."""
+    """Refuse a project name with characters that wandb.init refuses, and the names . and .."""
     if set(text) & set("/\\#?%:") or text in (".", ".."):
         raise PydanticCustomError("address", "a name without : / \\ # ? %, and not . or ..")
     return text

@@ -1,4 +1,4 @@
-"""Types that the keys of several groups share, and the class that all groups build on."""
+"""Types for the keys of several groups, and the base class of all groups."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -7,11 +7,11 @@ from pydantic_core import PydanticCustomError
 
 from mnist_seq.config.text import is_control
 
-LARGEST = 1e30  # of a factor: float32 ends at 3e38, and kernels refuse what a product takes there
+LARGEST = 1e30  # largest factor: float32 ends at 3e38, and kernels refuse products beyond it
 MAX_COUNT = 10**12
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-# Nearer to 1 than float32 can tell, torch's NAdam divides by zero
+# closer to 1 than float32 resolves, torch's NAdam divides by zero
 Beta = Annotated[
     list[Annotated[float, Field(ge=0, le=0.999999)]], Field(min_length=2, max_length=2)
 ]
@@ -23,7 +23,7 @@ CountOrNone = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
 
 def check_folder_name(text: str) -> str:
-    """A name that stays where it is put, on any file system."""
+    """Refuse a name that is not a plain folder name on every file system."""
     is_plain = not set(text) & set("/\\") and not any(map(is_control, text))
     is_safe = is_plain and not text.startswith(".") and not text.endswith(".")
     if not is_safe or text != text.strip() or not 1 <= len(text.encode(errors="replace")) <= 200:
@@ -48,7 +48,7 @@ def _stripped(text: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1), AfterValidator(_printable)]
-# Of a name, behind its length: pydantic counts what follows a check as entries of a list
+# checks of a name; they follow its length, because pydantic counts what follows as list entries
 NAMED = (AfterValidator(_printable), AfterValidator(_stripped))
 
 
@@ -56,8 +56,8 @@ class Group(BaseModel):
     """One config group. It refuses unknown keys and values of another type.
 
     Attributes:
-        option_names: the options of its group that this class types; () for a group's own class
-            and for classes that options build on.
+        option_names: options of the group that have this class; () for the class of the group and
+            for classes on which options build.
     """
 
     option_names: ClassVar[tuple[str, ...]] = ()
@@ -67,5 +67,5 @@ class Group(BaseModel):
     @field_validator("*")
     @classmethod
     def _unsigned_zero(cls, value: Any) -> Any:
-        """-0.0 and 0.0 are one setting."""
+        """Make -0.0 and 0.0 the same setting."""
         return value + 0.0 if isinstance(value, float) else value
