@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
     from mnist_seq.models import Classifier
-    from mnist_seq.report.read.collect import Run
+    from mnist_seq.report.read.run import Run
     from mnist_seq.report.render.notebook import NotebookReport
 
 
@@ -115,7 +115,8 @@ def load_run(folder: str | Path) -> "LoadedRun":
     Raises:
         ValueError: there is no run, or its record is damaged.
     """
-    from mnist_seq.report.read.collect import Run, read_run
+    from mnist_seq.report.read.collect import read_run
+    from mnist_seq.report.read.run import Run
     from mnist_seq.runs.folder import RunFolder
 
     run = read_run(RunFolder(Path(folder)))

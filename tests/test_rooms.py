@@ -52,7 +52,7 @@ DYNAMIC = {
     "tasks.sources.mnist1d_file: f'{PACKAGE}.data'",
 }
 CROWDED: set[str] = set()
-LONG = {"report.analyse.tuning"}
+LONG: set[str] = set()
 
 MAX_ENTRIES, MAX_LINES = 16, 300
 SLOW = {"torch", "torchvision", "wandb", "pandas", "scipy", "statsmodels", "altair", "matplotlib"}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_seq.report import wording
-from mnist_seq.report.analyse.chance import chance_of, not_learning
+from mnist_seq.report.analyse.budgets import unequal_budgets, values_tried
 from mnist_seq.report.analyse.grouping import Group, group
+from mnist_seq.report.analyse.guess import Guess, guess_of, not_learning
 from mnist_seq.report.analyse.missing import missing_runs
 from mnist_seq.report.analyse.predictions import Images
 from mnist_seq.report.analyse.searches import (
@@ -18,20 +19,14 @@ from mnist_seq.report.analyse.searches import (
     subjects_of,
     unequal_searches,
 )
-from mnist_seq.report.analyse.tuning import (
-    Chosen,
-    check_select,
-    choose,
-    unequal_budgets,
-    values_tried,
-)
+from mnist_seq.report.analyse.tuning import Chosen, choose
 from mnist_seq.report.analyse.variants import variants_of
 from mnist_seq.report.analyse.warnings import warnings_of
 from mnist_seq.report.options import AUTO, Options, check_options
 from mnist_seq.report.read import select
-from mnist_seq.report.read.collect import Collected, Run
-from mnist_seq.report.read.metric import Metric, find_metric
-from mnist_seq.report.read.metric import metric as metric_named
+from mnist_seq.report.read.collect import Collected
+from mnist_seq.report.read.metric import Metric, find_metric, find_selector, task_of
+from mnist_seq.report.read.run import Run
 from mnist_seq.report.sections import Inputs, notes_of, parts_of
 from mnist_seq.report.value import Left, Mirror, Report, RunRow, Variant
 from mnist_seq.runs.text import fitting
@@ -45,8 +40,9 @@ class _Read:
 
     Attributes:
         runs: all runs that may be compared; `chosen.runs` are those with the chosen values.
-        chance: accuracy of a guess.
-        at_chance: runs that learnt nothing: folder -> reason.
+        selector: the validation metric by which values are chosen and searched.
+        guess: what a guess gets; it stands for a run that diverged.
+        learnt_nothing: runs that learnt nothing: folder -> reason.
         samplers: folder -> sampler of the run's values.
         subjects: the searches among the runs.
     """
@@ -54,9 +50,10 @@ class _Read:
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
     metric: Metric
-    chance: float
+    selector: Metric
+    guess: Guess
     chosen: Chosen
-    at_chance: Mapping[Path, str]
+    learnt_nothing: Mapping[Path, str]
     samplers: Mapping[Path, str]
     subjects: list[Subject]
 
@@ -79,7 +76,6 @@ def build(
     Raises:
         CannotCompare: the runs must not be compared, or not as requested.
     """
-    check_select(options.select)
     check_options(options)
     read = _read(collected, options)
     chosen, rule = read.chosen, _rule(options, read.metric)
@@ -87,7 +83,14 @@ def build(
         chosen.runs, baseline=options.baseline, defaults=defaults, tuned=chosen.keys
     )
     groups, variants = variants_of(
-        groups, keys, read.metric, rule, options, chosen.choices, read.at_chance
+        groups,
+        keys,
+        read.metric,
+        rule,
+        options,
+        chosen.choices,
+        read.learnt_nothing,
+        read.guess.task,
     )
     inputs = _inputs(read, groups, variants, keys, options, images)
     parts = {} if is_table_only else parts_of(inputs)
@@ -105,14 +108,15 @@ def build(
         headline=wording.headline(variants, read.metric),
         counts=wording.counts(variants, collected),
         variants=variants,
-        runs=tuple(_run_rows(groups, read.metric, read.at_chance)),
+        runs=tuple(_run_rows(groups, read.metric, read.learnt_nothing)),
         factor_keys=keys,
         warnings=_warnings(read, groups, variants, options),
         notes=(*read.notes, *notes_of(parts)),
         missing=(*missing, *chosen.missing),
         skipped=tuple(Left(str(s.folder), s.reason) for s in collected.skipped),
         mirror=_mirror(groups),
-        selector=metric_named(options.select) if chosen.keys else None,
+        selector=read.selector if chosen.keys else None,
+        main=read.guess.task.main,
         parts=parts,
     )
 
@@ -120,11 +124,13 @@ def build(
 def _read(collected: Collected, options: Options) -> _Read:
     """Select the runs, and for each variant those with the chosen values."""
     asked = select.keep_where(collected.runs, options.where)
-    metric = find_metric(options.metric, asked)
+    main = task_of(asked).main
+    metric = find_metric(f"test/{main}" if options.metric == AUTO else options.metric, asked)
+    selector = find_selector(f"valid/{main}" if options.select == AUTO else options.select, asked)
     runs, twice = select.drop_duplicates(asked, metric.of, options.duplicates)
     select.check_comparable(runs)
-    chance, samplers = chance_of(runs), samplers_of(runs)
-    chosen = choose(runs, options.select, options.over, samplers, chance=chance)
+    guess, samplers = guess_of(runs), samplers_of(runs)
+    chosen = choose(runs, selector, options.over, samplers, guess=guess)
     return _Read(
         runs=runs,
         notes=(
@@ -133,11 +139,12 @@ def _read(collected: Collected, options: Options) -> _Read:
             *twice,
         ),
         metric=metric,
-        chance=chance,
+        selector=selector,
+        guess=guess,
         chosen=chosen,
-        at_chance=not_learning(chosen.runs, chance),
+        learnt_nothing=not_learning(chosen.runs, guess),
         samplers=samplers,
-        subjects=subjects_of(runs, options.select, chosen.keys, samplers, chance=chance),
+        subjects=subjects_of(runs, selector, chosen.keys, samplers, guess=guess),
     )
 
 
@@ -155,7 +162,8 @@ def _inputs(
         keys=keys,
         runs=read.chosen.runs,
         metric=read.metric,
-        selector=metric_named(options.select),
+        selector=read.selector,
+        task=read.guess.task,
         options=options,
         subjects=read.subjects,
         weighed=_weighed(read, options),
@@ -174,7 +182,7 @@ def _warnings(
         *unequal_budgets(by_hand, tuned, read.samplers),
         *([] if tuned else unequal_searches(read.subjects)),
         *read.chosen.warnings,
-        *warnings_of(read.chosen.runs, groups, options.metric),
+        *warnings_of(read.chosen.runs, groups, read.metric, read.guess.task),
     )
 
 
@@ -192,10 +200,10 @@ def _weighed(read: _Read, options: Options) -> list[Subject]:
     if options.importance == "all":
         return subjects_of(
             read.runs,
-            options.select,
+            read.selector,
             read.chosen.keys,
             read.samplers,
-            chance=read.chance,
+            guess=read.guess,
             is_any=True,
         )
     return read.subjects if options.importance == "auto" else []
@@ -220,18 +228,18 @@ def _rule(options: Options, metric: Metric) -> Rule:
 
 
 def _run_rows(
-    groups: Sequence[Group], metric: Metric, at_chance: Mapping[Path, str]
+    groups: Sequence[Group], metric: Metric, learnt_nothing: Mapping[Path, str]
 ) -> list[RunRow]:
     return [
         RunRow(
             variant=place,
             seed=run.seed,
             state=run.state,
-            reason=at_chance.get(run.folder, run.reason),
+            reason=learnt_nothing.get(run.folder, run.reason),
             folder=str(run.folder),
             value=math.nan if (value := metric.of(run)) is None else value,
             seconds=run.seconds,
-            is_learning=run.folder not in at_chance,
+            is_learning=run.folder not in learnt_nothing,
         )
         for place, own in enumerate(groups)
         for run in own.runs

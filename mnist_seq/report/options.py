@@ -19,7 +19,7 @@ class Options:
 
     baseline: str = AUTO
     where: str = "all"
-    metric: str = "test/accuracy"
+    metric: str = AUTO
     level: float = 0.95
     alpha: float = 0.05
     power: float = 0.8
@@ -29,7 +29,7 @@ class Options:
     wilcoxon: bool = False
     duplicates: Duplicates = "refuse"
     thresholds: tuple[float, ...] = (0.97, 0.98)
-    select: str = "valid/accuracy"
+    select: str = AUTO
     over: tuple[str, ...] = ()
     importance: Importances = "auto"
 

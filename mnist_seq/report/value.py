@@ -189,6 +189,7 @@ class Report:
         headline: the answer in one sentence; `counts`: the runs that it is based on.
         rule_text: the declared rule in words.
         warnings: what weakens the comparison; `notes`: other decisions.
+        main: name of the metric by which the task is judged.
         selector: the validation metric by which tuned values were chosen, if any.
         parts: the result of each section, by its name; empty for a table alone.
     """
@@ -210,6 +211,7 @@ class Report:
     missing: tuple[Missing, ...]
     skipped: tuple[Left, ...]
     mirror: Mirror
+    main: str
     selector: Metric | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
 

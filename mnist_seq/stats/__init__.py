@@ -24,7 +24,7 @@ few functions that need them import them when called.
 
 from mnist_seq.stats.comparison import Comparison
 from mnist_seq.stats.corrections import Correction, adjust
-from mnist_seq.stats.guess import guess_p
+from mnist_seq.stats.guess import guess_p, squared_error_p
 from mnist_seq.stats.intervals import (
     BOOTSTRAP_MIN_N,
     Description,
@@ -91,6 +91,7 @@ __all__ = [
     "seeds_needed",
     "sign_flip_test",
     "split_test",
+    "squared_error_p",
     "t_test_power",
     "time_to_threshold",
     "verdict",

@@ -1,6 +1,10 @@
-"""Tests whether a classifier is better than a guess."""
+"""Tests whether a model is better than a guess."""
 
-from scipy.special import bdtrc
+import math
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import bdtrc, stdtr
 
 from mnist_seq.stats.samples import check_fraction
 
@@ -29,3 +33,33 @@ def guess_p(accuracy: float, n: int, *, guess: float, num_evaluations: int = 1) 
     hits = round(accuracy * n)
     tail = float(bdtrc(hits - 1, n, guess)) if hits > 0 else 1.0
     return min(1.0, num_evaluations * tail)
+
+
+def squared_error_p(
+    targets: Float[np.ndarray, "N V"], predictions: Float[np.ndarray, "N V"]
+) -> float:
+    """Probability that a guess has a mean squared error as small as these predictions have.
+
+    One-sided paired t-test over examples: error of a guess minus error of the prediction. The guess
+    is the mean of the targets, the best answer that ignores the input.
+
+    Args:
+        targets, predictions: V values of each of N examples, which are independent.
+
+    Raises:
+        ValueError: N < 2, or unequal shapes.
+
+    Source: Student 1908; Diebold & Mariano 1995 for losses of two predictors, here independent.
+    """
+    if targets.shape != predictions.shape or len(targets) < 2:
+        raise ValueError(
+            f"errors are compared over n >= 2 examples with a prediction each, but the shapes are "
+            f"{targets.shape} and {predictions.shape}; give one row an example"
+        )
+    wide = targets.astype(np.float64)
+    of_guess = ((wide - wide.mean(axis=0)) ** 2).mean(axis=1)
+    gain = of_guess - ((wide - predictions) ** 2).mean(axis=1)
+    error = float(gain.std(ddof=1)) / math.sqrt(len(gain))
+    if error == 0:
+        return 0.0 if gain.mean() > 0 else 1.0
+    return float(stdtr(len(gain) - 1, -gain.mean() / error))

@@ -236,7 +236,7 @@ def test_the_rule_says_how_p_was_counted(tmp_path: Path) -> None:
 
 def test_losses_are_better_when_lower(grid: Path) -> None:
     report = report_of(grid, metric="test/loss")
-    assert report.metric.unit == ""
+    assert report.metric.unit == "nats"
     assert [v.word for v in report.variants] == ["baseline", "better", "worse"] * 2
     with pytest.raises(CannotCompare, match=r"metric must be one of .*test/accuracy"):
         report_of(grid, metric="test/acuracy")

@@ -2,9 +2,11 @@
 
 from math import comb
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from mnist_seq.stats import guess_p
+from mnist_seq.stats import guess_p, squared_error_p
 
 
 def test_the_tail_is_the_binomial_sum() -> None:
@@ -35,3 +37,23 @@ def test_impossible_values_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"accuracy|guess"):
         guess_p(accuracy, n, guess=guess, num_evaluations=evaluations)
+
+
+def test_squared_errors_are_tested_as_scipy_does() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=(60, 2))
+    predictions = targets + rng.normal(0, 0.95, targets.shape)
+    of_guess = ((targets - targets.mean(axis=0)) ** 2).mean(axis=1)
+    errors = ((targets - predictions) ** 2).mean(axis=1)
+    want = stats.ttest_rel(of_guess, errors, alternative="greater").pvalue
+    assert squared_error_p(targets, predictions) == pytest.approx(want)
+
+
+def test_a_guess_is_found_to_be_one_and_a_perfect_answer_is_not() -> None:
+    targets = np.random.default_rng(0).normal(size=(50, 1))
+    guess = np.full_like(targets, targets.mean())
+    assert squared_error_p(targets, guess) == 1
+    assert squared_error_p(targets, guess + 0.5) > 0.9
+    assert squared_error_p(targets, targets) < 1e-4
+    with pytest.raises(ValueError, match="n >= 2"):
+        squared_error_p(targets[:1], guess[:1])

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnist_seq.report.analyse.grouping import Group
-from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.read.run import Run
 from mnist_seq.stats import Comparison, paired_comparison, welch_comparison, wilcoxon_p
 
 

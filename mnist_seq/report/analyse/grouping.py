@@ -6,8 +6,8 @@ from typing import Any
 
 from mnist_seq.report.charts import style
 from mnist_seq.report.options import AUTO
-from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.errors import CannotCompare
+from mnist_seq.report.read.run import Run
 from mnist_seq.report.read.select import matches, parse_filter
 from mnist_seq.runs.commands import override, to_train
 from mnist_seq.runs.sweep_folder import SWEEPS, SweepFolder

@@ -21,7 +21,7 @@ class Predictions:
         self.labels = np.zeros(0, dtype=np.int64)
         self.rows: dict[int, np.ndarray] = {}
         for place, group in enumerate(groups):
-            found = [p for run in group.finished if (p := run.predictions) is not None]
+            found = [p for run in group.finished if (p := run.classes) is not None]
             if found and not len(self.labels):
                 self.labels = found[0][0].astype(np.int64)
             same = [p for labels, p in found if np.array_equal(labels, self.labels)]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from mnist_seq.report import wording
-from mnist_seq.report.analyse.chance import guess
-from mnist_seq.report.read.collect import Run
-from mnist_seq.report.read.metric import Metric, metric
+from mnist_seq.report.analyse.guess import Guess
+from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.read.run import Run
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, title, variant_key
 
@@ -57,11 +57,11 @@ def was_tried(run: Run, sampler: str) -> bool:
 
 def subjects_of(
     runs: Sequence[Run],
-    select: str,
+    selector: Metric,
     tuned: frozenset[str],
     samplers: Mapping[Path, str],
     *,
-    chance: float,
+    guess: Guess,
     is_any: bool = False,
 ) -> list[Subject]:
     """The searches that runs belong to: those of an Optuna sweep, and those over tuned keys.
@@ -87,9 +87,8 @@ def subjects_of(
         by_subject.setdefault(key, []).append(run)
         flats[key] = {"model.name": run.variant["model.name"], **kept}
     names = naming_keys(list(flats.values()))
-    selector = metric(select)
     return [
-        _subject(title(flats[key], names), members, samplers, selector, chance)
+        _subject(title(flats[key], names), members, samplers, selector, guess)
         for key, members in by_subject.items()
     ]
 
@@ -104,12 +103,12 @@ def unequal_searches(subjects: Sequence[Subject]) -> tuple[str, ...]:
 
 
 def _subject(
-    name: str, runs: Sequence[Run], samplers: Mapping[Path, str], selector: Metric, chance: float
+    name: str, runs: Sequence[Run], samplers: Mapping[Path, str], selector: Metric, guess: Guess
 ) -> Subject:
     by_variant: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
         by_variant.setdefault(variant_key(run.variant), []).append(run)
-    trials = [_trial(members, selector, chance) for members in by_variant.values()]
+    trials = [_trial(members, selector, guess) for members in by_variant.values()]
     found = [trial for trial in trials if trial is not None]
     return Subject(
         name=name,
@@ -120,14 +119,14 @@ def _subject(
     )
 
 
-def _trial(runs: Sequence[Run], selector: Metric, chance: float) -> Trial | None:
+def _trial(runs: Sequence[Run], selector: Metric, guess: Guess) -> Trial | None:
     """None where no run of it was ever evaluated."""
     values = []
     states = {run.state for run in runs}
     for run in runs:
         value = selector.of(run)
         if run.state == "diverged":
-            value = guess(selector, chance)
+            value = guess.of(selector)
         elif run.state == "interrupted" and (seen := run.evaluations(selector.name)):
             value = seen[max(seen)] * selector.scale  # pruned: it would have gone on from here
         if value is not None:

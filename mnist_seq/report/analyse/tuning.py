@@ -10,18 +10,16 @@ import numpy as np
 
 from mnist_seq.config.messages import suggestion
 from mnist_seq.report import wording
-from mnist_seq.report.analyse.chance import guess
+from mnist_seq.report.analyse.budgets import parted
 from mnist_seq.report.analyse.grouping import command, sortable
+from mnist_seq.report.analyse.guess import Guess
 from mnist_seq.report.analyse.searches import was_tried
-from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.errors import CannotCompare
-from mnist_seq.report.read.metric import Metric, metric
+from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.read.run import Run
 from mnist_seq.report.value import Choice, Missing
 from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, title, variant_key, varying
 from mnist_seq.runs.variants import shown as written
-
-SELECTORS = ("valid/accuracy", "valid/loss")
-TUNED_GROUPS = ("optimizer", "schedule", "training")  # what is tuned where nobody says what is
 
 Identity = tuple[Any, ...]
 
@@ -45,11 +43,11 @@ class Chosen:
 
 def choose(
     runs: Sequence[Run],
-    select: str,
+    selector: Metric,
     over: Sequence[str],
     samplers: Mapping[Path, str],
     *,
-    chance: float,
+    guess: Guess,
 ) -> Chosen:
     """Keeps, of each variant, the runs at the tuned values with the best mean on validation.
 
@@ -58,10 +56,10 @@ def choose(
     and none that a search stopped. Equal means are settled by the smallest value.
 
     Args:
-        select: `valid/accuracy` or `valid/loss`.
+        selector: a metric on valid.
         over: keys, or groups (`optimizer` for all its keys); without any, all runs are kept.
         samplers: of `samplers_of`.
-        chance: accuracy of a guess.
+        guess: stands for a run that diverged.
 
     Raises:
         CannotCompare: a key that no run has, one that says what is compared, or no run has the
@@ -69,14 +67,14 @@ def choose(
     """
     if not over:
         return Chosen(tuple(runs))
-    selector = _selector(select, runs)
+    _check_selector(selector, runs)
     keys = frozenset(key for name in over for key in _covered(name, runs))
     found: dict[Identity, dict[Identity, list[Run]]] = {}
     for run in runs:
-        rest, own = _parted(run.variant, keys)
+        rest, own = parted(run.variant, keys)
         found.setdefault(variant_key(rest), {}).setdefault(variant_key(own), []).append(run)
-    names = naming_keys([_parted(run.variant, keys)[0] for run in runs])
-    shown = varying([_parted(run.variant, keys)[1] for run in runs])
+    names = naming_keys([parted(run.variant, keys)[0] for run in runs])
+    shown = varying([parted(run.variant, keys)[1] for run in runs])
     if not shown:
         return Chosen(
             tuple(runs), notes=(f"nothing was chosen: over={','.join(over)} does not vary",)
@@ -86,11 +84,11 @@ def choose(
     warnings: list[str] = []
     missing: list[Missing] = []
     for identity, candidates in found.items():
-        ranked = _Ranked([_Candidate(members, keys, selector, samplers, chance)
+        ranked = _Ranked([_Candidate(members, keys, selector, samplers, guess)
                           for members in candidates.values()])  # fmt: skip
         kept += ranked.best.runs
         choices[identity] = ranked.choice(shown, selector)
-        name = title(_parted(ranked.best.runs[0].variant, keys)[0], names)
+        name = title(parted(ranked.best.runs[0].variant, keys)[0], names)
         warnings += ranked.warnings(name, shown)
         missing += ranked.missing(name, shown)
     order = {id(run) for run in kept}
@@ -105,43 +103,6 @@ def choose(
     )
 
 
-def unequal_budgets(
-    runs: Sequence[Run], over: frozenset[str], samplers: Mapping[Path, str]
-) -> tuple[str, ...]:
-    """Tuned keys of which unequal numbers of values were tried, with the variants and counts.
-
-    Tuned are the keys of `over`, and of the optimizer, its schedule and the training those that
-    differ; a value counts where a run of it ended, or was stopped by its search.
-    """
-    tried_runs = [run for run in runs if was_tried(run, samplers[run.folder])]
-    variants = distinct(run.variant for run in tried_runs)
-    if not variants:
-        return ()
-    tuned = {key for key in naming_keys(variants) if _is_tuned(key)} | over
-    subjects = [_parted(variant, tuned)[0] for variant in variants]
-    names = naming_keys(subjects)
-    found = []
-    for key in sorted(tuned & set(varying(variants))):
-        values: dict[str, set[Any]] = {}
-        for variant, subject in zip(variants, subjects, strict=True):
-            if key in variant:
-                values.setdefault(title(subject, names), set()).add(variant[key])
-        by_count: dict[int, list[str]] = {}
-        for name, tried in values.items():
-            by_count.setdefault(len(tried), []).append(name)
-        if len(by_count) > 1:
-            counts = sorted(by_count, reverse=True)
-            parts = [f"{n} ({wording.listed(by_count[n])})" for n in counts]
-            found.append(f"unequal tuning budgets, values of {key} tried: {', '.join(parts)}")
-    return tuple(found)
-
-
-def values_tried(runs: Sequence[Run], keys: frozenset[str]) -> dict[str, tuple[Any, ...]]:
-    """Values of each tuned key that any run has, in their order."""
-    found = {key: {run.variant[key] for run in runs if key in run.variant} for key in sorted(keys)}
-    return {key: tuple(sorted(tried, key=sortable)) for key, tried in found.items()}
-
-
 class _Candidate:
     """The runs of a variant at one combination of the tuned values."""
 
@@ -151,13 +112,13 @@ class _Candidate:
         keys: frozenset[str],
         selector: Metric,
         samplers: Mapping[Path, str],
-        chance: float,
+        guess: Guess,
     ) -> None:
         self.runs = runs
-        self.values = _parted(runs[0].variant, keys)[1]
+        self.values = parted(runs[0].variant, keys)[1]
         self.num_diverged = sum(run.state == "diverged" for run in runs)
         found = {run.seed: selector.of(run) for run in runs if run.state == "finished"}
-        found |= {run.seed: guess(selector, chance) for run in runs if run.state == "diverged"}
+        found |= {run.seed: guess.of(selector) for run in runs if run.state == "diverged"}
         self.by_seed = {seed: value for seed, value in found.items() if value is not None}
         left = [run for run in runs if run.state == "interrupted"]
         is_stopped = any(was_tried(run, samplers[run.folder]) for run in left)
@@ -232,29 +193,12 @@ class _Ranked:
         return found
 
 
-def check_select(select: str) -> None:
-    """Refuses to choose by anything but validation.
-
-    Raises:
-        CannotCompare: a metric of another split.
-    """
-    if select not in SELECTORS:
-        why = (
-            ": a choice by the test set leaves nothing to report the chosen with"
-            if select.startswith("test/")
-            else ""
-        )
-        raise CannotCompare(f"select must be one of {', '.join(SELECTORS)}: select={select}{why}")
-
-
-def _selector(select: str, runs: Sequence[Run]) -> Metric:
-    found = metric(select)
-    if not any(found.of(run) is not None for run in runs):
+def _check_selector(selector: Metric, runs: Sequence[Run]) -> None:
+    if not any(selector.of(run) is not None for run in runs):
         raise CannotCompare(
-            f"a choice needs {select}, and no finished run has it: select={select}; train with "
-            "data.valid=5000, say"
+            f"a choice needs {selector.name}, and no finished run has it: select={selector.name}; "
+            "train with data.valid=5000, say"
         )
-    return found
 
 
 def _covered(name: str, runs: Sequence[Run]) -> list[str]:
@@ -282,17 +226,6 @@ def _note(runs: Sequence[Run], kept: Sequence[Run], selector: Metric, keys: Sequ
         f"validation only; test is reported for the chosen values alone, {left.total()} "
         f"{'run' if left.total() == 1 else 'runs'} at other values served the choice{of_them}"
     )
-
-
-def _is_tuned(key: str) -> bool:
-    group, _, last = key.partition(".")
-    return group in TUNED_GROUPS and last != "name"
-
-
-def _parted(variant: Flat, keys: frozenset[str] | set[str]) -> tuple[Flat, Flat]:
-    """A variant without some keys, and these keys."""
-    rest = {key: value for key, value in variant.items() if key not in keys}
-    return rest, {key: value for key, value in variant.items() if key in keys}
 
 
 def _texts(values: Flat, shown: Sequence[str]) -> dict[str, str]:

@@ -12,9 +12,10 @@ import numpy as np
 from mnist_seq.report.analyse.arms import by_effect, change_of
 from mnist_seq.report.analyse.comparisons import Found, compare
 from mnist_seq.report.analyse.grouping import Group, reordered
-from mnist_seq.report.analyse.reached import reached
+from mnist_seq.report.analyse.reached import times_to
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.report.value import Choice, Compared, Variant
 from mnist_seq.runs.variants import shown, variant_key
 from mnist_seq.stats import Rule, Verdict, describe, judge, no_verdict
@@ -27,10 +28,11 @@ def variants_of(
     rule: Rule,
     options: Options,
     choices: Mapping[tuple[Any, ...], Choice],
-    at_chance: Mapping[Path, str],
+    learnt_nothing: Mapping[Path, str],
+    task: TaskRecord,
 ) -> tuple[list[Group], tuple[Variant, ...]]:
     """The groups in the order of the report, and the variant of each."""
-    comparisons, verdicts = _judged(groups, metric, rule, options, at_chance)
+    comparisons, verdicts = _judged(groups, metric, rule, options, learnt_nothing)
     order = by_effect(groups, comparisons)
     groups = reordered(groups, order)
     found = []
@@ -45,8 +47,9 @@ def variants_of(
         found.append(
             replace(
                 variant,
-                not_learning=sum(run.folder in at_chance for run in groups[place].finished),
+                not_learning=sum(run.folder in learnt_nothing for run in groups[place].finished),
                 change=change_of(groups[place], groups),
+                reached=times_to(groups[place], options.thresholds, task),
                 choice=choices.get(variant_key(groups[place].variant)),
             )
         )
@@ -58,7 +61,7 @@ def _judged(
     metric: Metric,
     rule: Rule,
     options: Options,
-    at_chance: Mapping[Path, str],
+    learnt_nothing: Mapping[Path, str],
 ) -> tuple[dict[int, Found], dict[int, Verdict]]:
     """Comparisons and verdicts by position; the correction covers all comparisons that exist."""
     comparisons: dict[int, Found] = {}
@@ -77,7 +80,7 @@ def _judged(
             else:
                 comparisons[place] = found
                 both = own.finished + base.finished
-                learns.append(any(run.folder not in at_chance for run in both))
+                learns.append(any(run.folder not in learnt_nothing for run in both))
     judged = judge([own.comparison for own in comparisons.values()], rule, learns=learns)
     return comparisons, verdicts | dict(zip(comparisons, judged, strict=True))
 
@@ -126,7 +129,6 @@ def _variant(
         compared=compared,
         word="baseline" if is_baseline else (verdict.word if verdict else ""),
         verdict="the baseline" if is_baseline else (verdict.text if verdict else ""),
-        reached=tuple(reached(own, threshold) for threshold in options.thresholds),
     )
 
 

@@ -5,12 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnist_seq.report.analyse.grouping import Group
-from mnist_seq.report.read.collect import Run
+from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.read.run import Run
+from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.runs.code_identity import MEMBERS, SCHEME
 from mnist_seq.runs.text import plural
 
 
-def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tuple[str, ...]:
+def warnings_of(
+    runs: Sequence[Run], groups: Sequence[Group], metric: Metric, task: TaskRecord
+) -> tuple[str, ...]:
     """The warnings, one sentence each."""
     found: list[str] = []
     found += _mixed_code(runs, "the runs", ("shared", "hash", "commit", "version"))
@@ -45,8 +49,8 @@ def warnings_of(runs: Sequence[Run], groups: Sequence[Group], metric: str) -> tu
     if stood_in:
         a, b = runs[0].values.get("data.data"), runs[0].values.get("data.requested")
         found.append(f"{a} stood in for {b}, which could not be had, in {plural(stood_in, 'run')}")
-    if metric.startswith("valid/"):
-        found.append("valid is for choices: a claim about new data needs metric=test/accuracy")
+    if metric.name.startswith("valid/"):
+        found.append(f"valid is for choices: a claim about new data needs metric=test/{task.main}")
     lost = [run for group in groups for run in group.finished if run.predictions is None]
     if lost:
         found.append(

@@ -5,77 +5,16 @@ import functools
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from jaxtyping import Int
+from typing import Any
 
 from mnist_seq.report.read.errors import CannotCompare
+from mnist_seq.report.read.run import Run, State, is_number
+from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.runs.folder import RunFolder, find_runs
 from mnist_seq.runs.sweep_folder import SweepFolder, expanded, no_folder
 from mnist_seq.runs.variants import Flat, flat
-
-State = Literal["finished", "diverged", "failed", "interrupted", "unreadable"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run folder as read from the disk.
-
-    Attributes:
-        values: every config key by its dotted name, the seed included, and `data.*` of run.json.
-        variant: the keys that make its variant.
-        metrics: of result.json, fractions; empty unless finished or diverged.
-        reason: why it did not finish, one line.
-        num_params, seconds: NaN unless finished or diverged.
-    """
-
-    folder: Path
-    seed: int
-    state: State
-    reason: str
-    values: Flat
-    variant: Flat
-    record: Mapping[str, Any]
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    num_params: float = math.nan
-    seconds: float = math.nan
-
-    @property
-    def identity(self) -> str:
-        """Hash of all that its numbers depend on, the seed included."""
-        return str(self.record["config_hash"])
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """What run.json says of the data: fingerprint, split, permutation, sizes."""
-        found = self.record["data"]
-        assert isinstance(found, Mapping)
-        return found
-
-    @functools.cached_property
-    def history(self) -> list[dict[str, Any]]:
-        """Evaluations in the order of their steps; lines without step and seconds are left out."""
-        rows = []
-        with contextlib.suppress(OSError):  # said when it was collected
-            rows = [r for r in RunFolder(self.folder).metrics() if _is_evaluation(r)]
-        return sorted(rows, key=lambda row: float(row["step"]))
-
-    def evaluations(self, name: str) -> dict[float, float]:
-        """Finite values of one metric by step, in the file's unit."""
-        return {float(r["step"]): r[name] for r in self.history if is_number(r.get(name))}
-
-    @functools.cached_property
-    def predictions(self) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]] | None:
-        """Labels and predictions of the test examples, or None where they cannot be read."""
-        try:
-            labels, predictions = RunFolder(self.folder).predictions()
-        except (OSError, ValueError):
-            return None
-        is_row = labels.ndim == 1 and labels.shape == predictions.shape
-        return (labels, predictions) if is_row and labels.dtype.kind in "ui" else None
 
 
 @dataclass(frozen=True)
@@ -146,6 +85,7 @@ def read_run(folder: RunFolder) -> Run | Skipped:
             raise ValueError("run.json is not of this project")
         if not isinstance(data, Mapping) or not isinstance(record["config_hash"], str):
             raise ValueError("run.json is not of this project")
+        task = TaskRecord.of(record)
     except (KeyError, TypeError):
         return Skipped(folder.path, "foreign: run.json is not of this project")
     except (ValueError, OSError) as error:
@@ -162,6 +102,7 @@ def read_run(folder: RunFolder) -> Run | Skipped:
         },
         variant=flat(config),
         record=record,
+        task=task,
         metrics={k: float(v) for k, v in result.get("metrics", {}).items() if is_number(v)},
         num_params=float(result.get("num_params", math.nan)),
         seconds=float(result.get("seconds", math.nan)),
@@ -276,15 +217,6 @@ def _dotted(values: Mapping[str, Any], prefix: str = "") -> Flat:
         else:
             found[f"{prefix}{key}"] = tuple(value) if isinstance(value, list) else value
     return found
-
-
-def _is_evaluation(row: Mapping[str, Any]) -> bool:
-    return is_number(row.get("step")) and is_number(row.get("seconds"))
-
-
-def is_number(value: object) -> bool:
-    """Whether a value of a JSON file is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _short(error: Exception, folder: Path) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from mnist_seq.report.read.collect import Run, collect, read_run
+from mnist_seq.report.read.collect import collect, read_run
+from mnist_seq.report.read.run import Run
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.variants import distinct, naming_keys, title
 

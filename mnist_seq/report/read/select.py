@@ -5,8 +5,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Literal
 
 from mnist_seq.config.messages import suggestion
-from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.errors import CannotCompare
+from mnist_seq.report.read.run import Run
 from mnist_seq.runs.variants import TASK_KEYS, TYPED, typed, variant_key
 
 Duplicates = Literal["refuse", "first"]

@@ -191,7 +191,7 @@ def _variants_grid(report: Report, *, is_online: bool) -> Any:
         pinned_columns=["run:displayName", f"summary:{report.metric.name}"],
     )
     grouping = wr.Config(keys[0])
-    curve = "valid/accuracy"
+    curve = f"valid/{report.main}"
     panels = [
         wr.LinePlot(title=curve, x="Step", y=[curve], groupby=grouping, groupby_aggfunc="mean",
                     groupby_rangefunc="stderr", smoothing_factor=0.0, layout=at(0, 0, 12, 8)),

@@ -27,8 +27,9 @@ from mnist_seq.report.analyse.predictions import Images
 from mnist_seq.report.analyse.searches import Subject
 from mnist_seq.report.charts.figure import Figure
 from mnist_seq.report.options import Options
-from mnist_seq.report.read.collect import Run
 from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.read.run import Run
+from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.report.value import Report, Variant
 
 FORMATS = ("html", "markdown", "wandb", "terminal")
@@ -68,6 +69,7 @@ class Inputs:
         keys: the swept keys, which name the variants.
         runs: those of all groups, in the order in which they were read.
         selector: the validation metric that choices and searches go by.
+        task: what the runs are trained on: its output, its metrics.
         subjects: the searches among the runs; `weighed`: those whose importances are asked for.
         images: pictures of test examples by their indexes; None where they cannot be had.
     """
@@ -78,6 +80,7 @@ class Inputs:
     runs: Sequence[Run]
     metric: Metric
     selector: Metric
+    task: TaskRecord
     options: Options
     subjects: Sequence[Subject]
     weighed: Sequence[Subject]

@@ -12,7 +12,7 @@ from mnist_seq.report import wording
 from mnist_seq.report.charts.base import families, series_of
 from mnist_seq.report.charts.figure import Figure, Panel, Tables
 from mnist_seq.report.charts.lines import Axes, ends_of, lines, rows_of
-from mnist_seq.report.read.collect import Run, is_number
+from mnist_seq.report.read.run import Run, is_number
 from mnist_seq.report.sections import Inputs, Section, Table
 from mnist_seq.report.value import Point, Report, Variant
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.searches import Subject
-from mnist_seq.report.read.collect import is_number
+from mnist_seq.report.read.run import is_number
 from mnist_seq.report.sections import Inputs, Section, Table
 from mnist_seq.report.value import Report
 from mnist_seq.runs.variants import naming_keys, shown

@@ -12,7 +12,9 @@ from mnist_seq.report import wording
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.charts.base import HEIGHT, LINE, Series, axis_title, families, series_of
 from mnist_seq.report.charts.figure import Figure, Panel, Rows, Tables
-from mnist_seq.report.read.collect import Run
+from mnist_seq.report.read.metric import Metric, metric_of
+from mnist_seq.report.read.run import Run
+from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.report.sections import Inputs, Section
 from mnist_seq.report.value import Point, Report, Variant
 from mnist_seq.stats import mean_interval
@@ -42,9 +44,7 @@ class Curves:
             of all steps. Panels share their axes.
     """
 
-    label: str
-    unit: str
-    decimals: int
+    metric: Metric
     means: Mapping[int, tuple[Point, ...]]
     runs: tuple[RunCurve, ...]
     every: int
@@ -55,14 +55,14 @@ class Curves:
 
 
 class LearningCurves(Section[Curves]):
-    """Needs evaluations of valid/accuracy, or of train/loss where nothing was set aside."""
+    """Needs evaluations: of the task's metric on valid, or of train/loss without a valid set."""
 
     order = 30.0
     figures = ("learning_curves",)
 
     def compute(self, inputs: Inputs) -> Curves | None:
         """Curves of the runs, and the mean of each variant."""
-        return _curves(inputs.groups, inputs.options.level)
+        return _curves(inputs.groups, inputs.options.level, inputs.task)
 
     def charts(self, report: Report, part: Curves) -> Sequence[Figure]:
         """One panel for each family of variants that differ in their cell alone.
@@ -73,16 +73,15 @@ class LearningCurves(Section[Curves]):
         return [] if all(len(run.steps) == 1 for run in part.runs) else [_figure(report, part)]
 
 
-def _curves(groups: Sequence[Group], level: float) -> Curves | None:
+def _curves(groups: Sequence[Group], level: float, task: TaskRecord) -> Curves | None:
     """The mean of a variant ends at the last step that all its finished runs reached."""
     runs = [run for group in groups for run in group.runs]
-    name = next(
-        (m for m in ("valid/accuracy", "train/loss") if any(r.evaluations(m) for r in runs)), None
-    )
+    names = (f"valid/{task.main}", "train/loss")
+    name = next((name for name in names if any(run.evaluations(name) for run in runs)), None)
     if name is None:
         return None
-    scale = 100.0 if name.endswith("accuracy") else 1.0
-    curves = [_curve(run, name, scale) for run in runs]
+    metric = metric_of(name, task)
+    curves = [_curve(run, metric) for run in runs]
     num_points = sum(len(steps) for steps, _ in curves)
     every = max(1, math.ceil(num_points / MAX_POINTS))
     starts = np.cumsum([0, *(len(group.runs) for group in groups)])
@@ -94,12 +93,10 @@ def _curves(groups: Sequence[Group], level: float) -> Curves | None:
             means[place] = tuple(_thinned(points, every))
     drawn = [value for _, values in curves for value in values]
     ends = [end for points in means.values() for p in points for end in (p.low, p.high)]
-    most = 100.0 if scale == 100 else math.inf
+    most = 100.0 if metric.is_share else math.inf
     drawn += [min(max(end, 0.0), most) for end in ends if not math.isnan(end)]
     return Curves(
-        label=name.replace("/", " "),
-        unit="%" if scale == 100 else "",
-        decimals=2 if scale == 100 else 4,
+        metric=metric,
         means=means,
         runs=tuple(
             RunCurve(i, tuple(_thinned(steps, every)), tuple(_thinned(values, every)))
@@ -130,11 +127,12 @@ def _figure(report: Report, curves: Curves) -> Figure:
             )
             panels.append(Panel(title, alt.layer(*layers).properties(height=HEIGHT), tables, live))
     thin = "" if curves.every == 1 else f" Drawn at one evaluation in {curves.every}."
-    within = ", within 0 to 100 %" if curves.unit == "%" else ""
+    within = ", within 0 to 100 %" if curves.metric.is_share else ""
     caption = (
-        f"{curves.label.capitalize()} after each evaluation. Bold: mean over the finished seeds, "
-        f"as far as all of them go; band: {wording.percent(report.level)} t-interval of that "
-        f"mean{within}; thin: single runs, diverged ones among them.{thin}"
+        f"{curves.metric.label.capitalize()} after each evaluation. Bold: mean over the finished "
+        "seeds, up to the last step that all of them reached; band: "
+        f"{wording.percent(report.level)} t-interval of that mean{within}; thin: single "
+        f"runs, diverged ones among them.{thin}"
     )
     return Figure("learning_curves", "Learning curves", caption, tuple(panels))
 
@@ -174,7 +172,7 @@ def _pointed_at(
     # the tooltip of the area around a point, whose datum is that point; written out, since
     # Vega-Lite 6.4 looks for texts in the area itself
     said = [f"{name}: ''+datum.datum.{name}" for name in _SAID]
-    value = f"'{_label(curves)}': format(datum.datum.value, '.{curves.decimals}f')"
+    value = f"'{_label(curves)}': format(datum.datum.value, '.{curves.metric.decimals}f')"
     about = alt.ExprRef(f"datum.datum ? {{{', '.join([*said, value])}}} : null")
     base = _of_runs(runs).encode(x=x, y=y)
     near = base.mark_point(opacity=0, size=60, tooltip=about).add_params(hover)
@@ -204,7 +202,7 @@ def _scale(curves: Curves) -> alt.Scale:
 
 
 def _label(curves: Curves) -> str:
-    return axis_title(curves.label, curves.unit)
+    return axis_title(curves.metric.label, curves.metric.unit)
 
 
 def _mean_rows(curves: Curves, members: list[Variant], series: Series) -> Rows:
@@ -241,9 +239,9 @@ def _rounded(value: float) -> float:
     return round(value, 4)  # finer than a pixel; the page stays small
 
 
-def _curve(run: Run, name: str, scale: float) -> tuple[list[float], list[float]]:
-    points = run.evaluations(name)
-    return list(points), [value * scale for value in points.values()]
+def _curve(run: Run, metric: Metric) -> tuple[list[float], list[float]]:
+    points = run.evaluations(metric.name)
+    return list(points), [value * metric.scale for value in points.values()]
 
 
 def _mean(curves: Sequence[tuple[list[float], list[float]]], level: float) -> list[Point]:

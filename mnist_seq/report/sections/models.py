@@ -31,7 +31,7 @@ class ModelByModel(Section[Models]):
                 continue
             hits = []
             for a, b in pairs_of(inputs.groups[v.key], inputs.groups[v.baseline], inputs.metric):
-                of_a, of_b = a.predictions, b.predictions
+                of_a, of_b = a.classes, b.classes
                 if of_a is not None and of_b is not None and np.array_equal(of_a[0], of_b[0]):
                     hits.append((of_a[1] == of_a[0], of_b[1] == of_b[0]))
             if hits:

@@ -7,7 +7,7 @@ from html import escape
 from mnist_seq.report.analyse.warnings import code_of, mapping
 from mnist_seq.report.markup.html_table import html_table
 from mnist_seq.report.markup.markdown_table import code, markdown_table
-from mnist_seq.report.read.collect import Run
+from mnist_seq.report.read.run import Run
 from mnist_seq.report.sections import Inputs, Section
 from mnist_seq.report.value import Report
 from mnist_seq.report.wording import NONE

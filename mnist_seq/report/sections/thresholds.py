@@ -16,9 +16,14 @@ from mnist_seq.report.value import Report
 
 @dataclass(frozen=True)
 class Levels:
-    """The thresholds, as fractions, in the order of `Variant.reached`."""
+    """The thresholds, as fractions, in the order of `Variant.reached`.
+
+    Attributes:
+        label: of the share that they are thresholds of: "valid accuracy".
+    """
 
     thresholds: tuple[float, ...]
+    label: str
 
 
 class Thresholds(Section[Levels]):
@@ -31,13 +36,13 @@ class Thresholds(Section[Levels]):
         """Which thresholds; when each variant reached them is among its own numbers."""
         found = tuple(reached.threshold for reached in inputs.variants[0].reached)
         was_validated = any(r.n for v in inputs.variants for r in v.reached)
-        return Levels(found) if found and was_validated else None
+        return Levels(found, f"valid {inputs.task.main}") if found and was_validated else None
 
     def tables(self, report: Report, part: Levels) -> Sequence[Table]:
         """How many seeds reached each threshold, and when."""
         header = ["variant"]
         for threshold in part.thresholds:
-            header += [f"{wording.percent(threshold)} valid accuracy", "median seconds"]
+            header += [f"{wording.percent(threshold)} {part.label}", "median seconds"]
         rows = tuple(
             (v.name, *(t for r in v.reached for t in (r.text, wording.number(r.median, 1))))
             for v in report.variants
@@ -53,7 +58,7 @@ class Thresholds(Section[Levels]):
         """When each seed reached a threshold, and how many never did."""
         series = series_of(report)
         panels = tuple(
-            Panel(f"{wording.percent(threshold)} valid accuracy", *_panel(report, place, series))
+            Panel(f"{wording.percent(threshold)} {part.label}", *_panel(report, place, series))
             for place, threshold in enumerate(part.thresholds)
             if any(v.reached[place].num_reached for v in report.variants)
         )

@@ -1,0 +1,94 @@
+"""One run folder as read from the disk."""
+
+import contextlib
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from mnist_seq.report.read.task_record import TaskRecord
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.variants import Flat
+
+State = Literal["finished", "diverged", "failed", "interrupted", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder as read from the disk.
+
+    Attributes:
+        values: every config key by its dotted name, the seed included, and `data.*` of run.json.
+        variant: the keys that make its variant.
+        metrics: of result.json, fractions; empty unless finished or diverged.
+        reason: why it did not finish, one line.
+        num_params, seconds: NaN unless finished or diverged.
+    """
+
+    folder: Path
+    seed: int
+    state: State
+    reason: str
+    values: Flat
+    variant: Flat
+    record: Mapping[str, Any]
+    task: TaskRecord
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    num_params: float = math.nan
+    seconds: float = math.nan
+
+    @property
+    def identity(self) -> str:
+        """Hash of all that its numbers depend on, the seed included."""
+        return str(self.record["config_hash"])
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """What run.json says of the data: fingerprint, split, permutation, sizes."""
+        found = self.record["data"]
+        assert isinstance(found, Mapping)
+        return found
+
+    @functools.cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """Evaluations in the order of their steps; lines without step and seconds are left out."""
+        rows = []
+        with contextlib.suppress(OSError):  # said when it was collected
+            rows = [r for r in RunFolder(self.folder).metrics() if _is_evaluation(r)]
+        return sorted(rows, key=lambda row: float(row["step"]))
+
+    def evaluations(self, name: str) -> dict[float, float]:
+        """Finite values of one metric by step, in the file's unit."""
+        return {float(r["step"]): r[name] for r in self.history if is_number(r.get(name))}
+
+    @functools.cached_property
+    def predictions(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Targets and predictions of the test examples, or None where they cannot be read."""
+        try:
+            targets, predictions = RunFolder(self.folder).predictions()
+        except (OSError, ValueError):
+            return None
+        kinds = "f" if self.task.output == "value" else "ui"
+        is_as_said = targets.dtype.kind in kinds and predictions.dtype.kind in kinds
+        is_row = targets.ndim == 1 or self.task.output != "class" or self.task.per_step
+        is_whole = is_row and targets.shape == predictions.shape
+        return (targets, predictions) if is_as_said and is_whole else None
+
+    @property
+    def classes(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The same where each example has one class; else None."""
+        is_one_each = self.task.output == "class" and not self.task.per_step
+        return self.predictions if is_one_each else None
+
+
+def is_number(value: object) -> bool:
+    """Whether a value of a JSON file is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_evaluation(row: Mapping[str, Any]) -> bool:
+    return is_number(row.get("step")) and is_number(row.get("seconds"))
