@@ -34,7 +34,7 @@ from mnist_seq.tasks.batches.task_data import TaskData
 from mnist_seq.tasks.examples import Examples, Part
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.device import device_name, open_device
-from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.program import Program, Single
 from mnist_seq.training.schedules import epoch_rates
 from mnist_seq.training.seeds import derive, epoch_order

@@ -87,7 +87,7 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     from mnist_seq.training.preflight.find import find_data
     from mnist_seq.training.preflight.match import with_hidden_solved
     from mnist_seq.training.progress import open_progress
-    from mnist_seq.training.run import Job, kept
+    from mnist_seq.training.run import Job, recorded_end
     from mnist_seq.training.run import train_run as train
 
     check_device(config.device)
@@ -102,7 +102,7 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     path.mkdir(parents=True, exist_ok=True)
     job = Job(config=config, located=located, folder=RunFolder(path), name=config.model.name)
     with locked(path, what="a run", wait_s=0.0):
-        if kept(job) is None:
+        if recorded_end(job) is None:
             tracker = open_tracker(config, job.folder)
             with torch_as_before():  # what else the notebook computes keeps its numbers
                 train(job, [tracker, open_progress(console), *WATCHERS])

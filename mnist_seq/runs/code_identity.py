@@ -43,7 +43,7 @@ WITHOUT_NUMBERS = {  # part of a module's name -> why
     "preflight": "refuses a config, or solves a size that the config then holds",
     "errors": "ends a run or refuses it",
     "sizing": "decides how many runs fit into memory",
-    "out_of_memory": "recognises an error",
+    "memory": "estimates memory, and recognises an error",
     "interruption": "decides when a run stops; a resumed run has the same numbers",
     "diagnostics": "measures a run; not part of its identity in the config either",
     "drawing": "draws examples for people",

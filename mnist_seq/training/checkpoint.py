@@ -33,7 +33,7 @@ def save(
 
     Args:
         optimizer: its state dict.
-        generator: draws the run's dropout.
+        generator: draws the dropout.
     """
     state = {
         "model": _own(model.state_dict()),
@@ -52,7 +52,7 @@ def read(folder: RunFolder, device: torch.device) -> Saved | None:
     """
     if not os.path.lexists(folder.checkpoint_path):  # a broken link counts as damage
         return None
-    with refused(folder):
+    with errors_named(folder):
         saved = load(folder.checkpoint_path, device)
         if {"model", "optimizer", "random", "loop"} - saved.keys():
             raise ValueError("it lacks some of its parts")
@@ -93,7 +93,7 @@ def restore_random(saved: Saved, generator: torch.Generator) -> None:
 
 
 @contextlib.contextmanager
-def refused(folder: RunFolder) -> Iterator[None]:
+def errors_named(folder: RunFolder) -> Iterator[None]:
     """Turn any error in the block into a ValueError: the checkpoint of the folder is damaged.
 
     Raises:

@@ -27,7 +27,7 @@ def open_device(device: Device) -> torch.device:
     torch.set_flush_denormal(True)
     torch.set_num_threads(device.threads)
     if chosen.type == "cuda":
-        # cuBLAS reads it when its first handle is made; without it, deterministic mode refuses
+        # cuBLAS reads it with its first handle; deterministic mode refuses to run without it
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     wanted = device.deterministic and chosen.type == "cuda"
     if torch.are_deterministic_algorithms_enabled() != wanted:
@@ -105,5 +105,5 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 
 def device_name(device: torch.device) -> str:
-    """The hardware's own name on CUDA, else the type."""
+    """The name of the GPU on CUDA, else the type of the device."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,7 +1,6 @@
 """Measures gradients and states along a sequence, on one batch, in evaluation mode.
 
-Draws no random number and changes no weight: a run that is watched has the numbers of one that is
-not.
+No random number is drawn and no weight is changed, so the numbers of a run do not depend on it.
 """
 
 import contextlib
@@ -21,14 +20,14 @@ from mnist_seq.tasks import Spec
 from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.loop.objective import answer_losses
 
-MOST_POINTS = 28  # time steps that are told of; a sequence of rows has as many
-SATURATED = 0.05  # a gate nearer than this to 0 or 1: its slope is below a fifth of the steepest
+MOST_POINTS = 28  # time steps that are reported; a sequence of rows has as many
+SATURATED = 0.05  # a gate nearer than this to 0 or 1 has less than a fifth of the steepest slope
 
 
 class _Sigmoids(TorchFunctionMode):
-    """Remembers what every sigmoid gives, as shares that are saturated.
+    """Records the share of saturated values of every sigmoid.
 
-    A `TorchDispatchMode`, which looks deeper, imports torch's compiler: seconds a run.
+    A `TorchDispatchMode` would import torch's compiler, which takes seconds.
     """
 
     def __init__(self) -> None:
@@ -43,7 +42,7 @@ class _Sigmoids(TorchFunctionMode):
 
 
 def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
-    """What one batch tells of the last layer, in its forward direction.
+    """Diagnostics of the last layer in its forward direction, on one batch.
 
     Returns:
         `gradient/t<time step>`: mean over the examples of the norm of d loss / d state, the states
@@ -57,7 +56,7 @@ def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
         with _Sigmoids() as sigmoids:
             state: State = (below.new_zeros(x.shape[1], cell.hidden),) * cell.num_states
             for x_t in cell.project(below).unbind(0):
-                # cloned, so that c's gradient is that of the c handed on, without its own way to h
+                # Cloned, so that the gradient of c is that of the c that is passed on
                 state = tuple(s.clone() for s in cell.step(x_t, state))
                 states.append(state)
         h = torch.stack([state[0] for state in states])

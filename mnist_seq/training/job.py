@@ -1,4 +1,4 @@
-"""A run that is ready to train."""
+"""The value that describes a run which is ready to train."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ __all__ = ["Job", "Located"]
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked, on which data, where to."""
+    """A run's config, located data, folder and name."""
 
     config: Config
     located: Located

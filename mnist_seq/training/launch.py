@@ -16,7 +16,7 @@ from mnist_seq.runs.kill_points import reached
 from mnist_seq.runs.lock import locked
 from mnist_seq.training.batched.errors import TooManyRuns
 from mnist_seq.training.progress import metrics_text
-from mnist_seq.training.run import Job, kept, train_run, train_stack
+from mnist_seq.training.run import Job, recorded_end, train_run, train_stack
 
 WAIT_S = 30.0  # for the process of a killed sweep, which may still be writing its checkpoint
 
@@ -35,7 +35,7 @@ def launch(
         ConfigError, Interrupted, RunFailed: see `train_run`.
     """
     with locked(job.folder.path, what="a run", wait_s=wait_s):
-        if (ended := kept(job)) is not None:
+        if (ended := recorded_end(job)) is not None:
             shown = metrics_text(ended.metrics, job.folder.judged())
             say(console, f"{job.folder.path} is {ended.state} already: {shown}")
             return ended
@@ -81,7 +81,7 @@ def launch_stack(runs: Sequence[Stacked], *, share: float) -> tuple[int, str]:
             stack.enter_context(run.log)
             try:
                 stack.enter_context(locked(run.job.folder.path, what="a run", wait_s=WAIT_S))
-                ended = kept(run.job)
+                ended = recorded_end(run.job)
                 if ended is None:
                     _write_asked(run.job, run.hydra)
             except Exception as error:  # of this run alone, as where it has its own process

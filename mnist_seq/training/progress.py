@@ -1,4 +1,4 @@
-"""What a person sees of one run: a bar on a terminal, sparse plain lines elsewhere."""
+"""Shows the progress of one run: a bar on a terminal, a few plain lines elsewhere."""
 
 import time
 
@@ -22,7 +22,7 @@ from mnist_seq.runs.events import (
     value_text,
 )
 
-LINE_EVERY_S = 30.0  # between two lines of a run without evaluations, where there is no terminal
+LINE_EVERY_S = 30.0  # seconds between two lines without an evaluation, without a terminal
 
 
 def open_progress(console: Console) -> Listener:
@@ -31,7 +31,7 @@ def open_progress(console: Console) -> Listener:
 
 
 class LineProgress(Listener):
-    """One line an evaluation, and one each half minute between them."""
+    """One line for each evaluation, and one each half minute between them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -71,7 +71,7 @@ class LineProgress(Listener):
         return True
 
     def say(self, text: str) -> None:
-        """Print plain text: names may hold brackets, which are no markup."""
+        """Print plain text: brackets in names are not markup."""
         self._said = time.monotonic()
         say(self.console, text)
 
@@ -132,20 +132,20 @@ _SHOWN = ("train/", "valid/", "test/", "monitor/")
 
 
 def metrics_text(row: Row, judged: Judged = BY_ACCURACY) -> str:
-    """Metrics as a reader wants them: accuracies in percent, the diagnostics left to the report."""
+    """Metrics of a row with their units, without the diagnostics."""
     shown = (item for item in row.items() if item[0].startswith(_SHOWN))
     return "  ".join(f"{name} {value_text(name, value, judged)}" for name, value in shown)
 
 
 def samples_text(samples: Samples) -> str:
-    """Two rows: what the model says of the first test images, and what they are."""
+    """Two lines: predictions for the first test images, and their labels."""
     said = " ".join(str(int(p)) for p in samples.predictions)
     real = " ".join(str(int(label)) for label in samples.labels)
     return f"first test images, predicted: {said}\n                        real: {real}"
 
 
 def ending_text(started: Started, ended: Ended) -> str:
-    """The last line: what was reached and where it lies."""
+    """The last line: the result, and the folder."""
     if ended.state == "diverged":
         return f"diverged: {ended.reason}; {started.folder}"
     main = started.judged["main"]

@@ -1,4 +1,4 @@
-"""Runs from their configs to their results, each in its folder: one alone, or a stack."""
+"""Trains runs from their configs to their results, each in its folder: one alone, or a stack."""
 
 import datetime
 from collections.abc import Sequence
@@ -22,17 +22,18 @@ from mnist_seq.training.batched.errors import NotStackable, TooManyRuns
 from mnist_seq.training.device import device_name, open_device
 from mnist_seq.training.job import Job
 from mnist_seq.training.loop.interruption import Interruption
-from mnist_seq.training.loop.logbook import Learner, Logbook, failed
+from mnist_seq.training.loop.learner import Learner
+from mnist_seq.training.loop.logbook import Logbook, record_failure
 from mnist_seq.training.loop.loop import Loop
 from mnist_seq.training.loop.program import Program, Single
-from mnist_seq.training.out_of_memory import is_out_of_memory
+from mnist_seq.training.memory import is_out_of_memory
 from mnist_seq.training.seeds import derive
 
-__all__ = ["Job", "kept", "train_run", "train_stack"]
+__all__ = ["Job", "recorded_end", "train_run", "train_stack"]
 
 
-def kept(job: Job) -> Ended | None:
-    """The end of a run that this folder already holds, or None where there is something to do.
+def recorded_end(job: Job) -> Ended | None:
+    """The end of a run that has ended in this folder before, or None where it is to be trained.
 
     Raises:
         StaleRun: the folder holds a run of another config or other data.
@@ -61,19 +62,19 @@ def train_run(job: Job, listeners: list[Listener]) -> Ended:
 
     Raises:
         ConfigError: the run cannot be as asked, or the folder holds another one.
-        Interrupted: a signal came; the folder can be resumed.
+        Interrupted: a signal came; the run can be resumed.
         RunFailed: anything else; the folder holds error.txt.
     """
     device = open_device(job.config.device)
     with Interruption() as interruption:
         data: TaskData | None = None
         try:
-            data = _begin(job, load_examples(job), device)
-            book = _opened(job, data, listeners)
+            data = _begin_run(job, load_examples(job), device)
+            book = _open_logbook(job, data, listeners)
         except Exception as error:
             if data is None and isinstance(error, ValueError | OSError):
-                raise  # it cannot be as asked, or not here: nothing has begun
-            raise RunFailed(failed(job, error, listeners).reason) from error
+                raise  # the config or the data are refused, and nothing is written yet
+            raise RunFailed(record_failure(job, error, listeners).reason) from error
         _train([book], interruption)
     assert book.ended is not None
     if book.error is not None:
@@ -84,21 +85,23 @@ def train_run(job: Job, listeners: list[Listener]) -> Ended:
 def train_stack(
     jobs: Sequence[Job], listeners: Sequence[list[Listener]], *, share: float
 ) -> list[Ended]:
-    """Train runs of equal shape as one program. Each has its own folder, and the numbers that it
-    would have alone, to rounding.
+    """Train runs of equal shape as one program, each in its own folder.
+
+    Each run has the numbers that it has alone, up to rounding. A run that fails does not stop the
+    others.
 
     Args:
         listeners: of each run.
-        share: of the free memory, that these runs may take; 0 where nobody is to measure.
+        share: of the free memory that these runs may use; 0 skips the measurement.
 
     Returns:
-        How each run ended, in the order of the jobs. A run that fails, fails alone.
+        How each run ended, in the order of the jobs.
 
     Raises:
-        TooManyRuns: they do not fit into memory; those that have not ended can be resumed.
+        TooManyRuns: the runs do not fit into memory; those that have not ended can be resumed.
         Interrupted: a signal came; the runs can be resumed.
     """
-    from mnist_seq.training.batched.sizing import check_fits  # torch.func: stacks alone import it
+    from mnist_seq.training.batched.sizing import check_fits  # imports torch.func
 
     device, examples = open_device(jobs[0].config.device), load_examples(jobs[0])
     ended: dict[int, Ended] = {}
@@ -107,24 +110,24 @@ def train_stack(
     with Interruption() as interruption:
         for i, (job, of_run) in enumerate(zip(jobs, listeners, strict=True)):
             try:
-                data = _begin(job, examples, device, num_runs=len(jobs), beside=data)
-                books[i] = _opened(job, data, of_run)
+                data = _begin_run(job, examples, device, num_runs=len(jobs), beside=data)
+                books[i] = _open_logbook(job, data, of_run)
             except Exception as error:
                 if is_out_of_memory(error) and len(jobs) > 1:
                     raise TooManyRuns(len(jobs) // 2) from error
-                ended[i] = failed(job, error, of_run)
+                ended[i] = record_failure(job, error, of_run)
             if share and len(books) == 1 and i in books:
                 check_fits(books[i].learner, len(jobs), share=share)
         _train(list(books.values()), interruption)
-    return [ended[i] if i in ended else _end_of(books[i]) for i in range(len(jobs))]
+    return [ended[i] if i in ended else _ending(books[i]) for i in range(len(jobs))]
 
 
-def _end_of(book: Logbook) -> Ended:
+def _ending(book: Logbook) -> Ended:
     assert book.ended is not None
     return book.ended
 
 
-def _begin(
+def _begin_run(
     job: Job,
     examples: Examples,
     device: torch.device,
@@ -132,16 +135,16 @@ def _begin(
     num_runs: int = 1,
     beside: TaskData | None = None,
 ) -> TaskData:
-    """Take hold of the folder, and let run.json say what is trained in it.
+    """Prepare the folder for training, write run.json, and load the data.
 
     Args:
-        beside: the data of another run of the stack, to share its sequences.
+        beside: the data of another run of the stack, whose sequences are shared.
 
     Raises:
         ConfigError: the run cannot be as asked, or the folder holds another one.
     """
     check_same(job.folder, job.config, {"fingerprint": job.located.fingerprint})
-    data = _data(job, examples, device, beside)
+    data = _load_data(job, examples, device, beside)
     job.folder.clear_error()
     job.folder.clear_unfinished()
     record(job, data, device, num_runs=num_runs)
@@ -159,7 +162,9 @@ def load_examples(job: Job) -> Examples:
     return checked(task.load(job.located), task.spec, sizes, task.name)
 
 
-def _data(job: Job, examples: Examples, device: torch.device, beside: TaskData | None) -> TaskData:
+def _load_data(
+    job: Job, examples: Examples, device: torch.device, beside: TaskData | None
+) -> TaskData:
     settings = job.config.data
     parts = split(
         len(examples.train.x),
@@ -188,10 +193,10 @@ def _data(job: Job, examples: Examples, device: torch.device, beside: TaskData |
 
 
 def record(job: Job, data: TaskData, device: torch.device, *, num_runs: int) -> None:
-    """Write run.json: what this run is, and where its numbers come from.
+    """Write run.json: what this run is, and which code, data and machine its numbers come from.
 
     Args:
-        num_runs: as many are trained as one program, this one included; they share its seconds.
+        num_runs: of the stack, 1 for a run alone. The runs of a stack share its seconds.
     """
     before = job.folder.record() if job.folder.record_path.exists() else {}
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -211,8 +216,8 @@ def record(job: Job, data: TaskData, device: torch.device, *, num_runs: int) -> 
     )
 
 
-def _opened(job: Job, data: TaskData, listeners: list[Listener]) -> Logbook:
-    """A run with its model and all that it goes on from."""
+def _open_logbook(job: Job, data: TaskData, listeners: list[Listener]) -> Logbook:
+    """The logbook of a run, with a new model or with what its checkpoint holds."""
     config = job.config
     model = build_classifier(
         config.model,
@@ -230,7 +235,7 @@ def _opened(job: Job, data: TaskData, listeners: list[Listener]) -> Logbook:
 
 
 def _train(books: Sequence[Logbook], interruption: Interruption) -> None:
-    """Train runs to their ends; those that go on from one step go on together.
+    """Train runs to their ends. Runs that resume at the same step are trained together.
 
     Raises:
         TooManyRuns, Interrupted: see `train_stack`.
@@ -260,6 +265,8 @@ def _train(books: Sequence[Logbook], interruption: Interruption) -> None:
 def _program(books: Sequence[Logbook]) -> Program:
     if len(books) == 1:
         return Single(books[0].learner, books[0].saved_optimizer)
-    from mnist_seq.training.batched.stack import Stack  # torch.func: not on the way of a single run
+    from mnist_seq.training.batched.stack import (
+        Stack,  # imports torch.func, which a run alone does not need
+    )
 
     return Stack([b.learner for b in books], [b.saved_optimizer for b in books])

@@ -1,4 +1,4 @@
-"""Independent random streams of a run, derived by name from its one seed."""
+"""Derives independent random streams of a run from its seed, by name."""
 
 import hashlib
 from typing import Literal

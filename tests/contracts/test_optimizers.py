@@ -13,7 +13,7 @@ from mnist_seq.models.cells.mgu import MGU
 from mnist_seq.models.recurrence import Recurrence
 from mnist_seq.sweep.stack.stackable import problem
 from mnist_seq.training.batched.stack import Stack
-from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.program import Program, Single
 from mnist_seq.training.optimizers import build_optimizer, class_of, groups_of
 from mnist_seq.training.preflight.optimizer import traits

@@ -23,7 +23,7 @@ from mnist_seq.runs.variants import flat
 from mnist_seq.sweep.plan.planner import Planner
 from mnist_seq.tracking.wandb.run import contents
 from mnist_seq.tracking.wandb.sync import send
-from mnist_seq.training.run import Job, kept, train_run
+from mnist_seq.training.run import Job, recorded_end, train_run
 from tests.faults.damage import ALL, ENDLESS, FEW
 from tests.tasks.made import locate
 from tests.training.conftest import SMALL
@@ -60,7 +60,7 @@ class Sweep:
         """Start the run as the command does; its metrics."""
         located = locate("mnist_5k", Path("data"))
         job = Job(self.configs[name], located, self.run(name), name, (name,))
-        ended = kept(job) or train_run(job, [*listeners])
+        ended = recorded_end(job) or train_run(job, [*listeners])
         return ended.metrics
 
     def others(self, name: str) -> dict[str, bytes]:

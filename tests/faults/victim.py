@@ -16,7 +16,7 @@ import torch
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import locked
 from mnist_seq.tasks import task_of
-from mnist_seq.training.run import Job, kept, train_run
+from mnist_seq.training.run import Job, recorded_end, train_run
 from tests.tasks.made import locate
 from tests.training.conftest import make_config
 
@@ -45,7 +45,7 @@ def _train(job: Job) -> None:
     code = 1
     try:
         with locked(job.folder.path, what="a run", wait_s=0.0):
-            if kept(job) is None:
+            if recorded_end(job) is None:
                 train_run(job, [])
         code = 0
     except BaseException:

@@ -14,7 +14,7 @@ from mnist_seq.models import Shape, build_classifier
 from mnist_seq.tasks import task_of
 from mnist_seq.tasks.batches.split import split
 from mnist_seq.tasks.batches.task_data import TaskData
-from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.program import Program
 from mnist_seq.training.schedules import epoch_rates
 from mnist_seq.training.seeds import derive, epoch_order

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mnist_seq.training.preflight import memory
+from mnist_seq.training import memory
 
 LIMITED = """
 import resource
 from pathlib import Path
-from mnist_seq.training.preflight.memory import available
+from mnist_seq.training.memory import available
 
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + (1 << 30),) * 2)

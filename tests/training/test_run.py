@@ -17,7 +17,7 @@ from mnist_seq.runs.errors import Interrupted, RunFailed, StaleRun
 from mnist_seq.runs.events import Ended, Listener, Progress, Started
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training.progress import metrics_text
-from mnist_seq.training.run import Job, kept
+from mnist_seq.training.run import Job, recorded_end
 from tests.tasks.made import locate
 from tests.training.conftest import make_config
 
@@ -141,7 +141,9 @@ def test_a_run_that_diverged_at_an_evaluation_can_be_shown_again(
              "training.eval_every=1")  # fmt: skip
     ended, folder = run_in(tmp_path, *words)
     assert None in folder.metrics()[-1].values()
-    again = kept(Job(make_config(*words), locate("mnist_5k", Path("data")), folder, "small"))
+    again = recorded_end(
+        Job(make_config(*words), locate("mnist_5k", Path("data")), folder, "small")
+    )
     assert again is not None
     assert again.state == "diverged"
     assert metrics_text(again.metrics) == metrics_text(ended.metrics)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mnist_seq.training.batched.errors import TooManyRuns
 from mnist_seq.training.batched.sizing import MEASURED, check_fits
-from mnist_seq.training.out_of_memory import is_out_of_memory
+from mnist_seq.training.memory import is_out_of_memory
 from tests.training.learners import make_learner
 
 

@@ -11,7 +11,7 @@ from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import LSTM
 from mnist_seq.training.batched.errors import NotStackable
 from mnist_seq.training.batched.stack import Stack
-from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.program import Single
 from tests.training.learners import advance, make_learner
 

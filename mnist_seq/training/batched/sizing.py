@@ -1,4 +1,4 @@
-"""How many runs of a stack the memory holds."""
+"""Finds out how many runs of a stack fit into memory."""
 
 import contextlib
 import copy
@@ -10,20 +10,19 @@ import torch
 
 from mnist_seq.training.batched.errors import TooManyRuns
 from mnist_seq.training.batched.stack import Stack
-from mnist_seq.training.loop.logbook import Learner
-from mnist_seq.training.out_of_memory import is_out_of_memory
-from mnist_seq.training.preflight.memory import available
+from mnist_seq.training.loop.learner import Learner
+from mnist_seq.training.memory import available, is_out_of_memory
 
-MEASURED = 8  # runs of the stack that is tried out
-RESERVE = 0.15  # share of the free memory that is left to others, and to what measuring misses
+MEASURED = 8  # runs of the stack that is measured
+RESERVE = 0.15  # share of the free memory that stays free: for others, and for measuring errors
 
 
 def check_fits(learner: Learner, num_runs: int, *, share: float) -> None:
-    """Measure a step and an evaluation of a few runs, and take the others to need as much.
+    """Measure the memory of a few runs, and refuse a stack of more runs than fit.
 
     Args:
-        learner: stands for each of the runs, and stays as it is.
-        share: of the free memory, that they may take.
+        learner: one of the runs; it is not changed.
+        share: of the free memory that the runs may use.
 
     Raises:
         TooManyRuns: more than fit.
@@ -33,26 +32,26 @@ def check_fits(learner: Learner, num_runs: int, *, share: float) -> None:
     device = learner.data.device
     before = _reset_peak(device)
     try:
-        _try_out(learner)
+        _measure_step(learner)
     except Exception as error:
         if is_out_of_memory(error):
             raise TooManyRuns(MEASURED // 2) from error
-        return  # the stack itself meets it, and what follows is decided there
-    each = max(_least(learner), (_peak(device) - before) / MEASURED)
+        return  # the stack itself raises the same error, and is handled there
+    each = max(_lower_bound(learner), (_peak(device) - before) / MEASURED)
     most = int(free_bytes(device) * share * (1 - RESERVE) / each)
     if most < num_runs:
         raise TooManyRuns(max(1, most))
 
 
-def _least(learner: Learner) -> int:
+def _lower_bound(learner: Learner) -> int:
     """Bytes of one run's weights, their gradients and one state of its optimizer.
 
-    A process that held more before needs nothing new for the trial, and would measure nothing.
+    A process that had more memory before reuses it, and the measurement shows nothing.
     """
     return 3 * sum(weight.nbytes for weight in learner.model.parameters())
 
 
-def _try_out(learner: Learner) -> None:
+def _measure_step(learner: Learner) -> None:
     copies = [
         replace(
             learner,
@@ -70,23 +69,23 @@ def _try_out(learner: Learner) -> None:
 
 
 def _reset_peak(device: torch.device) -> int:
-    """Forget the most memory that was held so far; return what is held now."""
-    if device.type == "cuda":  # runs on CUDA alone
+    """Reset the peak of the memory use; return the present use."""
+    if device.type == "cuda":  # CUDA only
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
-    with contextlib.suppress(OSError):  # Linux alone; elsewhere the peak of the start is too high
+    with contextlib.suppress(OSError):  # Linux only; elsewhere the peak stays too high
         Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")
 
 
 def _peak(device: torch.device) -> int:
-    if device.type == "cuda":  # runs on CUDA alone
+    if device.type == "cuda":  # CUDA only
         return torch.cuda.max_memory_allocated(device)
     return _status("VmHWM")
 
 
 def _status(field: str) -> int:
-    """Bytes by a field of this process, as Linux tells; elsewhere the most that it has held."""
+    """Bytes in a field of /proc/self/status; without it, the peak of this process."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
@@ -94,8 +93,8 @@ def _status(field: str) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that this process may still take."""
-    if device.type == "cuda":  # runs on CUDA alone
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + kept  # torch gives it to the next tensor
+    """Bytes that this process may still allocate."""
+    if device.type == "cuda":  # CUDA only
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached  # torch reuses its cache
     return available()

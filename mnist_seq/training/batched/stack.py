@@ -1,7 +1,7 @@
-"""R runs of equal shape as one batched program.
+"""Trains R runs of equal shape as one batched program.
 
-The weights of all runs are one tensor [R, P]; `vmap` takes the model of a single run over its rows,
-so that no run sees another one's numbers.
+The weights of all runs are one tensor [R, P]. `vmap` maps the model of a single run over the rows,
+so no run depends on the numbers of another one.
 """
 
 import math
@@ -22,7 +22,7 @@ from mnist_seq.training.device import autocast
 from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
 from mnist_seq.training.loop.evaluation import Evaluation, evaluate
-from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.objective import mean_loss
 from mnist_seq.training.loop.program import Program, evaluating, sum_dtype
 from mnist_seq.training.optimizers import groups_of
@@ -36,7 +36,7 @@ class Stack(Program):
     The learners' models become views of the stack's weights.
 
     Args:
-        saved: states of the runs' optimizers to go on from; None for all of them at step 0.
+        saved: states of the runs' optimizers to go on from; None for each at step 0.
     """
 
     def __init__(self, learners: Sequence[Learner], saved: Sequence[dict[str, Any] | None]) -> None:
@@ -93,7 +93,7 @@ class Stack(Program):
         )
 
     def _noises(self, batch_size: int) -> list[Tensor]:
-        """Random factors [R, ...] of one step, each run's drawn by its own generator."""
+        """Random factors [R, ...] of one step, drawn by the generator of each run."""
         steps = self.data.time_steps
         each = [
             learner.model.noises(steps, batch_size, learner.generator) for learner in self.learners
@@ -104,7 +104,7 @@ class Stack(Program):
         self._by_batch(*self.data.train_batch(batch).tensors, rates, *noises)
 
     def _by_batch(self, *tensors: Tensor) -> None:
-        """All of a step that the device does; it asks for no value."""
+        """The part of a step that runs on the device; no value is read back."""
         batch, (rates, *noises) = self.data.layout.unpack(tensors)
         with autocast(self.device, self.config.device.precision):
             outputs = self._outputs(batch, tuple(noises))
@@ -146,8 +146,8 @@ class Stack(Program):
     def evaluate(self, part: PartName, limit: int | None = None) -> list[Evaluation]:
         """See `Program`."""
         training = self.config.training
-        # All runs together as many as a run alone: a CPU's cache holds them, and no device needs
-        # more memory for them than for training
+        # In total as many examples as for a run alone: they stay in a CPU's cache, and need no more
+        # memory than training
         size = max(1, training.eval_batch_size // self.num_runs)
         if self.device.type != "cpu":
             size = max(size, training.batch_size)
@@ -161,14 +161,14 @@ class Stack(Program):
 
 
 def clip_norms_(gradient: Float[Tensor, "R P"], clip_norm: float) -> None:
-    """Clip each run's gradient as `nn.utils.clip_grad_norm_` clips that of a run alone."""
+    """Clip the gradient of each run, as `nn.utils.clip_grad_norm_` does for a run alone."""
     if not math.isinf(clip_norm):
         norms = gradient.norm(dim=1, keepdim=True)
         gradient.mul_((clip_norm / (norms + 1e-6)).clamp(max=1.0))
 
 
 def _joined(models: Sequence[nn.Module]) -> Float[Tensor, "R P"]:
-    """The weights of all models in one tensor, of which their own become views."""
+    """The weights of all models in one tensor; the models' own weights become views of it."""
     weights = torch.stack(
         [torch.cat([p.detach().flatten() for p in model.parameters()]) for model in models]
     )

@@ -1,4 +1,4 @@
-"""The batch of one training step."""
+"""Makes the batch of one training step, augmented if asked."""
 
 import torch
 from jaxtyping import Int64
@@ -17,7 +17,7 @@ def training_batch(
     """The batch at some positions of the train part, augmented as the config asks.
 
     Args:
-        step: updates before this one; with the run's seed it says what is drawn.
+        step: updates before this one. The augmentation depends on it and on the seed alone.
     """
     batch, changes = data.train_batch(positions), config.data.changes
     if changes is None:

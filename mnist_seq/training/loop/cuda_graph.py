@@ -1,7 +1,7 @@
-"""A training step as a CUDA graph. What only runs on CUDA stands in this file, and in few lines
-elsewhere that say so.
+"""Records a training step as a CUDA graph and replays it.
 
-Written by torch's notes on CUDA graphs and the source of torch 2.13; it has not run on a GPU yet.
+Code that only runs on CUDA is in this file, and in a few lines elsewhere that say so. It follows
+torch's notes on CUDA graphs and the source of torch 2.13, and has not run on a GPU yet.
 """
 
 import logging
@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mnist_seq.training.out_of_memory import is_out_of_memory
+from mnist_seq.training.memory import is_out_of_memory
 
 log = logging.getLogger("mnist_seq.training")
 
-WARM_UP = 3  # steps before the capture: lazy buffers are made then, and kernels loaded
+WARM_UP = 3  # steps before the capture, which load kernels and make lazy buffers
 
 
 def is_capturable(optimizer: torch.optim.Optimizer, device: torch.device) -> bool:
-    """Whether a step of this optimizer can be a graph: torch's Adagrad, say, counts on the CPU."""
+    """Whether a step of this optimizer can be a graph; torch's Adagrad counts steps on the CPU."""
     counts_on_device = optimizer.defaults.get("capturable", False)
     return device.type == "cuda" and (counts_on_device or isinstance(optimizer, torch.optim.SGD))
 
@@ -27,9 +27,9 @@ def is_capturable(optimizer: torch.optim.Optimizer, device: torch.device) -> boo
 class Captured:
     """A function of tensors without a result, replayed as one graph for each shape of its inputs.
 
-    Whatever it changes must stay where it is in memory. Its first calls run it as it stands, on a
-    stream of their own, as a capture wants it; they count as calls. What cannot be captured runs
-    as it stands from then on, and a warning says so.
+    The tensors that the function changes must keep their places in memory. The first calls run the
+    function itself, on a stream of their own, as a capture requires. If the capture fails, all
+    later calls run the function itself, and a warning says so.
     """
 
     def __init__(self, function: Callable[..., None]) -> None:
@@ -40,7 +40,7 @@ class Captured:
         self._is_refused = False
 
     def __call__(self, *inputs: Tensor) -> None:
-        """Call the function; nothing waits for the device, but at a capture."""
+        """Call the function. Nothing waits for the device, except during a capture."""
         if self._is_refused:
             self._function(*inputs)
             return
@@ -58,7 +58,7 @@ class Captured:
             if is_out_of_memory(error):
                 raise
             reason = " ".join(str(error).split())[:300]
-            log.warning("Training steps run kernel by kernel, for want of a CUDA graph: %s", reason)
+            log.warning("Training steps run kernel by kernel, without a CUDA graph: %s", reason)
             self._is_refused = True
             self._graphs.clear()
             self._function(*inputs)
@@ -71,7 +71,7 @@ class _Graph:
 
     def __init__(self, function: Callable[..., None], inputs: tuple[Tensor, ...]) -> None:
         self._function = function
-        self._inputs = [tensor.clone() for tensor in inputs]  # where the graph reads
+        self._inputs = [tensor.clone() for tensor in inputs]  # the graph reads these copies
         self._graph: torch.cuda.CUDAGraph | None = None
         self.num_calls = 0  # before the capture
 
@@ -87,7 +87,7 @@ class _Graph:
         torch.cuda.current_stream().wait_stream(stream)
 
     def capture(self, stream: torch.cuda.Stream, pool: Any) -> None:
-        """Record the function, which runs nothing; later calls do nothing."""
+        """Record the function without running it; later calls do nothing."""
         if self._graph is None:
             graph = torch.cuda.CUDAGraph()
             capture = torch.cuda.graph(graph, pool=pool, stream=stream)

@@ -13,7 +13,7 @@ from mnist_seq.training.loop.objective import answers, metrics_from, sums_of
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model does on some examples, N of them.
+    """Metrics and answers of a model on N examples.
 
     Attributes:
         metrics: by name, those of `mnist_seq.tasks.spec.metrics_of`.
@@ -37,7 +37,7 @@ def evaluate(
 
     Args:
         outputs_of: a batch of R runs to outputs [R, B, K] or [R, T, B, K], in evaluation mode.
-        batches: their order is that of the predictions.
+        batches: the predictions are in their order.
     """
     sums, predictions, num_examples = [], [], 0
     for batch in batches:

@@ -19,14 +19,14 @@ def stop_thread(ident: int) -> None:
 
 
 class Interruption:
-    """While open, the first SIGINT or SIGTERM is kept in `signum`; a second SIGINT acts at once.
+    """Context in which the first SIGINT or SIGTERM is stored in `signum`; a second SIGINT raises.
 
     Signals reach the main thread alone; in another one, `stop_thread` has the same effect.
     """
 
     def __init__(self) -> None:
         self.signum = 0
-        self.is_over = False  # once the result is written, there is nothing left to interrupt
+        self.is_over = False  # set while results are written, which is not interrupted
         self._before: dict[int, signal._HANDLER] = {}
 
     def __enter__(self) -> "Interruption":
@@ -52,9 +52,13 @@ class Interruption:
             raise Interrupted(signum)
         self.signum = signum
 
-    def check(self) -> None:
-        """Raise Interrupted if a signal has come."""
+    def is_asked(self) -> bool:
+        """Whether a signal has come, or this thread was asked to stop."""
         if threading.get_ident() in _threads:
             self.signum = signal.SIGTERM
-        if self.signum:
+        return bool(self.signum)
+
+    def check(self) -> None:
+        """Raise Interrupted if this run was asked to stop."""
+        if self.is_asked():
             raise Interrupted(self.signum)

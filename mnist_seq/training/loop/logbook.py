@@ -1,4 +1,4 @@
-"""What one run keeps and tells while it trains, alone or in a stack."""
+"""State, files and events of one run while it trains, alone or in a stack."""
 
 import errno
 import math
@@ -11,38 +11,22 @@ from typing import Any
 import torch
 
 from mnist_seq import tasks
-from mnist_seq.config import Config
-from mnist_seq.models import Classifier
 from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started, tell
-from mnist_seq.tasks.batches.task_data import TaskData
 from mnist_seq.training import checkpoint
 from mnist_seq.training.device import device_name
 from mnist_seq.training.diagnostics import diagnose
 from mnist_seq.training.job import Job
 from mnist_seq.training.loop.evaluation import Evaluation
+from mnist_seq.training.loop.learner import Learner
 
 NUM_SAMPLES = 10  # predictions shown at the end, as many as the tutorial shows
-DIAGNOSED = 64  # training examples that the diagnostics look at, the same each time
-
-
-@dataclass(frozen=True)
-class Learner:
-    """What of one run is computed with.
-
-    Attributes:
-        generator: draws its dropout.
-    """
-
-    config: Config
-    data: TaskData
-    model: Classifier
-    generator: torch.Generator
+DIAGNOSED = 64  # training examples of the diagnostics, the same at each evaluation
 
 
 @dataclass
 class LoopState:
-    """What the loop itself remembers of a run between two steps."""
+    """State of the loop for one run, between two steps; saved in its checkpoint."""
 
     step: int = 0
     seconds: float = 0.0
@@ -58,10 +42,10 @@ class Logbook:
     """One run's state, folder and listeners.
 
     Attributes:
-        loss_sum: over the examples since the last evaluation.
-        saved_optimizer: the state that its optimizer is to go on from, or None.
-        ended: how it has ended, or None while it trains.
-        error: why it failed, if it did.
+        loss_sum: sum of the loss over the examples since the last evaluation.
+        saved_optimizer: state of the optimizer to go on from, or None.
+        ended: how the run has ended, or None while it trains.
+        error: the exception of a failed run, or None.
     """
 
     def __init__(self, job: Job, learner: Learner, listeners: list[Listener]) -> None:
@@ -73,21 +57,21 @@ class Logbook:
         self._begun, self._num_steps = time.perf_counter(), 0
 
     def restore(self, saved: checkpoint.Saved | None) -> None:
-        """Go back to a checkpoint, if there is one; evaluations after it are forgotten.
+        """Go back to a checkpoint, if there is one, and remove later rows of the metrics.
 
         Raises:
-            ValueError: it is damaged, or evaluations before it are missing.
+            ValueError: the checkpoint is damaged, or evaluations before it are missing.
         """
         if saved is not None:
-            with checkpoint.refused(self.folder):
+            with checkpoint.errors_named(self.folder):
                 loop = dict(saved["loop"])
                 self.loss_sum = float(loop.pop("loss_sum"))
                 if "best_accuracy" in loop:  # its name in version 0.1.0
                     loop["best_value"] = loop.pop("best_accuracy")
                 self.state = LoopState(**loop)
             if self.state.best_step:
-                self.load_best()  # to know now, and not when all is trained, that it can be read
-            with checkpoint.refused(self.folder):
+                self.load_best()  # a damaged file is found now, not when all is trained
+            with checkpoint.errors_named(self.folder):
                 self.learner.model.load_state_dict(saved["model"])
                 checkpoint.restore_random(saved, self.learner.generator)
             self.saved_optimizer = saved["optimizer"]
@@ -95,7 +79,7 @@ class Logbook:
         self.folder.rewind_metrics(self.state.step)
 
     def _check_metrics(self) -> None:
-        """Refuse to go on where evaluations before the checkpoint have been lost."""
+        """Refuse to go on if rows of the metrics before the checkpoint are missing."""
         last, wanted = self.state.step, self.state.evaluations
         found = sum(row.get("step", last + 1) <= last for row in self.folder.metrics())
         if found != wanted:
@@ -106,7 +90,7 @@ class Logbook:
             )
 
     def begin(self, *, num_steps: int) -> None:
-        """Tell that the first step is about to come."""
+        """Tell the listeners that training starts, and start the clock."""
         self._num_steps = num_steps
         model, config = self.learner.model, self.job.config
         event = Started(
@@ -129,16 +113,16 @@ class Logbook:
 
     @property
     def num_params(self) -> int:
-        """Parameters of its model."""
+        """Number of parameters of the model."""
         return sum(p.numel() for p in self.learner.model.parameters())
 
-    def reached(self, step: int, loss_count: int, loss_sum: float) -> None:
-        """Take over where the loop stands."""
+    def set_progress(self, step: int, loss_count: int, loss_sum: float) -> None:
+        """Set the step and the loss of the loop, and the time."""
         self.state.step, self.state.loss_count, self.loss_sum = step, loss_count, loss_sum
         self.state.seconds = time.perf_counter() - self._begun
 
     def progressed(self, epoch: float) -> None:
-        """Tell where it stands."""
+        """Tell the listeners the step and the loss."""
         state = self.state
         event = Progress(step=state.step, epoch=epoch, loss=self.loss_sum / state.loss_count)
         tell(self.listeners, lambda listener: listener.progressed(event))
@@ -168,13 +152,13 @@ class Logbook:
         row["seconds"] = round(state.seconds, 4)
         is_finite = math.isfinite(row.get("valid/loss", 0.0))
         if is_finite:
-            self._judge(row)
+            self._update_best(row)
         self.folder.append_metrics(row)
         tell(self.listeners, lambda listener: listener.evaluated(row))
         return is_finite
 
-    def _judge(self, row: Row) -> None:
-        """Keep the best weights, and stop early where that is asked."""
+    def _update_best(self, row: Row) -> None:
+        """Save the weights if they are the best so far; decide about early stopping."""
         state, early_stop = self.state, self.job.config.training.early_stop
         value = row.get(f"valid/{self._main}")
         if value is None:
@@ -207,12 +191,12 @@ class Logbook:
         )
 
     def load_best(self) -> None:
-        """Take the weights that the config has the test read with."""
+        """Load the best weights where the config evaluates those on the test set."""
         if self.job.config.training.evaluate == "best":
             checkpoint.load_weights(self.folder.best_path, self.learner.model)
 
     def finish(self, test: Evaluation) -> None:
-        """End with what the test set says, which is read once."""
+        """End with the evaluation on the test set, which is made once."""
         if not math.isfinite(test.loss):
             self.diverge()
             return
@@ -242,7 +226,7 @@ class Logbook:
         self._end(Ended("finished", 0, "", metrics, best, state.seconds, samples))
 
     def diverge(self) -> None:
-        """End because the loss is lost: an outcome, not a failure."""
+        """End because the loss is not finite: an outcome, not a failure."""
         reason = f"the loss is not finite at step {self.state.step}"
         metrics = _last_metrics(self.folder.metrics())
         self._end(Ended("diverged", 0, reason, metrics, seconds=self.state.seconds))
@@ -263,25 +247,25 @@ class Logbook:
         tell(self.listeners, lambda listener: listener.ended(ended))
 
     def interrupt(self, stop: Interrupted) -> None:
-        """End for now; the folder can be resumed."""
+        """End for now; the run can be resumed."""
         self.ended = ended = Ended("interrupted", stop.exit_code, str(stop))
         tell(self.listeners, lambda listener: listener.ended(ended))
 
     def fail(self, error: Exception) -> None:
-        """End by an error, which the folder's error.txt keeps."""
+        """End with an error, which is written to error.txt."""
         self.error = error
-        self.ended = failed(self.job, error, self.listeners)
+        self.ended = record_failure(self.job, error, self.listeners)
 
 
-def failed(job: Job, error: Exception, listeners: list[Listener]) -> Ended:
-    """Keep and tell that a run has failed."""
+def record_failure(job: Job, error: Exception, listeners: list[Listener]) -> Ended:
+    """Write error.txt and tell the listeners that a run has failed."""
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         reason += "; free some space, then the same command goes on from the last checkpoint"
     try:
         job.folder.write_error("".join(traceback.format_exception(error)))
         where = f"traceback in {job.folder.error_path}"
-    except OSError as full:  # a full disk takes no error.txt either
+    except OSError as full:  # a full disk has no room for error.txt either
         traceback.print_exception(error, file=sys.stderr)
         where = f"and error.txt could not be written: {full}"
     ended = Ended("failed", 1, f"{reason} ({where})")
@@ -294,6 +278,6 @@ def _named(part: str, metrics: dict[str, float]) -> Row:
 
 
 def _last_metrics(rows: list[dict[str, Any]]) -> Row:
-    """Those that are numbers; a diverged run's loss may be none."""
+    """Metrics of the last row that are numbers; the loss of a diverged run may be null."""
     last = rows[-1] if rows else {}
     return {k: v for k, v in last.items() if "/" in k and v is not None}

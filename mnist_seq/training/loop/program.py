@@ -1,4 +1,4 @@
-"""What a training loop steps: R runs, each with its own weights."""
+"""The program that a training loop steps: R runs, each with its own weights."""
 
 import contextlib
 from abc import ABC, abstractmethod
@@ -15,16 +15,16 @@ from mnist_seq.training.device import autocast
 from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
 from mnist_seq.training.loop.evaluation import Evaluation, evaluate
-from mnist_seq.training.loop.logbook import Learner
+from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.step import train_step
 from mnist_seq.training.optimizers import build_optimizer, groups_of, load_state
 
 
 class Program(ABC):
-    """R runs that are stepped together, one run or a stack.
+    """R runs that are stepped together: one run, or a stack.
 
     Attributes:
-        loss_sums: over the examples since somebody has put zero here, shape [R].
+        loss_sums: sums of the losses over the examples since the loop set them to zero, [R].
     """
 
     loss_sums: Float[Tensor, " R"]
@@ -33,7 +33,7 @@ class Program(ABC):
     def begin_epoch(
         self, first: int, orders: Int64[Tensor, "R N"], rates: Float64[Tensor, "steps R"]
     ) -> None:
-        """Take the orders of the examples and the learning rates of an epoch, from the CPU.
+        """Set the orders of the examples and the learning rates of an epoch.
 
         Args:
             first: updates before the epoch.
@@ -41,7 +41,7 @@ class Program(ABC):
 
     @abstractmethod
     def step(self, position: int) -> int:
-        """Update all weights once, by a batch of the epoch; nothing in here waits for the device.
+        """Update all weights once, with a batch of the epoch. Nothing waits for the device.
 
         Returns:
             The number of examples in each run's batch.
@@ -53,14 +53,14 @@ class Program(ABC):
 
     @abstractmethod
     def optimizer_state(self, run: int) -> dict[str, Any]:
-        """State dict of one run's optimizer, as that of the run alone."""
+        """State dict of one run's optimizer, equal to that of the run alone."""
 
 
 class Single(Program):
-    """One run, with its model as it stands.
+    """One run.
 
     Args:
-        saved: the optimizer's state to go on from, or None.
+        saved: state of the optimizer to go on from, or None.
     """
 
     def __init__(self, learner: Learner, saved: dict[str, Any] | None) -> None:
@@ -77,13 +77,12 @@ class Single(Program):
         )
         if saved is not None:
             load_state(self.optimizer, saved)
-        # Only read in between: were it emptied into another sum at each look, the clock and signals
-        # would decide how its terms round
+        # One running sum. Emptying it whenever the loop reads it would change its rounding
         self.loss_sums = torch.zeros(1, dtype=sum_dtype(self.device), device=self.device)
         self._first, self._order, self._rates = 0, torch.empty(0), list[float]()
         self._update: Callable[..., None] = self._by_positions
         self._update_on: Callable[..., None] = self._by_batch
-        if is_capturable(self.optimizer, self.device):  # runs on CUDA alone
+        if is_capturable(self.optimizer, self.device):  # CUDA only
             for group in self.optimizer.param_groups:
                 group["lr"] = torch.tensor(config.optimizer.lr, device=self.device)
             self._update = Captured(self._by_positions)
@@ -110,7 +109,7 @@ class Single(Program):
 
     def _set_rate(self, rate: float) -> None:
         for group, factor in zip(self.optimizer.param_groups, self._lr_factors, strict=True):
-            if isinstance(group["lr"], Tensor):  # where a graph reads it
+            if isinstance(group["lr"], Tensor):  # a CUDA graph reads it
                 group["lr"].fill_(rate * factor)
             else:
                 group["lr"] = rate * factor
@@ -119,7 +118,7 @@ class Single(Program):
         self._by_batch(*self.learner.data.train_batch(batch).tensors, *noises)
 
     def _by_batch(self, *tensors: Tensor) -> None:
-        """All of a step that the device does; it asks for no value."""
+        """The part of a step that runs on the device; no value is read back."""
         config, data = self.learner.config, self.learner.data
         batch, noises = data.layout.unpack(tensors)
         loss = train_step(
@@ -167,5 +166,5 @@ def evaluating(model: nn.Module, device: torch.device, precision: str) -> Iterat
 
 
 def sum_dtype(device: torch.device) -> torch.dtype:
-    """In which losses are summed up."""
+    """Data type of sums of losses."""
     return torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64

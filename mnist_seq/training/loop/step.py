@@ -22,11 +22,11 @@ def train_step(
     precision: str,
     noises: tuple[Tensor, ...] | None = None,
 ) -> Float[Tensor, ""]:
-    """Update the weights once; nothing in here waits for the device.
+    """Update the weights once. Nothing waits for the device.
 
     Args:
         clip_norm: largest Euclidean norm of the gradient over all weights; inf never clips.
-        noises: of the model's dropout; None lets it draw by torch's own generator.
+        noises: random factors of the model's dropout; None draws them with torch's generator.
 
     Returns:
         The loss of the batch before the update: see `mean_loss`.

@@ -1,4 +1,4 @@
-"""Classifiers outside training: their sizes without weights, and with the weights of a run."""
+"""Counts parameters of classifiers, and loads the classifier of a run from its weights."""
 
 import functools
 from pathlib import Path
@@ -37,7 +37,7 @@ def load_classifier(config: Config, path: Path) -> Classifier:
 
 
 def unseeded(model: Model, spec: Spec) -> Classifier:
-    """A classifier for a task whose weights are nobody's."""
+    """A classifier for a task, with the weights of seed 0."""
     return build_classifier(
         model,
         shape=Shape(spec.time_steps, spec.input_size),

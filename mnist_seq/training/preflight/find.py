@@ -1,4 +1,4 @@
-"""The data of a run, found before anything is trained; without torch, for plans ask for it too."""
+"""Finds the data of a run, without importing torch."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hidden sizes solved for a number of parameters, so that cells are compared at equal size."""
+"""Solves the hidden size for a number of parameters, to compare cells at equal size."""
 
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.reference import default_model
@@ -9,7 +9,7 @@ TOLERANCE = 0.01  # largest share by which the number of parameters may miss
 
 
 def with_hidden_solved(config: Config) -> Config:
-    """The config with `model.hidden` as `model.match` or `model.params` asks; else as it is.
+    """The config with the `model.hidden` that `model.match` or `model.params` asks for.
 
     Raises:
         ConfigError: the reference is no cell, or no hidden size comes within 1 %.
@@ -46,7 +46,7 @@ def with_hidden_solved(config: Config) -> Config:
 
 
 def _reference(match: str) -> Model:
-    """One layer in one direction of the cell that is named, as its YAML stands."""
+    """The settings of the named cell: one layer in one direction, all else as in its YAML."""
     name, _, hidden = match.rpartition("-")
     try:
         return default_model(name, hidden=int(hidden))

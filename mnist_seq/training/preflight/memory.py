@@ -1,33 +1,24 @@
-"""Whether a run fits into memory, asked before anything of it is built."""
+"""Checks that a run fits into memory, before any part of the run is built."""
 
-import contextlib
 import functools
-import os
-import resource
-from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.schema import Model
 from mnist_seq.tasks import Spec, task_of
+from mnist_seq.training.memory import available
 from mnist_seq.training.preflight.count import unseeded
 from mnist_seq.training.preflight.optimizer import traits
 
 FLOAT = 4  # bytes
-# Files of what a container may take, and of what it has taken: cgroup 2 and 1
-_CGROUPS = {
-    Path("/sys/fs/cgroup"): ("memory.max", "memory.current"),
-    Path("/sys/fs/cgroup/memory"): ("memory.limit_in_bytes", "memory.usage_in_bytes"),
-}
 
 
 def check_memory(config: Config) -> None:
     """Refuse a run that cannot fit into this machine's memory.
 
-    What is reckoned is the least that a run needs: weights, gradients and the optimizer's averages,
-    and what each time step of a batch leaves for the backward pass. A GPU counts its own memory.
+    The estimate is a lower bound: weights, gradients, the optimizer's averages, and what each time
+    step of a batch stores for the backward pass. The memory of a GPU is not checked here.
 
     Raises:
         ConfigError: names the key to be made smaller.
@@ -54,7 +45,7 @@ def check_memory(config: Config) -> None:
     back = min(time_steps, training.tbptt) if is_cut else time_steps
     passes = {
         "training.batch_size": (task.num_train, back * num_kept),
-        # Layer by layer: an evaluation keeps the outputs of one
+        # An evaluation runs layer by layer, and keeps the outputs of one layer
         "training.eval_batch_size": (task.num_test, time_steps * num_kept // model.layers),
     }
     for key, (num_examples, num_floats) in passes.items():
@@ -67,40 +58,9 @@ def check_memory(config: Config) -> None:
             )
 
 
-def available() -> int:
-    """Bytes that this process may still take, by the machine, its container and its own limit."""
-    return max(0, min(_amounts()))
-
-
-def _amounts() -> Iterator[int]:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        amounts = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}
-        yield amounts["MemAvailable"] + amounts.get("SwapFree", 0)
-    except (OSError, ValueError, KeyError, IndexError):  # not Linux
-        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for folder, (most, taken) in _CGROUPS.items():
-        with contextlib.suppress(OSError, ValueError, KeyError):  # no such container, or "max"
-            yield int((folder / most).read_text()) - _held(folder, taken)
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY:
-        num_pages = 0
-        with contextlib.suppress(OSError):  # not Linux
-            num_pages = int(Path("/proc/self/statm").read_text().split()[0])
-        yield limit - num_pages * resource.getpagesize()
-
-
-def _held(folder: Path, taken: str) -> int:
-    """What a container has taken, without the files that its kernel keeps and would drop."""
-    lines = (folder / "memory.stat").read_text().splitlines()
-    amounts = {name: int(num) for name, num in map(str.split, lines)}
-    cached = amounts["active_file"] + amounts["inactive_file"]
-    return int((folder / taken).read_text()) - cached
-
-
 @functools.cache
 def _sizes(model: Model, spec: Spec) -> tuple[int, int]:
-    """Parameters, and floats that one time step of one example leaves: inputs to gates, outputs."""
+    """Parameters, and floats that one time step of one example stores: inputs to gates, outputs."""
     with torch.device("meta"):
         classifier = unseeded(model, spec)
     named = list(classifier.named_parameters())
