@@ -1,5 +1,6 @@
 """Every example of CONTRIBUTING.md is done here as the page says, in a copy of the repository."""
 
+import json
 import os
 import re
 import shlex
@@ -159,6 +160,34 @@ def test_a_cell_that_branches_on_values_is_refused_in_a_stack_by_name(copy: Path
     out = run(copy, *words, "sweep.unstackable=pool")
     assert "go on alone" in out
     assert "2 of 2 runs done" in out
+
+
+def test_the_data_set_may_ask_for_a_number(copy: Path) -> None:
+    """Squared error, `valid/mse` for choices, no accuracy; alone, in a stack, and compared."""
+    for path, text in EXAMPLES["A data set"].files.items():
+        new = text.replace("pulses", "places").replace("Pulses", "Places")
+        if path.endswith(".py"):
+            new = new.replace('"class", num_outputs=3', '"value", num_outputs=1')
+            new = new.replace("Part(x.astype(np.float32), y)", "Part(x.astype(np.float32), y / 2)")
+            new = new.replace("y / 2", "(y / 2).astype(np.float32)")
+            assert '"value"' in new
+            assert "(y / 2)" in new
+        (copy / path.replace("pulses", "places")).write_text(new)
+    words = ["mnist_seq.train", "-m", "data=places", "model=lstm,gru", "seed=0,1", "model.hidden=8",
+             "training.evaluate=best", "training.epochs=6", "tracker=none"]  # fmt: skip
+    out = run(copy, *words, "sweep.name=places")
+    assert "4 of 4 runs done" in out
+    assert re.search(r"test mse 0\.\d\d\d\d", out)
+    run(copy, *words, "sweep.name=together", "hydra/launcher=stack", "hydra.launcher.workers=1")
+    for name in ("places", "together"):
+        folder = copy / "outputs" / "sweeps" / name / "model=gru,seed=1"
+        record = json.loads((folder / "run.json").read_text())["task"]
+        result = json.loads((folder / "result.json").read_text())
+        assert (record["output"], record["main"]) == ("value", "mse")
+        assert {"test/mse", "test/mae", "test/r2", "test/loss"} <= result["metrics"].keys()
+        assert "test/accuracy" not in result["metrics"]
+        assert result["best"].keys() == {"valid/mse", "step"}
+        assert result["metrics"]["test/mse"] < record["guess"]["mse"], "it has learnt"
 
 
 def test_a_mistyped_key_is_refused(copy: Path) -> None:

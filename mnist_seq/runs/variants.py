@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mnist_seq.config.identity import NOT_OF_A_RESULT
-from mnist_seq.config.schema import Model
+from mnist_seq.config.schema import Images, Model
 
 Flat = dict[str, Any]
 VariantKey = tuple[tuple[str, str, Any], ...]
@@ -25,17 +25,8 @@ NO_ARM = ("none", "baseline")  # a run outside of a study, and the baseline of a
 _OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
 _NOT_OF_A_VARIANT = {"seed", *NOT_OF_A_RESULT} - {ARM}
 TYPED = {"Infinity": "inf", "-Infinity": "-inf"}  # as JSON writes them -> as Hydra reads them
-# Numbers of runs that differ in one of these keys cannot be compared
-TASK_KEYS = (
-    "data.name",
-    "data.sequence",
-    "data.chunk",
-    "data.permutation",
-    "data.normalize",
-    "data.valid",
-    "data.limit",
-    "data.label_noise",
-)
+# These change the batches of training, as a regulariser does, and not what is learnt
+_OF_TRAINING = {f"data.{key}" for key in Images.of_training}
 
 
 def flat(config: Mapping[str, Any]) -> Flat:
@@ -54,6 +45,12 @@ def flat(config: Mapping[str, Any]) -> Flat:
 
     walk(config, "")
     return found
+
+
+def task_keys(variants: Iterable[Flat]) -> list[str]:
+    """Keys of `data.*` that say what is learnt: runs that differ in one cannot be compared."""
+    keys = dict.fromkeys(key for variant in variants for key in variant)
+    return [key for key in keys if key.startswith("data.") and key not in _OF_TRAINING]
 
 
 def variant_key(config: Mapping[str, Any]) -> VariantKey:

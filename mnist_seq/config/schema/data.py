@@ -1,6 +1,6 @@
 """Keys of `data=`: which examples there are, how they are split and read."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,8 @@ class Data(_Named):
 
 class Images(Data, _Reading):
     """What pictures and signals have: `conf/base/images.yaml`."""
+
+    of_training: ClassVar = ("shift", "noise", "drop_steps")
 
     label_noise: Fraction
     shift: CountOrNone

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from mnist_seq.config.messages import suggestion
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.run import Run
-from mnist_seq.runs.variants import TASK_KEYS, TYPED, typed, variant_key
+from mnist_seq.runs.variants import TYPED, task_keys, typed, variant_key
 
 Duplicates = Literal["refuse", "first"]
 
@@ -144,7 +144,7 @@ def check_comparable(runs: Sequence[Run]) -> None:
     Raises:
         CannotCompare: names the key, its values and how many runs have each.
     """
-    for key in (*TASK_KEYS, *BUDGET_KEYS, *DATA_KEYS):
+    for key in (*task_keys(run.variant for run in runs), *BUDGET_KEYS, *DATA_KEYS):
         _check_one(key, runs, lambda run, key=key: run.values.get(key), "")  # type: ignore[misc]
     for seed in sorted({run.seed for run in runs}):
         same = [run for run in runs if run.seed == seed]
