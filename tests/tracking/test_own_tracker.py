@@ -1,9 +1,7 @@
 """A tracker of one's own is one YAML and one file: added here to a copy, and nothing is edited."""
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,51 +10,9 @@ import pytest
 from mnist_seq.runs.folder import RunFolder
 from tests import warm
 from tests.conftest import ROOT, SMALL, clean_env
+from tests.test_contributing import EXAMPLES
 
-YAML = """\
-# Each evaluation as a line of <run>/table/rows.csv, for a spreadsheet.
-name: table
-separator: ";"
-"""
-
-CODE = '''\
-"""`tracker=table`: each evaluation as a line of `<run>/table/rows.csv`."""
-
-import csv
-
-from mnist_seq.runs.events import Listener, Row, Started
-from mnist_seq.runs.folder import RunFolder
-from mnist_seq.tracking import Tracker
-
-
-class Table(Tracker):
-    """Writes a table for a spreadsheet."""
-
-    def open_run(self, folder: RunFolder) -> Listener:
-        return TableOfRun(folder, separator=str(self.options["separator"]))
-
-
-class TableOfRun(Listener):
-    """The table of one run."""
-
-    def __init__(self, folder: RunFolder, separator: str) -> None:
-        self.folder, self.separator = folder, separator
-        self.path = folder.path / "table" / "rows.csv"
-
-    def started(self, event: Started) -> None:
-        self.path.parent.mkdir(exist_ok=True)
-        self.path.unlink(missing_ok=True)
-        for row in self.folder.metrics():  # there are some where the run is resumed
-            self.evaluated(row)
-
-    def evaluated(self, row: Row) -> None:
-        is_new = not self.path.exists()
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, [*row], delimiter=self.separator)
-            if is_new:
-                writer.writeheader()
-            writer.writerow(row)
-'''
+TABLE = EXAMPLES["A tracker"].files  # the one of CONTRIBUTING.md
 
 FAULTY_YAML = "name: faulty\nat: nowhere\n"
 # Raises once at each point of its life that `at` names
@@ -138,7 +94,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", folder)
     for name, yaml, code in (
-        ("table", YAML, CODE),
+        ("table", *TABLE.values()),
         ("faulty", FAULTY_YAML, FAULTY_CODE),
         ("watching", WATCHING_YAML, WATCHING_CODE),
     ):
@@ -148,8 +104,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(copy: Path, *words: str) -> str:
-    start = warm.run if words[0] != "pytest" else subprocess.run
-    done = start(
+    done = warm.run(
         [sys.executable, "-m", *words],
         cwd=copy,
         env={**clean_env(), "PYTHONPATH": str(copy), "PATH": os.environ["PATH"]},
@@ -161,39 +116,26 @@ def run(copy: Path, *words: str) -> str:
     return str(done.stdout) + str(done.stderr)
 
 
-def lines_of(folder: Path) -> list[str]:
-    return (folder / "table" / "rows.csv").read_text().splitlines()
-
-
-def test_it_is_chosen_by_its_name_in_a_run_and_in_a_sweep(copy: Path) -> None:
-    """The command line, the checks of keys, the pool and the stack find it."""
-    run(copy, "mnist_seq.train", *TINY, "tracker=table", "tracker.separator='|'", "hydra.run.dir=r")
-    head, row = lines_of(copy / "r")
-    assert head.startswith("step|epoch|train/loss")
-    assert float(row.split("|")[2]) == RunFolder(copy / "r").metrics()[0]["train/loss"]
-    for launcher in ("pool", "stack"):
-        words = ["seed=0,1", "sweep.baseline=none", f"hydra/launcher={launcher}"]
-        run(copy, "mnist_seq.train", "-m", *TINY, "tracker=table", f"sweep.name={launcher}", *words)
-        for seed in (0, 1):
-            head, row = lines_of(copy / "outputs" / "sweeps" / launcher / f"seed={seed}")
-            assert head.startswith("step;epoch")
-
-
-def test_its_contract_is_checked_by_itself(copy: Path) -> None:
-    """The suite finds the YAML."""
-    suite = ["tests/contracts/test_trackers.py", "-k", "table and not sweep"]
-    out = run(copy, "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", *suite)
-    assert re.search(r"3 passed", out)
+@pytest.mark.parametrize("launcher", ["pool", "stack"])
+def test_it_tracks_the_runs_of_a_sweep(copy: Path, launcher: str) -> None:
+    """The pool and the stack open it in the process that trains."""
+    words = ["seed=0,1", "sweep.baseline=none", f"hydra/launcher={launcher}"]
+    run(copy, "mnist_seq.train", "-m", *TINY, "tracker=table", f"sweep.name={launcher}", *words)
+    for seed in (0, 1):
+        folder = RunFolder(copy / "outputs" / "sweeps" / launcher / f"seed={seed}")
+        lines = (folder.path / "table" / "rows.csv").read_text().splitlines()
+        assert len(lines) == 1 + len(folder.metrics())
+        assert "valid/accuracy" in lines[0]
 
 
 def check_whole(folders: list[Path]) -> None:
-    """The runs have ended well, with the numbers of each other's seed alone."""
+    """The runs ended well."""
     for folder in folders:
         assert RunFolder(folder).state() == "finished"
         assert not (folder / "error.txt").exists()
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", ["constructor", "evaluated"])  # the others: below
 def test_a_tracker_that_raises_costs_a_run_one_warning(copy: Path, point: str) -> None:
     """Wherever it raises, and never the run."""
     words = [*TINY, "tracker=faulty", f"tracker.at={point}", f"hydra.run.dir=single-{point}"]
