@@ -1,19 +1,18 @@
 """The contract of a task: a data set, what a net answers on it, and how the answers are judged.
 
 A task is one YAML, `conf/data/<name>.yaml`, and one file, `mnist_seq/tasks/<name>.py`, which holds
-one class derived from `Task`. Both are found by scanning; nothing else is edited. What is called,
-in this order:
+one class derived from `Task`. Both are found by scanning; nothing else is edited. Life cycle:
 
-1. `task_of(config.data)` makes the task while a run is planned. No torch up to step 4.
-2. `spec`, `num_train`, `num_test` and `check` say what is trained. They read settings, no files.
-3. `locate` finds the examples, once a sweep, and gives them a fingerprint. It alone may write (a
-   download) and ask the network.
+1. `task_of(config.data)` makes the task while a run is planned. Steps 1 to 3 must not import torch.
+2. `spec`, `num_train`, `num_test` and `check` describe the task. They read settings, and no files.
+3. `locate` finds the examples, once for a whole sweep, and computes their fingerprint. Only this
+   step may write files (a download) and use the network.
 4. `load` reads all examples into memory, in the process that trains.
-5. `read` turns them into sequences on the run's device; batches are cut out of these.
-6. `pictures` draws examples for people, if the task can.
+5. `read` turns them into sequences on the run's device. Batches are taken from these.
+6. `draw` and `test_pictures` draw examples for people, if the task can.
 
-Loss and metrics follow from the spec: see `metrics_of`. `mnist_seq.tasks.batches` splits the
-training set and gives batches; a task knows nothing of it.
+`metrics_of` derives loss and metrics from the spec. `mnist_seq.tasks.batches` splits the training
+set and makes batches; a task does not deal with this.
 """
 
 import dataclasses
@@ -54,15 +53,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Located:
-    """Where one data set's verified bytes lie: small, picklable, JSON-able through asdict.
+    """The place of a data set whose content was verified. Small; can be pickled and saved as JSON.
 
     Args:
-        requested: what the config asked for, e.g. "mnist".
-        name: what it is; differs from `requested` only where another data set stands in.
-        files: (absolute path, checksum of the content); empty where no file is read.
-        fingerprint: sha256 over name and content: the identity of the data in run.json.
-        notice: the one line to announce, or "".
-        source: the settings that decide which examples these are, as JSON.
+        requested: name in the config, such as "mnist".
+        name: name of the data set; differs from `requested` only if another one replaces it.
+        files: (absolute path, checksum of the content) of each file; empty if no file is read.
+        fingerprint: sha256 over name and content; the identity of the data in run.json.
+        notice: line to print, or "".
+        source: the settings that determine the examples, as JSON.
     """
 
     requested: str
@@ -74,19 +73,19 @@ class Located:
 
 
 class DataNotFound(ValueError):
-    """Files of a data set are missing, could not be had, and nothing may replace them."""
+    """Files of a data set are missing, cannot be downloaded, and no data set may replace them."""
 
 
 class Task:
-    """One data set with the settings of a run. A member overrides what it says differently.
+    """One data set with the settings of a run. Base class; a member overrides what differs.
 
     Attributes:
-        title: the name that readers know it by.
-        noun: what its examples are called in messages.
+        title: name for readers.
+        noun: word for its examples in messages.
         num_train, num_test: sizes of the training set, which `data.valid` and `data.limit` divide,
             and of the test set.
-        version: to be raised when the code that makes examples changes what it makes.
-        settings: the keys of `data=`; those of its own are in `settings.options()`.
+        version: must be raised when a change of the code changes the generated examples.
+        settings: the keys of `data=`; `settings.options()` has the keys of this data set only.
     """
 
     title: ClassVar[str]
@@ -105,45 +104,46 @@ class Task:
 
     @property
     def spec(self) -> Spec:
-        """What goes in and what comes out."""
+        """Input, output and shapes."""
         raise NotImplementedError
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """The metrics of an evaluation; the first is the one that choices go by."""
+        """The metrics of an evaluation; the first one is used for every choice."""
         return metrics_of(self.spec.output, per_step=self.spec.per_step)
 
     @property
     def main(self) -> str:
-        """The metric that choices go by: `valid/<main>`."""
+        """The metric that is used for every choice, as `valid/<main>`."""
         return next(iter(self.metrics))
 
     def check(self) -> None:
-        """Refuse settings that do not go together.
+        """Refuse settings that are impossible together.
 
         Raises:
             ConfigError: names the key, the value and the way out.
         """
 
     def source(self) -> dict[str, Any]:
-        """The settings that decide which examples there are; by default all keys of its own."""
+        """The settings that determine the examples; by default all keys of this data set."""
         return self.settings.options()
 
     def locate(self, root: Path) -> Located:
-        """Find the examples, or say how they will be made. By default they are made by `load`.
+        """Find the examples. By default there is nothing to find, because `load` generates them.
 
         Raises:
-            ValueError: they cannot be had.
+            ValueError: they are not available.
         """
         return self.located([str(self.version)])
 
     def located(
         self, parts: Sequence[str], files: tuple[tuple[str, str], ...] = (), notice: str = ""
     ) -> Located:
-        """What `locate` returns.
+        """Make the result of `locate`.
 
         Args:
-            parts: all that the content hangs on beside `source`, such as checksums.
+            parts: everything that determines the content in addition to `source`, such as
+                checksums.
         """
         source = self.source()
         more = [json.dumps(source, sort_keys=True)] if source else []
@@ -157,51 +157,51 @@ class Task:
         )
 
     def load(self, located: Located) -> "Examples":
-        """Read or make all examples. The same call gives the same examples, on any machine.
+        """Read or generate all examples. The same settings give the same examples on any machine.
 
         Raises:
-            ValueError: a file is not what its place says.
+            ValueError: a file has another content than expected.
         """
         raise NotImplementedError
 
     def affine(self) -> tuple[float, float]:
-        """(scale, offset): a net sees offset + scale * x."""
+        """(scale, offset): the network gets offset + scale * x."""
         return 1.0, 0.0
 
     def read(self, x: "Tensor") -> "Tensor":
-        """Examples as sequences: [N, T, D], or tokens [N, T]. By default they are sequences."""
+        """Turn examples into sequences [N, T, D], or tokens [N, T]; unchanged by default."""
         return x
 
     def guess(self, examples: "Examples") -> dict[str, float]:
-        """What the best answer that ignores the input gets on test, by metric.
+        """Metrics on test of the best answer that ignores the input.
 
-        By default it is fitted on the test targets themselves. A task that knows the formula
-        overrides this.
+        By default this answer is computed from the test targets. A task with a formula for it
+        overrides this method.
         """
         from mnist_seq.tasks.examples import best_constant
 
         return best_constant(examples.test, self.spec)
 
     def identity(self) -> dict[str, str | int]:
-        """What beside data and split must be equal for two runs to be compared."""
+        """What must be equal in two runs that are compared, in addition to data and split."""
         return {}
 
     def draw(self, x: "np.ndarray") -> "np.ndarray | None":
-        """Pictures of examples, bytes [N, 28, 28], or None where they are no pictures."""
+        """Pictures of examples, bytes [N, 28, 28]; None if they cannot be drawn."""
         return None
 
     @classmethod
     def test_pictures(cls, root: Path, indexes: Sequence[int]) -> "np.ndarray | None":
-        """Pictures of test examples for a report, or None; without a download and without torch."""
+        """Pictures of test examples for a report, or None. Must not download or import torch."""
         return None
 
     @classmethod
     def preload(cls) -> None:
-        """Do once what each process of a sweep would do again; called before they are forked."""
+        """Prepare what every process of a sweep needs; called once, before they are forked."""
 
 
 def fingerprint(name: str, parts: Sequence[str]) -> str:
-    """sha256 over a name and what identifies a content."""
+    """sha256 over a name and the parts that identify a content."""
     return hashlib.sha256("\n".join([name, *parts]).encode()).hexdigest()
 
 
@@ -210,7 +210,8 @@ def task_class(name: str) -> type[Task]:
     """The class in a task's file.
 
     Raises:
-        ValueError: there is no such task, or its file does not hold one class of this kind.
+        ValueError: there is no such task, or its file does not define exactly one class of this
+            kind.
     """
     if name not in options("data"):
         raise ValueError(
@@ -245,15 +246,15 @@ def task_of(settings: Data) -> Task:
     return task_class(settings.name)(settings)
 
 
-# What this process has located already, by (requested name, absolute root, source)
+# data sets that this process has located, by (requested name, absolute root, source)
 _located: dict[tuple[str, Path, str], Located] = {}
 
 
 def locate(task: Task, root: Path) -> Located:
-    """Where a task's examples lie; a second call in one process costs nothing.
+    """Find the examples of a task; the result is cached in this process.
 
     Raises:
-        ValueError: they cannot be had; see `Task.locate`.
+        ValueError: see `Task.locate`.
     """
     folder = _absolute(root)
     key = (task.name, folder, json.dumps(task.source(), sort_keys=True))
@@ -263,15 +264,15 @@ def locate(task: Task, root: Path) -> Located:
 
 
 def remember(located: Located, root: Path) -> None:
-    """Take over what another process located, so that this one neither hashes nor probes.
+    """Cache a result from another process, so that this process does not verify the data again.
 
-    A sweep's parent verifies the data once and hands the result to its worker processes.
+    The command of a sweep verifies the data once, and passes the result to its workers.
     """
     _located[(located.requested, _absolute(root), located.source)] = located
 
 
 def test_pictures(name: str, roots: Sequence[Path], indexes: Sequence[int]) -> "np.ndarray | None":
-    """Pictures of a data set's test examples, or None where it lies in none of the roots."""
+    """Pictures of test examples of a data set; None if it is in none of the roots."""
     if name not in options("data"):
         return None
     found = (task_class(name).test_pictures(_absolute(root), indexes) for root in roots)
@@ -279,7 +280,7 @@ def test_pictures(name: str, roots: Sequence[Path], indexes: Sequence[int]) -> "
 
 
 def record(task: Task, guess: Mapping[str, float]) -> dict[str, Any]:
-    """A task as run.json holds it: enough to judge the run without this code."""
+    """The task as recorded in run.json, so that a report does not need the task's code."""
     spec = task.spec
     return {
         "name": task.name,

@@ -1,4 +1,4 @@
-"""Examples in memory, as NumPy arrays, and the checks that they are what their task says."""
+"""Examples in memory as NumPy arrays, and their checks against the spec of the task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ class Part:
     """Examples of the training set or of the test set, N of them.
 
     Args:
-        x: values float32 or bytes [N, T, D], or tokens int64 [N, T]; another shape where the task's
+        x: values float32 or bytes [N, T, D], or tokens int64 [N, T]; any other shape if the task's
             `read` turns it into one of these.
-        y: int64 for a class [N], or [N, T] where each time step has one; float32 for bits (0 or 1)
-            and values [N, K], or [N, T, K]; the last axis may be left out where K is 1.
-        lengths: int64 [N]: of `x`, where sequences end before T; padding comes behind.
-        mask: bool [N, T]: the time steps whose `y` counts; None for all.
+        y: classes int64 [N], or [N, T] for a class at each time step; bits (0 or 1) and values
+            float32 [N, K], or [N, T, K]. The last axis may be missing if K is 1.
+        lengths: int64 [N], the lengths of the sequences if they differ; `x` is padded at the end.
+        mask: bool [N, T], the time steps whose `y` counts; None for all.
     """
 
     x: np.ndarray
@@ -30,17 +30,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Examples:
-    """What `Task.load` reads: the training set, which the run splits, and the test set."""
+    """The result of `Task.load`: the training set, which the run splits, and the test set."""
 
     train: Part
     test: Part
 
 
 def checked(examples: Examples, spec: Spec, sizes: Mapping[str, int], name: str) -> Examples:
-    """The examples, `y` with an axis for bits and values also where there is one of them.
+    """The checked examples; `y` of bits and values gets its last axis if it is missing.
 
     Raises:
-        ValueError: they are not what the task's spec says; names the part and the array.
+        ValueError: they contradict the spec; the message names the part and the array.
     """
     return Examples(
         *(
@@ -72,7 +72,7 @@ def _checked(part: Part, spec: Spec, size: int, where: str) -> Part:
         )
     if spec.output == "bits" and not np.isin(counted, (0, 1)).all():
         refuse("y", "be bits, 0 or 1", "other numbers")
-    if mask is not None:  # what does not count may hold anything, and takes part in no sum
+    if mask is not None:  # targets that do not count may be anything, and are set to 0
         y = np.where(mask.reshape(*mask.shape, *(1,) * (y.ndim - 2)), y, np.zeros((), y.dtype))
     return replace(part, y=y, mask=mask)
 
@@ -91,7 +91,7 @@ def _check_lengths(part: Part, spec: Spec, refuse: Any) -> None:
 
 
 def _mask(part: Part, spec: Spec, refuse: Any) -> np.ndarray | None:
-    """The time steps that count: those of the mask, within each sequence's length."""
+    """The time steps that count: in the mask, and within the length of the sequence."""
     mask, wanted = part.mask, (len(part.x), spec.time_steps)
     if mask is not None and (not spec.per_step or mask.shape != wanted or mask.dtype != np.bool_):
         rule = f"be bool of shape {wanted}, of a task that answers at each time step"
@@ -124,9 +124,9 @@ def _check_values(array: np.ndarray, what: str, refuse: Any) -> None:
 
 
 def best_constant(part: Part, spec: Spec) -> dict[str, float]:
-    """What the best answer that ignores the input gets on a part, by metric.
+    """Metrics on a part of the best answer that ignores the input.
 
-    It may know the time step: where each step has its own target, so has the answer.
+    If each time step has a target, the answer may differ between time steps.
     """
     y, mask = part.y, part.mask
     if not spec.per_step:

@@ -1,4 +1,4 @@
-"""What goes into a net and what comes out, and the metrics that follow from it."""
+"""The spec of a task (input, output, shapes), and the metrics that follow from it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,18 +8,19 @@ Output = Literal["class", "bits", "value"]
 
 @dataclass(frozen=True)
 class Spec:
-    """What goes into a net and what comes out, known before any example is read.
+    """Input, output and shapes of a task, known before any example is read.
 
     Args:
-        input: "vector": D numbers a time step. "token": one of D words, which the net sees one-hot.
+        input: "vector", D numbers at each time step; "token", one of D words, one-hot for the
+            network.
         input_size: D.
         output: "class" (cross-entropy), "bits" (binary cross-entropy of each), "value" (squared
             error).
-        num_outputs: classes, bits or values.
-        time_steps: of the longest sequence.
-        per_step: whether the net answers at every time step (a mask may say which count), or once,
-            at the end of each sequence.
-        varied: whether sequences of one batch differ in length.
+        num_outputs: number of classes, bits or values.
+        time_steps: length of the longest sequence.
+        per_step: whether the network answers at every time step (a mask may say which steps count),
+            or once for each sequence.
+        varied: whether the sequences differ in length.
     """
 
     input: Literal["vector", "token"]
@@ -33,12 +34,12 @@ class Spec:
 
 @dataclass(frozen=True)
 class Metric:
-    """How one metric is read and written.
+    """Direction, unit and format of a metric.
 
     Args:
-        unit: of a value as people read it; `points`: of a difference of two values.
-        scale: a stored value times this is what people read: 100 for fractions shown in percent.
-        decimals: digits after the point in messages.
+        unit: unit of a value in a report; `points`: unit of a difference.
+        scale: factor from the stored value to that in a report; 100 for fractions shown in percent.
+        decimals: number of decimals in messages.
     """
 
     higher_is_better: bool
@@ -55,11 +56,11 @@ R2 = Metric(True, "", "", 1.0, 4)
 
 
 def metrics_of(output: Output, *, per_step: bool) -> dict[str, Metric]:
-    """The metrics of an evaluation by their names; the first is the one that choices go by.
+    """The metrics of an evaluation by name; the first one is used for every choice.
 
-    `accuracy` counts classes, or bits, that are right. `sequence_accuracy` counts sequences of
-    which all counted answers are right. `loss` is what training minimises: the mean cross-entropy,
-    for values the mean squared error, which `mse` names too.
+    `accuracy` is the share of correct classes or bits. `sequence_accuracy` is the share of
+    sequences whose counted answers are all correct. `loss` is minimised in training: the mean
+    cross-entropy, or for values the mean squared error, which is also `mse`.
     """
     if output == "value":
         return {"mse": ERROR, "mae": ERROR, "r2": R2, "loss": ERROR}

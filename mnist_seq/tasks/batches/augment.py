@@ -1,6 +1,7 @@
-"""Random changes to the training batches: each a function of the batch and a generator.
+"""Changes training batches at random.
 
-They need no state, so a run that is resumed at a step draws what it would have drawn there.
+A change depends on the batch and a generator only, so a resumed run has the same batches as a run
+that was never stopped.
 """
 
 import torch
@@ -17,14 +18,14 @@ def augment(
     blank: Float[Tensor, ""],
     generator: torch.Generator,
 ) -> Float[Tensor, "T B D"]:
-    """A batch moved, then made noisy, then with time steps left blank; `x` stays as it is.
+    """Shift a batch, then add noise, then blank time steps. `x` itself is not changed.
 
     Args:
-        shift: each sequence moves by -shift to shift time steps, all equally likely; what moves in
+        shift: each sequence is shifted by -shift to shift time steps, all equally likely; the gap
             is blank.
-        noise: standard deviation of what is added to every value.
-        drop_steps: share of the time steps left blank, drawn for each by itself.
-        blank: the value of background: what a black pixel, or 0 in a signal, is to the net.
+        noise: standard deviation of the noise that is added to every value.
+        drop_steps: probability with which each time step is blanked.
+        blank: the value of background: the input for a black pixel, or for 0 in a signal.
         generator: on the device of `x`.
     """
     num_steps, batch, _ = x.shape

@@ -1,4 +1,4 @@
-"""What one step of training, or of an evaluation, reads."""
+"""A batch of examples, for a training step or an evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from torch import Tensor
 
 
 class Batch(NamedTuple):
-    """B examples, time first. In a stack each tensor has R runs before these axes.
+    """B examples, time first. In a stack each tensor has a leading axis R.
 
     Attributes:
         x: [T, B, D].
         y: a class [B] or [T, B]; bits or values [B, K] or [T, B, K].
-        lengths: [B], where sequences of the batch end before T; else None.
-        mask: [T, B], where `y` counts; None where all of it counts.
+        lengths: [B], the lengths of the sequences; None if all have T time steps.
+        mask: [T, B], where `y` counts; None if all of it counts.
     """
 
     x: Float[Tensor, "*R T B D"]
@@ -31,19 +31,19 @@ class Batch(NamedTuple):
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """The batch without what it does not have, for functions of tensors alone."""
+        """The tensors that the batch has, for functions that take tensors only."""
         return tuple(each for each in self if each is not None)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which parts the batches of a data set have."""
+    """Which optional tensors the batches of a data set have."""
 
     has_lengths: bool = False
     has_mask: bool = False
 
     def unpack(self, tensors: Sequence[Tensor]) -> tuple[Batch, tuple[Tensor, ...]]:
-        """The batch of `Batch.tensors`, and the tensors that follow it."""
+        """The batch from its `Batch.tensors`, and the tensors after them."""
         x, y, *rest = tensors
         lengths = rest.pop(0) if self.has_lengths else None
         mask = rest.pop(0) if self.has_mask else None
@@ -51,7 +51,7 @@ class Layout:
 
 
 def repeated(batch: Batch, num_runs: int) -> Batch:
-    """One batch for each run of a stack; nothing is copied."""
+    """The same batch for each run of a stack, without a copy."""
     each = [None if part is None else part.expand(num_runs, *part.shape) for part in batch]
     return _batch(*each)
 

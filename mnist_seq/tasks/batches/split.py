@@ -1,4 +1,4 @@
-"""Which training images train and which validate, and which of the labels are made wrong."""
+"""Splits the training set into train and valid, and makes some labels wrong."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Positions in the training set, each part in rising order.
+    """Positions in the training set, ascending in each part.
 
     Args:
         hash: sha256 over both parts, each as its length and its positions in little-endian int64.
@@ -25,11 +25,11 @@ class Split:
 def split(num_train: int, *, valid: int, limit: int | None, generator_seed: int) -> Split:
     """Draw `valid` images for validation, then `limit` of the others (None: all) for training.
 
-    One permutation of all images decides, so that a smaller `limit` trains on a subset of a larger
-    one's images. The parts are sorted: the order of batches is drawn elsewhere.
+    One permutation of all images determines both, so the images of a smaller `limit` are a subset
+    of those of a larger one. The parts are sorted; the order of batches is drawn elsewhere.
 
     Raises:
-        ValueError: not enough images for what is asked.
+        ValueError: there are not enough images.
     """
     if not 0 <= valid < num_train:
         rule = "leave training images" if valid > 0 else "be 0 or more"
@@ -57,10 +57,10 @@ def with_wrong_labels(
     num_classes: int,
     generator_seed: int,
 ) -> Int64[Tensor, " N"]:
-    """Labels of which some, at `rows` alone, are another class, each other class equally likely.
+    """The labels, some of those at `rows` replaced by another class, all equally likely.
 
-    Each label is drawn for by itself, so `share` holds on average; the labels that are wrong at a
-    smaller share are wrong in the same way at a larger one.
+    Each label is replaced with probability `share`. Labels that are wrong at a smaller share are
+    wrong in the same way at a larger one.
     """
     generator = torch.Generator().manual_seed(generator_seed)
     is_wrong = torch.rand(len(labels), generator=generator) < share
@@ -72,6 +72,6 @@ def with_wrong_labels(
 def _hash(*parts: Int64[Tensor, " _"]) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        # With the length: the same positions cut elsewhere are another split.
+        # with the length, because the same positions divided elsewhere are another split
         digest.update(np.array([len(part), *part.tolist()], dtype="<i8").tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Batches of R runs at once, each from its own split of one data set."""
+"""Batches for a stack: R runs, each with its own split of one data set."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -14,7 +14,7 @@ _SPLIT: tuple[Literal["train"], Literal["valid"]] = ("train", "valid")
 
 
 class StackedData:
-    """The data of a stack's runs: one data set, read alike, in splits of their own."""
+    """The data of the runs of a stack: one data set, each run with its own split."""
 
     def __init__(self, each: Sequence[TaskData]) -> None:
         self._first, self._size, self.spec = each[0], len(each), each[0].spec
@@ -25,14 +25,14 @@ class StackedData:
         self._mask = {part: _stacked([d.mask(part) for d in each]) for part in _SPLIT}
 
     def train_batch(self, positions: Int64[Tensor, "R B"]) -> Batch:
-        """The batches at `positions` of each run's train part, in one gather."""
+        """The batches at `positions` of the train part of each run, in one gather."""
         rows = self._rows["train"].gather(1, positions)
         return self._batch("train", rows, positions)
 
     def batches(
         self, part: PartName, batch_size: int, *, limit: int | None = None
     ) -> Iterator[Batch]:
-        """As `TaskData.batches`; the test set is one for all runs, and is in memory once."""
+        """As `TaskData.batches`; all runs share the test set, which is in memory once."""
         if part == "test":
             for batch in self._first.batches(part, batch_size, limit=limit):
                 yield repeated(batch, self._size)

@@ -1,4 +1,4 @@
-"""The examples of one run on its device, split, as batches."""
+"""The examples of one run on its device, split into parts, and their batches."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -20,12 +20,12 @@ Rows = Int64[Tensor, " B"]
 class TaskData:
     """A task's examples as sequences on a device, in the split of one run.
 
-    Bytes stay bytes; a batch is gathered, turned time-major and made float as it is read.
+    Bytes are kept as bytes. Each batch is gathered, made time-major and converted to float.
 
     Args:
         examples: as `mnist_seq.tasks.examples.checked` returns them.
         fingerprint: `Located.fingerprint`, for `identity`.
-        beside: data of the same examples, read alike: the sequences are in memory once.
+        beside: data of another run with the same examples and reading; both share the sequences.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class TaskData:
         self._device_rows = {part: rows.to(device) for part, rows in self._rows.items()}
         if beside is None:
             train, test = (self._read(part.x) for part in (examples.train, examples.test))
-            # One gather through the split costs 2 us a batch; a second copy of the images 43 MB.
+            # a gather through the split takes 2 us a batch; a copy of the images takes 43 MB
             self._sequences = {"train": train, "valid": train, "test": test}
         else:
             self._sequences = beside._sequences
@@ -68,14 +68,14 @@ class TaskData:
         }
 
     def train_batch(self, positions: Rows) -> Batch:
-        """The batch at `positions` (on the device) of the train part, 0 to num_train - 1."""
+        """The batch at `positions` (on the device, 0 to num_train - 1) of the train part."""
         x = self.read("train", self._device_rows["train"].index_select(0, positions))
         return Batch(x, *self.answers("train", positions))
 
     def batches(
         self, part: PartName, batch_size: int, *, limit: int | None = None
     ) -> Iterator[Batch]:
-        """The first `limit` examples of a part (None: all) in order, the last batch as it falls."""
+        """The first `limit` examples of a part (None: all) in order; the last may be smaller."""
         num = len(self.labels(part)[:limit])
         for start in range(0, num, batch_size):
             chosen = slice(start, min(start + batch_size, num))
@@ -86,11 +86,11 @@ class TaskData:
             yield Batch(self._as_input(chunk), *self._answers(part, chosen))
 
     def rows(self, part: Literal["train", "valid"]) -> Int64[Tensor, " n"]:
-        """Where the examples of a part lie in the training set, on the device."""
+        """The positions of a part's examples in the training set, on the device."""
         return self._device_rows[part]
 
     def read(self, part: PartName, rows: Rows) -> Float[Tensor, "T B D"]:
-        """The sequences at some rows of a part's set."""
+        """The sequences at some rows of the set of a part."""
         return self._as_input(self._sequences[part].index_select(0, rows))
 
     def answers(
@@ -104,7 +104,7 @@ class TaskData:
         return self._y[part]
 
     def lengths(self, part: PartName) -> Int64[Tensor, " n"] | None:
-        """The lengths of a part's sequences, where they differ."""
+        """The lengths of a part's sequences; None if all are equal."""
         return None if self._lengths is None else self._lengths[part]
 
     def mask(self, part: PartName) -> Tensor | None:
@@ -113,11 +113,11 @@ class TaskData:
 
     @property
     def blank(self) -> Float[Tensor, ""]:
-        """What a black pixel, or 0 in a signal, is to the net."""
+        """The input for a black pixel, or for 0 in a signal."""
         return self._offset
 
     def pictures(self, part: PartName, positions: Rows) -> Tensor | None:
-        """Pictures at `positions` of a part, on the CPU, for people; None where there are none."""
+        """Pictures at `positions` of a part, on the CPU, for people; None if there are none."""
         positions = positions.cpu()
         if part == "test":
             found = self.examples.test.x[positions.numpy()]
@@ -127,7 +127,7 @@ class TaskData:
         return None if drawn is None else torch.from_numpy(drawn)
 
     def identity(self) -> dict[str, str | int]:
-        """What must be equal for two runs to be compared: data, reading and split."""
+        """What must be equal in two runs that are compared: data, reading and split."""
         return dict(self._identity)
 
     def _read(self, x: object) -> Tensor:
@@ -150,7 +150,7 @@ class TaskData:
 
     def _array(self, name: str, part: Part) -> Tensor:
         array = getattr(part, name)
-        if array is None:  # the mask of one part alone
+        if array is None:  # only one of the parts has a mask
             return torch.ones(len(part.x), self.time_steps, dtype=torch.bool)
         return torch.as_tensor(array)
 
@@ -172,5 +172,5 @@ class TaskData:
         if self.spec.input == "token":
             return F.one_hot(chunk.transpose(0, 1), self.input_size).to(torch.float32)
         x = chunk.view(len(chunk), self.time_steps, self.input_size).transpose(0, 1).contiguous()
-        # offset + scale * x in one pass over the bytes: measured faster than a table or two passes.
+        # offset + scale * x in one pass over the bytes; measured: faster than a table or two passes
         return torch.add(self._offset, x, alpha=self._scale)

@@ -1,7 +1,7 @@
-"""Tasks whose examples are read as a sequence in several ways: pictures, and signals as long lines.
+"""Base class of tasks with pictures or signals, which can be read as sequences in several ways.
 
-`ImageTask` is what they share: rows, columns, pixels or permuted pixels, ten classes, a picture of
-each example. A set that was published as IDX files builds on `PublishedTask`.
+`ImageTask` has rows, columns, pixels or permuted pixels, ten classes, and a picture of each
+example. A data set that was published as IDX files builds on `PublishedTask`.
 """
 
 import math
@@ -21,8 +21,8 @@ class ImageTask(Task):
     """Pictures or signals of ten classes.
 
     Attributes:
-        shape: of one example: rows and columns, or the values of a signal.
-        mean, std: of the training pixels, as fractions of 255.
+        shape: shape of one example: rows and columns, or the number of values of a signal.
+        mean, std: mean and standard deviation of the training pixels, as fractions of 255.
     """
 
     noun = "images"
@@ -68,11 +68,11 @@ class ImageTask(Task):
             raise ConfigError(problem)
 
     def source(self) -> dict[str, object]:
-        """See `Task`: its keys say how examples are read, and not which there are."""
+        """See `Task`; empty, because its keys say how examples are read, not which ones."""
         return {}
 
     def affine(self) -> tuple[float, float]:
-        """See `Task`: from a pixel's byte to the net's input."""
+        """See `Task`; from the byte of a pixel to the input of the network."""
         if self.settings.normalize == "unit":
             return 1 / 255, 0.0
         return 1 / (255 * self.std), -self.mean / self.std
@@ -91,5 +91,5 @@ class ImageTask(Task):
         return {"sequence": data.sequence, "permutation_hash": order}
 
     def draw(self, x: "np.ndarray") -> "np.ndarray | None":
-        """See `Task`: pictures show themselves."""
+        """See `Task`; pictures are shown unchanged."""
         return x

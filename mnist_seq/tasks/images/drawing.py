@@ -4,15 +4,15 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 _SIDE = 28
-_REACH = 4.0  # a signal's largest value in a picture; three in 10,000 values lie beyond
+_REACH = 4.0  # largest value of a signal in a picture; three in 10,000 values are larger
 
 
 def drawn(signals: Float32[np.ndarray, "N V"]) -> UInt8[np.ndarray, "N 28 28"]:
-    """Signals as white lines on black, time downwards and values to the right, as papers draw them.
+    """Draw signals as white lines on black: time downwards, values to the right, as in the paper.
 
-    So drawn, MNIST-1D's signals look like the digits that they were made from.
+    MNIST-1D's signals then look like the digits from which they were made.
     """
-    num_points = 20 * _SIDE  # more than one in each pixel that the line crosses
+    num_points = 20 * _SIDE  # more than one point in each pixel that the line crosses
     steps = np.arange(signals.shape[1])
     times = np.linspace(0, len(steps) - 1, num_points)
     lines = np.stack([np.interp(times, steps, signal) for signal in signals])

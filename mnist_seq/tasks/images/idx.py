@@ -19,10 +19,10 @@ SIDE, NUM_CLASSES = 28, 10
 def read_examples(paths: Sequence[Path]) -> Examples:
     """Train images, train labels, test images and test labels from their files.
 
-    Raw files are mapped, not copied: the workers of one machine share them in its page cache.
+    Raw files are memory-mapped, not copied: the workers of one machine share them.
 
     Raises:
-        ValueError: a file is not the IDX file that its place says.
+        ValueError: a file is not the expected IDX file.
     """
     parts = []
     for image_path, label_path in (paths[:2], paths[2:]):
@@ -65,7 +65,7 @@ def _content(path: Path) -> mmap.mmap | bytearray:
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             return bytearray()  # an empty file cannot be mapped
-        # Copy on write: torch wants memory that it may write to, the file stays as it is.
+        # copy on write: torch needs writable memory, and the file does not change
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 

@@ -1,7 +1,7 @@
-"""The orders in which permuted sequences read their values: step t shows value `order[t]`.
+"""The orders of permuted sequences: time step t has value `order[t]`.
 
-Papers' permuted MNIST is at least six permutations, and their numbers do not compare: a run holds
-the hash of its own.
+Papers use at least six different permutations for permuted MNIST, and their results cannot be
+compared. Therefore a run records the hash of its permutation.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int64
 
-PERMUTATION_SEED = 92916  # of the literature's permuted MNIST
+PERMUTATION_SEED = 92916  # the permuted MNIST of most papers
 Permutation = int | Literal["bit_reversal"]
 
 # np.random.RandomState(92916).permutation(784), stored so that no release of NumPy can change it.
@@ -63,12 +63,13 @@ PERMUTATION = (
 
 
 def order(permutation: Permutation, length: int) -> Int64[np.ndarray, " length"]:
-    """The positions in the order in which they are read.
+    """The positions of the values in the order in which they are read.
 
     Args:
-        permutation: "bit_reversal", where position t is t with its binary digits reversed, left out
-            where it lies beyond the end (the S4 family's permuted MNIST); or a seed of NumPy's
-            `RandomState`, whose stream is frozen: 92916, or 42 for the shuffled MNIST-1D.
+        permutation: "bit_reversal", the positions t with their binary digits reversed, without
+            those beyond the end (permuted MNIST of the S4 family); or a seed of NumPy's
+            `RandomState`,
+            whose stream is frozen: 92916, or 42 for the shuffled MNIST-1D.
     """
     if permutation == "bit_reversal":
         bits = (length - 1).bit_length()

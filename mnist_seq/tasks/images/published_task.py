@@ -1,4 +1,4 @@
-"""A data set that was published as four IDX files: found, else downloaded, else replaced."""
+"""Base class of a data set published as four IDX files: found, else downloaded, else replaced."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +20,8 @@ class PublishedTask(ImageTask):
     """60,000 training and 10,000 test pictures, 28 x 28 bytes each.
 
     Attributes:
-        files: names, checksums and mirrors.
-        patience_s: how long a machine with no network may wait in all.
+        files: names and checksums of the files, and mirrors.
+        patience_s: seconds that a machine without a network may wait in total.
     """
 
     num_train, num_test = 60_000, 10_000
@@ -49,7 +49,7 @@ class PublishedTask(ImageTask):
         return self.located([md5 for _, md5 in found.files], found.files, notice)
 
     def _without_files(self, root: Path, found: Found, reason: DownloadFailed) -> Located:
-        """The fallback where there is one; some files without the others are never passed over."""
+        """The data set that replaces this one, if any. Refused if some of the files are there."""
         if not found.files and (instead := self.instead(root, str(reason))) is not None:
             return instead
         files = self.files
@@ -61,11 +61,11 @@ class PublishedTask(ImageTask):
         ) from reason
 
     def instead(self, root: Path, reason: str) -> Located | None:
-        """The data set that stands in where the files cannot be had, announced; None for none."""
+        """The data set that replaces this one if its files are not available; None for none."""
         return None
 
     def load(self, located: Located) -> "Examples":
-        """Read what `locate` found; it verified the checksums, so nothing is hashed here."""
+        """See `Task`. `locate` has verified the checksums."""
         from mnist_seq.tasks.images.idx import read_examples
 
         return read_examples([Path(path) for path, _ in located.files])
@@ -77,7 +77,7 @@ class PublishedTask(ImageTask):
 
         try:
             found = find_files(cls.files, root)
-        except ValueError:  # a run that needs the data says what is wrong; a report does not
+        except ValueError:  # a run reports the error; a report only lacks the pictures
             return None
         if found.missing:
             return None

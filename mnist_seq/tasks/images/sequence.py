@@ -19,14 +19,14 @@ def as_sequence(
     chunk: int = 1,
     permutation: Permutation = PERMUTATION_SEED,
 ) -> Sequences:
-    """Pictures or signals as contiguous sequences; rows and pixels are views, not copies.
+    """Turn pictures or signals into contiguous sequences; rows and pixels are views, not copies.
 
     Args:
-        sequence: step t shows row t or column t of a picture, or the values t * chunk to
-            (t + 1) * chunk - 1: pixels row by row, or in the order of `permutation`.
+        sequence: time step t has row t or column t of a picture, or the values t * chunk to
+            (t + 1) * chunk - 1, where pixels are read row by row or in the order of `permutation`.
 
     Raises:
-        ValueError: `sequence` is not one of `SEQUENCES`, or cannot be had of these examples.
+        ValueError: `sequence` is not one of `SEQUENCES`, or impossible for these examples.
     """
     _check(examples, sequence, chunk)
     if sequence == "rows":

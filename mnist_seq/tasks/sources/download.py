@@ -1,4 +1,4 @@
-"""Download the missing files of a data set by torchvision's own code, bounded in time."""
+"""Downloads the missing files of a data set with torchvision's code, within a time limit."""
 
 import contextlib
 import http.client
@@ -24,31 +24,31 @@ from mnist_seq.tasks.sources.idx_files import find_files
 from mnist_seq.tasks.sources.published import IdxFile, Source
 
 LOCK_NAME = ".download.lock"
-_PARTIAL = ".download-"  # temporary folders in the root; a whole file is moved out of them
+_PARTIAL = ".download-"  # temporary folders in the root; complete files are moved out of them
 
-# Mirrors that did not answer in this process, and why: no second run of a sweep waits for them.
+# mirrors that did not answer in this process -> reason; the next run does not wait for them again
 _unreachable: dict[tuple[str, ...], str] = {}
 
 
 class DownloadFailed(ValueError):
-    """A download did not happen; the message is the reason alone."""
+    """A download failed; the message is the reason."""
 
 
 def download_missing(source: Source, root: Path, *, patience_s: float) -> bool:
     """Put the files of `source` that `root` lacks into torchvision's layout.
 
-    Gives up after `patience_s` of silence in all: half of it for some mirror to answer, the rest
-    for connections that stall later. A download that makes progress may take as long as it needs.
+    It gives up after `patience_s` seconds of waiting in total: half of them until a mirror answers,
+    the rest for connections that stall later. A download that makes progress has no time limit.
 
     Returns:
-        True if this process downloaded, False if another one did so meanwhile.
+        True if this process downloaded, False if another process did.
 
     Raises:
-        DownloadFailed: no mirror answers, `root` cannot be written, or the transfer broke.
+        DownloadFailed: no mirror answers, `root` cannot be written, or the transfer failed.
         AlteredFile: a file that is already there is not the published one.
     """
     deadline = time.monotonic() + patience_s
-    # Before the lock: processes that start together must not wait for silence one after the other.
+    # before the lock, so that processes that start together do not wait one after the other
     mirrors = _answering(source.mirrors, patience_s / 2)
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -69,16 +69,16 @@ def download_missing(source: Source, root: Path, *, patience_s: float) -> bool:
 
 
 def _answering(mirrors: tuple[str, ...], patience_s: float) -> list[str]:
-    """The mirrors that answer, in order, as soon as one does.
+    """The mirrors that answer, in their order, as soon as one does.
 
     Raises:
-        DownloadFailed: none did within `patience_s`.
+        DownloadFailed: none answered within `patience_s` seconds.
     """
     if mirrors in _unreachable:
         raise DownloadFailed(_unreachable[mirrors])
     answers: queue.Queue[tuple[str, str]] = queue.Queue()
     for mirror in mirrors:
-        # Daemon threads: looking up a name can hang for minutes, and no timeout reaches it.
+        # daemon threads, because a name lookup can hang for minutes and has no timeout
         threading.Thread(target=_ask, args=(mirror, patience_s, answers), daemon=True).start()
     deadline = time.monotonic() + patience_s
     reasons = dict.fromkeys(mirrors, f"no answer within {patience_s:g} s")
@@ -99,7 +99,7 @@ def _answering(mirrors: tuple[str, ...], patience_s: float) -> list[str]:
 
 
 def _ask(mirror: str, timeout_s: float, answers: "queue.Queue[tuple[str, str]]") -> None:
-    # torchvision's own user agent: a mirror that lets this pass lets the download pass.
+    # torchvision's user agent: a mirror that accepts this request also accepts the download
     request = urllib.request.Request(
         mirror + "train-images-idx3-ubyte.gz",
         method="HEAD",
@@ -116,10 +116,12 @@ def _ask(mirror: str, timeout_s: float, answers: "queue.Queue[tuple[str, str]]")
 def _fetch(
     source: Source, root: Path, missing: tuple[IdxFile, ...], mirrors: list[str], deadline: float
 ) -> None:
-    """Download into a folder of its own, then move: what has the right name is whole."""
-    for abandoned in root.glob(_PARTIAL + "*"):  # we hold the lock, so its owner is dead
+    """Download into a temporary folder, then move: a file with the right name is complete."""
+    for abandoned in root.glob(
+        _PARTIAL + "*"
+    ):  # we have the lock, so the owner of the folder is dead
         shutil.rmtree(abandoned, ignore_errors=True)
-    # Here, not above: torch is slow to import, and only a download needs it on the way to the data.
+    # not at the top: torch is slow to import, and only a download needs it
     from mnist_seq.tasks.sources.torchvision_compat import import_torchvision_datasets
 
     datasets = import_torchvision_datasets()
@@ -133,7 +135,7 @@ def _fetch(
     )
     partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=root))
     try:
-        # Not through __init__, which would go on to read and decode the whole data set.
+        # not through __init__, which would then read and decode the whole data set
         dataset: Any = object.__new__(dataset_class)
         dataset.root = str(partial)
         # torchvision asks each mirror twice (https, then http) before it gives up.
@@ -143,7 +145,7 @@ def _fetch(
         target = root / source.folder / "raw"
         target.mkdir(parents=True, exist_ok=True)
         for file in missing:
-            # The archive first: beside it the raw file can always be checked.
+            # the archive first, because the raw file is checked by it
             for name in (file.name + ".gz", file.name):
                 os.replace(partial / source.folder / "raw" / name, target / name)
     finally:
@@ -152,7 +154,7 @@ def _fetch(
 
 @contextlib.contextmanager
 def _socket_timeout(seconds: float) -> Iterator[None]:
-    """torchvision sets no timeout: only the process's default reaches its sockets."""
+    """Set a default timeout for sockets, because torchvision sets none for its own."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

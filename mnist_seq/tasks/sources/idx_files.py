@@ -1,4 +1,4 @@
-"""Find the four IDX files of a data set in a folder and check that they are the published ones."""
+"""Finds the four IDX files of a data set in a folder, and compares them with the published ones."""
 
 import gzip
 import hashlib
@@ -13,12 +13,12 @@ from mnist_seq.tasks.sources.published import SOURCES, IdxFile, Source
 
 
 class AlteredFile(ValueError):
-    """A data file is there but is not the published one."""
+    """A data file exists, but is not the published one."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What lies in a root: (path, md5 of the uncompressed content) by file, and what does not."""
+    """The files in a root, (path, md5 of uncompressed content) by name, and the missing ones."""
 
     files: tuple[tuple[str, str], ...]
     missing: tuple[IdxFile, ...]
@@ -27,11 +27,11 @@ class Found:
 def find_files(source: Source, root: Path) -> Found:
     """Look for the files of `source` under `root` and verify every one that is used.
 
-    A file is looked for in torchvision's layout, then directly in `root`, then where a system
-    package puts it; raw, then as `.gz`.
+    The order of search: torchvision's layout, directly in `root`, the folder of a system package;
+    in each first the raw file, then the `.gz`.
 
     Raises:
-        AlteredFile: the first one met is truncated, altered or cannot be checked.
+        AlteredFile: the first file found is truncated, altered or cannot be checked.
         ValueError: `root` or a file cannot be read.
     """
     folders = [root / source.folder / "raw", root] if _is_readable_folder(root) else []
@@ -44,7 +44,7 @@ def find_files(source: Source, root: Path) -> Found:
 
 
 def _is_readable_folder(root: Path) -> bool:
-    """False where nothing is there yet, an error where something else is in the way."""
+    """False if there is no such folder; an error if it is something else or cannot be read."""
     try:
         if not stat.S_ISDIR(root.stat().st_mode):
             raise ValueError(
@@ -63,11 +63,13 @@ def _find(source: Source, file: IdxFile, folders: Sequence[Path]) -> tuple[str, 
         archive = path.with_name(path.name + ".gz")
         try:
             for candidate in (path, archive):
-                if candidate.exists() and not candidate.is_file():  # reading a pipe never ends
+                if (
+                    candidate.exists() and not candidate.is_file()
+                ):  # reading from a pipe would never end
                     raise ValueError(f"data files must be regular files: {candidate} is none")
             checked = _check(path, archive, file)
         except AlteredFile:
-            # Directly in a root, MNIST's and Fashion-MNIST's files have the same names.
+            # directly in a root, the files of MNIST and Fashion-MNIST have the same names
             is_own = path.parent.parent.name == source.folder
             if not is_own and _is_of_another_source(path, archive, source):
                 continue
@@ -92,7 +94,7 @@ def _check(path: Path, archive: Path, file: IdxFile) -> tuple[str, str] | None:
 
 
 def _check_by_archive(path: Path, archive: Path, file: IdxFile) -> tuple[str, str] | None:
-    """The archive vouches for its content, and so for the raw file beside it."""
+    """Check a raw file by the archive next to it, whose checksum is known."""
     if not archive.exists():
         if path.exists():
             raise AlteredFile(
@@ -120,12 +122,12 @@ def _is_of_another_source(path: Path, archive: Path, source: Source) -> bool:
 
 def _md5(path: Path) -> str:
     with open(path, "rb") as stream:
-        # A checksum against accidents and mix-ups, so FIPS machines may compute it too.
+        # not for security, so FIPS machines may compute it too
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _content_md5(path: Path) -> str:
-    """The md5 of a file's content; for a `.gz` that does not unpack, words that say so."""
+    """The md5 of the content of a file; for a damaged `.gz`, a text that says so."""
     if path.suffix != ".gz":
         return _md5(path)
     md5 = hashlib.md5(usedforsecurity=False)

@@ -1,8 +1,8 @@
-"""MNIST-1D: signals of 40 values, generated once by their authors' package and kept in `data.root`.
+"""Generates the signals of MNIST-1D once by its authors' package, and keeps them in `data.root`.
 
-4,000 train and 1,000 test signals with mean 0 and deviation 1, as their authors freeze them.
-Their package takes 4 s, mostly for plotting code that it imports, and reseeds the global random
-states; so one process generates, puts the states back, and all others read the file.
+4,000 train and 1,000 test signals of 40 values, with mean 0 and deviation 1, as in the authors'
+file. The package takes 4 s, mostly to import plotting code, and it reseeds the global random
+states. So one process generates the signals and restores the states, and all others read the file.
 
 Source: Greydanus & Kobak 2024, arXiv:2011.14439; its data as float32 instead of float64.
 """
@@ -24,7 +24,7 @@ from jaxtyping import Float32, Int64
 
 from mnist_seq.tasks.sources.idx_files import AlteredFile
 
-# Of mnist1d_data.pkl in the authors' repository as float32: see `content_hash`
+# `content_hash` of mnist1d_data.pkl in the authors' repository, as float32
 SHA256 = "7a526fb7e0d5b7d3383a25a1cf987fc07ef7804e551147ae668fc97d65736721"
 PACKAGE = "mnist1d"
 FILE = Path("MNIST1D") / "mnist1d.npz"  # in the root
@@ -39,11 +39,11 @@ Arrays = tuple[
 
 
 def find(root: Path) -> Path:
-    """The verified file in a root, generated where it is missing.
+    """The verified file in a root; a missing file is generated.
 
     Raises:
-        AlteredFile: the file is there, but does not hold the published signals.
-        ValueError: the package is missing, or generates other signals, or `root` takes no file.
+        AlteredFile: the file does not have the published signals.
+        ValueError: the package is missing or generates other signals, or `root` cannot be written.
     """
     path = root / FILE
     if not path.exists():
@@ -65,7 +65,7 @@ def read(path: Path) -> Arrays:
     """Train signals, train labels, test signals, test labels.
 
     Raises:
-        AlteredFile: the file does not hold the published signals.
+        AlteredFile: the file does not have the published signals.
     """
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
@@ -80,7 +80,7 @@ def read(path: Path) -> Arrays:
 def content_hash(arrays: tuple[np.ndarray, ...]) -> str:
     """sha256 over shapes, labels, and signals to four decimals.
 
-    Machines generate the signals to the last few bits of a float64, so rounding makes one hash.
+    The last bits of the generated float64 differ between machines; rounding gives one hash.
     """
     digest = hashlib.sha256()
     for array in arrays:
@@ -121,12 +121,12 @@ def _global_random_states_kept() -> Iterator[None]:
 
 
 def _write(path: Path, arrays: Arrays) -> None:
-    """Whoever finds the file finds all of it."""
+    """Write the file under a temporary name, then rename it: a file that exists is complete."""
     handle, partial = tempfile.mkstemp(prefix=".mnist1d-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             np.savez(stream, **dict(zip(_PARTS, arrays, strict=True)))  # type: ignore[arg-type]
-        os.chmod(partial, 0o644)  # mkstemp's file is its owner's alone; data are for all
+        os.chmod(partial, 0o644)  # mkstemp makes a private file; data may be read by all
         os.replace(partial, path)
     finally:
         Path(partial).unlink(missing_ok=True)

