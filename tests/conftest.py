@@ -4,9 +4,9 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,6 +44,15 @@ def clean_env() -> dict[str, str]:
     """This environment without what a user's shell may add to it."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "HYDRA", "MNIST_SEQ"))}
     return {**env, "PYTHONWARNINGS": "error", "COLUMNS": "100"}
+
+
+def some(cases: Sequence[tuple[Any, ...]], num: int) -> list[Any]:
+    """Of the cases of one claim, `num` from all over the list by default; the others are slow."""
+    kept = {len(cases) * i // num for i in range(num)}
+    return [
+        case if i in kept else pytest.param(*case, marks=pytest.mark.slow)
+        for i, case in enumerate(cases)
+    ]
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.report.read.errors import CannotCompare
 from tests import warm
-from tests.conftest import SHARED_DATA, SMALL, clean_env
+from tests.conftest import SHARED_DATA, SMALL, clean_env, some
 from tests.report.sweeps import report_of, write_run
 
 Compare = Callable[..., subprocess.CompletedProcess[str]]
@@ -152,24 +152,30 @@ def test_one_run_folder_and_a_baseline_by_hand_can_be_typed_plainly(folder: Path
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [
-        ([], "sweep must be given"),
-        (["sweeep=x"], "no code reads sweeep; did you mean sweep?"),
-        (["sweep=x", "+wilcoxn=true"], "did you mean wilcoxon?"),
-        (["sweep=nowhere"], "sweep must be a folder that exists: sweep=nowhere"),
-        (["sweep=outputs/sweeps/cells", "margin=lots"], "margin must be none or a number"),
-        (["sweep=outputs/sweeps/cells", "margin=0"], "margin must be positive"),
-        (["sweep=outputs/sweeps/cells", "test=f"], "test must be one of t, permutation: test=f"),
-        (["sweep=outputs/sweeps/cells", "formats=[pdf]"], "formats must be a list of html"),
-        (["sweep=outputs/sweeps/cells", "metric=test/acc"], "metric must be one of"),
-        (["sweep=outputs/sweeps/cells", "baseline=model=mgu"], "none of them"),
-        (["sweep=outputs/sweeps/cells", "select=test/accuracy"], "leaves nothing to report"),
-        (["sweep=outputs/sweeps/cells", "over=[1]"], "over must be a key or a list of them"),
-        (["-m", "sweep=outputs/sweeps/cells"], "leave out -m"),
-        (["outputs/sweeps/cells"], "write sweep=outputs/sweeps/cells"),
-        (["sweep=cells"], "sweep=cells; write sweep=outputs/sweeps/cells"),
-        (["sweep=outputs/sweeps/cells", "alpha=0.1,0.2"], "alpha=[a,b]"),
-    ],
+    some(
+        [
+            ([], "sweep must be given"),
+            (["sweeep=x"], "no code reads sweeep; did you mean sweep?"),
+            (["sweep=x", "+wilcoxn=true"], "did you mean wilcoxon?"),
+            (["sweep=nowhere"], "sweep must be a folder that exists: sweep=nowhere"),
+            (["sweep=outputs/sweeps/cells", "margin=lots"], "margin must be none or a number"),
+            (["sweep=outputs/sweeps/cells", "margin=0"], "margin must be positive"),
+            (
+                ["sweep=outputs/sweeps/cells", "test=f"],
+                "test must be one of t, permutation: test=f",
+            ),
+            (["sweep=outputs/sweeps/cells", "formats=[pdf]"], "formats must be a list of html"),
+            (["sweep=outputs/sweeps/cells", "metric=test/acc"], "metric must be one of"),
+            (["sweep=outputs/sweeps/cells", "baseline=model=mgu"], "none of them"),
+            (["sweep=outputs/sweeps/cells", "select=test/accuracy"], "leaves nothing to report"),
+            (["sweep=outputs/sweeps/cells", "over=[1]"], "over must be a key or a list of them"),
+            (["-m", "sweep=outputs/sweeps/cells"], "leave out -m"),
+            (["outputs/sweeps/cells"], "write sweep=outputs/sweeps/cells"),
+            (["sweep=cells"], "sweep=cells; write sweep=outputs/sweeps/cells"),
+            (["sweep=outputs/sweeps/cells", "alpha=0.1,0.2"], "alpha=[a,b]"),
+        ],
+        8,
+    ),
 )
 def test_what_is_wrong_is_said_in_one_line(trained: Path, words: list[str], says: str) -> None:
     done = python("mnist_seq.compare", trained, *words)

@@ -311,7 +311,7 @@ def test_every_key_of_sync_is_taken_or_refused(key: str) -> None:
             assert limits.workers >= 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @settings(max_examples=fuzz.examples(600))
 @given(words=fuzz.commands(), more=st.lists(fuzz.commands(), max_size=2))
 def test_many_commands_at_once(

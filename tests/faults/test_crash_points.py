@@ -166,7 +166,7 @@ def test_a_sweep_killed_while_it_writes_its_ledger_goes_on(
     check(sweep, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("point", "number"), SWEEP_CASES)
 def test_a_sweep_killed_at_any_point_and_started_again_gives_the_same_bits(
     sweep: SweepRunner, undisturbed: dict[str, Any], point: str, number: int

@@ -43,7 +43,7 @@ def begin_and_kill(runner: SweepRunner, rng: random.Random) -> bool:
     return True
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_sweep_killed_at_random_moments_ends_with_the_undisturbed_results(tmp_path: Path) -> None:
     """No moment is special: results equal bit for bit, no evaluation doubled or lost."""
     rng, num_kills, num_sweeps = random.Random(9), 0, 0

@@ -247,7 +247,7 @@ def test_a_damaged_file_of_a_run_is_named_and_nothing_is_lost(
     check(sweep, victim, file, how)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("how", [how for how in ALL if how not in FEW])
 @pytest.mark.parametrize(("victim", "file"), VICTIMS)
 def test_every_tenth_and_every_bit_of_a_damaged_file(

@@ -51,7 +51,7 @@ def level(values: list[int]) -> float:
     return statistics.median(values)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_thousand_runs_leave_the_sweep_as_it_was(tmp_path: Path) -> None:
     """Memory flat within 5 %, open files and threads constant: parent and fork server."""
     samples: dict[str, list[Held]] = {"parent": [], "fork server": []}

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from mnist_seq.config import ConfigError
 from mnist_seq.runs.folder import RunFolder
 from tests import warm
+from tests.conftest import some
 from tests.sweep.conftest import SMALL, SweepRunner, gone, numbers, sweep_env, wait_until
 from tests.sweep.test_engines import needs
 
@@ -191,7 +192,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("words", "says"), REFUSED)
+@pytest.mark.parametrize(("words", "says"), some(REFUSED, 4))
 def test_a_search_that_cannot_be_is_refused_in_one_line(
     sweep: SweepRunner, words: list[str], says: str
 ) -> None:
