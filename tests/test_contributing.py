@@ -72,7 +72,7 @@ def run(copy: Path, *words: str, code: int = 0) -> str:
         timeout=300,
     )
     assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
+    return str(done.stdout + done.stderr)
 
 
 def quick(command: str) -> list[str]:
@@ -190,10 +190,26 @@ def test_the_data_set_may_ask_for_a_number(copy: Path) -> None:
         assert result["metrics"]["test/mse"] < record["guess"]["mse"], "it has learnt"
 
 
-def test_a_mistyped_key_is_refused(copy: Path) -> None:
-    """The keys of a member are typed by its YAML."""
-    with pytest.raises(AssertionError, match=r"no code reads model\.leek"):
-        run(copy, "mnist_seq.train", "model=leaky", "+model.leek=1", *SMALL)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("model=leaky +model.leek=1", "no code reads model.leek"),
+        ("optimizer=signum optimizer.momentum=high", "optimizer.momentum must be a number"),
+        ("optimizer=signum optimizer.momentum=2.0", "refuses its keys: momentum must be from 0"),
+        ("-m optimizer=adadelta optimizer.rho=2.0", "optimizer=adadelta refuses its keys: Invalid"),
+        ("-m schedule=inverse_sqrt schedule.scale=0", "refuses its keys: scale must be 1 or more"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_before_there_is_a_run(
+    copy: Path, tmp_path: Path, words: str, message: str
+) -> None:
+    """In one line, alone and in a sweep. Types come from the YAML, rules from the member's file."""
+    place = f"hydra.{'sweep' if '-m' in words else 'run'}.dir={tmp_path}/new"
+    out = run(copy, "mnist_seq.train", *words.split(), place, *SMALL, code=1)
+    assert message in " ".join(out.split())
+    assert "Traceback" not in out
+    written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert written <= {".lock", "train.log"}  # Hydra's own, and the lock of a run's folder
 
 
 def test_the_tracker_writes_its_file(copy: Path) -> None:
