@@ -46,6 +46,9 @@ WITHOUT_NUMBERS = {  # part of a module's name -> why
     "memory": "estimates memory, and recognises an error",
     "interruption": "decides when a run stops; a resumed run has the same numbers",
     "diagnostics": "measures a run; not part of its identity in the config either",
+    "download": "brings files, whose checksums are known",
+    "published": "names files and their checksums",
+    "torchvision_compat": "brings files, whose checksums are known",
     "drawing": "draws examples for people",
 }
 

@@ -25,13 +25,12 @@ MODULES = {
     "tasks": (
         "batches.augment batches.batch batches.split batches.stacked_data batches.task_data "
         "examples images images.idx images.permutation images.published_task images.sequence "
-        "mnist sources.download sources.idx_files sources.published sources.torchvision_compat "
-        "spec"
+        "mnist sources.idx_files spec"
     ),
     "training": (
         "batched.stack batched.stacked_optimizer checkpoint device loop.batch loop.cuda_graph "
-        "loop.evaluation loop.learner loop.logbook loop.loop loop.objective loop.program loop.step "
-        "optimizers run schedules schedules.constant seeds"
+        "loop.evaluation loop.learner loop.logbook loop.loop loop.objective loop.program "
+        "loop.step optimizers run schedules schedules.constant seeds"
     ),
 }
 
