@@ -179,6 +179,7 @@ def test_an_engine_prunes_too(sweep: SweepRunner) -> None:
 REFUSED = [
     (["hydra.sweeper.objective=test/accuracy"], "the test set"),
     (["hydra.sweeper.objective=valid/loss"], "direction=minimize"),
+    (["hydra.sweeper.objective=valid/mse"], "one of valid/accuracy, valid/loss: objective="),
     (["hydra.sweeper.sampler=grid"], "grid needs choices or ranges"),
     (["hydra.sweeper.n_trials=0"], "n_trials must be a whole number"),
     (["hydra.sweeper.pruner=greedy"], "none, median, hyperband"),

@@ -21,10 +21,11 @@ from mnist_seq.sweep.pool.fork_server import stop_fork_server
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.slots import threads_of
 from mnist_seq.sweep.search.answer import show_answer
-from mnist_seq.sweep.search.settings import checked
+from mnist_seq.sweep.search.settings import check_objective, checked
 from mnist_seq.sweep.search.space import read_space
 from mnist_seq.sweep.search.study import is_done, left_running, open_study, queue_failed, queue_grid
 from mnist_seq.sweep.search.trials import Trials
+from mnist_seq.training.preflight.task import check_task
 
 
 def run_search(
@@ -90,6 +91,12 @@ class _Search:
         )
         # Refuses a wrong key or value before anything is written
         self.first: Config = self.planner.planned(self.space.words(self.space.corner())).config
+        metrics = check_task(self.first).metrics
+        check_objective(
+            self.settings.objective,
+            self.settings.direction,
+            {name: metric.higher_is_better for name, metric in metrics.items()},
+        )
         if self.first.data.valid == 0:
             raise ConfigError(
                 f"{self.settings.objective} is read on validation images, and data.valid=0 sets "

@@ -6,10 +6,6 @@ from typing import Any
 
 from mnist_seq.config import ConfigError
 
-# The metrics that a search may optimise, and their direction. Only validation: a search that reads
-# the test set leaves no data to measure its winner on
-DIRECTIONS = {"valid/accuracy": "maximize", "valid/loss": "minimize"}
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -49,7 +45,6 @@ def checked(values: Mapping[str, Any]) -> Settings:
             f"hydra.sweeper.{absent[0]} was taken out by another override; leave that out"
         )
     settings = Settings(**given)
-    _check_objective(settings.objective, settings.direction)
     for name, least in (("n_trials", 1), ("seed", 0)):
         value = getattr(settings, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -75,21 +70,35 @@ def make_pruner(settings: Settings) -> Any:
     return _made("pruner", options, lambda: PRUNERS[settings.pruner](**options))
 
 
-def _check_objective(objective: str, direction: str) -> None:
-    if objective not in DIRECTIONS:
+def check_objective(objective: str, direction: str, metrics: Mapping[str, bool]) -> None:
+    """Refuse an objective that the task does not have, and the worse end of one that it has.
+
+    Only metrics on valid: a search that reads the test set leaves no data to measure its winner on.
+
+    Args:
+        metrics: the task's, each with whether higher is better.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    directions = {
+        f"valid/{name}": "maximize" if is_higher_better else "minimize"
+        for name, is_higher_better in metrics.items()
+    }
+    if objective not in directions:
         why = (
             ": a search that sees the test set leaves nothing to measure its winner with"
             if objective.startswith("test/")
             else ""
         )
         raise ConfigError(
-            f"hydra.sweeper.objective must be one of {', '.join(DIRECTIONS)}: "
+            f"hydra.sweeper.objective must be one of {', '.join(directions)}: "
             f"objective={objective}{why}"
         )
-    if direction != DIRECTIONS[objective]:
+    if direction != directions[objective]:
         raise ConfigError(
             f"hydra.sweeper.direction={direction} looks for the worst {objective}; write "
-            f"hydra.sweeper.direction={DIRECTIONS[objective]}"
+            f"hydra.sweeper.direction={directions[objective]}"
         )
 
 
