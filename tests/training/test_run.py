@@ -99,6 +99,20 @@ def test_stopped_and_resumed_equals_never_stopped(
     same(whole, stopped)
 
 
+def test_a_checkpoint_of_version_0_1_0_is_resumed(tmp_path: Path, run_in: RunIn) -> None:
+    """It names the best value by accuracy, the one metric that there was."""
+    words = ("training.epochs=2", "training.eval_every=5", "training.evaluate=best")
+    _, whole = run_in(tmp_path / "whole", *words)
+    with pytest.raises(Interrupted):
+        run_in(tmp_path / "stopped", *words, listeners=[StopAt(12, signal.SIGTERM)])
+    path = RunFolder(tmp_path / "stopped").checkpoint_path
+    saved = torch.load(path, weights_only=True)
+    saved["loop"]["best_accuracy"] = saved["loop"].pop("best_value")
+    torch.save(saved, path)
+    _, stopped = run_in(tmp_path / "stopped", *words)
+    same(whole, stopped)
+
+
 def test_the_model_file_loads_into_plain_pytorch(tmp_path: Path, run_in: RunIn) -> None:
     """A user takes the weights along without this package."""
     _, folder = run_in(tmp_path)
