@@ -76,6 +76,19 @@ class SweepRunner:
         assert process.returncode == code, output
         return output
 
+    def alone(self, *words: str) -> None:
+        """Run one run by itself, without a sweep."""
+        done = warm.run(
+            [sys.executable, "-m", "mnist_seq.train", *words],
+            cwd=self.folder,
+            env=sweep_env(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def sweep(self, name: str) -> SweepFolder:
         return SweepFolder(self.folder / "outputs" / "sweeps" / name)
 

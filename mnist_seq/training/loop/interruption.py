@@ -9,13 +9,14 @@ from mnist_seq.runs.errors import Interrupted
 _threads: set[int] = set()  # that were asked to stop, by their idents
 
 
-def stop_thread(ident: int) -> None:
+def stop_thread(thread: threading.Thread) -> None:
     """Ask the run that trains in a thread to save its checkpoint and stop, as SIGTERM would.
 
     Args:
-        ident: of a thread that is not the main one, to which signals go.
+        thread: not the main one, to which signals go.
     """
-    _threads.add(ident)
+    if thread.ident is not None and thread.is_alive():
+        _threads.add(thread.ident)
 
 
 class Interruption:

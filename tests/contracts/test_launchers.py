@@ -1,0 +1,152 @@
+"""Every launcher of conf/hydra/launcher keeps the contract of `mnist_seq.sweep.engines`."""
+
+import importlib.util
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from mnist_seq.config import ConfigError
+from mnist_seq.config.paths import conf_dir, options
+from mnist_seq.runs.folder import RunFolder, find_runs
+from mnist_seq.sweep.engines import Launcher, launcher_of
+from tests.sweep.conftest import (
+    SMALL,
+    SweepRunner,
+    changes,
+    gone,
+    numbers,
+    wait_until,
+)
+
+LAUNCHERS = options("hydra/launcher")
+SEEDS = (0, 1, 2)
+TINY = [*SMALL, "model.hidden=8", "data.limit=1200"]
+SWEEP = [f"seed={','.join(map(str, SEEDS))}", "sweep.baseline=none", "sweep.name=s"]
+LONG = [*TINY, "training.epochs=40"]  # 480 steps
+
+
+def keys_of(name: str) -> dict[str, Any]:
+    """The keys of a launcher's YAML."""
+    values = OmegaConf.to_container(OmegaConf.load(conf_dir() / "hydra/launcher" / f"{name}.yaml"))
+    assert isinstance(values, dict)
+    assert values.pop("_target_") == "hydra_plugins.mnist_seq.launcher.PlanLauncher"
+    return {str(key): value for key, value in values.items()}
+
+
+def launcher(name: str, **changed: Any) -> Launcher:
+    keys = {**keys_of(name), **changed}
+    return launcher_of(name, keys.pop("engine"), keys)
+
+
+def missing(name: str) -> str:
+    """What this machine lacks for a launcher, or ""."""
+    try:
+        launcher(name)
+    except ConfigError as error:
+        return str(error)
+    is_slurm = keys_of(name).get("cluster") == "slurm"
+    return "Slurm's srun is not here" if is_slurm and shutil.which("srun") is None else ""
+
+
+RUNNABLE = [
+    pytest.param(name, marks=pytest.mark.skipif(bool(why := missing(name)), reason=why))
+    for name in LAUNCHERS
+]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Iterator[SweepRunner]:
+    runner = SweepRunner(tmp_path)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[int, RunFolder]:
+    """Each run by itself, without a sweep."""
+    runner = SweepRunner(tmp_path_factory.mktemp("alone"))
+    for seed in SEEDS:
+        runner.alone(*TINY, f"seed={seed}", f"hydra.run.dir=run{seed}")
+    return {seed: RunFolder(runner.folder / f"run{seed}") for seed in SEEDS}
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_what_it_offers_is_one_value_and_no_key_is_passed_over(name: str) -> None:
+    """A mistyped key that is ignored is an experiment on other terms than its author thinks."""
+    if importlib.util.find_spec(f"mnist_seq.sweep.engines.{keys_of(name)['engine']}") is None:
+        pytest.fail(f"conf/hydra/launcher/{name}.yaml names no file of mnist_seq/sweep/engines")
+    if "pip install" in missing(name):
+        return  # its keys are checked where its package is
+    offered = launcher(name).placement
+    assert offered.grace_s > 0
+    assert offered.workers == "auto" or offered.workers >= 1
+    for key, value in (("nonsense", 1), ("workers", 0), ("workers", "many"), ("grace", -1)):
+        with pytest.raises(ConfigError, match=rf"hydra\.launcher\.{key}"):
+            launcher(name, **{key: value})
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_failing_run_leaves_the_others_as_they_are_alone(
+    sweep: SweepRunner, alone: dict[int, RunFolder], name: str
+) -> None:
+    """Numbers and files of a run do not say how it was launched."""
+    words = [*TINY, *SWEEP, f"hydra/launcher={name}"]
+    sweep.trouble(**{"seed=1": "raise"})
+    output = sweep(*words, code=1)
+    folder = sweep.sweep("s")
+    assert "the job's own fault" in folder.run("seed=1").error(), output
+    assert changes(folder, "failed") == ["seed=1"]
+    assert sorted(changes(folder, "finished")) == ["seed=0", "seed=2"]
+    sweep.no_trouble()
+    sweep(*words)
+    is_stacked = launcher(name).placement.stacks_on == "anything"
+    for seed in SEEDS:
+        run, other = folder.run(f"seed={seed}"), alone[seed]
+        if is_stacked:  # to float32's rounding
+            assert numbers(run)[0] == pytest.approx(numbers(other)[0], abs=5e-3)
+        else:
+            assert numbers(run) == numbers(other)
+        assert names_in(run) == names_in(other)
+        assert run.record().keys() == other.record().keys()
+        assert f"- seed={seed}" in (run.path / ".hydra" / "overrides.yaml").read_text()
+    assert "3 finished, reused" in sweep(*words)
+    assert gone(sweep.folder, 10)
+
+
+def names_in(run: RunFolder) -> set[str]:
+    """Files of a run, without what it printed and logged."""
+    return {str(path.relative_to(run.path)) for path in run.path.rglob("*")} - {
+        "log.txt",
+        "train.log",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_ctrl_c_saves_what_is_at_work_and_the_same_command_goes_on(
+    sweep: SweepRunner, name: str
+) -> None:
+    words = [*LONG, "seed=0,1", *SWEEP[1:], f"hydra/launcher={name}"]
+    process = sweep.start(*words)
+    folder = sweep.sweep("s")
+    wait_until(lambda: any(folder.path.glob("*/checkpoint.pt")), process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "to go on: " in output
+    assert changes(folder, "interrupted"), output
+    assert not changes(folder, "failed"), output
+    assert gone(sweep.folder, 10)
+    sweep(*words)
+    sweep(*LONG, "seed=0,1", "sweep.baseline=none", "sweep.name=whole")
+    if launcher(name).placement.stacks_on != "anything":
+        for seed in (0, 1):
+            run, whole = (sweep.sweep(s).run(f"seed={seed}") for s in ("s", "whole"))
+            assert numbers(run) == numbers(whole)
+    assert {run.state() for run in find_runs(folder.path)} == {"finished"}
