@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from mnist_seq.config.schema import Config
@@ -29,8 +30,18 @@ def identity(config: Config) -> str:
     Left out: where things lie, what they are called, who watches, and how runs are launched. The
     data's content has its own fingerprint.
     """
+    return identity_of(result_values(config))
+
+
+def result_values(config: Config) -> dict[str, Any]:
+    """The values of a config that its numbers depend on."""
     values = plain(config)
     for key in NOT_OF_A_RESULT:
         group, _, name = key.rpartition(".")
         del (values[group] if group else values)[name]
+    return values
+
+
+def identity_of(values: Mapping[str, Any]) -> str:
+    """The identity of a config with such `result_values`."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from mnist_seq.config import Config, ConfigError, plain
+from mnist_seq.config import ConfigError, plain
 from mnist_seq.config.parse import parse, rooted
 from mnist_seq.runs.commands import quoted
 from mnist_seq.runs.console import QuietConsole
@@ -19,7 +19,7 @@ from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.plan.arms import study_of
 from mnist_seq.sweep.plan.compose import Composer
 from mnist_seq.sweep.plan.estimate import Speeds, estimate
-from mnist_seq.sweep.plan.planner import PlannedRun
+from mnist_seq.sweep.plan.planner import PlannedRun, Planner
 from mnist_seq.sweep.pool.jobs import PoolJob
 from mnist_seq.sweep.stack.stackable import shape_of
 from mnist_seq.sweep.work import Work
@@ -71,13 +71,18 @@ class SweepCommand:
         self._name = f"sweep.name={quoted(self.options.name)}"
         self._cwd = str(master.hydra.runtime.cwd)  # where the command was typed
 
-    def config(self, words: Sequence[str]) -> Config:
-        """The checked config of a run.
+    def planner(self, *, swept: Sequence[str]) -> Planner:
+        """Turns overrides into planned runs of this command.
 
-        Raises:
-            ConfigError: it is impossible.
+        Args:
+            swept: keys that runs are named by.
         """
-        return rooted(parse(self.composer.values([*words, self._name])), self._cwd)
+        return Planner(
+            self.folder,
+            values=lambda words: self.composer.values([*words, self._name]),
+            check=lambda values: rooted(parse(values), self._cwd),
+            swept=swept,
+        )
 
     def job(
         self, index: int, run: PlannedRun, *, speeds: Speeds, is_stacking: bool = False

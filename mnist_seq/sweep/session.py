@@ -90,7 +90,7 @@ class Session:
     def _planned(self) -> Plan:
         """All runs with their actions."""
         options, grid = self.options, self._grid()
-        planner = Planner(self.folder, config=self.command.config, swept=grid.swept)
+        planner = self.command.planner(swept=grid.swept)
         runs = planner.plan(grid.jobs)
         if self.study is not None:
             planner.notices |= dict.fromkeys(self.study.twins([run.overrides for run in runs]))
@@ -243,8 +243,8 @@ def check_fit(plan: Plan, *, is_here: bool) -> None:
     from mnist_seq.tracking import check_tracker
     from mnist_seq.training.preflight.prepare import check_machine
 
-    for run in plan.todo if is_here else ():
-        check_machine(run.config)
+    for variant in {run.variant for run in plan.todo} if is_here else ():
+        check_machine(variant.prepared.config)
     for config in {run.config.tracker.name: run.config for run in plan.todo}.values():
         check_tracker(config)
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from mnist_seq.config import plain
 from mnist_seq.runs.commands import to_compare
 from mnist_seq.runs.console import cell, say
-from mnist_seq.runs.variants import Flat, VariantKey, flat, naming_keys, title, variant_key
-from mnist_seq.sweep.plan.estimate import Speeds, estimate, total
+from mnist_seq.runs.variants import Flat, VariantKey, naming_keys, title
+from mnist_seq.sweep.plan.estimate import Speeds, estimate, estimates, total
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun
 from mnist_seq.sweep.pool.failures import reason, state_of
 from mnist_seq.sweep.pool.pool import log_path
@@ -25,8 +24,7 @@ def grouped(runs: Sequence[PlannedRun]) -> list[tuple[str, Flat, list[PlannedRun
     """The runs by variant, each with its title and flat config."""
     groups: dict[VariantKey, tuple[Flat, list[PlannedRun]]] = {}
     for run in runs:
-        config = flat(plain(run.config))
-        groups.setdefault(variant_key(config), (config, []))[1].append(run)
+        groups.setdefault(run.variant.key, (run.variant.flat, []))[1].append(run)
     keys = naming_keys(config for config, _ in groups.values())
     return [(title(config, keys), config, members) for config, members in groups.values()]
 
@@ -84,7 +82,7 @@ def _plan_in_a_line(plan: Plan, *, speeds: Speeds, workers: int) -> str:
     words = {"run": "new", "resume": "to resume", "retry": "failed before, again", "rerun": "anew",
              "reuse": "finished, reused"}  # fmt: skip
     parts = [f"{counts[action]} {word}" for action, word in words.items() if counts[action]]
-    seconds = total([estimate(run.config, speeds) for run in plan.todo], workers)
+    seconds = total(estimates(plan.todo, speeds), workers)
     about = f"; about {duration(seconds)}, {workers} at once" if not math.isnan(seconds) else ""
     runs = "1 run" if len(plan.runs) == 1 else f"{len(plan.runs)} runs"
     return f"{runs}: {', '.join(parts)}{about if plan.todo else ''}"

@@ -1,7 +1,7 @@
 """What a sweep finds to do, from what it is asked and what lies on the disk."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,13 @@ def planner(composer: Composer, tmp_path: Path) -> Callable[..., Planner]:
         def prepare(config: Config) -> Prepared:
             return Prepared(config, Located("mnist", "mnist", (), data, ""))
 
-        def config(words: Sequence[str]) -> Config:
-            return parse(composer.values(words))
-
-        return Planner(SweepFolder(tmp_path), config=config, prepare=prepare, swept=swept)
+        return Planner(
+            SweepFolder(tmp_path),
+            values=composer.values,
+            check=parse,
+            prepare=prepare,
+            swept=swept,
+        )
 
     return make
 

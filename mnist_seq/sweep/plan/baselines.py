@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mnist_seq.config import plain
-from mnist_seq.runs.variants import BASELINE_CELL, BaselineRule, Flat, flat, typed, variant_key
+from mnist_seq.runs.variants import BASELINE_CELL, BaselineRule, Flat, flat, typed
 from mnist_seq.sweep.plan.expand import key_of
 from mnist_seq.sweep.plan.planner import PlannedRun
 
@@ -24,8 +23,7 @@ def missing_baselines(
         defaults: values of `conf/train.yaml` without overrides.
         plan: (overrides, keys that its name needs) -> planned run.
     """
-    flats = {run.identity: flat(plain(run.config)) for run in runs}
-    variants = {variant_key(config): config for config in flats.values()}
+    variants = {run.variant.key: run.variant.flat for run in runs}
     flat_defaults = flat(defaults)
     has_other_cell = any(f["model.name"] != BASELINE_CELL for f in variants.values())
     wanted: dict[Job, PlannedRun] = {}
@@ -33,15 +31,17 @@ def missing_baselines(
         job = _baseline_job(run, flat_defaults, swept, has_other_cell=has_other_cell)
         if job != run.overrides:
             wanted.setdefault(job, run)
-    planned = {(variant_key(flats[run.identity]), run.config.seed) for run in runs}
+    planned = {(run.variant.key, run.config.seed) for run in runs}
     found = []
     for job, run in wanted.items():
         changed = [key_of(word) for word in job if word not in run.overrides]
         candidate = plan(job, changed)
-        config = flat(plain(candidate.config))
-        key = (variant_key(config), candidate.config.seed)
+        config = candidate.variant.flat
+        key = (candidate.variant.key, candidate.config.seed)
+        if key in planned:
+            continue
         rule = BaselineRule({**variants, key[0]: config}.values(), defaults=flat_defaults)
-        if key not in planned and rule.is_baseline(config, flats[run.identity]):
+        if rule.is_baseline(config, run.variant.flat):
             planned.add(key)
             found.append(candidate)
     return found

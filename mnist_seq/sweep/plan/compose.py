@@ -16,7 +16,7 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -25,6 +25,10 @@ from mnist_seq.config import ConfigError
 
 # interpolations that read no key of the config: the time, the environment, Hydra's own node
 _READS_NO_KEY = re.compile(r"\$\{(now|oc\.env|hydra):[^${}]*\}")
+
+
+# Most values of a large grid. Hydra's parser takes 0.6 ms for one, and means the same by it
+_NUMBER = re.compile(r"([a-z_]+(?:\.[a-z_]+)*)=(-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,15})?)")
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,9 @@ class Composer:
 
     def _parse(self, word: str) -> Override:
         if word not in self._parsed:
+            if (number := _NUMBER.fullmatch(word)) is not None:
+                key, text = number.groups()
+                return _change(word, key, float(text) if "." in text else int(text))
             try:
                 self._parsed[word] = self.parser.parse_override(word)
             except HydraException:
@@ -129,6 +136,10 @@ class Composer:
                 OmegaConf.update(cfg, key, override.value(), merge=True)
             except OmegaConfBaseException as error:
                 raise ConfigCompositionException(f"Could not override '{key}'.") from error
+
+
+def _change(word: str, key: str, value: float) -> Override:
+    return Override(OverrideType.CHANGE, key, ValueType.ELEMENT, value, input_line=word)
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 from mnist_seq.config import Config, plain
 from mnist_seq.runs import provenance
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.sweep.plan.planner import PlannedRun
+from mnist_seq.sweep.plan.variant import Variant
 from mnist_seq.training.preflight.task import num_steps, sequence_shape
 
 MOST_RECORDS = 400  # earlier runs that are read; a few hundred small files take a tenth of a second
@@ -42,7 +44,18 @@ def seconds_a_step(folders: Sequence[Path]) -> Speeds:
 
 def estimate(config: Config, speeds: Speeds) -> float:
     """Seconds that a run will take; NaN if no run of its kind is known."""
+    if not speeds:
+        return math.nan
     return num_steps(config) * speeds.get(_kind(plain(config)), math.nan)
+
+
+def estimates(runs: Sequence[PlannedRun], speeds: Speeds) -> list[float]:
+    """Seconds that each of some runs will take; runs of one variant take the same."""
+    seconds: dict[Variant, float] = {}
+    for run in runs:
+        if run.variant not in seconds:
+            seconds[run.variant] = estimate(run.config, speeds)
+    return [seconds[run.variant] for run in runs]
 
 
 def total(seconds: Sequence[float], workers: int) -> float:

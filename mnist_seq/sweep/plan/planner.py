@@ -1,18 +1,20 @@
 """Plans a sweep: names its runs, and decides for each whether it must be trained."""
 
 import hashlib
+import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
-from mnist_seq.config import Config, identity, plain
+from mnist_seq.config import Config, plain
 from mnist_seq.config.parse import check_words
 from mnist_seq.runs import code_identity
 from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.folder import FolderState, RunFolder
 from mnist_seq.runs.stale import differing_keys
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.plan.variant import Variant, Variants
 from mnist_seq.sweep.pool.failures import state_of
 from mnist_seq.training.job import Located
 from mnist_seq.training.preflight.prepare import Prepared, prepare
@@ -30,7 +32,7 @@ class PlannedRun:
     Attributes:
         overrides: overrides of this run, without those of the sweep.
         config: checked config, with `model.hidden` solved.
-        located: its data.
+        variant: of the runs that differ from it in their seed alone; it has the data.
         identity: hash over the config and the data.
         is_baseline: whether the plan added it because a comparison needs it.
     """
@@ -38,7 +40,7 @@ class PlannedRun:
     overrides: tuple[str, ...]
     folder: RunFolder
     config: Config
-    located: Located
+    variant: Variant
     identity: str
     action: Action = "run"
     is_baseline: bool = False
@@ -47,6 +49,11 @@ class PlannedRun:
     def name(self) -> str:
         """The folder's name."""
         return self.folder.path.name
+
+    @property
+    def located(self) -> Located:
+        """Its data."""
+        return self.variant.prepared.located
 
 
 @dataclass
@@ -68,7 +75,8 @@ class Planner:
     """Turns overrides into planned runs of one sweep folder.
 
     Args:
-        config: overrides -> the checked config.
+        values: overrides -> the composed config as plain values.
+        check: plain values -> the checked config.
         prepare: config -> the config with its size solved, and the located data.
     """
 
@@ -76,12 +84,14 @@ class Planner:
         self,
         folder: SweepFolder,
         *,
-        config: Callable[[Sequence[str]], Config],
+        values: Callable[[Sequence[str]], Mapping[str, Any]],
+        check: Callable[[Mapping[str, Any]], Config],
         prepare: Callable[[Config], Prepared] = prepare,
         swept: Sequence[str],
     ) -> None:
         self.folder, self.swept = folder, list(swept)
-        self._config, self._prepare = config, prepare
+        self._values, self._variants = values, Variants(check, prepare)
+        self._checked: set[tuple[str, ...]] = set()
         self.notices: dict[str, None] = {}
         self._on_disk = {_recorded_identity(run): run for run in folder.runs()}
 
@@ -108,16 +118,20 @@ class Planner:
         Raises:
             ConfigError: the config is impossible.
         """
-        check_words(words)
-        prepared = self._prepare(self._config(words))
-        config, located = prepared.config, prepared.located
-        if located.notice:
-            self.notices[located.notice] = None
-        name = run_name(words, [*self.swept, *also_named])
-        key = f"{identity(config)}/{located.fingerprint}"
+        without_seed = tuple(word for word in words if not word.startswith("seed="))
+        if without_seed not in self._checked:
+            check_words(words)
+            self._checked.add(without_seed)
+        variant, seed = self._variants.of(self._values(words))
+        if notice := variant.prepared.located.notice:
+            self.notices[notice] = None
+        name = run_name(words, {*self.swept, *also_named})
+        key = variant.identity(seed)
         # a run keeps its folder and its name when the grid around it changes
         folder = self._on_disk.get(key) or self.folder.run(name)
-        return PlannedRun(words, folder, config, located, key, is_baseline=is_baseline)
+        return PlannedRun(
+            words, folder, variant.config(seed), variant, key, is_baseline=is_baseline
+        )
 
     def decide(self, runs: Sequence[PlannedRun], stale: Stale) -> list[PlannedRun]:
         """Give every run its action, by what is on the disk.
@@ -126,7 +140,11 @@ class Planner:
             StaleRun: folders hold other runs, and `stale` is "error"; the message names all.
         """
         decided, refused = [], []
+        there = set(os.listdir(self.folder.path)) if self.folder.path.is_dir() else set()
         for run in self._in_own_folders(runs):
+            if run.name not in there:  # without a look at each of its files
+                decided.append(run)
+                continue
             reason = _staleness(run)
             state, _ = state_of(run.folder)
             if not reason:

@@ -16,7 +16,7 @@ from mnist_seq.sweep.engines import Launcher
 from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.open_pool import open_pool, policy_of
 from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step
-from mnist_seq.sweep.plan.planner import PlannedRun, Planner
+from mnist_seq.sweep.plan.planner import PlannedRun
 from mnist_seq.sweep.pool.fork_server import stop_fork_server
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.slots import threads_of
@@ -86,9 +86,7 @@ class _Search:
             raise ConfigError("sweep.zip and sweep.exclude shape a grid, and a search has none")
         parser = command.composer.parser
         self.space = read_space(command.words, self.settings.search, parser)
-        self.planner = Planner(
-            command.folder, config=command.config, swept=list(self.space.distributions)
-        )
+        self.planner = command.planner(swept=list(self.space.distributions))
         # Refuses a wrong key or value before anything is written
         self.first: Config = self.planner.planned(self.space.words(self.space.corner())).config
         metrics = check_task(self.first).metrics
