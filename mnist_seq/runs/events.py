@@ -1,4 +1,4 @@
-"""Events of a run, and the listeners that are told: progress lines, trackers, the sweep."""
+"""Events of a run, and listeners for them: progress lines, trackers, the sweep."""
 
 import logging
 import traceback
@@ -43,12 +43,12 @@ def value_text(metric: str, value: float, judged: Judged = BY_ACCURACY) -> str:
 
 @dataclass(frozen=True)
 class Started:
-    """A run is about to take its first step, or its first one after a resume."""
+    """A run is about to take its first step, or its first step after a resume."""
 
     name: str  # "lstm" or the swept overrides
     folder: Path
     num_params: int
-    num_steps: int  # in all, were nothing to stop it early
+    num_steps: int  # in all, if nothing stops it early
     first_step: int  # 0, or the step that it resumes from
     num_epochs: int
     device: str
@@ -57,7 +57,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands between two evaluations."""
+    """How far a run is, between two evaluations."""
 
     step: int
     epoch: float
@@ -88,7 +88,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Warned:
-    """A listener raised an error, and is told nothing more of the run.
+    """A listener raised an error, and gets no more calls for this run.
 
     Attributes:
         listener: its name.
@@ -105,9 +105,9 @@ class Warned:
 
 
 class Listener:
-    """Is told of one run. Every method may be left as it is.
+    """Its methods are called with the events of one run. Override those that you need.
 
-    A method that raises costs a warning: the listener is told nothing more of the run.
+    An exception in a method costs one warning: the listener gets no more calls for this run.
 
     Attributes:
         name: what a warning calls it; "" for the name of its class.
@@ -129,14 +129,15 @@ class Listener:
         return False
 
 
-# Listeners of every run of this process, beside those that its caller names: a pool's parent
+# Listeners of every run of this process, in addition to those that its caller names. A worker of a
+# pool adds one that passes events on to the pool
 WATCHERS: list[Listener] = []
 
 
 def tell(listeners: list[Listener], call: Callable[[Listener], Any]) -> None:
-    """Tell all listeners of a run, in their order. One that raises is taken out of the list.
+    """Call all listeners of a run, in their order. One that raises is taken out of the list.
 
-    Only an `Exception` is a fault of the listener: signals and SystemExit pass.
+    Only an `Exception` counts as a fault of the listener: signals and SystemExit pass.
     """
     warnings: list[Warned] = []
     tell_all(listeners, call, warn=warnings.append)
@@ -158,7 +159,7 @@ def tell_all(
     *,
     warn: Callable[[Warned], None],
 ) -> None:
-    """Tell all listeners; one that raises is taken out of the list, and `warn` is called."""
+    """Call all listeners; one that raises is taken out of the list, and `warn` is called."""
     for listener in list(listeners):
         try:
             call(listener)

@@ -1,36 +1,36 @@
-"""Trackers: who is told of a run's life, beside its folder. `tracker=<name>` chooses one.
+"""Trackers: they show runs elsewhere, beside the run folder. `tracker=<name>` chooses one.
 
 A tracker is one YAML, `conf/tracker/<name>.yaml`, and one module or package of the same name in
 this folder, which holds one subclass of `Tracker`. Nothing else lists it.
 
 Life of a tracker:
 
-1. `check()` runs before anything is written, in the process of the command. It may refuse the
+1. `check()` is called in the process of the command, before anything is written. It may refuse the
    config (`ConfigError`), for instance where a package is missing.
 2. `open_run(folder)` is called when run.json is written and the first step is about to come. It
-   returns a `Listener` (`runs.events`), which is told, always after the run's files are written:
-   - `started(event)`: once; `event.first_step` is above 0 where a run is resumed, and the rows up
-     to that step are in metrics.jsonl;
-   - `progressed(event)`: several times a second at most, between evaluations;
-   - `evaluated(row)`: the line that metrics.jsonl has just got;
-   - `ended(event)`: once. A run that ended as "interrupted" may go on later, in another process
-     and with a new listener.
+   returns a `Listener` (`runs.events`). Its methods are called after the run's files are written:
+   - `started(event)`: once. A resumed run has `event.first_step` above 0, and metrics.jsonl holds
+     the rows up to that step.
+   - `progressed(event)`: between evaluations, at most several times a second.
+   - `evaluated(row)`: with the line that was added to metrics.jsonl.
+   - `ended(event)`: once. A run that ended as "interrupted" may be resumed later, in another
+     process and with a new listener.
 3. In a sweep each run has a process of its own (a stack: one process for all its runs), and
-   `open_run` is called there. A tracker that is better told of all runs in one place sets
-   `is_for_sweeps`, and `open_sweep(sweep)` then runs in the process of the command.
+   `open_run` is called there. A tracker that needs one process for all runs of a sweep sets
+   `is_for_sweeps`. Then `open_sweep(sweep)` is called in the process of the command instead.
 
 Rules:
 
-- Whatever a tracker raises, except `ConfigError` from `check`, costs one warning that names the
-  tracker. It is then told nothing more of that run (or sweep), and training goes on. Signals and
-  SystemExit pass.
-- The training loop waits for each call: return at once, and leave slow work to a thread or process.
-- Read numbers from the run folder, which is the record; a tracker that was off for a while, or
-  whose process was killed, has all of them there.
-- Write to a folder of your own inside the run's (`<run>/<name>/`) or the sweep's, never to the
-  files that `RunFolder` names.
-- Draw no random number from torch's, numpy's or Python's generators, and change no setting of
-  theirs: a tracked run has the numbers of one that is not.
+- An exception costs one warning that names the tracker. The tracker gets no more calls for that run
+  (or sweep), and training goes on. Two things pass: `ConfigError` from `check`; signals and
+  SystemExit from anywhere.
+- The training loop waits for each call. Return at once; leave slow work to a thread or process.
+- Read numbers from the run folder, which is the record. It has all rows, also where the tracker was
+  off for a while or its process was killed.
+- Write to a folder of your own, `<run>/<name>/` or one inside the sweep's folder. Never write to
+  the files that `RunFolder` names.
+- Draw no number from the random generators of torch, numpy or Python, and change no setting of
+  theirs. A tracked run has the numbers of an untracked one.
 - Keep keys and tokens out of files and messages.
 """
 
@@ -72,7 +72,7 @@ class Sweep:
     Attributes:
         configs: those of its runs that chose this tracker.
         folder: the sweep's.
-        tell: shows a line to whoever started the sweep.
+        tell: shows a line to the user.
     """
 
     configs: "Sequence[Config]"
@@ -109,10 +109,10 @@ class Tracker:
     def open_sweep(self, sweep: Sweep) -> AbstractContextManager[OpenRun]:
         """Track all runs of a sweep from one process, while the block runs.
 
-        The block gets what `open_run` is elsewhere. Its listeners are told the same, with these
-        differences: a run that is tried again after a failure goes on with the same listener;
-        `ended` names the state and the reason alone; and with joblib, Ray or Slurm, where the
-        evaluations are read from the run's folder, `started` and `progressed` are not told.
+        The block gets a function that takes the place of `open_run`. Its listeners differ in this:
+        a run that is tried again after a failure keeps its listener; `ended` names only the state
+        and the reason; with joblib, Ray or Slurm, `started` and `progressed` are not called, since
+        evaluations are read from the run's folder.
         """
         raise NotImplementedError
 

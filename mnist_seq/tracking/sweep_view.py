@@ -1,4 +1,4 @@
-"""Passes what a pool tells of its runs on to the trackers that watch whole sweeps."""
+"""Passes the events of a pool's runs on to the trackers that work for whole sweeps."""
 
 import contextlib
 import logging
@@ -12,13 +12,13 @@ from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.text import one_line
 from mnist_seq.tracking import OpenRun, Sweep, Tell, kind_of, tracker_of
 
-# Of a run whose process was stopped, where nobody knows by which signal: that of SIGINT
+# Exit code of a run that was stopped by an unknown signal: that of SIGINT
 INTERRUPTED = 130
 _EXIT_CODES = {"finished": 0, "diverged": 0, "failed": 1, "interrupted": INTERRUPTED}
 
 
 class Job(Protocol):
-    """A job of a pool, as far as trackers are concerned."""
+    """What trackers need of a job of a pool."""
 
     @property
     def folder(self) -> RunFolder: ...
@@ -36,11 +36,11 @@ class Outcome(Protocol):
 
 
 class SweepView:
-    """A view of a pool that tells each run's tracker of it.
+    """A view of a pool that passes the events of each run on to its tracker.
 
     Args:
-        openers: by the name of a tracker, what begins to track a run.
-        tell: shows a line to whoever started the sweep.
+        openers: by the name of a tracker, the function that begins to track a run.
+        tell: shows a line to the user.
     """
 
     def __init__(self, openers: Mapping[str, OpenRun], tell: Tell) -> None:
@@ -51,7 +51,7 @@ class SweepView:
     def started(self, job: Job, slot: int) -> None: ...
 
     def event(self, job: Job, event: Any) -> None:
-        """Pass on what a run said: a `Started`, a `Progress`, a row or a `Warned`."""
+        """Pass on an event of a run: a `Started`, a `Progress`, a row or a `Warned`."""
         if isinstance(event, Warned):
             self._warn(job.folder, event)
             return
@@ -104,7 +104,7 @@ class SweepView:
             self._tell(logging.WARNING, event.text)
 
     def _warn(self, folder: RunFolder, event: Warned) -> None:
-        """Once a sweep, not once a run: a tracker that fails mostly fails alike in all of them."""
+        """Show the warning once a sweep: a tracker that fails mostly fails in all runs alike."""
         if event.listener not in self._warned:
             self._warned.add(event.listener)
             self._tell(logging.WARNING, f"{event.text} (in {folder.path.name}; see each log.txt)")
@@ -119,7 +119,7 @@ def mirror_sweep(
     Args:
         configs: of the runs that are to be launched.
         folder: the sweep's.
-        tell: shows a line to whoever started the sweep.
+        tell: shows a line to the user.
 
     Yields:
         Views that the sweep's pool must tell of its runs.

@@ -130,7 +130,7 @@ def test_no_run_keeps_the_others_from_being_pulled(
     assert [Path(path).name for path in paths] == ["a", f"a_{b.name}"]
     assert left_out == (
         "left out of the group's 6 runs in W&B: 2 not of this project, 1 still running, "
-        "1 crashed without having told its end"
+        "1 crashed without a recorded end"
     )
     folder = RunFolder(cache / "mnist_seq" / "sweep" / "a")
     assert not folder.predictions_path.exists()

@@ -105,7 +105,7 @@ def _why_not(run: Any) -> str:
     if run.state == "running":
         return "still running"
     if dict(run.summary).get("state") not in _ENDED:
-        return f"{run.state} without having told its end"
+        return f"{run.state} without a recorded end"
     return ""
 
 
@@ -121,8 +121,14 @@ def _written(run: Any, root: Path) -> Path:
     """Write a run's folder, unless it is there and W&B has nothing new."""
     config, summary = dict(run.config), dict(run.summary)
     facts = config.pop("run")
-    told = (run.id, run.state, run.lastHistoryStep, sorted(map(str, summary.items())), run.config)
-    version = hashlib.sha256(repr(told).encode()).hexdigest()
+    content = (
+        run.id,
+        run.state,
+        run.lastHistoryStep,
+        sorted(map(str, summary.items())),
+        run.config,
+    )
+    version = hashlib.sha256(repr(content).encode()).hexdigest()
     folder = RunFolder(root / _plain(run.name))
     if _known(folder).get("id", run.id) != run.id:  # two runs have one name
         folder = RunFolder(root / f"{_plain(run.name)}_{run.id}")

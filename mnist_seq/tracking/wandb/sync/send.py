@@ -105,7 +105,7 @@ def send_runs(items: Sequence[Item], limits: Limits, tell: Callable[[Item], None
         tell: called once for each run that is complete or given up; by one thread.
     """
     pause = FIRST_PAUSE_S
-    told: set[int] = set()
+    reported: set[int] = set()
     for attempt in range(limits.tries):
         todo = [item for item in items if item.how == "missing"]
         if not todo:
@@ -117,10 +117,10 @@ def send_runs(items: Sequence[Item], limits: Limits, tell: Callable[[Item], None
         _try_once(todo, limits)
         for item in todo:
             if item.how != "missing":
-                told.add(id(item))
+                reported.add(id(item))
                 tell(item)
     for item in items:
-        if id(item) not in told and item.how == "missing":
+        if id(item) not in reported and item.how == "missing":
             tell(item)
 
 
