@@ -8,10 +8,11 @@ from torch import nn
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Shape
+from mnist_seq.tasks import Spec
 from mnist_seq.training.preflight.count import model_params
 from tests.models.variants import built
 
-# papers.md 1.1: two biases a gate, the head of ten classes included
+# Numbers that papers print: two biases a gate, and a head with ten classes
 TABLE = [
     (28, 64, 24_714, 18_698, 6_666),
     (28, 128, 82_186, 61_962, 21_514),
@@ -25,16 +26,17 @@ def test_parameters_are_counted_as_the_papers_do(
     input_size: int, hidden: int, lstm: int, gru: int, rnn: int
 ) -> None:
     """The published 68k, 267k and 201k are these."""
-    shape = Shape(784 // input_size, input_size)
+    spec = Spec("vector", input_size, "class", 10, time_steps=784 // input_size)
     for name, count in (("lstm", lstm), ("gru", gru), ("rnn", rnn)):
-        assert model_params(default_model(name, hidden=hidden), shape) == count
+        assert model_params(default_model(name, hidden=hidden), spec) == count
 
 
 def test_a_coupled_lstm_is_as_large_as_a_gru() -> None:
     """CIFG drops the forget gate's weights, and no others."""
+    spec = Spec("vector", 28, "class", 10, time_steps=28)
     for hidden in (64, 150):
-        cifg = model_params(default_model("lstm", cifg=True, hidden=hidden), Shape(28, 28))
-        assert cifg == model_params(default_model("gru", hidden=hidden), Shape(28, 28))
+        cifg = model_params(default_model("lstm", cifg=True, hidden=hidden), spec)
+        assert cifg == model_params(default_model("gru", hidden=hidden), spec)
 
 
 def biases(lstm: nn.Module) -> torch.Tensor:
