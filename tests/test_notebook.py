@@ -50,6 +50,8 @@ def test_a_run_trained_loaded_and_reported(tmp_path: Path) -> None:
     assert report._repr_markdown_().startswith("# ")
     assert "| variant |" in report._repr_markdown_()
     (variant,) = report.variants
+    assert report.frame()["mean"].tolist() == [variant.mean]
+    assert report.frame()["variant"].tolist() == [variant.name]
     assert variant.mean == pytest.approx(100 * run.metrics["test/accuracy"])
     assert load_sweep(tmp_path)["test/accuracy"].tolist() == [run.metrics["test/accuracy"]]
 

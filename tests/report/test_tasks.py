@@ -17,6 +17,7 @@ from tests.report.test_renderings import printed
 
 TARGETS = np.random.default_rng(0).normal(3, 2, (200, 1)).astype(np.float32)
 GUESS = float(TARGETS.astype(np.float64).var())
+SHARE = {"higher_is_better": True, "unit": "%", "points": "points", "scale": 100.0, "decimals": 2}
 VALUES: dict[str, Any] = {
     "name": "adding", "output": "value", "num_outputs": 1, "per_step": False, "time_steps": 50,
     "input_size": 2, "main": "mse",
@@ -110,6 +111,23 @@ def test_another_metric_of_the_task_may_be_asked_for_and_no_other(sweep: Path) -
         report_of(sweep, select="test/mse")
 
 
+@pytest.mark.parametrize(("output", "shape"), [("bits", (9, 2)), ("class", (9, 12))])
+def test_answers_of_several_kinds_are_read(
+    tmp_path: Path, output: str, shape: tuple[int, ...]
+) -> None:
+    """Bits are floats beside bytes; classes of time steps have two axes. Neither has confusions."""
+    run = write_run(tmp_path / "s")
+    run.update_record(task={**VALUES, "output": output, "per_step": output == "class",
+                            "main": "accuracy", "guess": {"accuracy": 0.5, "loss": 0.7},
+                            "metrics": {"accuracy": SHARE}})  # fmt: skip
+    targets = np.ones(shape, np.float32 if output == "bits" else np.uint8)
+    run.write_predictions(targets, np.ones(shape, np.uint8))
+    report = report_of(tmp_path / "s")
+    assert report.warnings == ()
+    assert "predictions" not in report.parts
+    assert report.metric.title == "test accuracy, %"
+
+
 def test_runs_without_a_record_have_ten_classes(tmp_path: Path) -> None:
     """Those of version 0.1.0: accuracy in percent, and a guess that follows from the labels."""
     write_run(tmp_path / "s", accuracy=0.9)
@@ -133,8 +151,6 @@ def test_a_guess_of_three_classes_is_not_one_of_ten(
     share = 1.15 / num_outputs
     run.update_record(task={**VALUES, "output": "class", "num_outputs": num_outputs,
                             "main": "accuracy",
-                            "metrics": {"accuracy": {"higher_is_better": True, "unit": "%",
-                                                     "points": "points", "scale": 100.0,
-                                                     "decimals": 2}},
+                            "metrics": {"accuracy": SHARE},
                             "guess": {"accuracy": share, "loss": math.log(3)}})  # fmt: skip
     assert report_of(tmp_path / "s").variants[0].not_learning == stuck

@@ -72,7 +72,7 @@ class Run:
             targets, predictions = RunFolder(self.folder).predictions()
         except (OSError, ValueError):
             return None
-        kinds = "f" if self.task.output == "value" else "ui"
+        kinds = "ui" if self.task.output == "class" else "fui"
         is_as_said = targets.dtype.kind in kinds and predictions.dtype.kind in kinds
         is_row = targets.ndim == 1 or self.task.output != "class" or self.task.per_step
         is_whole = is_row and targets.shape == predictions.shape

@@ -1,14 +1,26 @@
-"""A report as a notebook shows it: as Markdown, with its tables."""
+"""A report as a notebook uses it: shown as Markdown, and as a table of pandas."""
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
+from mnist_seq.report.columns import columns
 from mnist_seq.report.render.markdown import render
 from mnist_seq.report.value import Report
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, repr=False)
 class NotebookReport(Report):
-    """A report whose value, at the end of a cell, is shown as report.md shows it."""
+    """A report that the last line of a cell shows as report.md shows it."""
+
+    def frame(self) -> "pd.DataFrame":
+        """One row a variant, with the columns and the numbers of report.csv."""
+        import pandas as pd
+
+        shown = [column for column in columns(self) if column.is_in_files]
+        return pd.DataFrame({c.name: [c.get(v) for v in self.variants] for c in shown})
 
     def _repr_markdown_(self) -> str:
         return render(self)

@@ -69,9 +69,9 @@ def _facts(run: Run) -> dict[str, str]:
         "host": str(host.get("name", "")),
         "data": str(run.values.get("data.data", "")),
         "data fingerprint": str(run.values.get("data.fingerprint", ""))[:16],
-        "training images": str(run.values.get("data.num_train", "")),
-        "validation images": str(run.values.get("data.num_valid", "")),
-        "test images": str(run.values.get("data.num_test", "")),
+        "training examples": str(run.values.get("data.num_train", "")),
+        "validation examples": str(run.values.get("data.num_valid", "")),
+        "test examples": str(run.values.get("data.num_test", "")),
         "day": str(run.record.get("started", ""))[:10],
     }
     return {name: value or NONE for name, value in facts.items()}
