@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT, clean_env
 
 YAML = """\
@@ -83,6 +85,7 @@ class ThreadHandle:
 '''
 
 
+@pytest.mark.slow  # CONTRIBUTING's launcher is tried each time
 def test_a_launcher_of_threads_keeps_the_contract(tmp_path: Path) -> None:
     """Nothing is edited: the command line and the contract's tests find it."""
     for name in ("mnist_seq", "hydra_plugins", "conf", "tests"):
