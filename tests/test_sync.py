@@ -17,6 +17,7 @@ from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import locked
 from mnist_seq.tracking.wandb.sync.send import read, what_is_missing
 from mnist_seq.tracking.wandb.sync.server_state import ServerRun
+from tests import warm
 from tests.conftest import clean_env
 from tests.tracking.player import Player
 from tests.wandb_server import KEY, Server, serving
@@ -161,9 +162,7 @@ def test_an_interrupted_sync_goes_on(offline: Player, server: Server) -> None:
     command = [sys.executable, "-m", "mnist_seq.sync", f"sweep={offline.root}"]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     env = offline.environment()
-    with subprocess.Popen(
-        command, env=env, cwd=offline.home, start_new_session=True, **quiet
-    ) as process:
+    with warm.Popen(command, env=env, cwd=offline.home, start_new_session=True, **quiet) as process:
         deadline = time.monotonic() + 30
         while not any(run.history for run in server.runs.values()):
             assert time.monotonic() < deadline
@@ -180,10 +179,9 @@ def test_ctrl_c_does_not_wait_for_a_server_that_has_stalled(
     for path in offline.root.glob("wandb/offline-run-*"):
         shutil.rmtree(path)
     command = [sys.executable, "-m", "mnist_seq.sync", f"sweep={offline.root}", "timeout=200"]
-    with subprocess.Popen(
+    with warm.Popen(
         command, env=offline.environment(), cwd=offline.home, text=True, stderr=subprocess.PIPE,
         stdout=subprocess.PIPE, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's "&" ignores it
     ) as process:  # fmt: skip
         deadline = time.monotonic() + 60
         while not server.open:
@@ -239,7 +237,7 @@ def test_a_terminal_sees_a_bar(offline: Player, server: Server) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "mnist_seq.sync", f"sweep={offline.root}"]
     env = {**offline.environment(), "TERM": "xterm", "COLUMNS": "100"}
-    process = subprocess.Popen(
+    process = warm.Popen(
         command, env=env, cwd=offline.home, stdout=theirs, stderr=subprocess.DEVNULL
     )
     os.close(theirs)
@@ -256,7 +254,7 @@ def test_a_terminal_sees_a_bar(offline: Player, server: Server) -> None:
 
 
 def refused(*words: str, cwd: Path, **env: str) -> str:
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "mnist_seq.sync", *words], cwd=cwd, env={**clean_env(), **env},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

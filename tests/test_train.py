@@ -238,8 +238,8 @@ def test_help_lists_the_groups_and_their_options(train: Command) -> None:
 def test_a_terminal_gets_a_bar_and_is_never_asked(tmp_path: Path) -> None:
     """On a terminal a bar is drawn; no prompt appears, not even W&B's."""
     leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mnist_seq.train", *SMALL[:-1], "training.epochs=30", RUN],
+    process = warm.Popen(
+        [sys.executable, "-m", "mnist_seq.train", *SMALL[:-1], "training.epochs=20", RUN],
         cwd=tmp_path, env={**clean_env(), "TERM": "xterm", "HOME": str(tmp_path)},
         stdin=follower, stdout=follower, stderr=follower,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.pool.jobs import Policy, PoolJob
 from mnist_seq.sweep.pool.remote import RemotePool
+from tests import warm
 from tests.sweep.conftest import (
     SMALL,
     SweepRunner,
@@ -244,7 +245,7 @@ def test_a_ray_cluster_of_two_nodes(
 )
 def test_every_launcher_composes(sweep: SweepRunner, engine: str) -> None:
     """Also without its package: settings can be looked at before anything is installed."""
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "mnist_seq.train", f"hydra/launcher={engine}", "--cfg", "hydra",
          "-p", "hydra.launcher"],
         cwd=sweep.folder, env=sweep_env(), capture_output=True, text=True, check=True,

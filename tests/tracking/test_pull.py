@@ -12,6 +12,7 @@ import pytest
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
+from tests import warm
 from tests.tracking.player import Player
 from tests.wandb_server import KEY, Server
 
@@ -38,7 +39,7 @@ def pull(player: Player, cache: Path, **arguments: str) -> "subprocess.Completed
         "print(*found.paths, found.left_out, sep='\\n')"
     )
     given = {"project": "mnist_seq", "group": "sweep", "cache": str(cache), **arguments}
-    return subprocess.run(
+    return warm.run(
         [sys.executable, "-c", code, json.dumps(given)], env=player.environment(),
         cwd=player.home, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.conftest import clean_env
 from tests.wandb_server import KEY
 
@@ -18,7 +19,7 @@ SWEEP = ["data=mnist_5k", "model=lstm,rnn", "model.hidden=8", "seed=range(3)", "
 
 def run(folder: Path, env: dict[str, str], *words: str) -> str:
     """Run one of our commands; its output."""
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", *words], cwd=folder, env=env, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
