@@ -167,7 +167,7 @@ class Breaks(Listener):
     """Puts a folder where the run is to write its weights."""
 
     def started(self, event: Started) -> None:
-        (event.path / "model.pt").mkdir()
+        (event.folder / "model.pt").mkdir()
 
 
 def test_a_failing_run_leaves_its_traceback_and_can_be_tried_again(
