@@ -295,7 +295,7 @@ def test_every_key_of_compare_is_taken_or_refused(sweep: Path) -> None:
                 outcomes.setdefault(key, set()).add("taken")
     taken = {key for key, found in outcomes.items() if "taken" in found}
     assert {"level", "alpha", "margin", "thresholds", "wilcoxon", "sweep"} <= taken
-    assert {"test", "duplicates", "formats", "metric", "where"} <= {*outcomes} - taken
+    assert {"test", "duplicates", "formats", "where"} <= {*outcomes} - taken  # metric: auto
 
 
 @pytest.mark.parametrize("key", ["workers", "tries", "timeout", "project", "entity"])
