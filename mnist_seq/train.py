@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.config.words import key_of
 
 if TYPE_CHECKING:
     from mnist_seq.runs.console import QuietConsole
@@ -104,7 +105,7 @@ def _prepared(cfg: DictConfig, console: "QuietConsole", *, is_sweep: bool) -> "J
     assert isinstance(words, dict)
     check_words(words["task"])
     for word in () if is_sweep else (*words["task"], *words["hydra"]):
-        if word.lstrip("+").startswith(_OF_A_SWEEP) and not word.startswith("sweep.name="):
+        if key_of(word).startswith(_OF_A_SWEEP) and key_of(word) != "sweep.name":
             raise ConfigError(f"{word} says how a sweep runs, and this is one run; add -m")
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
@@ -139,7 +140,7 @@ def _remove_unused(folder: Path, words: list[str]) -> None:
     Args:
         words: overrides of Hydra's own keys; a folder that they name is not removed.
     """
-    is_ours = not any(word.startswith("hydra.run.dir") for word in words)
+    is_ours = not any(key_of(word) == "hydra.run.dir" for word in words)
     if is_ours and {path.name for path in folder.iterdir()} <= {".lock", "train.log"}:
         shutil.rmtree(folder)
 

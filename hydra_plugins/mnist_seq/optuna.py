@@ -4,7 +4,7 @@ import importlib.util
 from typing import Any
 
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 # import the module, not the class: Hydra registers every plugin class in a module of this folder
 from hydra_plugins.mnist_seq import sweeper
@@ -13,14 +13,9 @@ from hydra_plugins.mnist_seq import sweeper
 class OptunaSweeper(sweeper.PlanSweeper):
     """Searches with Optuna, one trial at a time in each slot of the launcher."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__()
-        self.settings = {
-            key: OmegaConf.to_container(value, resolve=True)
-            if OmegaConf.is_config(value)
-            else value
-            for key, value in settings.items()
-        }
+    def __init__(self, params: Any = None, **settings: Any) -> None:
+        super().__init__(params)
+        self.settings = {key: sweeper.plain(value) for key, value in settings.items()}
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -44,6 +39,7 @@ class OptunaSweeper(sweeper.PlanSweeper):
             self.config,
             arguments,
             self.settings,
+            params=self.params,
             loader=self.hydra_context.config_loader,
             launcher=self.launcher,
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 # import the module, not the class: Hydra registers every plugin class in a module of this folder
 from hydra_plugins.mnist_seq import launcher as launchers
@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 
 class PlanSweeper(Sweeper):
-    """Plans a sweep, prints the plan, launches the runs and prints the summary."""
+    """Plans a sweep, prints the plan, launches the runs and prints the summary.
 
-    def __init__(self) -> None:
+    Args:
+        params: overrides of all runs, swept or not; the command's own count more.
+    """
+
+    def __init__(self, params: Any = None) -> None:
+        self.params = plain(params) or {}
         self.config: DictConfig | None = None
         self.launcher: Launcher | ForeignLauncher | None = None
         self.hydra_context: HydraContext | None = None
@@ -38,11 +43,20 @@ class PlanSweeper(Sweeper):
             self.launcher = ForeignLauncher(launcher)
 
     def sweep(self, arguments: list[str]) -> Any:
+        from mnist_seq.config.words import words_of
         from mnist_seq.sweep.session import run_sweep
 
         assert self.config is not None
         assert self.launcher is not None
         assert self.hydra_context is not None
         return run_sweep(
-            self.config, arguments, loader=self.hydra_context.config_loader, launcher=self.launcher
+            self.config,
+            [*words_of(self.params), *arguments],
+            loader=self.hydra_context.config_loader,
+            launcher=self.launcher,
         )
+
+
+def plain(value: Any) -> Any:
+    """A value of the config without OmegaConf's types."""
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

@@ -6,10 +6,13 @@ import difflib
 import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.paths import conf_dir, groups, options
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def one_line(error: Exception) -> str:
@@ -161,6 +164,19 @@ def defaults() -> Mapping[str, Any]:
         values = OmegaConf.to_container(compose("train"))
     assert isinstance(values, dict)
     return {str(k): v for k, v in values.items()}
+
+
+@contextlib.contextmanager
+def hydra_node_of(config: "DictConfig") -> Iterator[None]:
+    """Let `${hydra:...}` read Hydra's node of a config in the block, as it will in a job."""
+    from hydra.core.hydra_config import HydraConfig
+
+    singleton: Any = HydraConfig.instance()
+    before, singleton.cfg = singleton.cfg, config
+    try:
+        yield
+    finally:
+        singleton.cfg = before
 
 
 @contextlib.contextmanager

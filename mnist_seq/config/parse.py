@@ -16,6 +16,7 @@ from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.messages import known_keys, no_option, shown, validated
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema import CHOSEN, Config, schema_of
+from mnist_seq.config.words import key_of
 
 
 def parse(values: Mapping[str, Any]) -> Config:
@@ -75,7 +76,7 @@ def check_words(words: Iterable[str]) -> None:
     """
     given: dict[str, str] = {}
     for word in words:
-        key, equals, value = word.lstrip("+").partition("=")
+        key, (_, equals, value) = key_of(word), word.partition("=")
         group, _, last = key.rpartition(".")
         if group in CHOSEN and last == "name":
             raise ConfigError(

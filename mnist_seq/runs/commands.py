@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from mnist_seq.config.words import key_of
+
 _KEYWORDS = ("null", "true", "false", "nan", "inf")
 # Hydra's flags that say where a config comes from; each takes a value
 _CONFIG_FLAGS = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
@@ -23,14 +25,14 @@ def to_continue(key: str, value: str) -> str:
         value: of the key.
     """
     words = list(_typed())
-    if not any(word.startswith(f"{key}=") for word in words):
+    if not any(key_of(word) == key for word in words):
         words.append(override(key, value))
     return _command(_train_program(), words)
 
 
 def to_continue_sweep(name: str) -> str:
     """The command that goes on with the sweep of this process."""
-    if any(word.startswith("hydra.sweep.dir=") for word in _typed()):
+    if any(key_of(word) == "hydra.sweep.dir" for word in _typed()):
         return _command(_train_program(), _typed())
     return to_continue("sweep.name", name)
 

@@ -10,7 +10,9 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from mnist_seq.config import ConfigError, plain
+from mnist_seq.config.hydra_errors import hydra_node_of
 from mnist_seq.config.parse import parse, rooted
+from mnist_seq.config.words import key_of
 from mnist_seq.runs.commands import quoted
 from mnist_seq.runs.console import QuietConsole
 from mnist_seq.runs.sweep_folder import SweepFolder
@@ -55,19 +57,21 @@ class SweepCommand:
         self.master, self.launcher = master, launcher
         self.console = QuietConsole()
         self.composer = Composer(loader, master)
-        values = self.composer.values([])
+        values = self.composer.defaults()
         self.defaults: dict[str, Any] = plain(parse(values))
         fixed = master.sweep
-        if OmegaConf.is_config(fixed):
-            fixed = OmegaConf.to_container(fixed, resolve=True)
+        with hydra_node_of(master):
+            if OmegaConf.is_config(fixed):
+                fixed = OmegaConf.to_container(fixed, resolve=True)
         self.options = parse({**values, "sweep": fixed}).sweep
         # one name for all runs, also if it was made from the time
-        words = [w for w in arguments if not w.startswith("sweep.name=")]
+        words = [w for w in arguments if key_of(w) != "sweep.name"]
         for word in set(arguments) - set(words):
             if self.composer.parser.parse_override(word).is_sweep_override():
                 raise ConfigError(f"a sweep has one name: {word}; quote a name that holds commas")
         self.study, self.words = study_of(master, words)
-        self.folder = SweepFolder(Path(str(master.hydra.sweep.dir)).absolute())
+        with hydra_node_of(master):
+            self.folder = SweepFolder(Path(str(master.hydra.sweep.dir)).absolute())
         self._name = f"sweep.name={quoted(self.options.name)}"
         self._cwd = str(master.hydra.runtime.cwd)  # where the command was typed
 

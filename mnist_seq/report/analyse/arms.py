@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from mnist_seq.config.words import key_of
 from mnist_seq.report.analyse.comparisons import Found
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.runs.variants import ARM
@@ -14,8 +15,8 @@ def change_of(group: Group, groups: Sequence[Group]) -> str:
         return ""
     own, base = _words(group), _words(groups[group.baseline])
     added = [word for word in own if word not in base]
-    replaced = {word.partition("=")[0] for word in added}
-    removed = [w for w in base if w not in own and w.partition("=")[0] not in replaced]
+    replaced = {key_of(word) for word in added}
+    removed = [w for w in base if w not in own and key_of(w) not in replaced]
     return ", ".join([*added, *(f"not {word}" for word in removed)])
 
 

@@ -8,8 +8,9 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.messages import validated
 from mnist_seq.config.schema import Ablation
+from mnist_seq.config.words import key_of, last_of_each_key
 from mnist_seq.runs.variants import ARM, NO_ARM
-from mnist_seq.sweep.plan.expand import Grid, key_of
+from mnist_seq.sweep.plan.expand import Grid
 
 BASELINE = NO_ARM[1]
 Words = tuple[str, ...]
@@ -41,7 +42,7 @@ class Study:
                     f"and the command sweeps it; leave {taken[0]} out of the command"
                 )
         jobs = [
-            (f"{ARM}={name}", *_merged(self.base, job, words))
+            (f"{ARM}={name}", *last_of_each_key([*self.base, *job, *words]).values())
             for job in grid.jobs  # so that a study that is stopped early has complete pairs
             for name, words in self.arms.items()
         ]
@@ -66,7 +67,7 @@ def study_of(master: DictConfig, arguments: Sequence[str]) -> tuple[Study | None
     Raises:
         ConfigError: the study's YAML or the command's changes to it are impossible.
     """
-    words = [word for word in arguments if not key_of(word).lstrip("+~").startswith("ablation")]
+    words = [word for word in arguments if not key_of(word).lstrip("~").startswith("ablation")]
     if len(words) == len(arguments):
         return None, words
     values = OmegaConf.to_container(master.ablation, resolve=True) if "ablation" in master else None
@@ -74,7 +75,7 @@ def study_of(master: DictConfig, arguments: Sequence[str]) -> tuple[Study | None
         raise ConfigError(
             "a sweep runs one study: ablation=<name>, with one value for each ablation.<key>"
         )
-    if named := [word for word in words if key_of(word).lstrip("+") == "arm"]:
+    if named := [word for word in words if key_of(word) == "arm"]:
         raise ConfigError(
             f"a study names its arms itself: {named[0]}; leave some of them out by "
             "'~ablation.arms.<name>'"
@@ -121,8 +122,3 @@ def _together(arms: Mapping[str, Words], names: Sequence[str]) -> Words:
                     f"{key_of(word)}"
                 )
     return tuple(word for _, word in words.values())
-
-
-def _merged(*parts: Words) -> Words:
-    """One override a key: the last one."""
-    return tuple({key_of(word): word for words in parts for word in words}.values())

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mnist_seq.config.words import key_of
 from mnist_seq.runs.variants import BASELINE_CELL, BaselineRule, Flat, flat, typed
-from mnist_seq.sweep.plan.expand import key_of
 from mnist_seq.sweep.plan.planner import PlannedRun
 
 Job = tuple[str, ...]
@@ -53,13 +53,13 @@ def _baseline_job(
     """Overrides of a run's baseline."""
     words = []
     for word in run.overrides:
-        key = key_of(word).lstrip("+")
+        key = key_of(word)
         if has_other_cell:
             if key == "model":
                 word = f"model={BASELINE_CELL}"
             elif key.startswith("model.") and key not in defaults:
                 continue  # a key that the LSTM does not have
-        elif key_of(word) in swept and key != "seed":
+        elif key in swept and key != "seed":
             default = defaults.get(f"{key}.name", defaults.get(key))
             if default is None:
                 continue  # a key that the defaults do not have

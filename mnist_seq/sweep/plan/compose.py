@@ -10,7 +10,7 @@ Hydra's composition.
 import copy
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,19 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from hydra.errors import ConfigCompositionException, HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_seq.config import ConfigError
+from mnist_seq.config.hydra_errors import hydra_node_of
 
 # interpolations that read no key of the config: the time, the environment, Hydra's own node
 _READS_NO_KEY = re.compile(r"\$\{(now|oc\.env|hydra):[^${}]*\}")
+# and those of Hydra's node that follow from the plan
+_OF_A_JOB = re.compile(
+    r"\$\{hydra:((?:job\.(?:num|id|override_dirname)|sweep\.subdir|runtime\.output_dir|overrides)\b"
+    r"[^${}]*)\}"
+)
 
 
 # Most values of a large grid. Hydra's parser takes 0.6 ms for one, and means the same by it
@@ -69,7 +75,19 @@ class Composer:
                 return values
         cfg = copy.deepcopy(composed.task)
         self._set(cfg, overrides)
-        return _plain(cfg)
+        _check_known(_texts(OmegaConf.to_container(cfg, resolve=False)))
+        return _plain(cfg, composed.whole)
+
+    def defaults(self) -> dict[str, Any]:
+        """The values of the config without any override, also of Hydra's own keys.
+
+        An override of `hydra.sweeper` may need the sweeper that an experiment chooses.
+        """
+        master = copy.deepcopy(self.master)
+        with flag_override(master, ["struct", "readonly"], [False, False]):
+            OmegaConf.set_readonly(master.hydra, False)
+            master.hydra.overrides.hydra = []
+        return Composer(self.loader, master).values([])
 
     def whole(self, words: Sequence[str], *, name: str, index: int) -> DictConfig:
         """A run's config with Hydra's node, as a launcher hands it to a job.
@@ -95,16 +113,16 @@ class Composer:
             OmegaConf.set_readonly(task, False)
             with open_dict(task):
                 del task["hydra"]
-            self._composed[choices] = _Composed(whole, task, _plain_if_free(task))
+            self._composed[choices] = _Composed(whole, task, _plain_if_free(task, whole))
         return self._composed[choices]
 
     def _parted(self, words: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
         """The overrides that Hydra must compose, and those that only set a value.
 
-        If an override adds or deletes a key, its effect depends on the others, so Hydra gets all.
+        If an override with + or ~ is there, its effect depends on the others, so Hydra gets all.
         """
         overrides = [self._parse(word) for word in words]
-        if any(o.is_add() or o.is_delete() or o.is_force_add() for o in overrides):
+        if any(o.is_add() or o.is_delete() for o in overrides):
             return tuple(words), []
         are_values = [self._is_value(override) for override in overrides]
         choices = [word for word, is_value in zip(words, are_values, strict=True) if not is_value]
@@ -131,30 +149,44 @@ class Composer:
 
     def _set(self, cfg: DictConfig, overrides: list[Override]) -> None:
         for override in overrides:
-            key = override.key_or_group
+            key, is_forced = override.key_or_group, override.is_force_add()
             try:
-                OmegaConf.update(cfg, key, override.value(), merge=True)
+                OmegaConf.update(cfg, key, override.value(), merge=True, force_add=is_forced)
             except OmegaConfBaseException as error:
-                raise ConfigCompositionException(f"Could not override '{key}'.") from error
+                text = f"Could not override '{key}'."
+                if is_forced:
+                    text = f"Error merging override {override.input_line}"
+                raise ConfigCompositionException(text) from error
 
 
 def _change(word: str, key: str, value: float) -> Override:
     return Override(OverrideType.CHANGE, key, ValueType.ELEMENT, value, input_line=word)
 
 
-def _plain(cfg: DictConfig) -> dict[str, Any]:
-    values = OmegaConf.to_container(cfg, resolve=True)
+def _check_known(texts: Iterable[str]) -> None:
+    """Refuse an interpolation of what is known only when a job starts."""
+    for text in texts:
+        if match := _OF_A_JOB.search(text):
+            raise ConfigError(
+                f"a sweep is planned before its runs start, and hydra.{match[1]} is known then: "
+                f"{text}; write the values themselves, such as 'seed=range(3)'"
+            )
+
+
+def _plain(cfg: DictConfig, whole: DictConfig) -> dict[str, Any]:
+    with hydra_node_of(whole):
+        values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
 
-def _plain_if_free(cfg: DictConfig) -> dict[str, Any] | None:
+def _plain_if_free(cfg: DictConfig, whole: DictConfig) -> dict[str, Any] | None:
     """The values of a config, or None if an interpolation reads another key or fails."""
-    texts = _texts(OmegaConf.to_container(cfg, resolve=False))
-    if any("${" in _READS_NO_KEY.sub("", text) for text in texts):
+    texts = list(_texts(OmegaConf.to_container(cfg, resolve=False)))
+    if any("${" in _READS_NO_KEY.sub("", text) or _OF_A_JOB.search(text) for text in texts):
         return None
     try:
-        return _plain(cfg)
+        return _plain(cfg, whole)
     except OmegaConfBaseException:  # of a value that an override may replace
         return None
 

@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.words import key_of, last_of_each_key, without_plus
 
 MAX_JOBS = 100_000
 
@@ -43,9 +44,10 @@ def expand(
     Raises:
         ConfigError: zipped keys are not swept or differ in length, or an exclusion fits no run.
     """
-    # if a key is given twice the last one counts, as everywhere in Hydra
-    words = {o.get_key_element(): o for o in parser.parse_overrides(list(arguments))}
-    axes = [(key, _values(override)) for key, override in words.items()]
+    words = last_of_each_key(arguments)
+    overrides = parser.parse_overrides(list(words.values()))
+    axes = [(key, _values(override)) for key, override in zip(words, overrides, strict=True)]
+    zipped = [key_of(key) for key in zipped]
     num_jobs = math.prod(len(values) for key, values in axes if key not in zipped)
     if num_jobs > MAX_JOBS:
         counts = ", ".join(f"{key} has {len(v):,}" for key, v in axes if len(v) > 1)
@@ -68,11 +70,6 @@ def expand(
             )
         jobs = left
     return Grid(list(dict.fromkeys(jobs)), swept)
-
-
-def key_of(word: str) -> str:
-    """The key of an override."""
-    return word.partition("=")[0]
 
 
 def _values(override: Override) -> list[str]:
@@ -119,5 +116,5 @@ def _columns(
 
 
 def _matches(job: tuple[str, ...], text: str) -> bool:
-    wanted = [part.strip() for part in text.split(",")]
-    return all(part in job for part in wanted)
+    words = set(map(without_plus, job))
+    return all(without_plus(part.strip()) in words for part in text.split(","))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from mnist_seq.config import Config, plain
 from mnist_seq.config.parse import check_words
+from mnist_seq.config.words import key_of, without_plus
 from mnist_seq.runs import code_identity
 from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.folder import FolderState, RunFolder
@@ -118,7 +119,7 @@ class Planner:
         Raises:
             ConfigError: the config is impossible.
         """
-        without_seed = tuple(word for word in words if not word.startswith("seed="))
+        without_seed = tuple(word for word in words if key_of(word) != "seed")
         if without_seed not in self._checked:
             check_words(words)
             self._checked.add(without_seed)
@@ -195,7 +196,7 @@ def run_name(words: Sequence[str], keys: Collection[str]) -> str:
     A name that a file system or an interpolation does not allow is changed, and a hash of the
     original makes it unique.
     """
-    whole = ",".join(word for word in words if word.partition("=")[0] in keys) or "run"
+    whole = ",".join(without_plus(word) for word in words if key_of(word) in keys) or "run"
     name = _UNSAFE.sub("_", whole)
     name = name.encode(errors="replace")[:MAX_NAME].decode(errors="ignore")
     if name == whole:

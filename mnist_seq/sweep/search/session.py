@@ -9,6 +9,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config import Config, ConfigError, plain
+from mnist_seq.config.words import words_of
 from mnist_seq.runs import code_identity
 from mnist_seq.runs.console import say
 from mnist_seq.sweep.command import SweepCommand
@@ -21,7 +22,7 @@ from mnist_seq.sweep.pool.fork_server import stop_fork_server
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.slots import threads_of
 from mnist_seq.sweep.search.answer import show_answer
-from mnist_seq.sweep.search.settings import check_objective, checked
+from mnist_seq.sweep.search.settings import check_objective, checked, without_default_space
 from mnist_seq.sweep.search.space import read_space
 from mnist_seq.sweep.search.study import is_done, left_running, open_study, queue_failed, queue_grid
 from mnist_seq.sweep.search.trials import Trials
@@ -33,6 +34,7 @@ def run_search(
     arguments: Sequence[str],
     settings: Mapping[str, Any],
     *,
+    params: Mapping[str, Any],
     loader: ConfigLoader,
     launcher: Launcher | ForeignLauncher,
 ) -> None:
@@ -41,14 +43,18 @@ def run_search(
     Args:
         master: the command's config, with Hydra's own node.
         arguments: the command's overrides.
-        settings: `hydra.sweeper.*`.
+        settings: `hydra.sweeper.*`, without its `params`.
+        params: `hydra.sweeper.params`.
 
     Raises:
         ConfigError: the search cannot be as asked; nothing has run.
         SystemExit: a run failed, or the search was stopped by a signal.
     """
     try:
-        search = _Search(master, arguments, settings, loader=loader, launcher=launcher)
+        words = [*words_of(params), *arguments]
+        if params:
+            settings = without_default_space(settings)
+        search = _Search(master, words, settings, loader=loader, launcher=launcher)
         search.say_what_is_asked()
         if search.command.options.dry_run:
             say(search.command.console, "sweep.dry_run=true: nothing was run")

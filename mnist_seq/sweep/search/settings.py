@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mnist_seq.config import ConfigError
+from omegaconf import OmegaConf
+
+from mnist_seq.config import ConfigError, conf_dir
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,16 @@ def checked(values: Mapping[str, Any]) -> Settings:
     _check_one_of("sampler", settings.sampler, SAMPLERS)
     _check_one_of("pruner", settings.pruner, PRUNERS)
     return settings
+
+
+def without_default_space(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without the search space of our YAML, where `hydra.sweeper.params` gives another."""
+    ours = OmegaConf.load(conf_dir() / "hydra/sweeper/optuna.yaml")
+    default = OmegaConf.to_container(ours)
+    assert isinstance(default, dict)
+    search = dict(values.get("search") or {})
+    kept = {key: text for key, text in search.items() if default["search"].get(key) != text}
+    return {**values, "search": kept}
 
 
 def make_sampler(settings: Settings, *, num_trials: int) -> Any:

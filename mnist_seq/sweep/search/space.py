@@ -10,6 +10,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
 from mnist_seq.config import ConfigError
+from mnist_seq.config.words import key_of, last_of_each_key
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,17 @@ class Space:
         fixed: overrides of every trial.
         texts: key: its sweep, as it was written.
         distributions: key: its distribution. Choices are the texts of overrides.
+        typed: key: the key as it was typed, with its + or ++.
     """
 
     fixed: tuple[str, ...]
     texts: dict[str, str]
     distributions: dict[str, Any]
+    typed: dict[str, str]
 
     def words(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         """The overrides of a trial."""
-        return (*self.fixed, *(f"{key}={params[key]}" for key in self.distributions))
+        return (*self.fixed, *(f"{self.typed[key]}={params[key]}" for key in self.distributions))
 
     def corner(self) -> dict[str, Any]:
         """One point of the space: the lowest value or the first choice of each key."""
@@ -57,27 +60,25 @@ def read_space(words: Sequence[str], search: Mapping[str, str], parser: Override
     Raises:
         ConfigError: an entry is not a sweep, or there are no entries.
     """
-    # of two overrides of one key the last one counts, as everywhere in Hydra
-    parsed = {o.get_key_element(): o for o in parser.parse_overrides(list(words))}
-    given = list(parsed.values())
-    keys = {override.get_key_element() for override in given}
+    words = list(last_of_each_key(words).values())
+    given = parser.parse_overrides(words)
+    keys = set(map(key_of, words))
     sweeps = [override for override in given if override.is_sweep_override()]
-    sweeps += [_entry(key, text, parser) for key, text in search.items() if key not in keys]
+    sweeps += [_entry(key, text, parser) for key, text in search.items() if key_of(key) not in keys]
     if not sweeps:
         raise ConfigError(
             "a search needs something to search: write 'optimizer.lr=tag(log,interval(1e-4,1e-1))' "
             "or model.hidden=32,64, or put it into hydra.sweeper.search"
         )
-    fixed = tuple(str(o.input_line) for o in given if not o.is_sweep_override())
-    odd = [
-        o.get_key_element() for o in sweeps if o.get_key_element().startswith(("sweep.", "hydra"))
-    ]
-    if odd:
+    fixed = [str(o.input_line) for o in given if not o.is_sweep_override()]
+    by_key = {key_of(str(o.input_line)): o for o in sweeps}
+    if odd := [key for key in by_key if key.startswith(("sweep.", "hydra"))]:
         raise ConfigError(f"a search runs over what a run is asked to do: give {odd[0]} one value")
     return Space(
-        fixed=tuple(word for word in fixed if not word.startswith(("hydra", "sweep."))),
-        texts={o.get_key_element(): str(o.input_line).partition("=")[2] for o in sweeps},
-        distributions={o.get_key_element(): _distribution(o) for o in sweeps},
+        fixed=tuple(word for word in fixed if not key_of(word).startswith(("hydra", "sweep."))),
+        texts={key: str(o.input_line).partition("=")[2] for key, o in by_key.items()},
+        distributions={key: _distribution(o) for key, o in by_key.items()},
+        typed={key: o.get_key_element() for key, o in by_key.items()},
     )
 
 
@@ -100,7 +101,8 @@ def _distribution(override: Override) -> Any:
     import optuna.distributions as of
 
     sweep: Any = override.value()
-    key, is_log = override.get_key_element(), "log" in sweep.tags
+    # a glob(...) has no tags
+    key, is_log = override.get_key_element(), "log" in getattr(sweep, "tags", ())
     if isinstance(sweep, IntervalSweep):
         assert sweep.start is not None
         assert sweep.end is not None
