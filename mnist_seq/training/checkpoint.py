@@ -13,6 +13,7 @@ from torch import nn
 
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.training import checkpoint_check
 
 Saved = dict[str, Any]
 
@@ -54,8 +55,7 @@ def read(folder: RunFolder, device: torch.device) -> Saved | None:
         return None
     with errors_named(folder):
         saved = load(folder.checkpoint_path, device)
-        if {"model", "optimizer", "random", "loop"} - saved.keys():
-            raise ValueError("it lacks some of its parts")
+        checkpoint_check.check_parts(saved)
     assert isinstance(saved, dict)
     return saved
 
@@ -80,7 +80,9 @@ def load_weights(path: Path, model: nn.Module) -> None:
         ValueError: the file is missing or damaged, or has the weights of another model.
     """
     try:
-        model.load_state_dict(load(path))
+        weights = load(path, next(model.parameters()).device)
+        checkpoint_check.check_weights(weights, model)
+        model.load_state_dict(weights)
     except Exception as error:  # torch raises exceptions of many classes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} must hold the weights of this run: {reason}") from error

@@ -1,5 +1,6 @@
 """What one run computes with: its config, data, model and random numbers."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,3 +22,8 @@ class Learner:
     data: TaskData
     model: Classifier
     generator: torch.Generator
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates of an epoch; its last batch may be smaller."""
+        return math.ceil(self.data.num_train / self.config.training.batch_size)

@@ -13,7 +13,7 @@ import torch
 from mnist_seq import tasks
 from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started, tell
-from mnist_seq.training import checkpoint
+from mnist_seq.training import checkpoint, checkpoint_check
 from mnist_seq.training.device import device_name
 from mnist_seq.training.diagnostics import diagnose
 from mnist_seq.training.job import Job
@@ -64,17 +64,15 @@ class Logbook:
         """
         if saved is not None:
             with checkpoint.errors_named(self.folder):
-                loop = dict(saved["loop"])
-                self.loss_sum = float(loop.pop("loss_sum"))
-                if "best_accuracy" in loop:  # its name in version 0.1.0
-                    loop["best_value"] = loop.pop("best_accuracy")
+                kinds = {**LoopState.__annotations__, "loss_sum": float}
+                loop, self.saved_optimizer = checkpoint_check.checked(saved, self.learner, kinds)
+                self.loss_sum = loop.pop("loss_sum")
                 self.state = LoopState(**loop)
             if self.state.best_step:
                 self.load_best()  # a damaged file is found now, not when all is trained
             with checkpoint.errors_named(self.folder):
                 self.learner.model.load_state_dict(saved["model"])
                 checkpoint.restore_random(saved, self.learner.generator)
-            self.saved_optimizer = saved["optimizer"]
             self._check_metrics()
         self.folder.rewind_metrics(self.state.step)
 

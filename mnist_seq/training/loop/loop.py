@@ -32,7 +32,7 @@ class Loop:
         training, self.data = self.configs[0].training, books[0].learner.data
         assert len(books) == 1 or training.early_stop == "never"
         self.training = training
-        self.steps_per_epoch = math.ceil(self.data.num_train / training.batch_size)
+        self.steps_per_epoch = books[0].learner.steps_per_epoch
         self.num_steps = self.steps_per_epoch * training.epochs
         self.eval_every = (
             self.steps_per_epoch if training.eval_every == "epoch" else training.eval_every

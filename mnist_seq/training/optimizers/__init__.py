@@ -19,6 +19,8 @@ Life cycle and contract:
 4. `step()` runs without autograd and gets no closure.
 5. `state_dict()` and `load_state_dict()` are torch's: tensors and plain values, so that a
    checkpoint loads with `weights_only=True`. The scalar `step` may be on the CPU or on the device.
+   The state has its entries and their shapes after the first step: `training.checkpoint_check`
+   compares a checkpoint with them.
 
 A stack trains R runs by one optimizer, at the learning rate 1 on zeros [R, P] (see
 `batched.stacked_optimizer`). It can do so where a weight's update is the learning rate times a
