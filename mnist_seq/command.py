@@ -13,23 +13,22 @@ from omegaconf import OmegaConf
 
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.runs import stop_signals
 
 _NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate memory")
 _UNDECODED = re.compile("[\ud800-\udfff]")
 IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # then the user wants tracebacks
 
 
-def run(
-    job: Callable[[], object], explain: Callable[[Exception], str], *, interrupted: str
-) -> None:
+def run(job: Callable[[], object], explain: Callable[[Exception], str]) -> None:
     """Run a main function that `hydra.main` has wrapped.
 
     Args:
         explain: error of Hydra -> its line.
-        interrupted: line after a Ctrl-C.
 
     Raises:
         SystemExit: the command failed; the error is printed.
+        Stopped: a stop signal came.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -53,7 +52,7 @@ def run(
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing; we print one line
     try:
         check_hydra_words(sys.argv[1:])
-        job()
+        _run_or_stop(job)
     except (HydraException, OmegaConfBaseException) as error:
         refuse(explain(error))
     except BrokenPipeError:  # the reader of the output is gone, as in `... | head`
@@ -69,9 +68,14 @@ def run(
         if isinstance(error, ImportError) and not _NO_MEMORY.search(str(error)):
             raise
         refuse(f"this process is given too little memory: {str(error) or type(error).__name__}")
-    except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr, flush=True)
-        raise SystemExit(130) from None
+
+
+def _run_or_stop(job: Callable[[], object]) -> None:
+    try:
+        job()
+    except BaseException:
+        stop_signals.check()
+        raise
 
 
 def _check_here(encoding: str) -> None:

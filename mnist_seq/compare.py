@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.runs import stop_signals
 from mnist_seq.tracking.wandb.package import own_temporary_folder
 
 if TYPE_CHECKING:
@@ -178,6 +179,10 @@ def _compare(cfg: DictConfig) -> None:
 
 def main() -> None:
     """Console entry: Hydra's command line, its errors in one line each."""
+    stop_signals.guarded(_main, line="")
+
+
+def _main() -> None:
     if {"-m", "--multirun"} & set(sys.argv[1:]):
         refuse(
             "a comparison reads sweeps and runs none; leave out -m, and name several as "
@@ -185,7 +190,7 @@ def main() -> None:
         )
     command.check_folders(sys.argv[1:])
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
-    command.run(_job, functools.partial(command.one_line, "compare"), interrupted="interrupted")
+    command.run(_job, functools.partial(command.one_line, "compare"))
 
 
 def quoted(word: str) -> str:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.runs import stop_signals
 from mnist_seq.runs.console import say
 from mnist_seq.tracking.wandb.package import own_temporary_folder
 
@@ -246,7 +247,9 @@ def main() -> None:
     explain = functools.partial(command.one_line, "sync")
     temporary, code = own_temporary_folder(), 0
     try:
-        command.run(_job, explain, interrupted="interrupted; the same command goes on")
+        stop_signals.guarded(
+            functools.partial(command.run, _job, explain), line="; the same command goes on"
+        )
     except SystemExit as end:
         code = int(end.code or 0)
     temporary.cleanup()

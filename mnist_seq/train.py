@@ -5,15 +5,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hydra
-from omegaconf import DictConfig, OmegaConf
-
-from mnist_seq import command
-from mnist_seq.config.errors import ConfigError, refuse
-from mnist_seq.config.paths import conf_dir
-from mnist_seq.config.words import key_of
+from mnist_seq.runs import stop_signals
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from mnist_seq.runs.console import QuietConsole
     from mnist_seq.training.job import Job
 
@@ -21,20 +17,30 @@ if TYPE_CHECKING:
 _OF_A_SWEEP = ("sweep.", "hydra.sweep", "hydra.launcher", "hydra/sweeper", "hydra/launcher")
 
 
-@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
-def _job(cfg: DictConfig) -> float:
+def main() -> None:
+    """Console entry: Hydra's command line, its errors in one line each."""
+    stop_signals.guarded(_main, line=" while nothing was training; the same command goes on")
+
+
+def _main() -> None:
+    # imports take half a second, in which a signal must end the command with a line too
+    import hydra
+    from omegaconf import OmegaConf
+
+    from mnist_seq import command
+    from mnist_seq.config import hydra_errors
+    from mnist_seq.config.paths import conf_dir
+
+    OmegaConf.register_new_resolver("mnist_seq.options", _options_text, replace=True)
+    of_hydra = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
+    command.run(of_hydra(_job), hydra_errors.one_line)
+
+
+def _job(cfg: "DictConfig") -> float:
     return run(cfg)
 
 
-def main() -> None:
-    """Console entry: Hydra's command line, its errors in one line each."""
-    from mnist_seq.config import hydra_errors
-
-    OmegaConf.register_new_resolver("mnist_seq.options", _options_text, replace=True)
-    command.run(_job, hydra_errors.one_line, interrupted="interrupted before a run had begun")
-
-
-def run(cfg: DictConfig) -> float:
+def run(cfg: "DictConfig") -> float:
     """Train the run of one composed config, in the folder that Hydra made for it.
 
     It is a single run, or a run that a launcher of Hydra has composed for a sweep.
@@ -45,6 +51,8 @@ def run(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from mnist_seq import command
+    from mnist_seq.config.errors import ConfigError, refuse
     from mnist_seq.runs.commands import to_continue
     from mnist_seq.runs.errors import FolderLocked, Interrupted, RunFailed
 
@@ -68,7 +76,7 @@ def run(cfg: DictConfig) -> float:
         refuse(str(error))
 
 
-def _trained(cfg: DictConfig, *, is_sweep: bool) -> float:
+def _trained(cfg: "DictConfig", *, is_sweep: bool) -> float:
     """Prepare and train a run; returns the value of `run`."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -87,7 +95,7 @@ def _trained(cfg: DictConfig, *, is_sweep: bool) -> float:
     return launch.main_value(job, ended)
 
 
-def _prepared(cfg: DictConfig, console: "QuietConsole", *, is_sweep: bool) -> "Job":
+def _prepared(cfg: "DictConfig", console: "QuietConsole", *, is_sweep: bool) -> "Job":
     """Check a composed config, and prepare its run; nothing is written.
 
     Raises:
@@ -95,8 +103,11 @@ def _prepared(cfg: DictConfig, console: "QuietConsole", *, is_sweep: bool) -> "J
         ValueError: the data cannot be found, or is damaged.
     """
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
 
+    from mnist_seq.config.errors import ConfigError
     from mnist_seq.config.parse import check_words, parse, rooted
+    from mnist_seq.config.words import key_of
     from mnist_seq.runs.console import say
     from mnist_seq.runs.folder import RunFolder
 

@@ -285,7 +285,8 @@ def _replace_start_of_fork_server() -> None:
 
 
 def _wait_as_fork_server(source: socket.socket) -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the command starts its fork server
+    # as the command starts its fork server
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     os.chdir("/")
     try:
         told, fds = _receive(source)

@@ -5,6 +5,7 @@ Here each slot has an executor (loky) of its own, so only one job is lost.
 """
 
 import contextlib
+import functools
 import math
 import os
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future
 from typing import Any, ClassVar
 
+from mnist_seq.runs import stop_signals
 from mnist_seq.sweep.engines import EngineLauncher, Number, Placement
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.opening import Opening
@@ -103,10 +105,13 @@ class JoblibHandle:
 
 
 def _begin() -> None:
-    """First call in a worker: ignore Ctrl-C at the terminal, which the command handles."""
+    """First call in a worker: leave the group of the command, which handles its signals."""
     from joblib.externals.loky import process_executor
 
     os.setsid()
+    for signum in stop_signals.STOP_SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)  # drops those that came before
+    stop_signals.let_through()
     # loky replaces a worker that has grown by 300 MB, which the import of torch does in the first
     # job; the next job may then be given to the one that leaves
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
@@ -122,21 +127,31 @@ def _leave_with_parent(parent: int) -> None:
     os._exit(1)
 
 
+def _send(signum: int, pid: "Future[int]") -> None:
+    with contextlib.suppress(Exception):  # the worker is gone
+        os.kill(pid.result(), signum)
+
+
 class _Worker:
     def __init__(self, env: dict[str, str]) -> None:
         from joblib.externals import loky
+        from joblib.externals.loky.backend import resource_tracker
 
         self.is_broken = False
         self.executor: Any = loky.ProcessPoolExecutor(
             max_workers=1, timeout=None, initializer=_begin, env=env
         )
-        self._pid: Future[int] = self.executor.submit(os.getpid)
+        with stop_signals.blocked():
+            resource_tracker.ensure_running()
+        with stop_signals.blocked():  # until the worker has left our group
+            self._pid: Future[int] = self.executor.submit(os.getpid)
 
     def signal(self, signum: int) -> None:
-        with contextlib.suppress(Exception):  # the worker has not started, or is gone
-            os.kill(self._pid.result(timeout=0), signum)
+        """Send a signal, as soon as the worker has started."""
+        self._pid.add_done_callback(functools.partial(_send, signum))
 
     def kill(self) -> None:
         self.is_broken = True
-        self.signal(signal.SIGKILL)
+        if self._pid.done():
+            self.signal(signal.SIGKILL)
         self.executor.shutdown(wait=True, kill_workers=True)

@@ -15,8 +15,11 @@ from typing import Any, TextIO
 
 from mnist_seq.runs.events import WATCHERS
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.stop_signals import STOP_SIGNALS
 from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.jobs import Work
+
+INTERRUPTED = "interrupted by "  # begins the answer of a job that a signal has stopped
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Call:
         It never raises, because some errors cannot be pickled.
 
         Returns:
-            Why there is no result, or "".
+            Why there is no result, or ""; it begins with `INTERRUPTED` if a signal came.
         """
         import filelock
 
@@ -85,6 +88,9 @@ class Call:
         try:
             do(pickle.loads(self.work))
         except SystemExit as stop:
+            signum = stop.code - 128 if isinstance(stop.code, int) else 0
+            if signum in STOP_SIGNALS:
+                return f"{INTERRUPTED}{signal.Signals(signum).name}"
             return f"it left with exit code {stop.code}"
         except BaseException as error:
             traceback.print_exc(file=log)

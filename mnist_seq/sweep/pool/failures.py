@@ -5,6 +5,7 @@ import re
 import signal
 
 from mnist_seq.runs.folder import FolderState, RunFolder
+from mnist_seq.runs.stop_signals import STOP_SIGNALS
 from mnist_seq.sweep.pool.jobs import End
 from mnist_seq.sweep.pool.worker import LOG
 
@@ -21,6 +22,11 @@ def cause_of_death(exit_code: int | None) -> str:
         )
         return f"its process was ended by {name}{hint}"
     return f"its process ended with exit code {exit_code} and without a result"
+
+
+def is_stop(exit_code: int | None) -> bool:
+    """Whether a process was ended by a signal that asks it to stop."""
+    return exit_code is not None and -exit_code in STOP_SIGNALS
 
 
 def signature(folder: RunFolder) -> str:

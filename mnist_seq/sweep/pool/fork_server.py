@@ -6,9 +6,10 @@ import multiprocessing.util
 import os
 import signal
 import tempfile
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
+from mnist_seq.runs import stop_signals
 from mnist_seq.sweep.pool.worker import WARM_DATA
 
 # the address of a socket has at most 103 bytes (macOS; Linux: 107); multiprocessing adds 32 or more
@@ -29,14 +30,15 @@ def start_fork_server(threads: int, *, data: str = "") -> None:
     wanted = {**dict.fromkeys(_THREADS, str(threads)), WARM_DATA: data}
     added = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(added)  # the number of threads is read when torch is imported
-    # inherited: jobs ignore Ctrl-C at the terminal, which the command handles
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(_PRELOAD))
         _choose_folder_of_socket()
-        forkserver.ensure_running()
+        with stop_signals.blocked():  # the server starts so too: it must outlive its jobs
+            resource_tracker.ensure_running()
+        # apart from the tracker, whose start lets SIGINT and SIGTERM through again
+        with stop_signals.blocked():
+            forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGINT, before)
         for name in added:
             del os.environ[name]
 

@@ -84,6 +84,9 @@ class Running(Protocol):
     def ask_to_stop(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
         """Ask the job to save its checkpoint and end; later calls change nothing."""
 
+    def hurry(self, *, grace_s: float) -> None:
+        """Shorten the grace time of a job that was asked to stop."""
+
     def escalate(self, *, grace_s: float) -> None:
         """Ask it to stop if its time is over; kill it if its grace time is over too."""
 

@@ -15,6 +15,7 @@ import logging
 import multiprocessing
 import signal
 import statistics
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from mnist_seq.runs import stop_signals
 from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.failures import signature
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
@@ -30,6 +32,9 @@ from mnist_seq.sweep.pool.process import JobProcess
 __all__ = ["Outcome", "Policy", "Pool", "PoolJob", "View", "log_path"]
 
 TICK_S = 0.25  # seconds until a signal or a timeout is noticed
+# `timeout` and closed terminals send a signal twice at once, to the command and to its group
+TWICE_S = 1.0
+HURRY_S = 5.0  # grace time after a second Ctrl-C
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class Pool:
     ) -> None:
         self.slots, self.policy, self.views = list(slots), policy, list(views)
         self.stop_reason, self.stop_signal = "", 0
+        self._presses, self._last_press = 0, 0.0  # of Ctrl-C, after the signal that stops the pool
         self._context = multiprocessing.get_context("forkserver")
         self._running: list[Running] = []
         self._queue: deque[PoolJob] = deque()
@@ -73,12 +79,14 @@ class Pool:
                 while self._queue or self._running:
                     self._check_signal()
                     self._start_jobs()
-                    for running in self._wait():
+                    ended = self._wait()
+                    self._check_signal()  # it may be the reason for their end
+                    for running in ended:
                         self._end(running, running.end())
                     for running in self._running:
                         running.escalate(grace_s=self.policy.grace_s)
-            except KeyboardInterrupt:  # raised by our handler at the second Ctrl-C
-                self.stop_reason = "interrupted twice: running jobs were ended at once"
+            except KeyboardInterrupt:  # raised by our handler at the third Ctrl-C
+                self.stop_reason = "interrupted three times: running jobs were ended at once"
             finally:
                 self._is_ending = True
                 reason = self.stop_reason or "the sweep's own process failed"
@@ -181,22 +189,31 @@ class Pool:
     def _check_signal(self) -> None:
         if self.stop_signal and not self.stop_reason:
             self._stop(f"interrupted by {signal.Signals(self.stop_signal).name}")
+        if self._presses:
+            for running in self._running:
+                running.hurry(grace_s=HURRY_S)
 
     @contextlib.contextmanager
     def _signals_kept(self) -> Iterator[None]:
         def note(signum: int, frame: object) -> None:
-            if self.stop_signal and signum == signal.SIGINT and not self._is_ending:
-                self._is_ending = True
-                raise KeyboardInterrupt
+            now, is_first = time.monotonic(), not self.stop_signal
             self.stop_signal = self.stop_signal or signum
+            is_again = signum == signal.SIGINT and now - self._last_press > TWICE_S
+            if is_first or is_again:
+                self._last_press = now
+            if not is_first and is_again:
+                self._presses += 1
+                if self._presses > 1 and not self._is_ending:
+                    self._is_ending = True
+                    raise KeyboardInterrupt
 
-        signums = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {signum: signal.signal(signum, note) for signum in signums}
+        before = stop_signals.install(note)
+        if lost := stop_signals.taken():
+            note(lost, None)
         try:
             yield
         finally:
-            for signum, handler in before.items():
-                signal.signal(signum, handler)
+            stop_signals.restore(before, is_stopped=bool(self.stop_signal))
 
     def _tell(self, call: Callable[[View], None]) -> None:
         """Tell all views. A closed terminal or a full disk does not stop the runs."""

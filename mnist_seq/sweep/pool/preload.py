@@ -1,5 +1,8 @@
 """Imports, in the fork server, everything that every job needs, before jobs are forked.
 
+The fork server leaves the session of the command, and keeps the stop signals blocked, so that a
+signal to the group of the command (a closed terminal, `timeout`) reaches neither it nor its jobs.
+
 The objects are then hidden from the garbage collector (`gc.freeze`), so that the jobs continue to
 share their memory.
 """
@@ -7,7 +10,9 @@ share their memory.
 import gc
 import importlib
 import os
+import signal
 
+from mnist_seq.runs.stop_signals import STOP_SIGNALS
 from mnist_seq.sweep.pool.worker import WARM_DATA
 from mnist_seq.training.preload import preload
 
@@ -21,6 +26,8 @@ _MODULES = (
     "mnist_seq.tracking",
 )
 
+signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+os.setsid()
 for _name in _MODULES:
     importlib.import_module(_name)
 preload(os.environ.get(WARM_DATA, ""))

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.context import ForkServerContext
 from typing import Any
 
+from mnist_seq.runs import stop_signals
 from mnist_seq.sweep.pool import worker
-from mnist_seq.sweep.pool.failures import cause_of_death, judged
+from mnist_seq.sweep.pool.failures import cause_of_death, is_stop, judged
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.stopping import Stoppable
 
@@ -39,7 +40,7 @@ class WorkerProcess(Stoppable):
     ) -> None:
         self.connection, sender = context.Pipe(duplex=False)
         self._process = context.Process(target=target, args=(sender, *args), name=name)
-        with sender:
+        with sender, stop_signals.blocked():  # the fork server may be started again
             self._process.start()
         self._pid = self._process.pid
         super().__init__(timeout_s=timeout_s)
@@ -69,6 +70,11 @@ class WorkerProcess(Stoppable):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
         self._process.kill()
+
+    def note_exit(self, exit_code: int | None) -> None:
+        """Record that a signal from elsewhere has stopped it, which is no failure."""
+        if is_stop(exit_code):
+            self.note_end(cause_of_death(exit_code))
 
     def wait(self, seconds: float) -> None:
         """Wait this long for it to end by itself."""
@@ -126,7 +132,9 @@ class JobProcess(WorkerProcess):
         """Events of the job since the last call."""
         for event in self.messages():
             if isinstance(event, tuple):
-                self._said = event[1]
+                state, self._said = event
+                if state == "interrupted":  # also if the signal came from elsewhere
+                    self.note_end(self._said)
             yield event
 
     def end(self, reason: str = "") -> Outcome:
@@ -136,6 +144,7 @@ class JobProcess(WorkerProcess):
             reason: why it is ended now, if it has not ended by itself.
         """
         exit_code = self.clear_away(reason)
+        self.note_exit(exit_code)
         fault = self.fault or self._said or cause_of_death(exit_code)
         state, why = judged(self.job.folder, stopped=self.stopped, fault=fault)
         return Outcome(self.job, state, why, time.monotonic() - self.started)

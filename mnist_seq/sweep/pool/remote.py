@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mnist_seq.runs.events import Row
-from mnist_seq.sweep.pool.call import Call
+from mnist_seq.sweep.pool.call import INTERRUPTED, Call
 from mnist_seq.sweep.pool.failures import judged
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, View
 from mnist_seq.sweep.pool.pool import TICK_S, Pool
@@ -86,6 +86,8 @@ class RemoteJob(Stoppable):
             self.handle.kill()
         elif not fault:
             fault = self.handle.fault()
+            if fault.startswith(INTERRUPTED):  # also if the signal came from elsewhere
+                self.note_end(fault)
         fault = fault or "the engine says that it is done, and it left no result"
         state, why = judged(self.job.folder, stopped=self.stopped, fault=fault)
         return Outcome(self.job, state, why, time.monotonic() - self.started)

@@ -3,6 +3,8 @@
 import time
 from abc import ABC, abstractmethod
 
+KILLED = "; killed before it had saved its checkpoint"
+
 
 class Stoppable(ABC):
     """A running job that can be stopped, and that has a time limit.
@@ -38,6 +40,10 @@ class Stoppable(ABC):
         self._kill_at = time.monotonic() + grace_s
         self._ask()
 
+    def hurry(self, *, grace_s: float) -> None:
+        """Shorten the grace time of a job that was asked to stop."""
+        self._kill_at = min(self._kill_at, time.monotonic() + grace_s)
+
     def escalate(self, *, grace_s: float) -> None:
         """Ask it to stop if its time is over; kill it if its grace time is over too."""
         now = time.monotonic()
@@ -45,7 +51,12 @@ class Stoppable(ABC):
             reason = f"timeout after {self._timeout_s:g} s (sweep.timeout)"
             self.ask_to_stop(reason, grace_s=grace_s, is_fault=True)
         if now > self._kill_at:
+            self._note_kill()
             self.kill()
+
+    def _note_kill(self) -> None:
+        if self.stopped and not self.stopped.endswith(KILLED):
+            self.stopped += KILLED
 
     def note_end(self, reason: str) -> None:
         """Record the reason for its end, unless there is one already."""

@@ -68,7 +68,7 @@ class LineView:
     def stopping(self, reason: str) -> None:
         self.say(
             f"stopping: {reason}; running jobs save their checkpoints "
-            "(Ctrl-C again ends them at once)"
+            "(a second Ctrl-C gives them 5 s, a third one ends them at once)"
         )
 
     def say(self, text: str) -> None:

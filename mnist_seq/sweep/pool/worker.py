@@ -13,6 +13,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from mnist_seq.runs import stop_signals
 from mnist_seq.runs.errors import RunFailed
 from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started, Warned
 from mnist_seq.runs.kill_points import reached
@@ -81,9 +82,12 @@ def enter(folders: Sequence[Path], env: Mapping[str, str], pipes: Sequence[Liste
         folders: folders of the jobs; the first that can have a log gets the output of the process.
         pipes: to the parent, one for each job.
     """
+    from hydra import version
+
     reached("job: begun")
-    os.setsid()  # the parent handles Ctrl-C at the terminal
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setsid()  # the parent handles signals to its group, such as Ctrl-C at the terminal
+    stop_signals.let_through()  # the fork server blocks them
+    version.setbase("1.3")  # as in `train`; without it Hydra changes the working directory
     os.environ.update(env)
     errors = []
     for folder in folders:

@@ -71,6 +71,7 @@ class StackProcess(WorkerProcess):
         if not self.is_cleared:
             self.is_cleared = True
             self.exit_code = self.clear_away(reason)
+            self.note_exit(self.exit_code)
 
 
 class StackedJob:
@@ -85,20 +86,28 @@ class StackedJob:
         self.job, self.slot, self.process = job, slot, process
         self.heard: list[Any] = []
         self.is_over = False
-        self._said = ""
+        self._said = self._stopped = ""
 
     def events(self) -> Iterator[Any]:
         """Events of the job since the last call."""
         while self.heard:
             event = self.heard.pop(0)
             if isinstance(event, tuple):
-                self.is_over, self._said = True, event[1]
+                state, self._said = event
+                self.is_over = True
+                if state == "interrupted":  # also if the signal came from elsewhere
+                    self._stopped = self._said
             yield event
 
     def ask_to_stop(self, reason: str, *, grace_s: float, is_fault: bool = False) -> None:
         """Ask the whole stack to save its checkpoints and end; later calls change nothing."""
         if not self.process.is_cleared:
             self.process.ask_to_stop(reason, grace_s=grace_s, is_fault=is_fault)
+
+    def hurry(self, *, grace_s: float) -> None:
+        """Shorten the grace time of the whole stack."""
+        if not self.process.is_cleared:
+            self.process.hurry(grace_s=grace_s)
 
     def escalate(self, *, grace_s: float) -> None:
         """Ask the stack to stop if its time is over; kill it if its grace time is over too."""
@@ -115,5 +124,6 @@ class StackedJob:
         if not self.is_over:
             process.end(reason)
         fault = process.fault or self._said or cause_of_death(process.exit_code)
-        state, why = judged(self.job.folder, stopped=process.stopped, fault=fault)
+        stopped = process.stopped or self._stopped
+        state, why = judged(self.job.folder, stopped=stopped, fault=fault)
         return Outcome(self.job, state, why, time.monotonic() - process.started)

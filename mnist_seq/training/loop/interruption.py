@@ -1,9 +1,11 @@
-"""Keeps SIGINT and SIGTERM until the training loop asks for them, between two steps."""
+"""Keeps stop signals until the training loop asks for them, between two steps."""
 
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Any
 
+from mnist_seq.runs import stop_signals
 from mnist_seq.runs.errors import Interrupted
 
 _threads: set[int] = set()  # that were asked to stop, by their idents
@@ -20,20 +22,27 @@ def stop_thread(thread: threading.Thread) -> None:
 
 
 class Interruption:
-    """Context in which the first SIGINT or SIGTERM is stored in `signum`; a second SIGINT raises.
+    """Context in which the first stop signal is stored in `signum`.
 
-    Signals reach the main thread alone; in another one, `stop_thread` has the same effect.
+    A second SIGINT raises before the first step. Later it changes nothing, because the checkpoint
+    is about to be saved. Signals reach the main thread alone; in another one, `stop_thread` has the
+    same effect.
+
+    Attributes:
+        has_begun: whether there are steps that the last checkpoint may lack.
+        is_over: whether results are written, which is not interrupted.
     """
 
     def __init__(self) -> None:
         self.signum = 0
-        self.is_over = False  # set while results are written, which is not interrupted
-        self._before: dict[int, signal._HANDLER] = {}
+        self.has_begun = self.is_over = False
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                self._before[signum] = signal.signal(signum, self._note)
+            self._before = stop_signals.install(self._note)
+            if lost := stop_signals.taken():
+                self._note(lost, None)
         return self
 
     def __exit__(
@@ -42,16 +51,15 @@ class Interruption:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        for signum, handler in self._before.items():
-            signal.signal(signum, handler)
+        stop_signals.restore(self._before, is_stopped=isinstance(error, Interrupted))
         _threads.discard(threading.get_ident())
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         if self.is_over:
             return
-        if self.signum and signum == signal.SIGINT:
+        if self.signum and signum == signal.SIGINT and not self.has_begun:
             raise Interrupted(signum)
-        self.signum = signum
+        self.signum = self.signum or signum
 
     def is_asked(self) -> bool:
         """Whether a signal has come, or this thread was asked to stop."""

@@ -52,6 +52,7 @@ class Loop:
             Interrupted: a signal came; the checkpoints hold the last whole step.
         """
         self._for_each(lambda _, book: book.begin(num_steps=self.num_steps))
+        interruption.has_begun = True
         epoch = -1
         while self.step < self.num_steps and self._unfinished() and not self._is_stopped_early():
             current, position = divmod(self.step, self.steps_per_epoch)

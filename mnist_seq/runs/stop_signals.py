@@ -1,0 +1,129 @@
+"""The signals that ask a command to stop: SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal).
+
+Three handlers follow each other in a command. Outside training, a signal raises `Stopped`, and
+the command ends with one line (`guarded`). While a run trains, `Interruption` keeps the signal
+until the checkpoint is saved. While a sweep's pool works, the pool asks its jobs to stop.
+
+A signal that is ignored when the command starts stays ignored, as SIGHUP is under `nohup`.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+AGAIN_S = 0.1  # seconds until a signal is sent again whose exception was lost
+
+Handler = Callable[[int, Any], Any]
+
+
+class Stopped(KeyboardInterrupt):
+    """A stop signal came outside training."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+class _State:
+    signum = 0  # the signal that has raised `Stopped`
+    is_ending = False  # whether the command is ending, so that a signal changes nothing
+
+
+def guarded(main: Callable[[], object], *, line: str) -> None:
+    """Run the main function of a command. A stop signal ends it with one line, at any moment.
+
+    Args:
+        line: printed after "interrupted by <signal>".
+
+    Raises:
+        SystemExit: with 128 + the number of the signal.
+    """
+    install(_raise_stopped)
+    sys.unraisablehook = _send_again
+    try:
+        main()
+    except BaseException:
+        # a library may have put an error of its own in the place of `Stopped`
+        if not _State.signum:
+            raise
+        _State.is_ending = True
+        print(f"interrupted by {_name(_State.signum)}{line}", file=sys.stderr, flush=True)
+        import logging
+
+        logging.disable()  # libraries log statistics at the exit
+        raise SystemExit(128 + _State.signum) from None
+    finally:
+        _State.is_ending = True
+
+
+def install(handler: Handler) -> dict[int, Any]:
+    """Handle the stop signals that are not ignored. Returns the handlers before."""
+    handled = [s for s in STOP_SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]
+    return {signum: signal.signal(signum, handler) for signum in handled}
+
+
+def restore(handlers: dict[int, Any], *, is_stopped: bool) -> None:
+    """Put back the handlers that `install` returned.
+
+    Args:
+        is_stopped: whether a signal has come. Then the command ends, and others change nothing.
+    """
+    if is_stopped and _raise_stopped in handlers.values():
+        _State.is_ending = True
+    for signum, handler in handlers.items():
+        signal.signal(signum, handler)
+
+
+def taken() -> int:
+    """The number of a signal whose `Stopped` was lost in a library, or 0; the caller handles it."""
+    signum, _State.signum = _State.signum, 0
+    return signum
+
+
+def check() -> None:
+    """Raise `Stopped` again if a library has put another error in its place."""
+    if _State.signum:
+        raise Stopped(_State.signum) from None
+
+
+@contextlib.contextmanager
+def blocked() -> Iterator[None]:
+    """Delay stop signals during the block. A process that starts in it starts with them blocked."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_through() -> None:
+    """Let stop signals end this process, which may have started with them blocked or ignored."""
+    for signum in STOP_SIGNALS:
+        signal.signal(signum, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _raise_stopped(signum: int, frame: object) -> None:
+    if not _State.is_ending:
+        _State.signum = signum
+        raise Stopped(signum)
+
+
+def _send_again(lost: Any) -> None:
+    """Repeat a signal whose `Stopped` was raised where Python drops exceptions (`__del__`)."""
+    if isinstance(lost.exc_value, Stopped):
+        again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), lost.exc_value.signum))
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def _name(signum: int) -> str:
+    return signal.Signals(signum).name
