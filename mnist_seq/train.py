@@ -151,6 +151,8 @@ def _remove_unused(folder: Path, words: list[str]) -> None:
     Args:
         words: overrides of Hydra's own keys; a folder that they name is not removed.
     """
+    from mnist_seq.config.words import key_of
+
     is_ours = not any(key_of(word) == "hydra.run.dir" for word in words)
     if is_ours and {path.name for path in folder.iterdir()} <= {".lock", "train.log"}:
         shutil.rmtree(folder)
