@@ -23,6 +23,7 @@ from mnist_seq.runs.variants import flat
 from mnist_seq.sweep.plan.planner import Planner
 from mnist_seq.tracking.wandb.run import contents
 from mnist_seq.tracking.wandb.sync import send
+from mnist_seq.training.preflight.prepare import Prepared
 from mnist_seq.training.run import Job, recorded_end, train_run
 from tests.faults.damage import ALL, ENDLESS, FEW
 from tests.tasks.made import locate
@@ -147,12 +148,16 @@ def check_plan(sweep: Sweep, victim: str, file: str) -> str:
     """The sweep's command once more: the damaged run is refused, or gone on with; others stay."""
     folder = SweepFolder(sweep.folder)
 
-    def prepare(config: Config) -> tuple[Config, str, str]:
-        return config, locate("mnist_5k", Path("data")).fingerprint, ""
+    def prepare(config: Config) -> Prepared:
+        return Prepared(config, locate("mnist_5k", Path("data")))
 
     def decide(stale: Any) -> dict[str, str]:
         planner = Planner(
-            folder, values=lambda words: sweep.values[words[0]], prepare=prepare, swept=["seed"]
+            folder,
+            values=lambda words: sweep.values[words[0]],
+            check=parse,
+            prepare=prepare,
+            swept=["seed"],
         )
         runs = planner.plan([(name,) for name in sweep.configs])
         return {run.name: run.action for run in planner.decide(runs, stale)}
