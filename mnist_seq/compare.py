@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.runs import stop_signals
+from mnist_seq.runs import files, stop_signals
 from mnist_seq.tracking.wandb.package import own_temporary_folder
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def _out(sources: Sequence[Path]) -> Path:
     """The folder of the report. A comparison of several sweeps has a folder of its own."""
     first, *others = dict.fromkeys(source.resolve() for source in sources)
     if not others:
-        return sources[0] / "report"
+        return files.inside(sources[0], "report")
     names = "+".join(other.name for other in others)
     if len(names) > 50 or any(other.parent != first.parent for other in others):
         digest = hashlib.sha256(os.fsencode("\n".join(map(str, others)))).hexdigest()

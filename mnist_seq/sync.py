@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.runs import stop_signals
+from mnist_seq.runs import files, stop_signals
 from mnist_seq.runs.console import say
 from mnist_seq.tracking.wandb.package import own_temporary_folder
 
@@ -180,8 +180,8 @@ def _locked(home: Path) -> Iterator[None]:
         return
     with folder_lock.locked(home, what="a sweep"):
         pass
-    (home / "wandb").mkdir(exist_ok=True)
-    lock = filelock.FileLock(home / "wandb" / ".lock")
+    files.make_folder(home, "wandb")
+    lock = filelock.FileLock(files.inside(home, "wandb", ".lock"))
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:

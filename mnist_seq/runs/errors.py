@@ -13,6 +13,10 @@ class StaleRun(ConfigError):
     """A run folder holds a run of another config or other data."""
 
 
+class OutsideFolder(ConfigError, OSError):
+    """A link is in the place of a file or folder that a run, sweep or report writes."""
+
+
 class FolderLocked(ConfigError):
     """Another process has locked the run or sweep folder."""
 

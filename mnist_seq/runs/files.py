@@ -4,18 +4,72 @@ import contextlib
 import errno
 import fcntl
 import json
+import logging
 import os
 import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
+from mnist_seq.runs.errors import OutsideFolder
 from mnist_seq.runs.kill_points import reached
 
 _CHECKSUM = "crc32"  # over the other keys, to find bits that a disk has changed
 _UNFINISHED = ".tmp"
+
+
+def inside(folder: Path, *names: str) -> Path:
+    """The path of what a run, sweep or report writes below its folder.
+
+    The folder itself may be a link: its owner may have moved it. Nothing in it may be one. A folder
+    that somebody sent could lead to any file of the user, which would be overwritten.
+
+    Raises:
+        OutsideFolder: the path, or a folder on the way to it, is a link.
+    """
+    path = folder
+    for name in names:
+        path = path / name
+        if path.is_symlink():
+            raise OutsideFolder(
+                f"{path} must be in its own folder: it is a link to {os.readlink(path)}; remove "
+                "the link, or put in its place what it leads to"
+            )
+    return path
+
+
+def make_folder(folder: Path, *names: str) -> Path:
+    """Make a folder below the folder of a run, sweep or report, if it is missing.
+
+    Raises:
+        OutsideFolder: see `inside`.
+    """
+    path = inside(folder, *names)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def open_append(path: Path, flags: int = os.O_WRONLY) -> int:
+    """A file descriptor that appends to a file, which is made if it is missing.
+
+    Raises:
+        OutsideFolder: a link is in its place.
+    """
+    inside(path.parent, path.name)
+    # also refuses a link that was made since
+    return os.open(path, flags | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+
+
+class LogHandler(logging.FileHandler):
+    """Python's log in the run's folder. A link in its place is removed: Hydra opens it first."""
+
+    def _open(self) -> TextIO:  # type: ignore[override]
+        path = Path(self.baseFilename)
+        if path.is_symlink():
+            path.unlink()
+        return os.fdopen(open_append(path), "a", encoding=self.encoding)
 
 
 @contextlib.contextmanager
@@ -123,7 +177,7 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
     If a process died while it wrote the last line, that line is ended first.
     """
     line = _line(value)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    fd = open_append(path, os.O_RDWR)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):  # a pipe would lose the line
             raise OSError(errno.EINVAL, "not a regular file", str(path))

@@ -27,11 +27,12 @@ def locked(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
 
     Raises:
         FolderLocked: another process has locked the folder.
+        OutsideFolder: the lock is a link.
     """
     import filelock
 
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / LOCK, timeout=wait_s)
+    lock = filelock.FileLock(files.inside(folder, LOCK), timeout=wait_s)  # it empties the file
     try:
         lock.acquire()
     except filelock.Timeout:

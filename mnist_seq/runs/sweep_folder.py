@@ -90,8 +90,7 @@ class SweepFolder:
     def set_aside(self, run: RunFolder) -> Path:
         """Move a run into .stale/, so that another run can have its name. Nothing is deleted."""
         stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
-        target = self.stale_path / f"{run.path.name}_{stamp}"
-        target.parent.mkdir(exist_ok=True)
+        target = files.make_folder(self.path, self.stale_path.name) / f"{run.path.name}_{stamp}"
         shutil.move(run.path, target)
         reached("run: set aside")
         return target

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from mnist_seq.config import ConfigError
+from mnist_seq.runs import files
 from mnist_seq.runs.events import Ended, Listener, Row, Started
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.variants import flat
@@ -128,7 +129,7 @@ class EventFile:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder.parent, folder.name)
         older = sorted(folder.glob("events.out.tfevents.*"))
         name = f"events.out.tfevents.{time.time_ns():020d}.{socket.gethostname()}.{os.getpid()}"
         self._path, self._event = folder / name, Event
@@ -153,7 +154,7 @@ class EventFile:
         Raises:
             OSError: the disk is full, or the folder cannot be written to.
         """
-        with self._path.open("ab") as file:
+        with os.fdopen(files.open_append(self._path), "ab") as file:
             file.write(self._waiting.getvalue())
         self._waiting.seek(0)
         self._waiting.truncate()

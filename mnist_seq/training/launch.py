@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from mnist_seq.config import plain
+from mnist_seq.runs import files
 from mnist_seq.runs.console import say
 from mnist_seq.runs.events import Ended, Listener, tell
 from mnist_seq.runs.kill_points import reached
@@ -103,9 +104,12 @@ def launch_stack(runs: Sequence[Stacked], *, share: float) -> tuple[int, str]:
 
 def _write_asked(job: Job, hydra: Any) -> None:
     """Write `.hydra/`, as Hydra would have done before it was known whose folder this is."""
-    folder = job.folder.path / ".hydra"
-    folder.mkdir(exist_ok=True)
-    OmegaConf.save(OmegaConf.create(plain(job.config)), folder / "config.yaml")
-    OmegaConf.save(OmegaConf.create({"hydra": hydra}), folder / "hydra.yaml")
-    OmegaConf.save(OmegaConf.create(list(job.overrides)), folder / "overrides.yaml")
+    folder = files.make_folder(job.folder.path, ".hydra")
+    asked: dict[str, Any] = {
+        "config": plain(job.config),
+        "hydra": {"hydra": hydra},
+        "overrides": [*job.overrides],
+    }
+    for name, values in asked.items():
+        files.write_text(folder / f"{name}.yaml", OmegaConf.to_yaml(OmegaConf.create(values)))
     reached("job: asked")

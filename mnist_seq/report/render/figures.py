@@ -14,6 +14,7 @@ from mnist_seq.report.charts.base import CONFIG, WIDTH
 from mnist_seq.report.charts.figure import Figure
 from mnist_seq.report.sections import sections_of
 from mnist_seq.report.value import Report
+from mnist_seq.runs import files
 
 _COLUMNS = 3
 
@@ -33,7 +34,7 @@ class Drawing:
     """Figures on their way to SVG and PNG, drawn by a process of its own while the page is made."""
 
     def __init__(self, figures: Sequence[Figure], folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder.parent, folder.name)
         self._folder, self._figures = folder, figures
         # -m needs no file of ours; the child imports neither altair nor the report
         self._process = subprocess.Popen(

@@ -7,7 +7,7 @@ from pathlib import Path
 from mnist_seq.report.render import markdown, table_csv
 from mnist_seq.report.sections import all_sections
 from mnist_seq.report.value import Report
-from mnist_seq.runs.files import write_text
+from mnist_seq.runs.files import inside, write_text
 
 _TEXTS = ("report.html", "report.md", "report.csv")
 
@@ -21,6 +21,7 @@ def write(report: Report, folder: Path, *, formats: Sequence[str]) -> list[Path]
         What was written, the page first.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    inside(folder, "figures")
     texts = {}
     drawing = None
     pictures: list[tuple[str, str]] = []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mnist_seq.config import ConfigError
+from mnist_seq.runs import files
 from mnist_seq.sweep.engines import EngineLauncher, Number, Placement
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.opening import Opening
@@ -44,7 +45,7 @@ class SubmititLauncher(EngineLauncher):
     def open_engine(self, opening: Opening) -> "SubmititEngine":
         """The queue. On Slurm, Slurm assigns the devices of a job."""
         slots = opening.slots if self.cluster == "local" else [{} for _ in opening.slots]
-        folder = opening.folder.path / ".submitit"
+        folder = files.inside(opening.folder.path, ".submitit")
         return SubmititEngine(self.cluster, slots, folder=folder, parameters=self.parameters)
 
 

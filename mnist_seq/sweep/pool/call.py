@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from mnist_seq.runs import files
 from mnist_seq.runs.events import WATCHERS
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.stop_signals import STOP_SIGNALS
@@ -72,7 +73,8 @@ class Call:
         self._begin()
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         path = Path(self.folder) / worker.LOG
-        with path.open("a", buffering=1) as log, filelock.FileLock(self.lock):
+        opened = os.fdopen(files.open_append(path), "a", buffering=1)
+        with opened as log, filelock.FileLock(self.lock):
             return self._done(lambda work: work.in_thread(log), log)
 
     def _begin(self) -> None:
@@ -82,7 +84,8 @@ class Call:
         WATCHERS.clear()  # those of the run that this process trained before
         os.chdir(self.directory)
         os.environ.update(self.env)
-        Path(self.lock).parent.mkdir(exist_ok=True)
+        at_work = Path(self.lock).parent
+        files.inside(files.make_folder(at_work.parent, at_work.name), Path(self.lock).name)
 
     def _done(self, do: Callable[[Work], None], log: TextIO) -> str:
         try:
@@ -111,7 +114,7 @@ def _logged(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     _flush()
     kept = [os.dup(1), os.dup(2)]
-    fd = os.open(folder / worker.LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    fd = files.open_append(folder / worker.LOG)
     os.dup2(fd, 1)
     os.dup2(fd, 2)
     os.close(fd)

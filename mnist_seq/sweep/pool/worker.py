@@ -13,7 +13,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from mnist_seq.runs import stop_signals
+from mnist_seq.runs import files, stop_signals
 from mnist_seq.runs.errors import RunFailed
 from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started, Warned
 from mnist_seq.runs.kill_points import reached
@@ -118,7 +118,7 @@ def _log_to(folder: Path) -> None:
     )  # imports rich: not at the start of the parent
 
     folder.mkdir(parents=True, exist_ok=True)
-    fd = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    fd = files.open_append(folder / LOG)
     os.dup2(fd, 1)
     os.dup2(fd, 2)
     os.close(fd)

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.words import words_of
-from mnist_seq.runs import code_identity
+from mnist_seq.runs import code_identity, files
 from mnist_seq.runs.console import say
 from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.engines import Launcher
@@ -133,7 +133,7 @@ class _Search:
             f"{num_done} trials done, {len(left)} to go on with, {num_again} failed before and run "
             f"again, {budget - num_again} new",
         )
-        OmegaConf.save(command.master, command.folder.config_path)
+        files.write_text(command.folder.config_path, OmegaConf.to_yaml(command.master))
         self.speeds = seconds_a_step(command.neighbours())
         trials = Trials(
             study,

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.config import ConfigError
+from mnist_seq.runs import files
 from mnist_seq.runs.stale import differing_keys
 from mnist_seq.sweep.search.settings import Settings, make_pruner, make_sampler
 from mnist_seq.sweep.search.space import Space
 
 NAME = "search"
 JOURNAL = "optuna.journal"
+_DATABASE = "optuna.db"
+_BESIDE = ("journal", "wal", "shm")  # what SQLite writes beside a database
 
 
 def open_study(folder: Path, settings: Settings, *, asked: Mapping[str, Any]) -> Any:
@@ -102,8 +105,10 @@ def _storage(folder: Path, name: str) -> Any:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+    for own in (JOURNAL, f"{JOURNAL}.lock", _DATABASE, *(f"{_DATABASE}-{of}" for of in _BESIDE)):
+        files.inside(folder, own)
     if name != "journal":
-        return f"sqlite:///{folder / 'optuna.db'}" if name == "sqlite" else name
+        return f"sqlite:///{folder / _DATABASE}" if name == "sqlite" else name
     path = folder / JOURNAL
     _end_last_line(path)
     lock = Path(f"{path}.lock")

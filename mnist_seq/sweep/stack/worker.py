@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import os
 import pickle
 import traceback
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from mnist_seq.runs import files
 from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import WATCHERS, Ended, Listener
 from mnist_seq.sweep.pool.worker import LOG, Pipe, enter, leave
@@ -113,7 +115,7 @@ def _opened(work: Work, watchers: Sequence[Listener]) -> Any:
     from mnist_seq.training.progress import open_progress
 
     job = work.job
-    log = (job.folder.path / LOG).open("a", buffering=1)
+    log = os.fdopen(files.open_append(job.folder.path / LOG), "a", buffering=1)
     tracker = open_tracker(job.config, job.folder)
     listeners = [tracker, open_progress(QuietConsole(file=log)), *watchers]
     return Stacked(job, HydraConfig.get(), listeners, log)

@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from mnist_seq.runs import files
 from mnist_seq.runs.events import Ended, Started
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking import Tell
@@ -181,14 +182,13 @@ class Client:
 
 
 def _start(home: Path, *, is_sweep: bool) -> subprocess.Popen[str]:
-    local = home / "wandb" / "local"
     environment = package.environment(home)
     if is_sweep:
         package.forget_agent(environment)
     with contextlib.ExitStack() as stack:
         try:
-            local.mkdir(parents=True, exist_ok=True)
-            errors: Any = stack.enter_context((local / "mirror.log").open("a"))
+            log = files.make_folder(home, "wandb", "local") / "mirror.log"
+            errors: Any = stack.enter_context(os.fdopen(files.open_append(log), "a"))
         except OSError:  # the folder cannot be written to, which the mirror process reports
             errors = subprocess.DEVNULL
         return subprocess.Popen(

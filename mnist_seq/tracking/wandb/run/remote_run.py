@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from mnist_seq.runs import files
 from mnist_seq.runs.events import Ended, Samples
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking.wandb import package
@@ -218,7 +219,7 @@ def _check_writable(folder: Path) -> None:
     Raises:
         OSError: nothing can be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder.parent, folder.name)
     trial = folder / f".{uuid.uuid4().hex}"
     trial.write_bytes(b"")
     trial.unlink()

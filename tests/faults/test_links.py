@@ -1,0 +1,166 @@
+"""Links in the folder of a run, sweep or report: no file outside of the folder is written."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from torch import nn
+
+from mnist_seq.report.render.figures import Drawing
+from mnist_seq.report.render.files import write
+from mnist_seq.runs import files
+from mnist_seq.runs.errors import OutsideFolder
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.lock import locked
+from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.pool.call import Call, _logged
+from mnist_seq.sweep.pool.worker import LOG
+from mnist_seq.sweep.search.study import JOURNAL, _storage
+from mnist_seq.tracking.wandb.run.remote_run import _check_writable
+from mnist_seq.training import checkpoint
+from mnist_seq.training.launch import _write_asked
+from mnist_seq.training.run import Job
+from tests.tasks.made import locate
+from tests.training.conftest import make_config
+
+Act = Callable[[Path], object]
+
+
+def job(path: Path) -> Job:
+    words = ("data.limit=100", "data.valid=20", "model.hidden=4", "training.evaluate=best")
+    return Job(make_config(*words), locate("mnist_5k", Path("data")), RunFolder(path), "small")
+
+
+def asked(path: Path) -> None:
+    _write_asked(job(path), OmegaConf.create({}))
+
+
+def log(path: Path) -> None:
+    with _logged(path):
+        print("a line")
+
+
+def lock(path: Path) -> None:
+    with locked(path, what="a run"):
+        pass
+
+
+def at_work(path: Path) -> None:
+    here = os.getcwd()
+    call = Call(b"", str(path / "run"), str(path / ".at_work" / "run.lock"), here, {})
+    call._begin()
+
+
+def events(path: Path) -> None:
+    from mnist_seq.tracking.tensorboard import FOLDER, EventFile
+
+    EventFile(path / FOLDER)
+
+
+def note(path: Path) -> None:
+    SweepFolder(path).note("planned", "run")
+
+
+def set_aside(path: Path) -> None:
+    (path / "run").mkdir()
+    SweepFolder(path).set_aside(RunFolder(path / "run"))
+
+
+def search(path: Path) -> None:
+    _storage(path, "journal")
+
+
+def handler(path: Path) -> None:
+    files.LogHandler(path / "train.log").close()
+
+
+def report(path: Path) -> None:
+    write(SimpleNamespace(), path, formats=[])  # type: ignore[arg-type]
+
+
+# By path: what writes there. Where the path is a link, each refuses it or replaces it
+FILES: dict[str, Act] = {
+    "run.json": lambda path: RunFolder(path).update_record(name="x"),
+    "metrics.jsonl": lambda path: RunFolder(path).append_metrics({"step": 1}),
+    "best.pt": lambda path: checkpoint.save_weights(path / "best.pt", nn.Linear(1, 1)),
+    "result.json": lambda path: RunFolder(path).write_result(state="finished"),
+    "predictions.npz": lambda path: RunFolder(path).write_predictions(np.ones(1), np.ones(1)),
+    "checkpoint.pt": lambda path: files.write_text(path / "checkpoint.pt", "x"),
+    "error.txt": lambda path: RunFolder(path).write_error("x"),
+    LOG: log,
+    "train.log": handler,
+    ".lock": lock,
+    ".lock-holder": lock,
+    ".at_work/run.lock": at_work,
+    "ledger.jsonl": note,
+    "multirun.yaml": lambda path: files.write_text(path / "multirun.yaml", "x"),
+    JOURNAL: search,
+    f"{JOURNAL}.lock": search,
+    "optuna.db": lambda path: _storage(path, "sqlite"),
+}  # fmt: skip
+FOLDERS: dict[str, Act] = {
+    ".hydra": asked,
+    ".stale": set_aside,
+    ".at_work": at_work,
+    "tensorboard": events,
+    "wandb": lambda path: _check_writable(path / "wandb"),
+    "figures": lambda path: Drawing([], path / "figures").finish(),
+}
+
+
+def acted(act: Act, path: Path) -> str:
+    """The refusal, or "" where it was done."""
+    try:
+        act(path)
+    except Exception as error:  # what a command prints
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_a_link_leads_to_stays_as_it_was(tmp_path: Path, name: str) -> None:
+    """A folder that somebody sent must not overwrite the user's own files."""
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    (folder / name).parent.mkdir(parents=True)
+    outside.write_text("the user's own")
+    (folder / name).symlink_to(outside)
+    said = acted(FILES[name], folder)
+    assert outside.read_text() == "the user's own"
+    assert (folder / name).is_symlink() == bool(said) or name == ".lock-holder"
+    assert len(said.splitlines()) == bool(said)
+    assert not said or name.split("/")[-1] in said
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_no_folder_that_a_link_leads_to_gets_a_file(tmp_path: Path, name: str) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (folder / name).symlink_to(outside)
+    with pytest.raises(OutsideFolder, match="it is a link to") as said:
+        FOLDERS[name](folder)
+    assert len(str(said.value).splitlines()) == 1
+    assert not list(outside.iterdir())
+
+
+def test_a_report_removes_no_figures_that_a_link_leads_to(tmp_path: Path) -> None:
+    """What an earlier report left goes, and only that."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "figures").symlink_to(tmp_path / "outside")
+    with pytest.raises(OutsideFolder, match="figures"):
+        report(tmp_path / "report")
+
+
+def test_a_run_folder_that_was_moved_and_linked_to_is_written(tmp_path: Path) -> None:
+    """The owner of a sweep may move a run to another disk."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    for act in (asked, lock, log, note):
+        assert acted(act, tmp_path / "run") == ""
+    names = {path.name for path in (tmp_path / "elsewhere").iterdir()}
+    assert {".hydra", LOG, "ledger.jsonl"} <= names
