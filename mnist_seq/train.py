@@ -54,6 +54,7 @@ def run(cfg: "DictConfig") -> float:
     from mnist_seq import command
     from mnist_seq.config.errors import ConfigError, refuse
     from mnist_seq.runs.commands import to_continue
+    from mnist_seq.runs.console import silence
     from mnist_seq.runs.errors import FolderLocked, Interrupted, RunFailed
 
     of_hydra = HydraConfig.get()
@@ -65,7 +66,10 @@ def run(cfg: "DictConfig") -> float:
         if not is_sweep:
             key = "hydra.run.dir"
             value = os.path.relpath(of_hydra.runtime.output_dir, of_hydra.runtime.cwd)
-        print(f"{stop}; to go on: {to_continue(key, value)}", flush=True)
+        try:
+            print(f"{stop}; to go on: {to_continue(key, value)}", flush=True)
+        except OSError:  # the signal came from a terminal that is closed
+            silence()
         raise SystemExit(stop.exit_code) from None
     except (ConfigError, RunFailed, ValueError, OSError) as error:
         # in a sweep Hydra needs the error, and other jobs continue; a single run prints a line

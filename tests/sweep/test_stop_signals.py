@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -161,6 +162,24 @@ def test_a_stop_signal_loses_no_step_of_a_run_alone(
     assert run.checkpoint_path.exists()
     sweep.alone(*words)
     assert numbers(run) == whole["seed=0"]
+
+
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_loses_no_step_of_a_run(sweep: SweepRunner) -> None:
+    """Nothing can be printed any more, and the run still ends as stopped, not as failed."""
+    run = RunFolder(sweep.folder / "run")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(sweep.folder)
+        words = ["-m", "mnist_seq.train", *WORDS, "seed=0", "hydra.run.dir=run"]
+        os.execve(sys.executable, [sys.executable, *words], sweep_env())
+    try:
+        wait_until(lambda: bool(os.read(terminal, 1 << 16)) and at_work([run]))
+    finally:
+        os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    assert (run.state(), run.checkpoint_path.exists()) == ("interrupted", True)
 
 
 BEGIN = """
