@@ -1,6 +1,7 @@
 """Runs the main function of a command under Hydra, and prints each error in one line."""
 
 import contextlib
+import difflib
 import functools
 import os
 import re
@@ -51,6 +52,7 @@ def run(job: Callable[[], object], explain: Callable[[Exception], str]) -> None:
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing; we print one line
     try:
+        _check_flags(sys.argv[1:])
         check_hydra_words(sys.argv[1:])
         _run_or_stop(job)
     except (HydraException, OmegaConfBaseException) as error:
@@ -76,6 +78,19 @@ def _run_or_stop(job: Callable[[], object]) -> None:
     except BaseException:
         stop_signals.check()
         raise
+
+
+def _check_flags(words: Sequence[str]) -> None:
+    """Refuse an unknown flag in one line; Hydra's parser prints all of its flags."""
+    from hydra._internal.utils import get_args_parser
+
+    known = [flag for flag in get_args_parser()._option_string_actions if flag.startswith("--")]
+    for word in words:
+        flag = word.partition("=")[0]
+        if word.startswith("--") and not any(name.startswith(flag) for name in known):
+            near = difflib.get_close_matches(flag, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "--help shows what can be typed"
+            raise ConfigError(f"no code reads the flag {flag}; {hint}")
 
 
 def _check_here(encoding: str) -> None:

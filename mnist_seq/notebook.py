@@ -14,6 +14,7 @@ import datetime
 import functools
 import html
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,17 +26,18 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from jaxtyping import Int
+    from omegaconf import DictConfig
 
     from mnist_seq.models import Classifier
     from mnist_seq.report.read.run import Run
     from mnist_seq.report.render.notebook import NotebookReport
 
 
-def compose(*overrides: str) -> Config:
+def compose(*overrides: str | Sequence[str]) -> Config:
     """The config of one run, checked: `compose("model=gru", "optimizer.lr=0.001")`.
 
     Args:
-        overrides: as on the command line of `python -m mnist_seq.train`.
+        overrides: as on the command line of `python -m mnist_seq.train`; lists of them too.
 
     Raises:
         ConfigError: an unknown key, a wrong type, an impossible value, or what is a sweep.
@@ -45,11 +47,12 @@ def compose(*overrides: str) -> Config:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from mnist_seq.config.hydra_errors import one_line, own_hydra
+    from mnist_seq.config.hydra_errors import hydra_node_of, one_line, own_hydra
     from mnist_seq.training.preflight.task import check_task
 
-    check_words(overrides)
-    for word in overrides:
+    words = [w for given in overrides for w in ([given] if isinstance(given, str) else given)]
+    check_words(words)
+    for word in words:
         if word.lstrip("+~").startswith("hydra"):
             raise ConfigError(
                 f"hydra's keys say how the command launches a run: {word}; here, give "
@@ -57,19 +60,28 @@ def compose(*overrides: str) -> Config:
             )
     try:
         with own_hydra():  # a notebook may use Hydra for something else
-            values = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+            whole = compose("train", words, return_hydra_config=True)
+            with hydra_node_of(whole):
+                values = OmegaConf.to_container(
+                    OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]),
+                    resolve=True,
+                )
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(one_line(error)) from None
-    assert isinstance(values, dict)
-    config = rooted(parse({str(key): value for key, value in values.items()}), os.getcwd())
+    config = _checked(values)
     check_task(config)
     return config
 
 
-def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
+def _checked(values: Any) -> Config:
+    return rooted(parse({str(key): value for key, value in values.items()}), os.getcwd())
+
+
+def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -> "LoadedRun":
     """Train one run in this process; a folder that holds a part of this run resumes it.
 
     Args:
+        config: of `compose`, or of Hydra's own `compose` over our `conf/`.
         folder: where the run is recorded; without it a new one below `outputs/runs`.
 
     Raises:
@@ -90,6 +102,15 @@ def train_run(config: Config, folder: str | Path | None = None) -> "LoadedRun":
     from mnist_seq.training.run import Job, recorded_end
     from mnist_seq.training.run import train_run as train
 
+    if not isinstance(config, Config):
+        from omegaconf import OmegaConf
+
+        if not OmegaConf.is_dict(config):
+            raise ConfigError(
+                f"train_run takes the config of one run: {config!r}; write "
+                'train_run(compose("model=gru"))'
+            )
+        config = _checked(OmegaConf.to_container(config, resolve=True))
     check_device(config.device)
     check_tracker(config)
     config, located = find_data(with_hidden_solved(config))

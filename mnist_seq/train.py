@@ -106,10 +106,12 @@ def _prepared(cfg: "DictConfig", console: "QuietConsole", *, is_sweep: bool) -> 
         ConfigError: the config is impossible.
         ValueError: the data cannot be found, or is damaged.
     """
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
     from mnist_seq.config.errors import ConfigError
+    from mnist_seq.config.hydra_errors import check_hydra_node
     from mnist_seq.config.parse import check_words, parse, rooted
     from mnist_seq.config.words import key_of
     from mnist_seq.runs.console import say
@@ -118,7 +120,9 @@ def _prepared(cfg: "DictConfig", console: "QuietConsole", *, is_sweep: bool) -> 
     of_hydra = HydraConfig.get()
     words = OmegaConf.to_container(of_hydra.overrides)  # unresolved: ${...} belongs to the config
     assert isinstance(words, dict)
-    check_words(words["task"])
+    # with those of a --config-dir
+    check_words(words["task"], options=GlobalHydra.instance().config_loader().get_group_options)
+    check_hydra_node(HydraConfig.instance().cfg, is_sweep=False)
     for word in () if is_sweep else (*words["task"], *words["hydra"]):
         if key_of(word).startswith(_OF_A_SWEEP) and key_of(word) != "sweep.name":
             raise ConfigError(f"{word} says how a sweep runs, and this is one run; add -m")

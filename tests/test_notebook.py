@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 import mnist_seq
 from mnist_seq import build_report, compose, load_run, load_sweep, train_run
-from mnist_seq.config import ConfigError
+from mnist_seq.config import ConfigError, identity
 from mnist_seq.config.hydra_errors import defaults
 from mnist_seq.config.paths import conf_dir
 from tests.conftest import ROOT, clean_env
@@ -87,6 +87,19 @@ def test_a_wrong_word_is_refused_in_one_line(words: tuple[str, ...], says: str) 
     with pytest.raises(ConfigError, match=says) as error:
         compose(*words)
     assert "\n" not in str(error.value)
+
+
+def test_what_hydras_users_hand_over_is_taken(tmp_path: Path) -> None:
+    """Lists of overrides, `${hydra:...}`, and the config of Hydra's own `compose`."""
+    words = [*WORDS, "training.clip_norm=2"]
+    asked = identity(compose(*words))
+    assert identity(compose(words)) == asked
+    assert compose("arm='${hydra:job.config_name}'").arm == "train"
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = hydra_compose("train", words)
+    assert identity(train_run(config, tmp_path / "run").config) == asked
+    with pytest.raises(ConfigError, match="takes the config of one run"):
+        train_run("model=gru")  # type: ignore[arg-type]
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:

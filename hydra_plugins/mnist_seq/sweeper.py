@@ -22,8 +22,8 @@ class PlanSweeper(Sweeper):
         params: overrides of all runs, swept or not; the command's own count more.
     """
 
-    def __init__(self, params: Any = None) -> None:
-        self.params = plain(params) or {}
+    def __init__(self, params: Any = None, **unknown: Any) -> None:
+        self.params, self.unknown = plain(params) or {}, list(unknown)
         self.config: DictConfig | None = None
         self.launcher: Launcher | ForeignLauncher | None = None
         self.hydra_context: HydraContext | None = None
@@ -31,6 +31,11 @@ class PlanSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        from mnist_seq.config import ConfigError
+        from mnist_seq.config.plugin_keys import unknown_key
+
+        if self.unknown:
+            raise ConfigError(unknown_key(f"hydra.sweeper.{self.unknown[0]}", "mnist_seq"))
         self.config, self.hydra_context = config, hydra_context
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config

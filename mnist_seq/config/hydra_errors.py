@@ -4,12 +4,14 @@ import contextlib
 import dataclasses
 import difflib
 import re
+import sys
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.paths import conf_dir, groups, options
+from mnist_seq.config.words import key_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -53,13 +55,10 @@ def check_hydra_words(words: Iterable[str]) -> None:
         key, _, value = word.lstrip("+~").partition("=")
         if not key.startswith("hydra."):
             continue
-        if key in _NAMES and ("/" in value or ".." in value):
-            raise ConfigError(f"{key} must be a plain name, without / and ..: {word}")
+        if key in _NAMES:
+            _check_name(key, value, shown=word)
         if key == "hydra.sweep.subdir" and "hydra/sweeper=basic" not in words:
-            raise ConfigError(
-                f"{word} is not read: runs are named by what is swept; sweep.name=<name> names the "
-                "sweep's folder"
-            )
+            raise _no_subdir(word)
         from hydra.conf import HydraConf
 
         schema: Any = HydraConf
@@ -72,7 +71,47 @@ def check_hydra_words(words: Iterable[str]) -> None:
             schema = keys[part]
 
 
+def check_hydra_node(config: Any, *, is_sweep: bool) -> None:
+    """Refuse in a YAML what `check_hydra_words` refuses on the command line.
+
+    Args:
+        config: with Hydra's own node.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    from omegaconf import OmegaConf
+
+    given = OmegaConf.to_container(config.hydra, resolve=False)
+    assert isinstance(given, dict)
+    for key in _NAMES:
+        _, *parts = key.split(".")
+        value: Any = given
+        for part in parts:
+            value = value.get(part)
+        _check_name(key, str(value), shown=f"{key}={value}")
+    if is_sweep and (subdir := given["sweep"]["subdir"]) != "${hydra:job.override_dirname}":
+        raise _no_subdir(f"hydra.sweep.subdir={subdir}")
+
+
+def _check_name(key: str, value: str, *, shown: str) -> None:
+    if "/" in value or ".." in value:
+        raise ConfigError(f"{key} must be a plain name, without / and ..: {shown}")
+
+
+def _no_subdir(shown: str) -> ConfigError:
+    return ConfigError(
+        f"{shown} is not read: runs are named by what is swept; sweep.name=<name> names the "
+        "sweep's folder"
+    )
+
+
 def _unknown_hydra_key(key: str) -> str:
+    from mnist_seq.config.plugin_keys import chosen_option, unknown_key
+
+    kind = key.split(".")[1] if "." in key else ""
+    if kind in ("sweeper", "launcher") and (text := unknown_key(key, chosen_option(kind))):
+        return text
     return f"no code reads {key}; Hydra's own keys are those of --cfg hydra"
 
 
@@ -95,15 +134,27 @@ def _unknown_key(match: re.Match[str]) -> str:
         own = {name: _keys(group, name) for name in options(group)}
         having = [name for name, keys in own.items() if key in keys]
         if having:
-            which = f"{group}={having[0]}"
-            return f"{key} is no key of the chosen {group}; choose {which}, or leave {key} out"
+            return _of_another_option(key, group, having)
         known += [k for keys in own.values() for k in keys]
     if key in known:
         return f"{key} was taken out by another override; leave out ~{group}"
+    known = list(dict.fromkeys(known))
     near = suggestion(key, known)
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
     return f"no code reads {key}" + (near or f"; the keys are {', '.join(siblings or groups())}")
+
+
+def _of_another_option(key: str, group: str, having: list[str]) -> str:
+    """For a key that only other options of its group have."""
+    swept = [w for w in sys.argv[1:] if key_of(w) == group and re.search(r"[,(]", w)]
+    if swept:  # Hydra composes the sweep's own config before those of the runs
+        return (
+            f"{key} is no key of the default {group}, and {swept[0]} is a sweep, whose keys Hydra "
+            f"reads with the default first; write ++{key}=<value>"
+        )
+    which = f"{group}={having[0]}" if len(having) == 1 else f"{group}=<{'|'.join(having)}>"
+    return f"{key} is no key of the chosen {group}; choose {which}, or leave {key} out"
 
 
 _OPTIONAL = ("ablation", "experiment")
@@ -119,7 +170,8 @@ def _keys(group: str, name: str) -> list[str]:
 
 def _no_option(match: re.Match[str]) -> str:
     group, _, name = match[1].rpartition("/")
-    names = options(group) if group in groups() else re.findall(r"\t([^\s=]+)$", match.string, re.M)
+    names = re.findall(r"\t([^\s=]+)$", match.string, re.M)  # with those of a --config-dir
+    names = names or (options(group) if group in groups() else [])
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {group}={near[0]}?" if near else ""
     return f"{group} must be one of {', '.join(names)}: {group}={name}{hint}"

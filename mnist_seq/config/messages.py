@@ -1,13 +1,12 @@
 """Writes the refusal of a config in one line: the rule, the value, the way out."""
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from mnist_seq.config.errors import ConfigError
-from mnist_seq.config.paths import options
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -78,8 +77,7 @@ def suggestion(wrong: str, known: Collection[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def no_option(group: str, name: str) -> str:
-    names = options(group)
+def no_option(group: str, name: str, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {group}={near[0]}?" if near else ""
     return f"{group} must be one of {', '.join(names)}: {group}={name}{hint}"
@@ -104,17 +102,27 @@ def _problems(
         key = ".".join(part for part in path if part)
         if e["type"] == "extra_forbidden":
             near = suggestion(key, [k for k in known if k != key])
-            near = near or f"; the keys are {', '.join(fields)}"
+            near = near or f"; the keys are {', '.join(dict.fromkeys(fields))}"
             lines.append(f"no code reads {key}: {key}={shown(e['input'])}{near}")
         elif e["type"] == "missing":
             lines.append(f"{key} must be given; write {key}=<value>")
         else:
             rules.setdefault(key, ([], e["input"]))[0].append(_rule(e))
     lines += [
-        f"{key} must be {', or '.join(dict.fromkeys(found))}: {key}={shown(value)}"
+        f"{key} must be {', or '.join(dict.fromkeys(found))}: {key}={shown(value)}{_decoded(value)}"
         for key, (found, value) in rules.items()
     ]
     return lines
+
+
+def _decoded(value: Any) -> str:
+    """What to do where a number is text, as the value of an environment variable always is."""
+    if not isinstance(value, str) or not _is_number(value):
+        return ""
+    return (
+        "; that is text: leave out its quotes, or write '${oc.decode:${oc.env:X}}', with these "
+        "quotes, for ${oc.env:X}"
+    )
 
 
 def _rule(error: Any) -> str:

@@ -7,7 +7,7 @@ Checks that need facts of a task, such as the size of its training set, are in
 import inspect
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,7 +45,7 @@ def parse(values: Mapping[str, Any]) -> Config:
             try:
                 schema = schema_of(group, name if isinstance(name, str) else "")
             except KeyError:
-                raise ConfigError(no_option(group, shown(name))) from None
+                raise ConfigError(no_option(group, shown(name), options(group))) from None
         groups[group] = validated(schema, given, group)
     config = validated(Config, {**values, **groups}, "", known=list(known_keys(values)))
     _check_together(config)
@@ -67,8 +67,11 @@ def parse_plain(values: Mapping[str, Any]) -> Config:
     return parse(_with_infinity(values, Config))
 
 
-def check_words(words: Iterable[str]) -> None:
+def check_words(words: Iterable[str], *, options: Callable[[str], Sequence[str]] = options) -> None:
     """Refuse overrides that would make a config contradict its group choices, or each other.
+
+    Args:
+        options: group -> names of its options; with those of a `--config-dir`, if there is one.
 
     Raises:
         ConfigError: a group has no such option, the `name` of a group is set directly, or
@@ -83,8 +86,8 @@ def check_words(words: Iterable[str]) -> None:
                 f"{key} goes with its group's other keys: {word}; write {group}={value}"
             )
         value = value.strip("'\"")
-        if key in CHOSEN and equals and value not in options(key):
-            raise ConfigError(no_option(key, value))
+        if key in CHOSEN and equals and value not in (names := options(key)):
+            raise ConfigError(no_option(key, value, names))
         given[key] = value
     for key, none in (("model.match", "none"), ("model.params", "any")):
         if "model.hidden" in given and given.get(key, none) != none:

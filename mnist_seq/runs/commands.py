@@ -26,7 +26,7 @@ def to_continue(key: str, value: str) -> str:
     """
     words = list(_typed())
     if not any(key_of(word) == key for word in words):
-        words.append(override(key, value))
+        words.insert(_end_of_overrides(words), override(key, value))
     return _command(_train_program(), words)
 
 
@@ -47,9 +47,14 @@ def to_train_alike(overrides: Sequence[str]) -> str:
     return _command(_train_program(), [*_config_flags(_typed()), *overrides])
 
 
-def to_compare(folder: Path) -> str:
-    """The command that compares the runs of a sweep's folder."""
-    return f"python -m mnist_seq.compare sweep={shlex.quote(str(folder))}"
+def to_compare(folder: Path, *, where: str = "all") -> str:
+    """The command that compares the runs of a sweep's folder.
+
+    Args:
+        where: filter of the runs.
+    """
+    filters = [] if where == "all" else [f"where={where}"]
+    return _command("python -m mnist_seq.compare", [f"sweep={folder}", *filters])
 
 
 def to_sync(folder: Path) -> str:
@@ -65,6 +70,16 @@ def _train_program() -> str:
     """The program as it was started: the console script, or the module."""
     program = Path(sys.argv[0]).name
     return program if program.startswith("mnist-seq") else "python -m mnist_seq.train"
+
+
+def _end_of_overrides(words: Sequence[str]) -> int:
+    """Where a further override can stand: Hydra's parser takes them in one piece, between flags."""
+    end = len(words)
+    for i, (before, word) in enumerate(pairwise(["", *words])):
+        is_override = not word.startswith("-") and before not in _CONFIG_FLAGS
+        if is_override and ("=" in word or word.startswith("~")):
+            end = i + 1
+    return end
 
 
 def _config_flags(words: Sequence[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from mnist_seq.config import ConfigError, plain
-from mnist_seq.config.hydra_errors import hydra_node_of
+from mnist_seq.config.hydra_errors import check_hydra_node, hydra_node_of
 from mnist_seq.config.parse import parse, rooted
 from mnist_seq.config.words import key_of
 from mnist_seq.runs.commands import quoted
@@ -54,6 +54,7 @@ class SweepCommand:
         loader: ConfigLoader,
         launcher: Launcher | ForeignLauncher,
     ) -> None:
+        check_hydra_node(master, is_sweep=True)
         self.master, self.launcher = master, launcher
         self.console = QuietConsole()
         self.composer = Composer(loader, master)
@@ -85,6 +86,7 @@ class SweepCommand:
             self.folder,
             values=lambda words: self.composer.values([*words, self._name]),
             check=lambda values: rooted(parse(values), self._cwd),
+            options=self.composer.loader.get_group_options,
             swept=swept,
         )
 

@@ -20,6 +20,7 @@ from mnist_seq.sweep.open_pool import open_pool, policy_of
 from mnist_seq.sweep.plan.baselines import missing_baselines
 from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step, total
 from mnist_seq.sweep.plan.expand import Grid, expand
+from mnist_seq.sweep.plan.others import runs_to_compare
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
 from mnist_seq.sweep.pool.failures import state_of
 from mnist_seq.sweep.pool.fork_server import stop_fork_server
@@ -99,7 +100,9 @@ class Session:
         is_adding = options.baseline == "auto" and self.study is None  # a study has a baseline
         added = self._baselines(planner, runs, grid) if is_adding else []
         runs = planner.decide([*runs, *added], options.stale)
-        plan = Plan(self.folder, runs, grid.swept, [*planner.notices])
+        where, notice = runs_to_compare(self.folder, runs)
+        notices = [*planner.notices, *[notice] * bool(notice)]
+        plan = Plan(self.folder, runs, grid.swept, notices, where)
         check_fit(plan, is_here=self.launcher.placement.is_here)
         if num_added := sum(run.is_baseline for run in runs):
             names = [name for name, _, of in grouped(runs) if any(r.is_baseline for r in of)]
@@ -208,9 +211,8 @@ class Session:
 
         try:
             found = collect([self.folder.path])
-            report = build(
-                found, Options(), defaults=flat(self.command.defaults), is_table_only=True
-            )
+            options = Options(where=plan.where)
+            report = build(found, options, defaults=flat(self.command.defaults), is_table_only=True)
         except ValueError as error:  # the folder may also have runs of another command
             say(self.console, f"no comparison: {error}")
         else:

@@ -125,5 +125,5 @@ def show_end(
     if num_undone:
         say(console, f"to go on: {command}")
     else:
-        say(console, f"next: {to_compare(plan.folder.path)}")
+        say(console, f"next: {to_compare(plan.folder.path, where=plan.where)}")
     return num_undone

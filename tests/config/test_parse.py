@@ -159,3 +159,27 @@ def test_an_arms_name_is_a_label(composed: Compose) -> None:
 def test_diagnostics_can_be_added_by_their_short_name(composed: Compose) -> None:
     """`+diagnostics=gradients` is `training.diagnostics=gradients`."""
     assert parse(composed("+diagnostics=gradients")).training.diagnostics == "gradients"
+
+
+@pytest.mark.parametrize("text", [".inf", "Infinity", ".INF"])
+def test_infinity_is_taken_as_yaml_and_json_write_it(composed: Compose, text: str) -> None:
+    config = parse(composed(f"training.clip_norm='{text}'"))
+    assert config.training == parse(composed("training.clip_norm=inf")).training
+    assert parse(composed(f"arm='{text}'")).arm == text, "where text is meant, it is text"
+
+
+def test_what_a_run_records_composes_to_the_same_run(composed: Compose) -> None:
+    """`-cp <run>/.hydra -cn config` runs the same run again."""
+    config = parse(composed("training.clip_norm=inf", "model=gru", "optimizer=sgd"))
+    again = parse(plain(config))
+    assert again == config
+    assert identity(again) == identity(config)
+
+
+def test_a_number_of_the_environment_is_answered_with_oc_decode(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HID", "8")
+    with pytest.raises(ConfigError, match=r"write '\$\{oc.decode:\$\{oc.env:X\}\}'"):
+        parse(composed("model.hidden=${oc.env:HID}"))
+    assert parse(composed("model.hidden='${oc.decode:${oc.env:HID}}'")).model.hidden == 8

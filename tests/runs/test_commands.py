@@ -57,3 +57,16 @@ def test_folders_with_spaces_are_one_word() -> None:
     assert shlex.split(commands.to_compare(folder))[-1] == "sweep=/a b/c"
     assert shlex.split(commands.to_sync(folder))[-1] == "sweep=/a b/c"
     assert commands.to_train(["seed=0,1"], is_sweep=True) == "python -m mnist_seq.train -m seed=0,1"
+
+
+@pytest.mark.parametrize("plus", ["", "++"])
+def test_what_is_added_stands_with_the_other_overrides(
+    plus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hydra's parser refuses overrides on both sides of a flag."""
+    words = ["-m", "seed=0,1", "--config-dir", "a=b", "-cn=own"]
+    monkeypatch.setattr("sys.argv", ["/x/mnist_seq/train.py", *words])
+    asked = shlex.split(commands.to_continue_sweep("s"))[3:]
+    assert asked == ["-m", "seed=0,1", "sweep.name=s", "--config-dir", "a=b", "-cn=own"]
+    monkeypatch.setattr("sys.argv", ["/x/mnist_seq/train.py", f"{plus}sweep.name=s", "-m"])
+    assert shlex.split(commands.to_continue_sweep("s"))[3:] == [f"{plus}sweep.name=s", "-m"]

@@ -178,3 +178,9 @@ def test_300_runs_take_few_compositions(loader: ConfigLoader) -> None:
             for seed in range(50):
                 composer.values([f"model={model}", f"model.hidden={hidden}", f"seed={seed}"])
     assert len(calls) == 3, "one a group choice"
+
+
+def test_two_nameless_sweeps_of_one_second_have_two_names(loader: ConfigLoader) -> None:
+    one, two = master(loader), master(loader)
+    assert one.sweep.name != two.sweep.name
+    assert one.hydra.sweep.dir == f"outputs/sweeps/{one.sweep.name}", "and one sweep has one"

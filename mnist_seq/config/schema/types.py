@@ -1,8 +1,10 @@
 """Types for the keys of several groups, and the base class of all groups."""
 
-from typing import Annotated, Any, ClassVar
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from mnist_seq.config.text import is_control
@@ -52,6 +54,17 @@ Text = Annotated[str, Field(min_length=1), AfterValidator(_printable)]
 NAMED = (AfterValidator(_printable), AfterValidator(_stripped))
 
 
+# Hydra's grammar has inf; .inf is YAML's word, Infinity is JSON's and stands in `.hydra/`
+INFINITY = {".inf": math.inf, "-.inf": -math.inf, "infinity": math.inf, "-infinity": -math.inf}
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """All types in an annotation, such as float in `Literal["none"] | Annotated[float, ...]`."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _types(inner)
+
+
 class Group(BaseModel):
     """One config group. It refuses unknown keys and values of another type.
 
@@ -63,6 +76,15 @@ class Group(BaseModel):
     option_names: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="strings")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _infinity(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take infinity as YAML and JSON write it, where a number is meant and no text."""
+        if not isinstance(value, str) or value.lower() not in INFINITY:
+            return value
+        types = set(_types(cls.model_fields[str(info.field_name)].annotation))
+        return INFINITY[value.lower()] if float in types and str not in types else value
 
     @field_validator("*")
     @classmethod

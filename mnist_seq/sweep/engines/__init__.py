@@ -27,6 +27,7 @@ from pydantic import Field
 
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.messages import validated
+from mnist_seq.config.plugin_keys import unknown_key
 from mnist_seq.config.schema import Group
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.pool import Pool
@@ -142,6 +143,9 @@ def launcher_of(name: str, engine: str, keys: Mapping[str, Any]) -> Launcher:
             f"hydra/launcher={name} needs the package {chosen.package}, which is not installed: "
             f"pip install 'mnist_seq[{chosen.extra}]'"
         )
+    for key in keys:
+        if key not in chosen.model_fields and (text := unknown_key(f"hydra.launcher.{key}", name)):
+            raise ConfigError(text)
     return validated(chosen, keys, "hydra.launcher")
 
 

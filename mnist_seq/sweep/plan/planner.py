@@ -1,5 +1,6 @@
 """Plans a sweep: names its runs, and decides for each whether it must be trained."""
 
+import functools
 import hashlib
 import os
 import re
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 from mnist_seq.config import Config, plain
 from mnist_seq.config.parse import check_words
+from mnist_seq.config.paths import options
 from mnist_seq.config.words import key_of, without_plus
 from mnist_seq.runs import code_identity
 from mnist_seq.runs.errors import StaleRun
@@ -59,12 +61,17 @@ class PlannedRun:
 
 @dataclass
 class Plan:
-    """All runs of a sweep, including those that are done."""
+    """All runs of a sweep, including those that are done.
+
+    Attributes:
+        where: filter of `compare` that keeps them, where the folder has others too.
+    """
 
     folder: SweepFolder
     runs: list[PlannedRun]
     swept: list[str]
     notices: list[str] = field(default_factory=list)
+    where: str = "all"
 
     @property
     def todo(self) -> list[PlannedRun]:
@@ -79,6 +86,7 @@ class Planner:
         values: overrides -> the composed config as plain values.
         check: plain values -> the checked config.
         prepare: config -> the config with its size solved, and the located data.
+        options: group -> names of its options.
     """
 
     def __init__(
@@ -88,8 +96,10 @@ class Planner:
         values: Callable[[Sequence[str]], Mapping[str, Any]],
         check: Callable[[Mapping[str, Any]], Config],
         prepare: Callable[[Config], Prepared] = prepare,
+        options: Callable[[str], Sequence[str]] = options,
         swept: Sequence[str],
     ) -> None:
+        self._options = functools.cache(options)
         self.folder, self.swept = folder, list(swept)
         self._values, self._variants = values, Variants(check, prepare)
         self._checked: set[tuple[str, ...]] = set()
@@ -121,7 +131,7 @@ class Planner:
         """
         without_seed = tuple(word for word in words if key_of(word) != "seed")
         if without_seed not in self._checked:
-            check_words(words)
+            check_words(words, options=self._options)
             self._checked.add(without_seed)
         variant, seed = self._variants.of(self._values(words))
         if notice := variant.prepared.located.notice:

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from mnist_seq.config import ConfigError, conf_dir
+from mnist_seq.config.plugin_keys import unknown_key
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,7 @@ def checked(values: Mapping[str, Any]) -> Settings:
     """
     names = [field.name for field in fields(Settings)]
     if unknown := [name for name in values if name not in names]:
-        raise ConfigError(
-            f"no code reads hydra.sweeper.{unknown[0]}; the keys are {', '.join(names)}"
-        )
+        raise ConfigError(unknown_key(f"hydra.sweeper.{unknown[0]}", "optuna"))
     given = {"search": {}, "sampler_options": {}, "pruner_options": {}, **values}
     if absent := [name for name in names if name not in given]:
         raise ConfigError(
@@ -52,6 +51,11 @@ def checked(values: Mapping[str, Any]) -> Settings:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ConfigError(
                 f"hydra.sweeper.{name} must be a whole number, {least} or more: {name}={value}"
+            )
+    for name in ("objective", "direction", "sampler", "pruner", "storage"):
+        if not isinstance(value := getattr(settings, name), str):
+            raise ConfigError(
+                f"a search has one {name}: hydra.sweeper.{name}={value}; write one value"
             )
     _check_one_of("sampler", settings.sampler, SAMPLERS)
     _check_one_of("pruner", settings.pruner, PRUNERS)
