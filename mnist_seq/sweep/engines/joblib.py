@@ -138,11 +138,11 @@ class _Worker:
         from joblib.externals.loky.backend import resource_tracker
 
         self.is_broken = False
+        with stop_signals.blocked():  # before the executor does, so that it outlives a SIGHUP
+            resource_tracker.ensure_running()
         self.executor: Any = loky.ProcessPoolExecutor(
             max_workers=1, timeout=None, initializer=_begin, env=env
         )
-        with stop_signals.blocked():
-            resource_tracker.ensure_running()
         with stop_signals.blocked():  # until the worker has left our group
             self._pid: Future[int] = self.executor.submit(os.getpid)
 
