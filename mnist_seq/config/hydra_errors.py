@@ -161,11 +161,18 @@ _OPTIONAL = ("ablation", "experiment")
 
 
 def _keys(group: str, name: str) -> list[str]:
-    """The keys that the YAML of an option sets."""
-    from omegaconf import OmegaConf
+    """The keys of an option: those that its YAML sets, and those of the base YAML below it."""
+    from omegaconf import DictConfig, OmegaConf
 
-    values = OmegaConf.load(conf_dir() / group / f"{name}.yaml")
-    return [f"{group}.{key}" for key in map(str, values) if key != "defaults"]
+    found: list[str] = []
+    files = [f"{group}/{name}.yaml"]
+    for file in files:
+        values = OmegaConf.load(conf_dir() / file)
+        assert isinstance(values, DictConfig)
+        found += [f"{group}.{key}" for key in map(str, values) if key != "defaults"]
+        bases = (str(item).partition("@")[0] for item in values.get("defaults", []))
+        files += [f"{base.strip('/')}.yaml" for base in bases if base.startswith("/base/")]
+    return found
 
 
 def _no_option(match: re.Match[str]) -> str:

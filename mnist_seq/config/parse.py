@@ -112,8 +112,9 @@ def _with_infinity(values: Mapping[str, Any], schema: type[BaseModel]) -> dict[s
 def _check_together(config: Config) -> None:
     """Check the rules between keys of different groups."""
     data, training = config.data, config.training
-    if problem := config.model.problem():
-        raise ConfigError(problem)
+    for group in (config.model, config.optimizer):
+        if problem := group.problem():
+            raise ConfigError(problem)
     if config.model.match != "none" and config.model.params != "any":
         raise ConfigError(
             "model.match and model.params both ask for a size: "
@@ -131,12 +132,4 @@ def _check_together(config: Config) -> None:
             "training.tbptt hands the state on from the first time step to the last: "
             f"training.tbptt={training.tbptt} model.bidirectional=true; choose "
             "model.bidirectional=false, or training.tbptt=none"
-        )
-    momentum = getattr(config.optimizer, "momentum", 0.0)
-    if getattr(config.optimizer, "nesterov", False) and (
-        momentum == 0 or getattr(config.optimizer, "dampening", 0.0) != 0
-    ):
-        raise ConfigError(
-            "optimizer.nesterov=true needs a momentum and no dampening: "
-            f"optimizer.momentum={momentum}; write optimizer.momentum=0.9 optimizer.dampening=0"
         )

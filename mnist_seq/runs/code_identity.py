@@ -22,6 +22,7 @@ changes.
 import functools
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,18 @@ MEMBERS = {  # config group -> folder of its members
     "optimizer": "training.optimizers",
     "schedule": "training.schedules",
 }
-WITHOUT_NUMBERS = {  # part of a module's name -> why
-    "preflight": "refuses a config, or solves a size that the config then holds",
-    "errors": "ends a run or refuses it",
-    "sizing": "decides how many runs fit into memory",
-    "memory": "estimates memory, and recognises an error",
-    "interruption": "decides when a run stops; a resumed run has the same numbers",
-    "diagnostics": "measures a run; not part of its identity in the config either",
-    "download": "brings files, whose checksums are known",
-    "published": "names files and their checksums",
-    "torchvision_compat": "brings files, whose checksums are known",
-    "drawing": "draws examples for people",
+WITHOUT_NUMBERS = {  # a module, or a folder of modules -> why
+    "training.preflight": "refuses a config, or solves a size that the config then holds",
+    "training.batched.errors": "ends a run or refuses it",
+    "training.batched.sizing": "decides how many runs fit into memory",
+    "training.checkpoint_check": "refuses a checkpoint",
+    "training.memory": "estimates memory, and recognises an error",
+    "training.loop.interruption": "decides when a run stops; a resumed run has the same numbers",
+    "training.diagnostics": "measures a run; not part of its identity in the config either",
+    "tasks.sources.download": "brings files, whose checksums are known",
+    "tasks.sources.published": "names files and their checksums",
+    "tasks.sources.torchvision_compat": "brings files, whose checksums are known",
+    "tasks.images.drawing": "draws examples for people",
 }
 
 
@@ -121,14 +123,28 @@ def _closure(members: tuple[str, ...]) -> list[str]:
 def _counts(name: str) -> bool:
     parts = name.split(".")
     is_in_room = parts[0] == "mnist_seq" and len(parts) > 1 and parts[1] in ROOMS
-    return is_in_room and not WITHOUT_NUMBERS.keys() & set(parts) and _text(name) is not None
+    enclosing = {".".join(parts[1:end]) for end in range(2, len(parts) + 1)}
+    return is_in_room and not WITHOUT_NUMBERS.keys() & enclosing and _text(name) is not None
 
 
 def _used_imports(name: str) -> list[Imported]:
     source = _source(name)
-    if _file(name).name == "__init__.py":  # its names are used by others
-        return source.imports
-    return [imported for imported in source.imports if imported.bound in source.used]
+    is_package = _file(name).name == "__init__.py"
+    used = source.used | {"*"}
+    return [
+        replace(imported, module=_absolute(imported.module, name, is_package))
+        for imported in source.imports
+        if is_package or imported.bound in used  # a package's names are used by others
+    ]
+
+
+def _absolute(module: str, name: str, is_package: bool) -> str:
+    """A module that a file names, with the leading dots of a relative import resolved."""
+    inner = module.lstrip(".")
+    level = len(module) - len(inner) - is_package
+    parts = name.split(".")
+    folder = parts[: len(parts) - max(level, 0)] if module != inner else []
+    return ".".join([*folder, *inner.split(".")]).rstrip(".")
 
 
 def _target(imported: Imported) -> str:

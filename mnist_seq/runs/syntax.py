@@ -19,8 +19,8 @@ class Imported:
     """One imported name.
 
     Attributes:
-        module: "torch.nn"; of `import torch.nn` too.
-        name: "functional"; "" where the module itself is imported.
+        module: "torch.nn"; of `import torch.nn` too. A relative one begins with its dots.
+        name: "functional"; "" where the module itself is imported, "*" for all of its names.
         bound: the name that the file uses for it.
     """
 
@@ -117,7 +117,8 @@ def _is_left_out(node: ast.AST, source: Source, is_field: bool) -> bool:
         case ast.ImportFrom():
             for alias in node.names:
                 bound = alias.asname or alias.name
-                source.imports.append(Imported(node.module or "", alias.name, bound))
+                module = "." * node.level + (node.module or "")
+                source.imports.append(Imported(module, alias.name, bound))
             return True
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -120,11 +121,26 @@ def test_specifications_are_plain_json_of_altairs_schema(report: Report) -> None
     assert alt.SCHEMA_VERSION.startswith("v6")
 
 
-def test_a_drawing_that_fails_says_why(tmp_path: Path) -> None:
+def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(tmp_path: Path) -> None:
+    """One odd figure, of a section of one's own say, does not cost the report."""
     command = [sys.executable, "-m", "mnist_seq.report.render.draw", str(tmp_path)]
-    done = subprocess.run(command, input='{"x": {"mark": 3}}', capture_output=True, text=True)
-    assert done.returncode != 0
-    assert done.stderr
+    good = {"data": {"values": [{"x": 1}]}, "mark": "point", "encoding": {"x": {"field": "x"}}}
+    given = json.dumps({"bad": {"mark": 3}, "good": good})
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
+    reasons = dict(map(json.loads, done.stdout.splitlines()))
+    assert reasons["bad"]
+    assert reasons["good"] == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"good.svg", "good.png"}
+
+
+def test_a_report_with_an_undrawable_figure_is_whole(
+    report: Report, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    figure = all_figures(report)[0]
+    bad = replace(figure, name="bad", panels=(replace(figure.panels[0], title="a\x08b"),))
+    pictures = Drawing([bad, figure], tmp_path / "figures").finish()
+    assert [name for name, _ in pictures] == [f"figures/{figure.name}.png"]
+    assert "figure bad could not be drawn" in caplog.text
 
 
 def nodes(value: Any) -> list[dict[str, Any]]:

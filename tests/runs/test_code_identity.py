@@ -151,6 +151,42 @@ def test_a_cell_makes_its_own_runs_stale_alone(package: Path, changed: Changed) 
         assert changed() == stale
 
 
+@pytest.mark.parametrize("name", ["memory", "errors", "drawing"])
+def test_a_cell_may_have_the_name_of_a_module_that_does_not_count(
+    package: Path, configs: dict[str, Config], name: str
+) -> None:
+    """A gain that changes without a word would be a wrong number."""
+    cell = package / "models" / "cells" / f"{name}.py"
+    config = configs["gru"]
+    named = config.model_copy(update={"model": config.model.model_copy(update={"name": name})})
+    hashes = set()
+    for gain in (1.0, 3.0):
+        cell.write_text(f"GAIN = {gain}\n")
+        forget()
+        hashes.add(code_hash(named))
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [("from ._gains import GAIN", "GAIN"), ("from . import _gains", "_gains.GAIN"),
+     ("from .._gains import GAIN", "GAIN"), ("from ._gains import *", "GAIN")],
+)  # fmt: skip
+def test_relative_and_starred_imports_are_followed(
+    package: Path, changed: Changed, line: str, value: str
+) -> None:
+    """However a file takes a constant from another, it moves the numbers."""
+    helpers = [package / "models" / "_gains.py", package / "models" / "cells" / "_gains.py"]
+    for helper in helpers:
+        helper.write_text("GAIN = 1.0\n")
+    gru = package / "models" / "cells" / "gru.py"
+    gru.write_text(f"{gru.read_text()}\n{line}\nX = {value}\n")
+    assert changed() == ["gru"]
+    for helper in helpers:
+        helper.write_text("GAIN = 2.0\n")
+    assert changed() == ["gru"]
+
+
 def test_a_function_may_move_to_another_file(package: Path, changed: Changed) -> None:
     """Where code stands is no part of it: folders are laid out anew, and no run is lost."""
     seeds = module(package, "seeds")

@@ -10,6 +10,10 @@ class Optimizer(Group):
     lr: Positive
     weight_decay: NonNegative
 
+    def problem(self) -> str:
+        """Why these values do not go together, or ""."""
+        return ""
+
 
 class Adam(Optimizer):
     option_names: ClassVar = ("adam", "adamw")
@@ -42,6 +46,15 @@ class SGD(Optimizer):
     momentum: NonNegative
     dampening: NonNegative
     nesterov: bool
+
+    def problem(self) -> str:
+        """Why these values do not go together, or ""."""
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            return (
+                "optimizer.nesterov=true needs a momentum and no dampening: optimizer.momentum="
+                f"{self.momentum}; write optimizer.momentum=0.9 optimizer.dampening=0"
+            )
+        return ""
 
 
 class Adagrad(Optimizer):

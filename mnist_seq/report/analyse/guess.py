@@ -76,8 +76,10 @@ def _why_share_is_a_guess(run: Run, guess: Guess) -> str:
         best, chance = max(values), guess.values[main]
         if guess_p(best, n, guess=chance, num_evaluations=len(values)) < ALPHA:
             return ""
+        sequences = " sequences" if guess.task.per_step else ""
         return (
-            f"best {split} {main} {100 * best:.2f} % of n={n:,}, a guess has {100 * chance:.2f} %"
+            f"best {split} {main} {100 * best:.2f} % of n={n:,}{sequences}, a guess has "
+            f"{100 * chance:.2f} %"
         )
     return ""
 

@@ -1,6 +1,9 @@
 """Draws Vega-Lite specifications as SVG and PNG, without a browser: a process beside the report's.
 
 python -m mnist_seq.report.render.draw <folder> < {"name": specification, ...}
+
+Prints a line [name, why it cannot be drawn or ""] for each. A character that SVG lacks ends the
+process, since the library aborts: the figure after the last line is the one.
 """
 
 import json
@@ -19,9 +22,16 @@ def main() -> None:
     """Draw what stands in stdin into the folder of the first argument."""
     folder = Path(sys.argv[1])
     for name, specification in json.load(sys.stdin).items():
-        svg = vl_convert.vegalite_to_svg(specification, vl_version=VEGALITE)
-        write_text(folder / f"{name}.svg", svg)
-        write_bytes(folder / f"{name}.png", vl_convert.svg_to_png(svg, scale=_PNG_SCALE))
+        reason = ""
+        try:
+            svg = vl_convert.vegalite_to_svg(specification, vl_version=VEGALITE)
+            png = vl_convert.svg_to_png(svg, scale=_PNG_SCALE)
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+        else:
+            write_text(folder / f"{name}.svg", svg)
+            write_bytes(folder / f"{name}.png", png)
+        print(json.dumps([name, reason]), flush=True)
 
 
 if __name__ == "__main__":

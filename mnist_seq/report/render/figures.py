@@ -1,6 +1,7 @@
 """Figures as files, drawn without a browser."""
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from mnist_seq.report.charts.figure import Figure
 from mnist_seq.report.sections import sections_of
 from mnist_seq.report.value import Report
 from mnist_seq.runs import files
+
+log = logging.getLogger("mnist_seq.report")
 
 _COLUMNS = 3
 
@@ -36,34 +39,50 @@ class Drawing:
     def __init__(self, figures: Sequence[Figure], folder: Path) -> None:
         files.make_folder(folder.parent, folder.name)
         self._folder, self._figures = folder, figures
+        self._left = {figure.name: whole(figure) for figure in figures}
+        self._process = self._start()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        """Begin to draw what is left."""
         # -m needs no file of ours; the child imports neither altair nor the report
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mnist_seq.report.render.draw", str(folder.resolve())],
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mnist_seq.report.render.draw", str(self._folder.resolve())],
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
         )
-        assert self._process.stdin is not None
-        with self._process.stdin as stdin:
-            json.dump({figure.name: whole(figure) for figure in figures}, stdin)
-        self._process.stdin = None
+        assert process.stdin is not None
+        with process.stdin as stdin:
+            json.dump(self._left, stdin)
+        process.stdin = None
+        return process
 
     def finish(self) -> list[tuple[str, str]]:
-        """Wait for the pictures.
+        """Wait for the pictures. One that cannot be drawn costs a warning.
 
         Returns:
             (path relative to the report's folder, caption) of each picture.
-
-        Raises:
-            RuntimeError: they could not be drawn.
         """
-        _, errors = self._process.communicate()
-        if self._process.returncode:
-            raise RuntimeError(f"figures could not be drawn: {errors.strip()}")
+        undrawn: dict[str, str] = {}
+        while self._left:
+            output, errors = self._process.communicate()
+            for name, reason in map(json.loads, output.splitlines()):
+                del self._left[name]
+                undrawn |= {name: reason} if reason else {}
+            if self._left:  # the process died of the first of them
+                name = next(iter(self._left))
+                del self._left[name]
+                undrawn[name] = (errors.strip().splitlines() or ["no reason given"])[0]
+                if self._left:
+                    self._process = self._start()
+        for name, reason in undrawn.items():
+            log.warning("figure %s could not be drawn, and is left out: %s", name, reason)
         return [
             (f"{self._folder.name}/{figure.name}.png", f"{figure.title}. {figure.caption}")
             for figure in self._figures
+            if figure.name not in undrawn
         ]
 
 
