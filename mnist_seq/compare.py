@@ -17,7 +17,6 @@ from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs import files, stop_signals
-from mnist_seq.tracking.wandb.package import own_temporary_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,6 +171,8 @@ def _compare(cfg: DictConfig) -> None:
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
     command.check_keys("compare", {str(key): value for key, value in values.items()})
+    from mnist_seq.tracking.wandb.package import own_temporary_folder
+
     uses_wandb = cfg.source == "wandb" or cfg.wandb_report
     with own_temporary_folder() if uses_wandb else contextlib.nullcontext():
         run({str(key): value for key, value in values.items()}, Console())
