@@ -124,6 +124,6 @@ class StackedJob:
         if not self.is_over:
             process.end(reason)
         fault = process.fault or self._said or cause_of_death(process.exit_code)
-        stopped = process.stopped or self._stopped
+        stopped = process.stopped or ("" if process.fault else self._stopped)
         state, why = judged(self.job.folder, stopped=stopped, fault=fault)
         return Outcome(self.job, state, why, time.monotonic() - process.started)
