@@ -15,7 +15,7 @@ from mnist_seq.stats import (
     proportion_interval,
 )
 
-BAND = (0.93, 0.97)  # what issue C asks of a 95 % interval
+BAND = (0.93, 0.97)  # of a 95 % interval in a simulation, with room for chance
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 31])

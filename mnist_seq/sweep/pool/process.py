@@ -14,6 +14,7 @@ from mnist_seq.sweep.pool.failures import cause_of_death, is_stop, judged
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.stopping import Stoppable
 
+AGAIN_S = 0.2  # until a fork server that was killed is known to be dead
 JOIN_S = 5.0  # seconds to wait for a killed process; it may hang in the kernel
 
 
@@ -38,12 +39,29 @@ class WorkerProcess(Stoppable):
         name: str,
         timeout_s: float,
     ) -> None:
-        self.connection, sender = context.Pipe(duplex=False)
-        self._process = context.Process(target=target, args=(sender, *args), name=name)
-        with sender, stop_signals.blocked():  # the fork server may be started again
-            self._process.start()
+        try:
+            self._start(context, target, args, name)
+        except (OSError, EOFError):  # the fork server was dying, and took the request with it
+            time.sleep(AGAIN_S)
+            self._start(context, target, args, name)
         self._pid = self._process.pid
         super().__init__(timeout_s=timeout_s)
+
+    def _start(
+        self,
+        context: ForkServerContext,
+        target: Callable[..., None],
+        args: tuple[Any, ...],
+        name: str,
+    ) -> None:
+        self.connection, sender = context.Pipe(duplex=False)
+        self._process = context.Process(target=target, args=(sender, *args), name=name)
+        try:
+            with sender, stop_signals.blocked():  # the fork server may be started again
+                self._process.start()
+        except (OSError, EOFError):
+            self.connection.close()
+            raise
 
     @property
     def sentinel(self) -> int:
