@@ -14,7 +14,7 @@ from mnist_seq.sweep.pool.failures import cause_of_death, is_stop, judged
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.stopping import Stoppable
 
-AGAIN_S = 0.2  # until a fork server that was killed is known to be dead
+NUM_STARTS, AGAIN_S = 6, 0.3  # until a fork server that was killed is known to be dead
 JOIN_S = 5.0  # seconds to wait for a killed process; it may hang in the kernel
 
 
@@ -39,11 +39,14 @@ class WorkerProcess(Stoppable):
         name: str,
         timeout_s: float,
     ) -> None:
-        try:
-            self._start(context, target, args, name)
-        except (OSError, EOFError):  # the fork server was dying, and took the request with it
-            time.sleep(AGAIN_S)
-            self._start(context, target, args, name)
+        for num_left in reversed(range(NUM_STARTS)):
+            try:
+                self._start(context, target, args, name)
+                break
+            except (OSError, EOFError):  # the fork server was dying, and took the request along
+                if not num_left:
+                    raise
+                time.sleep(AGAIN_S)
         self._pid = self._process.pid
         super().__init__(timeout_s=timeout_s)
 
