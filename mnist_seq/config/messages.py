@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.text import reads_as_number
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -87,7 +88,7 @@ def shown(value: Any) -> str:
     """A value as a user types it; text that looks like a number has quotes."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return repr(value) if isinstance(value, str) and _is_number(value) else str(value)
+    return repr(value) if isinstance(value, str) and reads_as_number(value) else str(value)
 
 
 def _problems(
@@ -117,7 +118,7 @@ def _problems(
 
 def _decoded(value: Any) -> str:
     """What to do where a number is text, as the value of an environment variable always is."""
-    if not isinstance(value, str) or not _is_number(value):
+    if not isinstance(value, str) or not reads_as_number(value):
         return ""
     return (
         "; that is text: leave out its quotes, or write '${oc.decode:${oc.env:X}}', with these "
@@ -135,11 +136,3 @@ def _rule(error: Any) -> str:
 
 def _is_union_branch(part: str) -> bool:
     return part in {"int", "float", "str"} or part.startswith(("literal[", "constrained-"))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -16,3 +16,12 @@ def printable(text: str) -> str:
     return "".join(
         c.encode("unicode_escape").decode() if c != "\n" and is_control(c) else c for c in text
     )
+
+
+def reads_as_number(text: str) -> bool:
+    """Whether Python reads a text as a number: "1e3", "inf"."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

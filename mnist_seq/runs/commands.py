@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from mnist_seq.config.text import reads_as_number
 from mnist_seq.config.words import key_of
 
 _KEYWORDS = ("null", "true", "false", "nan", "inf")
@@ -104,12 +105,4 @@ def quoted(value: str) -> str:
 def override(key: str, text: str) -> str:
     """`key=text`; the text in quotes where Hydra would read it as something else."""
     is_plain = re.fullmatch(r"[\w./+-]+", text, re.ASCII) and text.lower() not in _KEYWORDS
-    return f"{key}={text if is_plain and not _is_number(text) else quoted(text)}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return f"{key}={text if is_plain and not reads_as_number(text) else quoted(text)}"
