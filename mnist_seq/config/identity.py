@@ -19,8 +19,13 @@ NOT_OF_A_RESULT = (
 
 
 def plain(config: Config) -> dict[str, Any]:
-    """A config as nested values that JSON can hold; infinity is text."""
-    values: dict[str, Any] = json.loads(config.model_dump_json(serialize_as_any=True))
+    """A config as nested values that JSON can hold; infinity is text.
+
+    A key with a default in its schema came after runs existed. It is left out where it has this
+    value, so that such a config is still that of the older runs.
+    """
+    text = config.model_dump_json(serialize_as_any=True, exclude_defaults=True)
+    values: dict[str, Any] = json.loads(text)
     return values
 
 

@@ -75,7 +75,8 @@ def check_words(words: Iterable[str], *, options: Callable[[str], Sequence[str]]
 
     Raises:
         ConfigError: a group has no such option, the `name` of a group is set directly, or
-            `model.hidden` is set together with a size from which it is solved.
+            `model.hidden` is set together with a size from which it is solved, or `training.epochs`
+            together with `training.updates`.
     """
     given: dict[str, str] = {}
     for word in words:
@@ -95,6 +96,11 @@ def check_words(words: Iterable[str], *, options: Callable[[str], Sequence[str]]
                 f"{key} solves model.hidden, which is given too: model.hidden="
                 f"{given['model.hidden']} {key}={given[key]}; give one"
             )
+    if "training.epochs" in given and given.get("training.updates", "none") != "none":
+        raise ConfigError(
+            "training.updates and training.epochs both say how long to train: training.updates="
+            f"{given['training.updates']} training.epochs={given['training.epochs']}; give one"
+        )
 
 
 def _with_infinity(values: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Started:
     num_params: int
     num_steps: int  # in all, if nothing stops it early
     first_step: int  # 0, or the step that it resumes from
-    num_epochs: int
+    num_epochs: float
     device: str
     judged: Judged = field(default_factory=lambda: BY_ACCURACY)  # by which metrics
 

@@ -37,8 +37,7 @@ def checked(
     loop = dict(saved["loop"])
     if "best_accuracy" in loop:  # its name in version 0.1.0
         loop["best_value"] = loop.pop("best_accuracy")
-    num_steps = learner.steps_per_epoch * config.training.epochs
-    check_loop(loop, kinds, num_steps=num_steps, batch_size=config.training.batch_size)
+    check_loop(loop, kinds, num_steps=learner.num_steps, batch_size=config.training.batch_size)
     check_weights(saved["model"], model)
     check_random(saved["random"], learner.generator)
     step = loop["step"]

@@ -31,6 +31,16 @@ def test_a_config_keeps_its_hash(words: str) -> None:
     assert identity(config).startswith(RECORDED[words])
 
 
+def test_a_key_that_came_later_is_part_of_a_config_where_it_says_something() -> None:
+    """A run from before the key, and one of today without it, are one variant."""
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        both = [OmegaConf.to_container(compose("train", words), resolve=True)
+                for words in ([], ["training.updates=7"])]  # fmt: skip
+    without, with_it = (plain(parse(values))["training"] for values in both)  # type: ignore[arg-type]
+    assert "updates" not in without
+    assert with_it == {**without, "updates": 7}
+
+
 def test_the_keys_of_pictures_keep_their_order() -> None:
     """A variant's name lists keys in the order of the config."""
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mnist_seq.config import ConfigError, conf_dir, identity, parse, plain
+from mnist_seq.config.parse import check_words
 from mnist_seq.config.paths import groups, options
 
 Compose = Callable[..., dict[str, Any]]
@@ -149,6 +150,13 @@ def test_options_that_do_not_go_together_are_refused(
         parse(composed(*overrides))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_updates_and_epochs_are_not_both_given() -> None:
+    """One of them would have no effect."""
+    with pytest.raises(ConfigError, match="both say how long to train"):
+        check_words(["training.epochs=2", "training.updates=9"])
+    check_words(["training.epochs=2", "training.updates=none"])
 
 
 def test_an_arms_name_is_a_label(composed: Compose) -> None:

@@ -28,7 +28,7 @@ MODULES = {
         "mnist sources.idx_files spec"
     ),
     "training": (
-        "batched.stack batched.stacked_optimizer checkpoint device loop.batch "
+        "batched.stack batched.stacked_optimizer checkpoint device loop.batch loop.budget "
         "loop.cuda_graph loop.evaluation loop.learner loop.logbook loop.loop loop.objective "
         "loop.program loop.step optimizers run schedules schedules.constant seeds"
     ),

@@ -56,6 +56,17 @@ def test_two_equal_runs_are_bitwise_equal(tmp_path: Path, run_in: RunIn, cell: s
     same(*folders)
 
 
+def test_updates_say_how_long_to_train_and_no_epoch_has_to_end(
+    tmp_path: Path, run_in: RunIn
+) -> None:
+    """Tasks that are solved at once after a long flat are budgeted in updates."""
+    _, folder = run_in(tmp_path / "run", "training.updates=13", "schedule=cosine")
+    assert [row["step"] for row in folder.metrics()] == [10, 13]
+    assert folder.result()["steps"] == 13
+    assert folder.metrics()[-1]["epoch"] == 1.3
+    assert folder.metrics()[-1]["optimizer/lr"] == pytest.approx(0, abs=1e-9)
+
+
 def test_another_seed_gives_other_numbers(tmp_path: Path, run_in: RunIn) -> None:
     """A seed that were ignored would make every interval zero wide."""
     folders = [run_in(tmp_path / s, f"seed={s}")[1] for s in "01"]

@@ -20,3 +20,4 @@ class Training(Group):
     monitor_test: CountOrNone
     checkpoint_every: Count
     diagnostics: Literal["none", "gradients"]
+    updates: Literal["none"] | Count = "none"  # runs from before this key have none

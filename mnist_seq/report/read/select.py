@@ -12,7 +12,7 @@ from mnist_seq.runs.variants import TYPED, task_keys, typed, variant_key
 Duplicates = Literal["refuse", "first"]
 
 # with unequal budgets (steps), runs differ for another reason than their cells
-BUDGET_KEYS = ("training.epochs", "training.early_stop")
+BUDGET_KEYS = ("training.epochs", "training.updates", "training.early_stop")
 # keys of run.json; the config alone does not tell which data were read
 DATA_KEYS = (
     "data.data",

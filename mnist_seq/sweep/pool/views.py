@@ -180,5 +180,7 @@ class _Work:
         """Name, place, metric, rate."""
         if self._started is None:
             return [self.name, "starting", "", ""]
-        place = f"epoch {self._epoch:.2f}/{self._started.num_epochs}"
+        epochs = self._started.num_epochs
+        end = f"{epochs:.0f}" if epochs == int(epochs) else f"{epochs:.2f}"
+        place = f"epoch {self._epoch:.2f}/{end}"
         return [self.name, place, self._reached, self._rate]

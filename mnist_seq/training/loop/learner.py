@@ -1,6 +1,5 @@
 """What one run computes with: its config, data, model and random numbers."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +7,7 @@ import torch
 from mnist_seq.config import Config
 from mnist_seq.models import Classifier
 from mnist_seq.tasks.batches.task_data import TaskData
+from mnist_seq.training.loop.budget import num_steps, steps_per_epoch
 
 
 @dataclass(frozen=True)
@@ -26,4 +26,9 @@ class Learner:
     @property
     def steps_per_epoch(self) -> int:
         """Updates of an epoch; its last batch may be smaller."""
-        return math.ceil(self.data.num_train / self.config.training.batch_size)
+        return steps_per_epoch(self.config.training, self.data.num_train)
+
+    @property
+    def num_steps(self) -> int:
+        """Updates of the run, if nothing stops it early."""
+        return num_steps(self.config.training, self.data.num_train)

@@ -90,14 +90,14 @@ class Logbook:
     def begin(self, *, num_steps: int) -> None:
         """Tell the listeners that training starts, and start the clock."""
         self._num_steps = num_steps
-        model, config = self.learner.model, self.job.config
+        model = self.learner.model
         event = Started(
             name=self.job.name,
             folder=self.folder.path,
             num_params=self.num_params,
             num_steps=num_steps,
             first_step=self.state.step,
-            num_epochs=config.training.epochs,
+            num_epochs=num_steps / self.learner.steps_per_epoch,
             device=device_name(next(model.parameters()).device),
             judged=tasks.record(self.learner.data.task, {}),
         )

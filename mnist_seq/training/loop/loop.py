@@ -33,7 +33,7 @@ class Loop:
         assert len(books) == 1 or training.early_stop == "never"
         self.training = training
         self.steps_per_epoch = books[0].learner.steps_per_epoch
-        self.num_steps = self.steps_per_epoch * training.epochs
+        self.num_steps = books[0].learner.num_steps
         self.eval_every = (
             self.steps_per_epoch if training.eval_every == "epoch" else training.eval_every
         )

@@ -4,7 +4,7 @@ from mnist_seq.config import Config
 from mnist_seq.training.preflight.memory import check_memory
 from mnist_seq.training.preflight.optimizer import traits
 from mnist_seq.training.preflight.schedule import check_schedule
-from mnist_seq.training.preflight.task import num_steps
+from mnist_seq.training.preflight.task import num_steps, steps_per_epoch
 
 
 def check_run(config: Config) -> None:
@@ -18,6 +18,6 @@ def check_run(config: Config) -> None:
     """
     traits(config.optimizer)
     total = num_steps(config)
-    per_epoch = total // config.training.epochs
+    per_epoch = steps_per_epoch(config)
     check_schedule(config.schedule, num_steps=total, steps_per_epoch=per_epoch)
     check_memory(config)

@@ -3,7 +3,6 @@
 They need neither torch nor the data, and refuse before anything is written.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.messages import validated
 from mnist_seq.config.schema import Data, schema_of
 from mnist_seq.tasks import Task, task_of
+from mnist_seq.training.loop import budget
 
 MAX_STEPS = 10**10  # a year, at 300 steps a second
 
@@ -31,9 +31,12 @@ def check_task(config: Config) -> Task:
 
 def num_steps(config: Config) -> int:
     """Optimizer updates of a run that nothing stops early."""
-    data = config.data
-    num_train = task_of(data).num_train - data.valid if data.limit == "all" else data.limit
-    return math.ceil(num_train / config.training.batch_size) * config.training.epochs
+    return budget.num_steps(config.training, _num_train(config))
+
+
+def steps_per_epoch(config: Config) -> int:
+    """Optimizer updates of an epoch."""
+    return budget.steps_per_epoch(config.training, _num_train(config))
 
 
 def sequence_shape(config: Mapping[str, Any]) -> tuple[int, int]:
@@ -59,15 +62,22 @@ def check_steps(config: Config) -> None:
         ConfigError: names the key.
     """
     if num_steps(config) > MAX_STEPS:
+        key = "epochs" if config.training.updates == "none" else "updates"
         raise ConfigError(
-            f"training.epochs must come to an end: training.epochs={config.training.epochs} is "
-            f"{num_steps(config):,} steps, more than {MAX_STEPS:,}; choose less"
+            f"training.{key} must come to an end: training.{key}={getattr(config.training, key)} "
+            f"is {num_steps(config):,} steps, more than {MAX_STEPS:,}; choose less"
         )
     if config.schedule.warmup and config.schedule.warmup >= num_steps(config):
         raise ConfigError(
             "schedule.warmup must end before the run does: "
             f"schedule.warmup={config.schedule.warmup} of {num_steps(config)} steps; choose less"
         )
+
+
+def _num_train(config: Config) -> int:
+    """Training examples of an epoch."""
+    data = config.data
+    return task_of(data).num_train - data.valid if data.limit == "all" else data.limit
 
 
 def _check_split(config: Config, task: Task) -> None:

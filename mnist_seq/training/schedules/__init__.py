@@ -63,9 +63,9 @@ def lr_factor(schedule: Schedule, step: int, *, num_steps: int, steps_per_epoch:
 def epoch_rates(
     configs: Sequence[Config], epoch: int, *, num_steps: int, steps_per_epoch: int
 ) -> Float64[Tensor, "steps R"]:
-    """The learning rate of each step of an epoch, for each of R runs."""
+    """The learning rate of each step of an epoch, for each of R runs; the last one may be cut."""
     first = epoch * steps_per_epoch
-    steps = range(first, first + steps_per_epoch)
+    steps = range(first, min(first + steps_per_epoch, num_steps))
     columns: dict[Schedule, list[float]] = {}
     for config in configs:
         if config.schedule not in columns:
