@@ -12,6 +12,7 @@ In every function, a is the variant, b is the baseline, and a difference is a - 
 | which difference n seeds can show, how many seeds a difference needs | `power` |
 | is a difference too small to matter (TOST) | `tost` |
 | the verdict in words: better, worse, equivalent, not distinguishable | `verdicts` |
+| the same after several looks, or seeds that were added because of one | `sequential` |
 | two models on the same test examples (McNemar, confusion matrix) | `predictions` |
 | is a classifier better than a guess | `guess` |
 | how long runs take to reach a value | `time_to_threshold` |

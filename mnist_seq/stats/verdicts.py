@@ -69,6 +69,9 @@ class Verdict:
         is_within_margin: whether the difference is shown to be smaller than the margin, also where
             the word is "better" or "worse".
         equivalence: the tests against the margin; None without a margin.
+        is_anytime: whether it holds at any number of looks, by an e-value; else it holds for one
+            look at this number of seeds.
+        decided_at: number of seeds at which an e-value first made this call; 0 if it made none.
     """
 
     word: Word
@@ -78,6 +81,8 @@ class Verdict:
     needed_seeds: int | None
     is_within_margin: bool
     equivalence: Equivalence | None
+    is_anytime: bool = False
+    decided_at: int = 0
 
 
 def judge(
@@ -129,24 +134,24 @@ def verdict(
     is_small = tost is not None and tost.is_equivalent
     evidence = _evidence(comparison, rule, p_adjusted, family_size)
     if tost is not None and is_small:
-        evidence = f"{_tost(tost, rule)}; {evidence}"
+        evidence = f"{tost_text(tost, rule)}; {evidence}"
     if p_adjusted < rule.alpha and comparison.interval.excludes(0.0):
         gains = (comparison.difference > 0) == comparison.higher_is_better
         word: Word = "better" if gains else "worse"
-        size = f"{word} by {_size(abs(comparison.difference), rule)}"
-        aside = f", but within the margin of {rule.margin:g}{_unit(rule)}" if is_small else ""
+        size = f"{word} by {size_text(abs(comparison.difference), rule)}"
+        aside = f", but within the margin of {rule.margin:g}{unit_text(rule)}" if is_small else ""
         return Verdict(word, f"{size}{aside} ({evidence})", p, p_adjusted, None, is_small, tost)
     if is_small:
         text = (
-            f"equivalent within {rule.margin:g}{_unit(rule)}: difference "
-            f"{_size(comparison.difference, rule)} ({evidence})"
+            f"equivalent within {rule.margin:g}{unit_text(rule)}: difference "
+            f"{size_text(comparison.difference, rule)} ({evidence})"
         )
         return Verdict("equivalent", text, p, p_adjusted, None, True, tost)
     needed = _needed(comparison, rule, family_size) if learns else None
-    advice = _advice(comparison, needed) if learns else "and no run of either side learns"
+    advice = advice_text(comparison, needed) if learns else "and no run of either side learns"
     text = (
         f"not distinguishable at n={comparison.n_text}: difference "
-        f"{_size(comparison.difference, rule)}, {advice} ({evidence})"
+        f"{size_text(comparison.difference, rule)}, {advice} ({evidence})"
     )
     return Verdict("not distinguishable", text, p, p_adjusted, needed, False, tost)
 
@@ -188,7 +193,7 @@ def _seeds_to_reach(alpha: float, is_paired: bool) -> int:
     return n
 
 
-def _advice(c: Comparison, needed: int | None) -> str:
+def advice_text(c: Comparison, needed: int | None) -> str:
     """How many more seeds would show the observed difference, in words."""
     if needed is None:
         return f"so small that it needs more than {MOST_SEEDS:,} seeds"
@@ -202,34 +207,44 @@ def _evidence(c: Comparison, rule: Rule, p_adjusted: float, family_size: int) ->
     """Interval, p with its correction, and n, in words."""
     spread = "the same at every seed"
     if c.interval.kind != "constant":
-        spread = _range(c.interval, rule)
-    names = {"holm": "Holm", "bh": "BH", "none": ""}
-    over = f" {names[rule.correction]} over {family_size}" if names[rule.correction] else ""
+        spread = range_text(c.interval, rule)
+    over = over_text(rule, family_size)
     floor = c.permutation_floor
     is_permuted = rule.test == "permutation" or c.standard_error == 0
     how = f" by {c.permutation}" if is_permuted else ""
     is_out_of_reach = is_permuted and floor >= rule.alpha
     note = f"; no p below {floor:.3g} at this n" if is_out_of_reach else ""
-    return f"{spread}, {_p(p_adjusted)}{over}{how}{note}, n={c.n_text}"
+    return f"{spread}, {p_text(p_adjusted)}{over}{how}{note}, n={c.n_text}"
 
 
-def _tost(test: Equivalence, rule: Rule) -> str:
-    spread = "" if test.interval.kind == "constant" else f", {_range(test.interval, rule)}"
-    return f"TOST {_p(test.p)}{spread}"
+def tost_text(test: Equivalence, rule: Rule) -> str:
+    """p of the tests against the margin, and their interval."""
+    spread = "" if test.interval.kind == "constant" else f", {range_text(test.interval, rule)}"
+    return f"TOST {p_text(test.p)}{spread}"
 
 
-def _range(i: Interval, rule: Rule) -> str:
+def over_text(rule: Rule, family_size: int) -> str:
+    """The correction and the size of the family: " Holm over 8"; "" without a correction."""
+    name = {"holm": "Holm", "bh": "BH", "none": ""}[rule.correction]
+    return f" {name} over {family_size}" if name else ""
+
+
+def range_text(i: Interval, rule: Rule) -> str:
+    """Level, kind and ends of an interval."""
     d = rule.decimals
     return f"{100 * i.level:g} % {i.kind}-interval {i.low:.{d}f} to {i.high:.{d}f}"
 
 
-def _size(difference: float, rule: Rule) -> str:
-    return f"{difference:.{rule.decimals}f}{_unit(rule)}"
+def size_text(difference: float, rule: Rule) -> str:
+    """A difference with its unit."""
+    return f"{difference:.{rule.decimals}f}{unit_text(rule)}"
 
 
-def _unit(rule: Rule) -> str:
+def unit_text(rule: Rule) -> str:
+    """The unit with a space before it; "" without a unit."""
     return f" {rule.unit}" if rule.unit else ""
 
 
-def _p(p: float) -> str:
+def p_text(p: float) -> str:
+    """A p value with three digits."""
     return "p<.0001" if p < 1e-4 else f"p={p:.3g}"
