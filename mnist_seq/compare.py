@@ -53,6 +53,7 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     """
     from mnist_seq.report.render.files import write
     from mnist_seq.report.render.terminal import print_report
+    from mnist_seq.runs.console import say
     from mnist_seq.runs.sweep_folder import expanded
 
     options, formats = read_options(values), _formats(values["formats"])
@@ -78,7 +79,7 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
 
         lines += publish(report, out)
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
     return out
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mnist_seq.config.text import in_one_line
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.stats import Comparison, Rule, Verdict
 from mnist_seq.stats.verdicts import Word
@@ -217,4 +218,4 @@ class Report:
 
     def __repr__(self) -> str:
         """One line; the whole value would be hundreds of thousands of characters."""
-        return f"<report of {self.title}: {self.headline}; {self.counts}>"
+        return in_one_line(f"<report of {self.title}: {self.headline}; {self.counts}>")

@@ -3,14 +3,15 @@
 The words of a command are overrides and flags, unquoted; they are quoted for the shell here alone.
 """
 
+import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from mnist_seq.config.text import reads_as_number
+from mnist_seq.config.text import is_control, reads_as_number
 from mnist_seq.config.words import key_of
 
 _KEYWORDS = ("null", "true", "false", "nan", "inf")
@@ -60,7 +61,7 @@ def to_compare(folder: Path, *, where: str = "all") -> str:
 
 def to_sync(folder: Path) -> str:
     """The command that brings the runs of a folder to W&B."""
-    return f"python -m mnist_seq.sync sweep={shlex.quote(str(folder))}"
+    return _command("python -m mnist_seq.sync", [f"sweep={folder}"])
 
 
 def _typed() -> list[str]:
@@ -92,7 +93,42 @@ def _config_flags(words: Sequence[str]) -> Iterator[str]:
 
 
 def _command(program: str, words: Sequence[str]) -> str:
-    return f"{program} {shlex.join(words)}" if words else program
+    return " ".join([program, *map(shell_word, words)])
+
+
+def shell_word(word: str) -> str:
+    """A word in the quotes that a shell needs; what a terminal would obey stands as an escape."""
+    if not any(map(is_control, word)):
+        return shlex.quote(word)
+    letters = word.replace("\\", "\\\\").replace("'", "\\'")
+    escaped = "".join(_octal(c) if is_control(c) else c for c in letters)
+    return f"$'{escaped}'"
+
+
+def _octal(character: str) -> str:
+    """The bytes of a character as bash, zsh and POSIX (2024) read them between $' and '."""
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))
+
+
+def unknown_word(words: Iterable[str]) -> str | None:
+    """The first of some overrides that a command must not be built of, or None.
+
+    Overrides in a run folder are texts of others. In a command that a user pastes, a flag could
+    bring configs from another folder, a key of Hydra could name a function to call, and a resolver
+    could read the environment. So a word must set a key of a run or of a sweep.
+    """
+    return next((word for word in words if not _is_known(word)), None)
+
+
+def _is_known(word: str) -> bool:
+    from mnist_seq.config.paths import groups
+    from mnist_seq.config.schema import Config
+
+    found = re.fullmatch(r"(?:\+{0,2}|~)([a-z]\w*)((?:\.\w+)*)(=.*)?", word, re.ASCII | re.DOTALL)
+    if found is None or (found[3] is None and not word.startswith("~")):
+        return False
+    is_ours = found[1] in Config.model_fields or (found[1] in groups() and not found[2])
+    return is_ours and "_target_" not in word and not re.search(r"\$\{[^}]*:", word)
 
 
 def quoted(value: str) -> str:

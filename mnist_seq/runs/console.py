@@ -61,6 +61,10 @@ class ScreenHandler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(stream or sys.stdout)
 
+    def format(self, record: logging.LogRecord) -> str:
+        """As `StreamHandler.format`; control characters are escaped."""
+        return printable(super().format(record))
+
     def emit(self, record: logging.LogRecord) -> None:
         """As `StreamHandler.emit`."""
         self.stream = sys.stdout

@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mnist_seq.config.text import in_one_line
 from mnist_seq.report.charts import style
 from mnist_seq.report.options import AUTO
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.read.select import matches, parse_filter
-from mnist_seq.runs.commands import override, to_train
+from mnist_seq.runs.commands import override, to_train, unknown_word
 from mnist_seq.runs.sweep_folder import SWEEPS, SweepFolder
 from mnist_seq.runs.variants import (
     BASELINE_CELL,
@@ -142,6 +143,8 @@ def command(
 ) -> str:
     """The command that trains other runs as one was trained, in its sweep unless that is a search.
 
+    A comment of the shell instead, where the run's overrides are none of ours.
+
     Args:
         run: its overrides are kept, but for those of the keys in `drop`.
         words: overrides in their place.
@@ -152,8 +155,15 @@ def command(
     left = {*drop, "seed", "sweep.name", "sweep.zip", "sweep.exclude"}
     kept = [word for word in given if _override_key(word) not in left]
     asked = [*kept, *words, f"seed={','.join(map(str, seeds))}"]
-    if not SweepFolder(run.folder.parent).is_search():  # which would take them for its own trials
-        asked += [override("sweep.name", sweep), *_place(run, sweep)]
+    # A search would take them for its own trials
+    if not (is_search := SweepFolder(run.folder.parent).is_search()):
+        asked.append(override("sweep.name", sweep))
+    unknown = unknown_word(asked)
+    if unknown is not None:
+        why = f"{run.folder / 'run.json'} has an override that is none of ours, {unknown}"
+        return f"# no command: {in_one_line(why)}"
+    if not is_search:
+        asked += _place(run, sweep)
     return to_train(asked, is_sweep=True)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from mnist_seq.report.analyse.grouping import Group, command
 from mnist_seq.report.value import Missing
-from mnist_seq.runs.variants import BASELINE_CELL, Flat, title, typed
+from mnist_seq.runs.commands import override
+from mnist_seq.runs.variants import BASELINE_CELL, TYPED, Flat, title, typed
 
 
 def missing_runs(
@@ -30,7 +31,7 @@ def missing_runs(
     found = []
     for what, (group, seeds) in wanted.items():
         _, (words, drop) = _baseline_of(group, groups, keys, defaults)
-        words += [f"{key}={','.join(map(typed, values))}" for key, values in tried.items()]
+        words += [f"{key}={','.join(map(_word, values))}" for key, values in tried.items()]
         text = command(group.runs[0], words, seeds=sorted(seeds), drop={*drop, *tried})
         found.append(Missing(f"baseline {what}", tuple(sorted(seeds)), text))
     for place, base in enumerate(groups):
@@ -45,6 +46,11 @@ def missing_runs(
     return tuple(found)
 
 
+def _word(value: object) -> str:
+    is_text = isinstance(value, str) and value not in TYPED
+    return override("", str(value)).removeprefix("=") if is_text else typed(value)
+
+
 def _baseline_of(
     group: Group, groups: Sequence[Group], keys: Sequence[str], defaults: Flat
 ) -> tuple[str, tuple[list[str], set[str]]]:
@@ -54,6 +60,6 @@ def _baseline_of(
         variant = {**group.variant, "model.name": BASELINE_CELL}
         return title(variant, keys), ([f"model={BASELINE_CELL}"], {"model", *own})
     values = {key: defaults[key] for key in keys if key in defaults}
-    words = [f"{key.removesuffix('.name')}={typed(v)}" for key, v in values.items()]
+    words = [f"{key.removesuffix('.name')}={_word(v)}" for key, v in values.items()]
     drop = {*keys, *(key.removesuffix(".name") for key in keys)}
     return title({**group.variant, **values}, keys), (words, drop)

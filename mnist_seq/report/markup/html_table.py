@@ -1,7 +1,8 @@
 """Tables as HTML; every text is escaped."""
 
 from collections.abc import Iterable, Sequence
-from html import escape
+
+from mnist_seq.report.markup.escape import for_html
 
 
 def html_table(
@@ -12,13 +13,13 @@ def html_table(
     Args:
         wrap: positions of columns whose texts may break over lines.
     """
-    heads = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
+    heads = "".join(f'<th scope="col">{for_html(text)}</th>' for text in header)
     body = "".join(
         "<tr>"
         + "".join(
-            f'<th scope="row">{escape(text)}</th>' if i == 0
-            else f'<td class="wrap">{escape(text)}</td>' if i in wrap
-            else f"<td>{escape(text)}</td>"
+            f'<th scope="row">{for_html(text)}</th>' if i == 0
+            else f'<td class="wrap">{for_html(text)}</td>' if i in wrap
+            else f"<td>{for_html(text)}</td>"
             for i, text in enumerate(row)
         )
         + "</tr>"

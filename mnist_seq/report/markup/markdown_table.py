@@ -1,7 +1,8 @@
-"""Tables and texts as Markdown; what users named must not become markup."""
+"""Tables as Markdown; every text is escaped."""
 
-import re
 from collections.abc import Iterable, Sequence
+
+from mnist_seq.report.markup.escape import for_markdown
 
 
 def markdown_table(
@@ -16,15 +17,4 @@ def markdown_table(
 
 
 def _line(texts: Sequence[str], *, raw: bool = False) -> str:
-    return "| " + " | ".join(text if raw else plain(text) for text in texts) + " |"
-
-
-def plain(text: str) -> str:
-    """A text that Markdown and the HTML in it show as it is."""
-    one_line = " ".join(text.split())
-    return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", one_line)
-
-
-def code(text: str) -> str:
-    """A text between backticks."""
-    return " ".join(text.replace("`", "'").split())
+    return "| " + " | ".join(text if raw else for_markdown(text) for text in texts) + " |"

@@ -13,6 +13,7 @@ from altair.utils.schemapi import debug_mode
 
 from mnist_seq.report.charts.base import CONFIG, WIDTH
 from mnist_seq.report.charts.figure import Figure
+from mnist_seq.report.markup.escape import for_charts
 from mnist_seq.report.sections import sections_of
 from mnist_seq.report.value import Report
 from mnist_seq.runs import files
@@ -97,7 +98,7 @@ def whole(figure: Figure) -> dict[str, Any]:
         panels.append({**specification, **title, "width": WIDTH})
     body = panels[0] if len(panels) == 1 else {"concat": panels, "columns": _COLUMNS}
     config = {**CONFIG, "background": "white"}
-    return {"$schema": SCHEMA_URL, **body, "datasets": datasets, "config": config}
+    return _escaped({**body, "datasets": datasets, "config": config})
 
 
 def panel_specifications(figure: Figure) -> list[tuple[str, dict[str, Any]]]:
@@ -106,11 +107,15 @@ def panel_specifications(figure: Figure) -> list[tuple[str, dict[str, Any]]]:
     return [
         (
             panel.title,
-            {"$schema": SCHEMA_URL, **_specification(panel.live or panel.chart, ""), **size,
-             "datasets": panel.tables.rows, "config": CONFIG},
+            _escaped({**_specification(panel.live or panel.chart, ""), **size,
+                      "datasets": panel.tables.rows, "config": CONFIG}),
         )
         for panel in figure.panels
     ]  # fmt: skip
+
+
+def _escaped(body: dict[str, Any]) -> dict[str, Any]:
+    return {"$schema": SCHEMA_URL, **for_charts(body)}
 
 
 def _specification(chart: Any, prefix: str) -> dict[str, Any]:

@@ -5,12 +5,12 @@ import functools
 import json
 import os
 from collections.abc import Sequence
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mnist_seq.report.charts.figure import Figure
+from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.markup.html_table import html_table
 from mnist_seq.report.render.draw import VEGALITE
 from mnist_seq.report.render.figures import panel_specifications
@@ -48,10 +48,10 @@ def render(report: Report, charts: Sequence[Figure]) -> str:
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{for_html(_POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,">'
-        f"<title>{escape(report.title)}: comparison</title>"
+        f"<title>{for_html(report.title)}: comparison</title>"
         f"<style>{_asset('page.css')}</style></head>\n<body><main>{body}</main>\n"
         f"{data}\n<script>{_vega()}</script>\n<script>{_asset('page.js')}</script></body></html>\n"
     )
@@ -60,24 +60,24 @@ def render(report: Report, charts: Sequence[Figure]) -> str:
 def _figure(figure: Figure, specifications: list[dict[str, Any]]) -> str:
     panels = []
     for title, specification in panel_specifications(figure):
-        heading = f"<h3>{escape(title)}</h3>" if title else ""
+        heading = f"<h3>{for_html(title)}</h3>" if title else ""
         place = f'<div class="chart" data-spec="spec-{len(specifications)}"></div>'
         panels.append(f'<div class="panel">{heading}{place}</div>')
         specifications.append(specification)
     kind = " single" if len(panels) == 1 else ""
     return (
-        f'<section id="{figure.name}"><h2>{escape(figure.title)}</h2><figure '
+        f'<section id="{figure.name}"><h2>{for_html(figure.title)}</h2><figure '
         f'class="{kind.strip()}">'
         f'<div class="panels{kind}">{"".join(panels)}</div>'
-        f"<figcaption>{escape(figure.caption)}</figcaption></figure></section>"
+        f"<figcaption>{for_html(figure.caption)}</figcaption></figure></section>"
     )
 
 
 def _table(table: Table, name: str, *, is_below: bool) -> str:
     """A section's table; below a figure, which has the title already."""
-    title = "" if is_below else f"<h2>{escape(table.title)}</h2>"
+    title = "" if is_below else f"<h2>{for_html(table.title)}</h2>"
     wrap = [place for place, header in enumerate(table.header) if header in table.wrap]
-    caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
+    caption = f'<p class="caption">{for_html(table.caption)}</p>' if table.caption else ""
     return (
         f'<section id="{name}-table">{title}{html_table(table.header, table.rows, wrap)}'
         f"{caption}</section>"

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 from mnist_seq.report.columns import Column, shown_columns
+from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.value import Missing, Report, Variant
 
 _MANY = 12  # variants, from which their sentences are folded
@@ -14,23 +14,23 @@ _WORDS = ("better", "worse", "equivalent")
 def _lack(missing: Missing) -> str:
     seeds = ", ".join(map(str, missing.seeds))
     return (
-        f'<div class="notice">Missing: {escape(missing.what)}, seed {seeds}. To add it:'
-        f"<pre>{escape(missing.command)}</pre></div>"
+        f'<div class="notice">Missing: {for_html(missing.what)}, seed {seeds}. To add it:'
+        f"<pre>{for_html(missing.command)}</pre></div>"
     )
 
 
 def head(report: Report) -> str:
     """Title, answer, and what weakens or lacks in it."""
-    notices = [f'<p class="notice">Warning: {escape(text)}.</p>' for text in report.warnings]
+    notices = [f'<p class="notice">Warning: {for_html(text)}.</p>' for text in report.warnings]
     lacks = [_lack(missing) for missing in report.missing]
     if len(lacks) > _MANY:
         summary = f"<summary>Missing: {len(lacks)} baselines, with the commands that add them"
         lacks = [f"<details>{summary}</summary>{''.join(lacks)}</details>"]
     notices += lacks
     return (
-        f'<header><p class="soft">mnist_seq comparison</p><h1>{escape(report.title)}</h1>'
-        f'<p class="lead">{escape(report.headline)}.</p>'
-        f'<p class="soft">{escape(report.counts)}. Written {escape(report.created)} by '
+        f'<header><p class="soft">mnist_seq comparison</p><h1>{for_html(report.title)}</h1>'
+        f'<p class="lead">{for_html(report.headline)}.</p>'
+        f'<p class="soft">{for_html(report.counts)}. Written {for_html(report.created)} by '
         "mnist_seq.compare.</p>"
         f"{''.join(notices)}</header>"
     )
@@ -40,17 +40,17 @@ def verdicts(report: Report) -> str:
     """The verdict table, and each verdict in full."""
     shown = shown_columns(report)
     heads = "".join(
-        f'<th scope="col" aria-sort="none" class="{_kind(c)}" title="{escape(c.about)}">'
-        f'<button type="button">{escape(c.header)}</button></th>'
+        f'<th scope="col" aria-sort="none" class="{_kind(c)}" title="{for_html(c.about)}">'
+        f'<button type="button">{for_html(c.header)}</button></th>'
         for c in shown
     )
     rows = "".join(_verdict_row(v, shown) for v in report.variants)
     sentences = "".join(
-        f"<li><b>{escape(v.name)}</b>{f' ({escape(v.change)})' if v.change else ''} against "
-        f"{escape(v.baseline_name)}: {escape(v.verdict)}; "
-        f"{escape(v.compared.pairing)}.</li>"
+        f"<li><b>{for_html(v.name)}</b>{f' ({for_html(v.change)})' if v.change else ''} against "
+        f"{for_html(v.baseline_name)}: {for_html(v.verdict)}; "
+        f"{for_html(v.compared.pairing)}.</li>"
         if v.compared
-        else f"<li><b>{escape(v.name)}</b>: {escape(v.verdict)}.</li>"
+        else f"<li><b>{for_html(v.name)}</b>: {for_html(v.verdict)}.</li>"
         for v in report.variants
         if not v.is_baseline
     )
@@ -60,8 +60,8 @@ def verdicts(report: Report) -> str:
         f'<div class="scroll"><table class="verdicts sortable"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
         '<p class="caption">Declared rule: '
-        f"{escape(report.rule_text)}.</p><details{is_open}><summary>Each verdict in full</summary>"
-        f"<ul>{sentences}</ul></details></section>"
+        f"{for_html(report.rule_text)}.</p><details{is_open}>"
+        f"<summary>Each verdict in full</summary><ul>{sentences}</ul></details></section>"
     )
 
 
@@ -70,11 +70,11 @@ def _verdict_row(v: Variant, shown: Sequence[Column]) -> str:
     for place, c in enumerate(shown):
         tag = 'th scope="row"' if place == 0 else "td"
         word = f" {v.word}" if c.name == "verdict" and v.word in _WORDS else ""
-        tip = f' title="{escape(v.verdict)}"' if c.name == "verdict" else ""
+        tip = f' title="{for_html(v.verdict)}"' if c.name == "verdict" else ""
         cells.append(
             f'<{tag} class="{_kind(c)}{word}" data-column="{c.name}" '
             f'data-order="{_order(c, v)}"{tip}>'
-            f"{escape(c.written(v))}</{tag.split()[0]}>"
+            f"{for_html(c.written(v))}</{tag.split()[0]}>"
         )
     kind = ' class="baseline"' if v.is_baseline else ""
     return f"<tr{kind}>{''.join(cells)}</tr>"
@@ -90,4 +90,4 @@ def _order(column: Column, variant: Variant) -> str:
         return ""
     if isinstance(value, float) and not math.isfinite(value):
         return "" if math.isnan(value) else str(math.copysign(1e308, value))
-    return escape(str(value))
+    return for_html(str(value))

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from mnist_seq.report.columns import chosen, shown_columns
-from mnist_seq.report.markup.markdown_table import markdown_table, plain
+from mnist_seq.report.markup.escape import for_markdown, for_markdown_block
+from mnist_seq.report.markup.markdown_table import markdown_table
 from mnist_seq.report.sections import APPENDIX, Table, sections_of
 from mnist_seq.report.value import Report, Variant
 
@@ -16,21 +17,22 @@ def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
         figures: (file name, caption) of pictures that lie beside it.
     """
     parts = [
-        f"# {plain(report.title)}",
-        f"**{plain(report.headline)}**",
-        plain(report.counts) + ".",
+        f"# {for_markdown(report.title)}",
+        f"**{for_markdown(report.headline)}**",
+        for_markdown(report.counts) + ".",
     ]
-    parts += [f"> {plain(warning)}." for warning in report.warnings]
-    parts += ["## Verdicts", verdict_table(report), f"Rule: {plain(report.rule_text)}."]
+    parts += [f"> {for_markdown(warning)}." for warning in report.warnings]
+    parts += ["## Verdicts", verdict_table(report), f"Rule: {for_markdown(report.rule_text)}."]
     parts += [_legend(report), _verdicts(report)]
     if report.missing:
         parts += ["## Missing"]
         parts += [
-            f"{plain(m.what)}, seed {', '.join(map(str, m.seeds))}:\n\n```\n{m.command}\n```"
+            f"{for_markdown(m.what)}, seed {', '.join(map(str, m.seeds))}:\n\n"
+            f"{for_markdown_block(m.command)}"
             for m in report.missing
         ]
     parts += _sections(report, is_appendix=False)
-    if pictures := [f"![{plain(c)}]({name})\n\n{plain(c)}" for name, c in figures]:
+    if pictures := [f"![{for_markdown(c)}]({name})\n\n{for_markdown(c)}" for name, c in figures]:
         parts += ["## Figures", *pictures]
     parts += _sections(report, is_appendix=True)
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -51,7 +53,7 @@ def _legend(report: Report) -> str:
     if not any(v.compared for v in report.variants):
         return ""
     found = chosen(report, ("effect_size", "p_better", "detectable"))
-    return f"{plain('; '.join(f'{c.header}: {c.about}' for c in found))}."
+    return f"{for_markdown('; '.join(f'{c.header}: {c.about}' for c in found))}."
 
 
 def verdict_table(report: Report) -> str:
@@ -67,16 +69,17 @@ def _verdicts(report: Report) -> str:
     for v in report.variants:
         if v.compared is not None:
             lines.append(
-                f"- **{plain(v.name)}**{_changed(v)} against {plain(v.baseline_name)}: "
-                f"{plain(v.verdict)}; {plain(v.compared.pairing)}."
+                f"- **{for_markdown(v.name)}**{_changed(v)} against "
+                f"{for_markdown(v.baseline_name)}: {for_markdown(v.verdict)}; "
+                f"{for_markdown(v.compared.pairing)}."
             )
         elif not v.is_baseline:
-            lines.append(f"- **{plain(v.name)}**: {plain(v.verdict)}.")
+            lines.append(f"- **{for_markdown(v.name)}**: {for_markdown(v.verdict)}.")
     return "\n".join(lines)
 
 
 def _changed(v: Variant) -> str:
-    return f" ({plain(v.change)})" if v.change else ""
+    return f" ({for_markdown(v.change)})" if v.change else ""
 
 
 def small_table(table: Table) -> str:
@@ -86,7 +89,7 @@ def small_table(table: Table) -> str:
 
 
 def _small(table: Table) -> list[str]:
-    return [f"## {plain(table.title)}", small_table(table), plain(table.caption)]
+    return [f"## {for_markdown(table.title)}", small_table(table), for_markdown(table.caption)]
 
 
 def _is_numeric(texts: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ import io
 import math
 
 from mnist_seq.report.columns import Value, columns
+from mnist_seq.report.markup.escape import for_csv
 from mnist_seq.report.value import Report
 
 
@@ -13,7 +14,7 @@ def render(report: Report) -> str:
     shown = [column for column in columns(report) if column.is_in_files]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(column.name for column in shown)
+    writer.writerow(for_csv(column.name) for column in shown)
     writer.writerows([_written(column.get(v)) for column in shown] for v in report.variants)
     return out.getvalue()
 
@@ -23,17 +24,4 @@ def _written(value: Value) -> str:
         return ""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and _is_formula(text) else text
-
-
-def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet would compute it."""
-    first = text.strip()[:1]
-    if first == "-":
-        try:
-            float(text)
-        except ValueError:
-            return True
-        return False
-    return first in ("=", "+", "@")
+    return for_csv(str(value)) if isinstance(value, str) else str(value)

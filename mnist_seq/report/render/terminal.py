@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from mnist_seq.report import wording
 from mnist_seq.report.charts import style
 from mnist_seq.report.columns import Column, chosen, shown_columns
+from mnist_seq.report.markup.escape import for_terminal
 from mnist_seq.report.sections import tables_of
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.console import cell, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 # From everything to what a verdict rests on; the first that fits is shown, else a list
 _LAYOUTS = (
@@ -30,31 +32,33 @@ _MAX_COMMANDS = 5  # that add what is missing
 def print_report(report: Report, console: "Console") -> None:
     """Print all that the terminal shows of a report."""
     print_table(report, console)
-    say(console, f"\nrule: {report.rule_text}")
+    say(console, "")
+    _say(console, f"rule: {report.rule_text}")
     for v in report.variants:
         if v.compared is not None:
-            say(
+            _say(
                 console,
                 f"{v.name}{f' ({v.change})' if v.change else ''} against {v.baseline_name}: "
                 f"{v.verdict}; {v.compared.pairing}",
             )
         elif v.verdict and not v.is_baseline:
-            say(console, f"{v.name}: {v.verdict}")
+            _say(console, f"{v.name}: {v.verdict}")
     for table in tables_of(report, "terminal"):
-        say(console, f"\n{table.title}")
+        say(console, "")
+        _say(console, table.title)
         for row in table.rows:
             pairs = zip(table.header[1:], row[1:], strict=True)
             cells = [f"{header} {text}" for header, text in pairs if text != wording.NONE]
-            say(console, f"  {row[0]}: {'; '.join(cells)}")
-        say(console, f"  {table.caption}")
+            _say(console, f"  {row[0]}: {'; '.join(cells)}")
+        _say(console, f"  {table.caption}")
     for note in report.notes:
-        say(console, f"note: {note}")
+        _say(console, f"note: {note}")
 
 
 def print_table(report: Report, console: "Console") -> None:
     """Print the answer, the verdict table, and what is missing: what ends every sweep."""
-    say(console, f"{report.headline}")
-    say(console, report.counts)
+    _say(console, f"{report.headline}")
+    _say(console, report.counts)
     layouts = [with_extra for keys in _LAYOUTS for with_extra in (_with_extra(keys), keys)]
     for keys in layouts:
         shown = _chosen(report, keys)
@@ -65,17 +69,26 @@ def print_table(report: Report, console: "Console") -> None:
     else:
         _print_list(report, console)
     for warning in report.warnings:
-        say(console, f"warning: {warning}")
+        _say(console, f"warning: {warning}")
     lost = [r for r in report.runs if r.state not in ("finished", "diverged") or not r.is_learning]
-    lines = [f"{run.outcome}: {run.folder} ({run.reason})" for run in lost]
+    lines = [for_terminal(f"{run.outcome}: {run.folder} ({run.reason})") for run in lost]
     _say_first(console, _MAX_NAMED, lines, "and {} more, all named in the report")
-    lines = [f"skipped: {left.folder} ({left.reason})" for left in report.skipped]
+    lines = [for_terminal(f"skipped: {s.folder} ({s.reason})") for s in report.skipped]
     _say_first(console, _MAX_NAMED, lines, "skipped: {} more, all named in the report")
     lines = [
-        f"missing: {m.what}, seed {', '.join(map(str, m.seeds))}; to add it:\n  {m.command}"
+        for_terminal(f"missing: {m.what}, seed {', '.join(map(str, m.seeds))}; to add it:")
+        + f"\n  {for_terminal(m.command)}"
         for m in report.missing
     ]
     _say_first(console, _MAX_COMMANDS, lines, "missing: {} more, all in the report")
+
+
+def _say(console: "Console", text: str) -> None:
+    say(console, for_terminal(text))
+
+
+def _cell(text: str, style: str = "") -> "Text":
+    return cell(for_terminal(text), style)
 
 
 def _say_first(console: "Console", most: int, lines: Sequence[str], rest: str) -> None:
@@ -93,10 +106,10 @@ def _table(report: Report, shown: list[Column]) -> object:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for column in shown:
         table.add_column(
-            cell(column.header), justify="left" if column.is_text else "right", no_wrap=True
+            _cell(column.header), justify="left" if column.is_text else "right", no_wrap=True
         )
     for v in report.variants:
-        table.add_row(*(cell(column.written(v), _style(column, v)) for column in shown))
+        table.add_row(*(_cell(column.written(v), _style(column, v)) for column in shown))
     return table
 
 
@@ -111,7 +124,8 @@ def _chosen(report: Report, keys: Sequence[str]) -> list[Column]:
 
 
 def _print_lost(report: Report, console: "Console") -> None:
-    lost = [f"{v.name}: n={text}" for v in report.variants if "," in (text := wording.n_text(v))]
+    texts = {v.name: wording.n_text(v) for v in report.variants}
+    lost = [for_terminal(f"{name}: n={text}") for name, text in texts.items() if "," in text]
     _say_first(console, _MAX_NAMED, lost, "and {} more, all in the report")
 
 
@@ -123,16 +137,19 @@ def _print_list(report: Report, console: "Console") -> None:
     """Two entries a variant, for terminals that no table fits."""
     listed = [column for column in shown_columns(report) if column.name in _LISTED]
     for v in report.variants:
-        say(console, f"{v.name}: {v.word}")
+        _say(console, f"{v.name}: {v.word}")
         facts = [f"{c.header} {text}" for c in listed if (text := c.written(v)) != wording.NONE]
-        say(console, f"  {'; '.join(facts)}")
+        _say(console, f"  {'; '.join(facts)}")
 
 
 def _width(report: Report, shown: list[Column]) -> int:
     from rich.cells import cell_len
 
     widths = [
-        max(cell_len(text) for text in (c.header, *(c.written(v) for v in report.variants)))
+        max(
+            cell_len(for_terminal(text))
+            for text in (c.header, *(c.written(v) for v in report.variants))
+        )
         for c in shown
     ]
     return sum(widths) + 3 * len(shown)  # a space at each side, and one between

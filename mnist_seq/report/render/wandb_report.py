@@ -11,11 +11,12 @@ import os
 import queue
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mnist_seq.report.charts import style
+from mnist_seq.report.markup.escape import for_wandb
 from mnist_seq.report.render.markdown import small_table, verdict_table
 from mnist_seq.report.sections import sections_of, tables_of
 from mnist_seq.report.value import Report
@@ -127,15 +128,12 @@ def _library() -> Any:
     return importlib.import_module("wandb")
 
 
-def _workspaces() -> tuple[Any, Any]:
-    """W&B's report blocks and filter expressions; by name, since their types are not exported."""
+def _workspaces() -> Any:
+    """W&B's report blocks; by name, since their types are not exported."""
     _library()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its own code, which no reader of a report can mend
-        return (
-            importlib.import_module("wandb_workspaces.reports.v2"),
-            importlib.import_module("wandb_workspaces.expr"),
-        )
+        return importlib.import_module("wandb_workspaces.reports.v2")
 
 
 def _compose(report: Report, *, is_online: bool) -> Any:
@@ -144,14 +142,14 @@ def _compose(report: Report, *, is_online: bool) -> Any:
     Args:
         is_online: runsets name entity and project; offline they must not, or W&B is asked for them.
     """
-    wr, _ = _workspaces()
-    title = f"{report.title}: comparison with the baseline".replace("/", "-")[:128]
+    wr = _workspaces()
+    title = for_wandb(f"{report.title}: comparison with the baseline").replace("/", "-")[:128]
     blocks = [
         wr.H1("Does anything beat the baseline?"),
-        wr.P(f"{report.headline}. {report.counts}."),
+        wr.P(for_wandb(f"{report.headline}. {report.counts}.")),
         wr.MarkdownBlock(verdict_table(report)),
-        wr.P(f"Declared rule: {report.rule_text}."),
-        *(wr.P(f"Warning: {text}.") for text in report.warnings),
+        wr.P(for_wandb(f"Declared rule: {report.rule_text}.")),
+        *(wr.P(for_wandb(f"Warning: {text}.")) for text in report.warnings),
         *_further(report),
         wr.H2("Variants"),
         _variants_grid(report, is_online=is_online),
@@ -163,23 +161,27 @@ def _compose(report: Report, *, is_online: bool) -> Any:
         entity=report.mirror.entity or ("offline" if not is_online else ""),
         project=report.mirror.project or "mnist_seq",
         title=title,
-        description=report.headline,
+        description=for_wandb(report.headline),
         blocks=blocks,
         width="fluid",
     )
 
 
 def _further(report: Report) -> list[Any]:
-    wr, _ = _workspaces()
+    wr = _workspaces()
     return [
         block
         for table in tables_of(report, "wandb")
-        for block in (wr.H2(table.title), wr.MarkdownBlock(small_table(table)), wr.P(table.caption))
+        for block in (
+            wr.H2(for_wandb(table.title)),
+            wr.MarkdownBlock(small_table(table)),
+            wr.P(for_wandb(table.caption)),
+        )
     ]
 
 
 def _variants_grid(report: Report, *, is_online: bool) -> Any:
-    wr, _ = _workspaces()
+    wr = _workspaces()
     at = wr.Layout
     keys = report.factor_keys or ("model.name",)
     by_variant = _runset(
@@ -216,7 +218,7 @@ def _variants_grid(report: Report, *, is_online: bool) -> Any:
 
 def _baselines(report: Report, *, is_online: bool) -> list[Any]:
     """The baseline's runs as a set of their own, in its colour: reports know no pinned baseline."""
-    wr, expr = _workspaces()
+    wr = _workspaces()
     found = [(v, run) for v in report.variants if v.is_baseline for run in report.mirror.ids[v.key]]
     if not found:
         return []
@@ -226,15 +228,15 @@ def _baselines(report: Report, *, is_online: bool) -> list[Any]:
         _runset(
             report,
             is_online=is_online,
-            name="baseline: " + ", ".join(dict.fromkeys(v.name for v, _ in found)),
-            filters=[expr.Metric("ID").isin([run for _, run in found])],
+            name=for_wandb(f"baseline: {', '.join(dict.fromkeys(v.name for v, _ in found))}"),
+            filters=_is_one_of("ID", [run for _, run in found]),
             run_settings=colors,
         )
     ]
 
 
 def _runs_grid(report: Report, *, is_online: bool) -> Any:
-    wr, _ = _workspaces()
+    wr = _workspaces()
     at = wr.Layout
     metric = wr.SummaryMetric(report.metric.name)
     axes = [wr.Config(key) for key in report.factor_keys]
@@ -251,14 +253,28 @@ def _runs_grid(report: Report, *, is_online: bool) -> Any:
 
 
 def _runset(report: Report, *, is_online: bool, **options: Any) -> Any:
-    wr, expr = _workspaces()
+    wr = _workspaces()
     place = {"project": report.mirror.project} if is_online else {}
     if is_online and report.mirror.entity:
         place["entity"] = report.mirror.entity
-    groups = [expr.Metric("Group").isin(list(report.mirror.groups))]
+    groups = _is_one_of("Group", report.mirror.groups)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return wr.Runset(**{"filters": groups, **place, **options})
+
+
+def _is_one_of(metric: str, texts: Sequence[str]) -> str:
+    """A filter as W&B's library reads it.
+
+    The library replaces = and < in the whole filter, also in names; so letters and digits alone
+    stand as they are.
+    """
+    names = (
+        "".join(c if c.isascii() and c.isalnum() else f"\\U{ord(c):08x}" for c in text)
+        for text in texts
+    )
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f'Metric("{metric}") in [{listed}]'
 
 
 def _reason(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """Learning curves: each run, and the mean over seeds with its band."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ def _pointed_at(
     # the tooltip of the area around a point, whose datum is that point; written out, since
     # Vega-Lite 6.4 looks for texts in the area itself
     said = [f"{name}: ''+datum.datum.{name}" for name in _SAID]
-    value = f"'{_label(curves)}': format(datum.datum.value, '.{curves.metric.decimals}f')"
+    value = f"{json.dumps(_label(curves))}: format(datum.datum.value, '.{curves.metric.decimals}f')"
     about = alt.ExprRef(f"datum.datum ? {{{', '.join([*said, value])}}} : null")
     base = _of_runs(runs).encode(x=x, y=y)
     near = base.mark_point(opacity=0, size=60, tooltip=about).add_params(hover)

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from html import escape
 
 from mnist_seq.report.analyse.warnings import code_of, mapping
+from mnist_seq.report.markup.escape import for_html, for_markdown_code
 from mnist_seq.report.markup.html_table import html_table
-from mnist_seq.report.markup.markdown_table import code, markdown_table
+from mnist_seq.report.markup.markdown_table import markdown_table
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.sections import Inputs, Section
 from mnist_seq.report.value import Report
@@ -36,7 +36,7 @@ class Origins(Section[Facts]):
 
     def more_html(self, report: Report, part: Facts) -> str:
         """The folders, and one row a property."""
-        sources = ", ".join(f"<code>{escape(source)}</code>" for source in report.sources)
+        sources = ", ".join(f"<code>{for_html(source)}</code>" for source in report.sources)
         return (
             '<section id="origins"><h2>Where the numbers come from</h2><p>Read from '
             f"{sources}.</p>{html_table(['', ''], _rows(part), wrap=(1,))}</section>"
@@ -44,7 +44,7 @@ class Origins(Section[Facts]):
 
     def more_markdown(self, report: Report, part: Facts) -> str:
         """The same."""
-        sources = ", ".join(f"`{code(source)}`" for source in report.sources)
+        sources = ", ".join(for_markdown_code(source) for source in report.sources)
         table = markdown_table(["", ""], _rows(part), [False, False])
         return f"## Where the numbers come from\n\n{sources}; written {report.created}.\n\n{table}"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import altair as alt
@@ -12,6 +11,7 @@ from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.analyse.predictions import Images, Predictions
 from mnist_seq.report.charts.base import INK, tooltip
 from mnist_seq.report.charts.figure import Figure, Panel, Tables
+from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.markup.png import png
 from mnist_seq.report.sections import Inputs, Section
 from mnist_seq.report.value import Report
@@ -220,7 +220,7 @@ def _images_html(report: Report, found: Found) -> str:
     for entry in found.exchanged:
         v = report.variants[entry.variant]
         blocks.append(
-            f"<details><summary>{escape(v.name)} against {escape(v.baseline_name)}: "
+            f"<details><summary>{for_html(v.name)} against {for_html(v.baseline_name)}: "
             f"{entry.num_gained} images gained, {entry.num_lost} lost</summary>"
             "<p class='caption'>Gained: most seeds of the variant are right and most of the "
             "baseline "

@@ -1,11 +1,10 @@
 """Every run, every folder that was left aside, and the decisions that were made on the way."""
 
 from dataclasses import dataclass
-from html import escape
 
 from mnist_seq.report import wording
+from mnist_seq.report.markup.escape import for_html, for_markdown, for_markdown_code
 from mnist_seq.report.markup.html_table import html_table
-from mnist_seq.report.markup.markdown_table import code, plain
 from mnist_seq.report.sections import Inputs, Section
 from mnist_seq.report.value import Report
 
@@ -36,9 +35,10 @@ class Runs(Section[Count]):
         ]  # fmt: skip
         header = ["variant", "seed", "state", report.metric.label, "seconds", "folder", "reason"]
         skipped = "".join(
-            f"<li><code>{escape(s.folder)}</code>: {escape(s.reason)}</li>" for s in report.skipped
+            f"<li><code>{for_html(left.folder)}</code>: {for_html(left.reason)}</li>"
+            for left in report.skipped
         )
-        notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+        notes = "".join(f"<li>{for_html(note)}</li>" for note in report.notes)
         left = f"<h3>Folders left aside</h3><ul>{skipped}</ul>" if skipped else ""
         said = f"<h3>Decisions</h3><ul>{notes}</ul>" if notes else ""
         return (
@@ -50,7 +50,11 @@ class Runs(Section[Count]):
     def more_markdown(self, report: Report, part: Count) -> str:
         """Runs that did not finish or learn, folders left aside, decisions."""
         lost = [r for r in report.runs if r.state != "finished" or not r.is_learning]
-        lines = [f"- {r.outcome}: `{code(r.folder)}` ({plain(r.reason)})" for r in lost]
-        lines += [f"- skipped: `{code(s.folder)}` ({plain(s.reason)})" for s in report.skipped]
-        lines += [f"- {plain(note)}" for note in report.notes]
+        found = [(r.outcome, r.folder, r.reason) for r in lost]
+        found += [("skipped", left.folder, left.reason) for left in report.skipped]
+        lines = [
+            f"- {word}: {for_markdown_code(folder)} ({for_markdown(reason)})"
+            for word, folder, reason in found
+        ]
+        lines += [f"- {for_markdown(note)}" for note in report.notes]
         return "## Runs and folders to know of\n\n" + "\n".join(lines) if lines else ""

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from mnist_seq.runs import files
 from mnist_seq.runs.commands import to_continue_sweep, to_train_alike
-from mnist_seq.runs.console import say
+from mnist_seq.runs.console import cell, say
 from mnist_seq.runs.events import value_text
 from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.pool.failures import reason
@@ -83,5 +83,5 @@ def _table(complete: list[Any], trials: Trials) -> Table:
         params = (trial.params[key] for key in trials.space.distributions)
         shown = (f"{p:.4g}" if isinstance(p, float) else str(p) for p in params)
         value = value_text(trials.settings.objective, trial.value)
-        table.add_row(str(trial.number), value, *shown)
+        table.add_row(str(trial.number), value, *map(cell, shown))
     return table

@@ -1,0 +1,94 @@
+"""Texts of others in each format of a report: one function a format, and all of them are here.
+
+Names, notes, errors, tags, labels and config values come from run folders, which somebody else may
+have sent. No character in them may be obeyed: as markup, as a formula, or by a terminal. In every
+format control characters, ends of lines and characters that turn the reading direction are shown as
+escapes such as \\x1b. A new format, such as LaTeX, gets its function here and its case in
+tests/report/test_escape.py.
+"""
+
+import html
+import re
+from typing import Any
+
+from mnist_seq.config.text import in_one_line
+
+# Everything that starts markup within a line: of CommonMark, of GitHub's tables and strike-through,
+# of formulas between dollars, and of HTML
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|#&~$!])")
+# What starts a list or a rule, or makes a heading of the line before, where a text begins a line
+_MARKDOWN_START = re.compile(r"^([-+](?=\s|$)|-(?=[-\s]+$)|=(?=[=\s]*$)|\d{1,9}(?=[.)](?:\s|$)))")
+# Spreadsheets also take the wide forms for a formula's first character
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def for_html(text: str) -> str:
+    """A text between tags, or in a quoted attribute."""
+    return html.escape(in_one_line(text))
+
+
+def for_markdown(text: str) -> str:
+    """A text that Markdown and the HTML in it show as it is; runs of spaces become one."""
+    one_line = _MARKDOWN.sub(r"\\\1", " ".join(in_one_line(text).split()))
+    return _MARKDOWN_START.sub(_escaped_start, one_line)
+
+
+def _escaped_start(found: re.Match[str]) -> str:
+    return f"{found[1]}\\" if found[1].isdigit() else f"\\{found[1]}"
+
+
+def for_markdown_code(text: str) -> str:
+    """A text as code within a line, with its backticks."""
+    shown = in_one_line(text)
+    fence = "`" * (_longest_ticks(shown) + 1)
+    is_bare = shown.strip(" `") == shown and shown
+    return f"{fence}{shown}{fence}" if is_bare else f"{fence} {shown} {fence}"
+
+
+def for_markdown_block(text: str) -> str:
+    """A text of one line as a block of code, with its fences."""
+    shown = in_one_line(text)
+    fence = "`" * max(3, _longest_ticks(shown) + 1)
+    return f"{fence}\n{shown}\n{fence}"
+
+
+def _longest_ticks(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def for_csv(text: str) -> str:
+    """A text that a spreadsheet does not compute: an apostrophe stands before a formula."""
+    shown = in_one_line(text)
+    return f"'{shown}" if _is_formula(text) else shown
+
+
+def _is_formula(text: str) -> bool:
+    start = text.strip()
+    if not start.startswith(_FORMULA):
+        return False
+    try:
+        float(start)
+    except ValueError:
+        return True
+    return False
+
+
+def for_terminal(text: str) -> str:
+    """A text that takes one line of a terminal."""
+    return in_one_line(text)
+
+
+def for_wandb(text: str) -> str:
+    """A title or a paragraph of W&B's report, which take plain text; its tables take Markdown."""
+    return in_one_line(text)
+
+
+def for_charts(specification: Any) -> Any:
+    """A Vega-Lite specification with each text in it escaped; SVG lacks control characters."""
+    if isinstance(specification, str):
+        return in_one_line(specification)
+    if isinstance(specification, dict):
+        return {for_charts(key): for_charts(value) for key, value in specification.items()}
+    if isinstance(specification, list | tuple):
+        return [for_charts(value) for value in specification]
+    return specification
