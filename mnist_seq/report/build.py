@@ -42,7 +42,7 @@ class _Read:
         runs: all runs that may be compared; `chosen.runs` are those with the chosen values.
         selector: the validation metric by which values are chosen and searched.
         guess: what a guess gets; it stands for a run that diverged.
-        learnt_nothing: runs that learnt nothing: folder -> reason.
+        stuck: finished runs that are not shown to learn: folder -> reason.
         samplers: folder -> sampler of the run's values.
         subjects: the searches among the runs.
     """
@@ -53,7 +53,7 @@ class _Read:
     selector: Metric
     guess: Guess
     chosen: Chosen
-    learnt_nothing: Mapping[Path, str]
+    stuck: Mapping[Path, str]
     samplers: Mapping[Path, str]
     subjects: list[Subject]
 
@@ -89,8 +89,8 @@ def build(
         rule,
         options,
         chosen.choices,
-        read.learnt_nothing,
-        read.guess.task,
+        read.stuck,
+        read.guess,
     )
     inputs = _inputs(read, groups, variants, keys, options, images)
     parts = {} if is_table_only else parts_of(inputs)
@@ -108,7 +108,7 @@ def build(
         headline=wording.headline(variants, read.metric),
         counts=wording.counts(variants, collected),
         variants=variants,
-        runs=tuple(_run_rows(groups, read.metric, read.learnt_nothing)),
+        runs=tuple(_run_rows(groups, read.metric, read.stuck)),
         factor_keys=keys,
         warnings=_warnings(read, groups, variants, options),
         notes=(*read.notes, *notes_of(parts)),
@@ -142,7 +142,7 @@ def _read(collected: Collected, options: Options) -> _Read:
         selector=selector,
         guess=guess,
         chosen=chosen,
-        learnt_nothing=not_learning(chosen.runs, guess),
+        stuck=not_learning(chosen.runs, guess),
         samplers=samplers,
         subjects=subjects_of(runs, selector, chosen.keys, samplers, guess=guess),
     )
@@ -227,19 +227,17 @@ def _rule(options: Options, metric: Metric) -> Rule:
     )
 
 
-def _run_rows(
-    groups: Sequence[Group], metric: Metric, learnt_nothing: Mapping[Path, str]
-) -> list[RunRow]:
+def _run_rows(groups: Sequence[Group], metric: Metric, stuck: Mapping[Path, str]) -> list[RunRow]:
     return [
         RunRow(
             variant=place,
             seed=run.seed,
             state=run.state,
-            reason=learnt_nothing.get(run.folder, run.reason),
+            reason=stuck.get(run.folder, run.reason),
             folder=str(run.folder),
             value=math.nan if (value := metric.of(run)) is None else value,
             seconds=run.seconds,
-            is_learning=run.folder not in learnt_nothing,
+            is_learning=run.folder not in stuck,
         )
         for place, own in enumerate(groups)
         for run in own.runs

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mnist_seq.report import wording
-from mnist_seq.report.value import Choice, Compared, Report, Variant
+from mnist_seq.report.value import Choice, Compared, Report, Second, Variant
 from mnist_seq.stats import Comparison, PairedComparison
 
 Value = str | int | float | None
@@ -114,6 +114,7 @@ def _runs() -> list[Column]:
         Column("interrupted", lambda v: v.interrupted),
         Column("unreadable", lambda v: v.unreadable),
         Column("not_learning", lambda v: v.not_learning),
+        Column("p_diverged", lambda v: v.p_diverged),
     ]
 
 
@@ -215,10 +216,17 @@ def _correlation(comparison: Comparison) -> float | None:
 
 
 def _verdict() -> list[Column]:
-    shown = Shown(20, "verdict", "by the declared rule", lambda v: str(v.word))
+    def second(get: Callable[[Second], Value]) -> Get:
+        return _of(lambda found: get(found.second) if found.second else None)
+
+    shown = Shown(20, "verdict", "by the declared rule", wording.verdict_cell)
     return [
         Column("verdict", lambda v: v.word, shown, is_text=True),
         Column("verdict_text", lambda v: v.verdict),
+        Column("verdict_trained", second(lambda s: s.first)),
+        Column("verdict_counted", second(lambda s: s.word)),
+        Column("difference_counted", second(lambda s: s.difference)),
+        Column("p_counted", second(lambda s: s.p_adjusted)),
     ]
 
 

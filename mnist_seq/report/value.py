@@ -4,6 +4,7 @@ Plain data: texts, and numbers in the unit of the metric (percent for accuracies
 number is missing. A rendering formats and arranges them; it computes nothing.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,18 +26,36 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Second:
+    """A comparison read again, with each run that diverged or failed counted as a guess.
+
+    Attributes:
+        first: the word where these runs are left out.
+        word: the word where they count; the verdict is withheld where the two words differ.
+        difference, p_adjusted: where they count.
+    """
+
+    first: Word
+    word: Word
+    difference: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True)
 class Compared:
     """A variant against its baseline: the result of `stats`, kept whole.
 
     Attributes:
         pairing: which test was used, and why: "paired by seed, n=7 of 8 pairs: ...".
         p_wilcoxon: p of the signed-rank test; NaN unless it was requested and the seeds pair.
+        second: the second reading; None where no run of either side diverged or failed.
     """
 
     comparison: Comparison
     verdict: Verdict
     pairing: str
     p_wilcoxon: float
+    second: Second | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +107,9 @@ class Variant:
         factors: the same values unchanged, for the axes of charts.
         baseline: key of the baseline; None where it is missing, its own key for a baseline.
         n: number of finished runs, out of `planned`.
-        not_learning: number of these n that are no better than a guess; they count like the others.
+        not_learning: number of these n that are not shown to learn; they count like the others.
+        p_diverged: adjusted p of Fisher's test that it diverges as often as its baseline; NaN where
+            no run of either diverged.
         word: the word of the verdict; "baseline" for a baseline.
         change: overrides by which an arm of a study differs from its baseline; else "".
         choice: the chosen values of tuned keys; None if nothing was tuned.
@@ -125,6 +146,7 @@ class Variant:
     reached: tuple[Reached, ...] = ()
     change: str = ""
     choice: Choice | None = None
+    p_diverged: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -132,7 +154,7 @@ class RunRow:
     """One run, for the list of runs and the points of charts.
 
     Attributes:
-        is_learning: False for a finished run that is no better than a guess; `reason` says so.
+        is_learning: False for a finished run that is not shown to learn; `reason` says why.
     """
 
     variant: int
@@ -146,8 +168,8 @@ class RunRow:
 
     @property
     def outcome(self) -> str:
-        """The state in words: "finished, not learning"."""
-        return self.state if self.is_learning else f"{self.state}, not learning"
+        """The state in words: "finished, not shown to learn"."""
+        return self.state if self.is_learning else f"{self.state}, not shown to learn"
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def n_text(variant: Variant) -> str:
         if getattr(variant, state)
     ]
     of = f" of {variant.planned}" if lost else ""
-    stuck = [f"{variant.not_learning} not learning"] if variant.not_learning else []
+    stuck = [f"{variant.not_learning} not shown to learn"] if variant.not_learning else []
     return ", ".join([f"{variant.n}{of}", *lost, *stuck])
 
 
@@ -94,17 +94,23 @@ def rule_text(rule: Rule, level: float, variants: Sequence[Variant]) -> str:
         text += (
             f"else equivalent: two one-sided tests show a difference below {rule.margin:g}{unit}; "
         )
-    return text + "else not distinguishable at this n"
+    text += "else not distinguishable at this n"
+    if any(trained(v) for v in variants):
+        text += (
+            "; withheld: runs diverged or failed, and the word is another one where each of them "
+            "counts as a guess"
+        )
+    return text
 
 
 def not_learning(variants: Sequence[Variant]) -> tuple[str, ...]:
-    """A warning if the means include runs that learnt nothing."""
+    """A warning if the means include runs that are not shown to learn."""
     found = [f"{v.name} {v.not_learning} of {v.n}" for v in variants if v.not_learning]
     if not found:
         return ()
     return (
-        "runs that learnt nothing, at no evaluation clearly better than a guess, count in the "
-        f"means: {listed(found)}",
+        "runs that are not shown to learn, since neither valid nor test is clearly better than a "
+        f"guess, count in the means: {listed(found)}",
     )
 
 
@@ -112,19 +118,54 @@ def headline(variants: Sequence[Variant], metric: Metric) -> str:
     """The answer to "does anything beat the baseline?", in one sentence."""
     compared = [v for v in variants if v.compared is not None]
     if not compared:
-        return f"Nothing could be compared: {_obstacle(variants)}"
+        return f"Nothing could be compared: {_obstacle(variants)}{_shaky(variants)}"
     better = [v for v in compared if v.word == "better"]
     if not better:
-        return f"Nothing beats its baseline on {metric.label}: {_tally(compared)}"
+        return f"Nothing beats its baseline on {metric.label}: {_tally(compared)}{_shaky(variants)}"
     best = sorted(better, key=lambda v: -abs(v.compared.comparison.difference))  # type: ignore[union-attr]
     unit = f" {metric.points}" if metric.points else ""
     parts = [
-        f"{v.name} ({signed(v.compared.comparison.difference, metric.decimals)}{unit})"  # type: ignore[union-attr]
+        f"{v.name} ({signed(v.compared.comparison.difference, metric.decimals)}{unit}"  # type: ignore[union-attr]
+        f"{_among(v)})"
         for v in best[:3]
     ]
     more = f" and {len(best) - 3} more" if best[3:] else ""
     verb = "beats its baseline" if len(best) == 1 else "beat their baselines"
-    return f"{' and '.join(parts)}{more} {verb} on {metric.label}: {_tally(compared)}"
+    said = f"{_tally(compared)}{_shaky(variants)}"
+    return f"{' and '.join(parts)}{more} {verb} on {metric.label}: {said}"
+
+
+def trained(variant: Variant) -> str:
+    """How many runs trained, of those that ended: "5 of 8"; "" where all did."""
+    lost = variant.diverged + variant.failed
+    return f"{variant.n} of {variant.n + lost}" if lost else ""
+
+
+def verdict_cell(variant: Variant) -> str:
+    """The word of the verdict, and how many runs trained where not all did."""
+    of = trained(variant)
+    return f"{variant.word}, {of} trained" if of else str(variant.word)
+
+
+def _among(variant: Variant) -> str:
+    of = trained(variant)
+    return f" among the {of} that trained" if of else ""
+
+
+def _shaky(variants: Sequence[Variant]) -> str:
+    """What a reader of the headline alone must know: withheld verdicts, and runs that are lost."""
+    parts = [
+        f"{v.name} is withheld: {second.first}{_among(v) or ' among the runs that trained'}, "
+        f"{second.word} where the others count as a guess"
+        for v in variants
+        if v.word == "withheld" and v.compared and (second := v.compared.second)
+    ]
+    total = sum(v.planned for v in variants)
+    lost = {name: sum(getattr(v, name) for v in variants) for name in ("diverged", "failed")}
+    lost["not shown to learn"] = sum(v.not_learning for v in variants)
+    counted = [f"{num} {name}" for name, num in lost.items() if num]
+    parts += [f"of {plural(total, 'run')}, {', '.join(counted)}"] if counted else []
+    return "".join(f"; {part}" for part in parts)
 
 
 def _obstacle(variants: Sequence[Variant]) -> str:
@@ -142,7 +183,7 @@ def _obstacle(variants: Sequence[Variant]) -> str:
 
 def _tally(compared: Sequence[Variant]) -> str:
     words = Counter(str(v.word) for v in compared)
-    order = ("better", "worse", "equivalent", "not distinguishable")
+    order = ("better", "worse", "equivalent", "not distinguishable", "withheld")
     parts = [f"{words[word]} {word}" for word in order if words[word]]
     return f"of {plural(len(compared), 'comparison')}, {', '.join(parts)}"
 
@@ -153,7 +194,7 @@ def counts(variants: Sequence[Variant], collected: Collected) -> str:
     lost = {name: sum(getattr(v, name) for v in variants) for name in names}
     total = sum(v.planned for v in variants)
     text = f"{sum(v.n for v in variants)} finished of {plural(total, 'run')}"
-    lost["not learning"] = sum(v.not_learning for v in variants)
+    lost["not shown to learn"] = sum(v.not_learning for v in variants)
     parts = [f"{number} {name}" for name, number in lost.items() if number]
     parts += [f"{plural(len(collected.skipped), 'folder')} skipped"] if collected.skipped else []
     ranked = ["arms by the size of their effect"] if any(v.change for v in variants) else []

@@ -15,6 +15,7 @@ In every function, a is the variant, b is the baseline, and a difference is a - 
 | the same after several looks, or seeds that were added because of one | `sequential` |
 | two models on the same test examples (McNemar, confusion matrix) | `predictions` |
 | is a classifier better than a guess | `guess` |
+| does one side diverge more often (Fisher) | `permutation` |
 | how long runs take to reach a value | `time_to_threshold` |
 | which variants are worth their cost | `pareto` |
 | what a random search of n trials finds | `search` |
@@ -37,7 +38,7 @@ from mnist_seq.stats.intervals import (
 )
 from mnist_seq.stats.paired import PairedComparison, paired_comparison, wilcoxon_p
 from mnist_seq.stats.pareto import pareto_front
-from mnist_seq.stats.permutation import PermutationTest, sign_flip_test, split_test
+from mnist_seq.stats.permutation import PermutationTest, fisher_p, sign_flip_test, split_test
 from mnist_seq.stats.power import MOST_SEEDS, detectable_difference, seeds_needed, t_test_power
 from mnist_seq.stats.predictions import (
     Disagreements,
@@ -80,6 +81,7 @@ __all__ = [
     "disagreements",
     "equivalence",
     "expected_best",
+    "fisher_p",
     "guess_p",
     "judge",
     "mcnemar",

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.special import bdtrc, stdtr
 
 from mnist_seq.stats.samples import check_fraction
@@ -36,15 +36,19 @@ def guess_p(accuracy: float, n: int, *, guess: float, num_evaluations: int = 1) 
 
 
 def squared_error_p(
-    targets: Float[np.ndarray, "N V"], predictions: Float[np.ndarray, "N V"]
+    targets: Float[np.ndarray, "N V"],
+    predictions: Float[np.ndarray, "N V"],
+    counts: Bool[np.ndarray, "N V"] | None = None,
 ) -> float:
     """Probability that a guess has a mean squared error as small as these predictions have.
 
     One-sided paired t-test over examples: error of a guess minus error of the prediction. The guess
-    is the mean of the targets, the best answer that ignores the input.
+    is the mean of the targets, the best answer that ignores the input. The values of one example
+    may depend on each other: each example counts once, with the mean over its values.
 
     Args:
         targets, predictions: V values of each of N examples, which are independent.
+        counts: the values that count, one or more of each example; None for all.
 
     Raises:
         ValueError: N < 2, or unequal shapes.
@@ -57,8 +61,13 @@ def squared_error_p(
             f"{targets.shape} and {predictions.shape}; give one row an example"
         )
     wide = targets.astype(np.float64)
-    of_guess = ((wide - wide.mean(axis=0)) ** 2).mean(axis=1)
-    gain = of_guess - ((wide - predictions) ** 2).mean(axis=1)
+    if counts is None:
+        of_guess = ((wide - wide.mean(axis=0)) ** 2).mean(axis=1)
+        gain = of_guess - ((wide - predictions) ** 2).mean(axis=1)
+    else:
+        means = (wide * counts).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
+        gains = (wide - means) ** 2 - (wide - predictions) ** 2
+        gain = (gains * counts).sum(axis=1) / counts.sum(axis=1)
     error = float(gain.std(ddof=1)) / math.sqrt(len(gain))
     if error == 0:
         return 0.0 if gain.mean() > 0 else 1.0

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import gammaln
 
 from mnist_seq.stats.samples import check_sample
 
@@ -114,3 +115,31 @@ def split_test(
         shuffled = rng.permuted(np.broadcast_to(pool, (chunk, n + m)), axis=1)
         count += int((np.abs(shuffled[:, :n].sum(axis=1)) >= threshold).sum())
     return PermutationTest((count + 1) / (NUM_RANDOM + 1), False, 1 / (NUM_RANDOM + 1))
+
+
+def fisher_p(num_a: int, n_a: int, num_b: int, n_b: int) -> float:
+    """Two-sided p of Fisher's exact test: `num_a` of `n_a` runs against `num_b` of `n_b`.
+
+    The permutation test of counts. It takes the runs of both sides as independent; pairs that share
+    a seed make it conservative.
+
+    Raises:
+        ValueError: a count below 0, or above the number of runs of its side.
+
+    Source: Fisher 1935; two-sided by the sum of all tables that are no more probable.
+    """
+    for count, n in ((num_a, n_a), (num_b, n_b)):
+        if not 0 <= count <= n:
+            raise ValueError(
+                f"a count is one of 0 to {n} runs, but is {count}; count each run once"
+            )
+    total = num_a + num_b
+    tables = np.arange(max(0, total - n_b), min(n_a, total) + 1)
+    logs = _log_choose(n_a, tables) + _log_choose(n_b, total - tables)
+    shares = np.exp(logs - logs.max())
+    own = shares[num_a - tables[0]]
+    return min(1.0, math.fsum(shares[shares <= own * (1 + 1e-9)]) / math.fsum(shares))
+
+
+def _log_choose(n: int, k: np.ndarray) -> np.ndarray:
+    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))

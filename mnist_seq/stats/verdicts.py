@@ -16,7 +16,13 @@ from mnist_seq.stats.tost import Equivalence, equivalence
 
 Test = Literal["t", "permutation"]
 Word = Literal[
-    "better", "worse", "equivalent", "not distinguishable", "no baseline", "too few seeds"
+    "better",
+    "worse",
+    "equivalent",
+    "not distinguishable",
+    "withheld",
+    "no baseline",
+    "too few seeds",
 ]
 
 
@@ -65,7 +71,7 @@ class Verdict:
             be compared.
         needed_seeds: total number of seeds (of each side, if unpaired) that would show the observed
             difference. None where the verdict is decided, where more than 1,000 are needed, and
-            where neither side has learnt; the text says which.
+            where the caller has a reason to give none; the text says which.
         is_within_margin: whether the difference is shown to be smaller than the margin, also where
             the word is "better" or "worse".
         equivalence: the tests against the margin; None without a margin.
@@ -86,14 +92,14 @@ class Verdict:
 
 
 def judge(
-    comparisons: Sequence[Comparison], rule: Rule, *, learns: Sequence[bool] | None = None
+    comparisons: Sequence[Comparison], rule: Rule, *, instead: Sequence[str] | None = None
 ) -> list[Verdict]:
     """Verdicts on a family of comparisons, in the order given.
 
     Args:
         comparisons: the whole family. A variant that could not be compared does not belong to it
             and gets `no_verdict`.
-        learns: for each comparison, whether any run of either side has learnt; None for yes.
+        instead: for each comparison, what is said instead of a number of seeds; "" for that number.
 
     Raises:
         ValueError: an unknown correction, or a margin that is not positive.
@@ -101,9 +107,9 @@ def judge(
     p = np.array([p_of(c, rule.test) for c in comparisons], dtype=np.float64)
     adjusted = adjust(p, rule.correction)
     return [
-        verdict(c, rule, p_adjusted=float(q), family_size=len(comparisons), learns=learnt)
-        for c, q, learnt in zip(
-            comparisons, adjusted, learns or [True] * len(comparisons), strict=True
+        verdict(c, rule, p_adjusted=float(q), family_size=len(comparisons), instead=said)
+        for c, q, said in zip(
+            comparisons, adjusted, instead or [""] * len(comparisons), strict=True
         )
     ]
 
@@ -114,13 +120,13 @@ def verdict(
     *,
     p_adjusted: float,
     family_size: int = 1,
-    learns: bool = True,
+    instead: str = "",
 ) -> Verdict:
     """Verdict on one comparison whose adjusted p is known; `judge` computes that for a family.
 
     Args:
         p_adjusted: p of the rule's test, adjusted over a family of `family_size`.
-        learns: whether any run of either side has learnt. If not, no number of seeds is advised.
+        instead: what is said instead of the number of seeds that would show the difference.
 
     Raises:
         ValueError: p_adjusted outside 0..1, or a margin that is not positive.
@@ -147,8 +153,8 @@ def verdict(
             f"{size_text(comparison.difference, rule)} ({evidence})"
         )
         return Verdict("equivalent", text, p, p_adjusted, None, True, tost)
-    needed = _needed(comparison, rule, family_size) if learns else None
-    advice = advice_text(comparison, needed) if learns else "and no run of either side learns"
+    needed = None if instead else _needed(comparison, rule, family_size)
+    advice = instead or advice_text(comparison, needed)
     text = (
         f"not distinguishable at n={comparison.n_text}: difference "
         f"{size_text(comparison.difference, rule)}, {advice} ({evidence})"

@@ -112,7 +112,8 @@ def test_a_sweep_of_failures_is_a_report_too(tmp_path: Path) -> None:
     report = report_of(tmp_path / "s")
     assert [(v.n, v.diverged, v.failed) for v in report.variants] == [(0, 2, 0), (0, 0, 2)]
     assert report.headline == (
-        "Nothing could be compared: too few seeds have finished, it takes 2 on both sides"
+        "Nothing could be compared: too few seeds have finished, it takes 2 on both sides; of 4 "
+        "runs, 2 diverged, 2 failed"
     )
 
 

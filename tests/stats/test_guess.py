@@ -57,3 +57,17 @@ def test_a_guess_is_found_to_be_one_and_a_perfect_answer_is_not() -> None:
     assert squared_error_p(targets, targets) < 1e-4
     with pytest.raises(ValueError, match="n >= 2"):
         squared_error_p(targets[:1], guess[:1])
+
+
+def test_values_of_one_sequence_count_once() -> None:
+    """A hundred steps of one lucky sequence are one piece of evidence, not a hundred."""
+    rng = np.random.default_rng(3)
+    targets = np.repeat(rng.normal(size=(6, 1)), 50, axis=1)
+    predictions = targets + np.repeat(rng.normal(0, 1.2, (6, 1)), 50, axis=1)
+    once = squared_error_p(targets[:, :1], predictions[:, :1])
+    assert squared_error_p(targets, predictions) == pytest.approx(once)
+    counts = np.ones(targets.shape, np.bool_)
+    assert squared_error_p(targets, predictions, counts) == pytest.approx(once)
+    counts[:, 25:] = False
+    predictions[:, 25:] = 1e6
+    assert squared_error_p(targets, predictions, counts) == pytest.approx(once)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from mnist_seq.stats import sign_flip_test, split_test
+from mnist_seq.stats import fisher_p, sign_flip_test, split_test
 from mnist_seq.stats.permutation import SIGN_FLIP_EXACT_N
 
 
@@ -93,3 +93,17 @@ def test_many_seeds_are_split_at_random() -> None:
     assert found == split_test(a, b)
     assert found.p == pytest.approx(scipy_stats.ttest_ind(a, b).pvalue, abs=0.01)
     assert split_test(np.ones(3), np.ones(3)).p == 1.0
+
+
+def test_fisher_agrees_with_scipy_on_small_tables() -> None:
+    for n_a, n_b in ((8, 8), (5, 3), (1, 6)):
+        for a in range(n_a + 1):
+            for b in range(n_b + 1):
+                expected = scipy_stats.fisher_exact([[a, n_a - a], [b, n_b - b]])[1]
+                assert fisher_p(a, n_a, b, n_b) == pytest.approx(expected, abs=1e-12)
+
+
+def test_no_runs_say_nothing_and_an_impossible_count_is_refused() -> None:
+    assert fisher_p(0, 0, 0, 3) == 1.0
+    with pytest.raises(ValueError, match="one of 0 to 3 runs, but is 4"):
+        fisher_p(1, 2, 4, 3)

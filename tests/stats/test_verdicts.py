@@ -111,9 +111,9 @@ def test_the_seeds_asked_for_are_enough_under_the_correction_from_the_start() ->
 
 
 def test_no_seeds_are_advised_where_nothing_learns() -> None:
-    found = judge([_compare(0.1, 0.2, 5)], Rule(), learns=[False])[0]
+    found = judge([_compare(0.1, 0.2, 5)], Rule(), instead=["and so on"])[0]
     assert (found.word, found.needed_seeds) == ("not distinguishable", None)
-    assert "no run of either side learns" in found.text
+    assert "difference 0.10, and so on (" in found.text
     assert "more seed" not in found.text
 
 

@@ -21,7 +21,14 @@ class Found:
 
 
 def compare(
-    variant: Group, baseline: Group, metric: Metric, *, level: float, power: float, wilcoxon: bool
+    variant: Group,
+    baseline: Group,
+    metric: Metric,
+    *,
+    level: float,
+    power: float,
+    wilcoxon: bool,
+    fill: float | None = None,
 ) -> Found | None:
     """Compare two variants; paired by seed where most seeds have runs of both.
 
@@ -29,20 +36,23 @@ def compare(
     finished run with the same seed on the other side. Otherwise Welch's test compares all runs of
     both sides. Runs that are not used are named in both cases.
 
+    Args:
+        fill: what counts for a run that diverged or failed; None leaves such runs out.
+
     Returns:
         None where neither test has 2 runs on each side.
     """
-    a, b = _by_seed(variant, metric), _by_seed(baseline, metric)
+    a, b = _values(variant, metric, fill), _values(baseline, metric, fill)
     common = sorted(a.keys() & b.keys())
     options = {"level": level, "power": power, "higher_is_better": metric.higher_is_better}
     if len(common) >= 2 and 2 * len(common) > min(len(a), len(b)):
-        x, y = (_values([side[seed] for seed in common], metric) for side in (a, b))
+        x, y = (np.array([side[seed] for seed in common]) for side in (a, b))
         found = paired_comparison(x, y, **options)  # type: ignore[arg-type]
         p = wilcoxon_p(x, y) if wilcoxon else math.nan
         return Found(found, _pairs_text(variant, baseline, common), p)
     if min(len(a), len(b)) < 2:
         return None
-    x, y = _values(list(a.values()), metric), _values(list(b.values()), metric)
+    x, y = np.array(list(a.values())), np.array(list(b.values()))
     text = (
         f"Welch, n={len(a)} and {len(b)}: seeds do not pair ({len(common)} in common; variant "
         f"{_seeds(a)}, baseline {_seeds(b)})"
@@ -60,8 +70,12 @@ def _by_seed(group: Group, metric: Metric) -> dict[int, Run]:
     return {run.seed: run for run in group.finished if metric.of(run) is not None}
 
 
-def _values(runs: list[Run], metric: Metric) -> np.ndarray:
-    return np.array([metric.of(run) for run in runs], dtype=np.float64)
+def _values(group: Group, metric: Metric, fill: float | None) -> dict[int, float]:
+    """The value of each seed that has one; `fill` for runs that diverged or failed."""
+    found = {run.seed: metric.of(run) for run in group.runs}
+    lost = {run.seed for run in group.runs if run.state in ("diverged", "failed")}
+    found |= dict.fromkeys(lost, fill)
+    return {seed: float(value) for seed, value in found.items() if value is not None}
 
 
 def _pairs_text(variant: Group, baseline: Group, common: list[int]) -> str:
@@ -84,7 +98,7 @@ def _why(seed: int, variant: Group, baseline: Group) -> str:
     return f"seed {seed}: no value"
 
 
-def _seeds(runs: dict[int, Run]) -> str:
+def _seeds(runs: dict[int, float]) -> str:
     seeds = sorted(runs)
     if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"seeds {seeds[0]}-{seeds[-1]}"

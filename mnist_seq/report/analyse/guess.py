@@ -1,4 +1,4 @@
-"""What a guess gets on a task, and runs that are no better: they have learnt nothing."""
+"""What a guess gets on a task, and runs that are not shown to be better than it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -49,15 +49,17 @@ def guess_of(runs: Sequence[Run]) -> Guess:
 
 
 def not_learning(runs: Sequence[Run], guess: Guess) -> dict[Path, str]:
-    """Finished runs that cannot be told from a guess at any evaluation, each with what it reached.
+    """Finished runs that are not shown to learn, each with what it reached.
 
-    Of a task with an accuracy, the best one on valid is tested, one-sided and binomial, against
-    that of a guess, and adjusted for the number of evaluations; on test, once, where nothing was
-    set aside for valid. Examples are counted, not time steps: those of one sequence hang together.
+    A run is named only where valid and test both leave it open whether it is better than a guess.
 
-    Of a task with values, the squared errors of the test examples are tested against those of a
-    guess, one-sided and paired. Where the predictions cannot be read, or each time step has its
-    own, the best value on valid has to be better than a guess, and nothing is tested.
+    Of a task with an accuracy, the best one on valid, adjusted for the number of evaluations, and
+    the one on test are tested, one-sided and binomial, against that of a guess. Sequences are
+    counted, not time steps: the answers of one sequence depend on each other.
+
+    Of a task with values, the squared errors of the test sequences, each a mean over its counted
+    time steps, are tested against those of a guess, one-sided and paired. Where the predictions
+    cannot be read, the best value on valid has to be better than a guess, and nothing is tested.
     """
     is_share = guess.task.metrics[guess.task.main].is_share
     reason = _why_share_is_a_guess if is_share else _why_error_is_a_guess
@@ -66,22 +68,21 @@ def not_learning(runs: Sequence[Run], guess: Guess) -> dict[Path, str]:
 
 
 def _why_share_is_a_guess(run: Run, guess: Guess) -> str:
-    """Why a run counts as a guess; "" where it does not, or where nobody knows."""
-    main = guess.task.main
+    """Why a run is not shown to learn; "" where it is, or where nobody knows."""
+    main, chance = guess.task.main, guess.values[guess.task.main]
+    sequences = " sequences" if guess.task.per_step else ""
+    seen = []
     for split, accuracies in _evaluations(run, main):
         n = run.data.get(f"num_{split}")
         values = [value for value in accuracies if 0 <= value <= 1]
         if not values or not isinstance(n, int) or n <= 0:
             continue
-        best, chance = max(values), guess.values[main]
+        best = max(values)
         if guess_p(best, n, guess=chance, num_evaluations=len(values)) < ALPHA:
             return ""
-        sequences = " sequences" if guess.task.per_step else ""
-        return (
-            f"best {split} {main} {100 * best:.2f} % of n={n:,}{sequences}, a guess has "
-            f"{100 * chance:.2f} %"
-        )
-    return ""
+        first = "best " if split == "valid" else ""
+        seen.append(f"{first}{split} {main} {100 * best:.2f} % of n={n:,}{sequences}")
+    return f"{' and '.join(seen)}, a guess has {100 * chance:.2f} %" if seen else ""
 
 
 def _why_error_is_a_guess(run: Run, guess: Guess) -> str:
@@ -92,10 +93,11 @@ def _why_error_is_a_guess(run: Run, guess: Guess) -> str:
         return ""
     metric = metric_of(f"{found[0]}/{main}", guess.task)
     best = (max if metric.higher_is_better else min)(found[1]) * metric.scale
-    pairs = None if guess.task.per_step else run.predictions
+    pairs = run.predictions
     if guess.task.output == "value" and pairs is not None and len(pairs[0]) > 1:
         targets, predictions = (values.reshape(len(values), -1) for values in pairs)
-        is_learning = squared_error_p(targets, predictions) < ALPHA
+        p = squared_error_p(targets, predictions, _counted(run, pairs[0].shape))
+        is_learning = p < ALPHA
     else:
         gain = best - guess.of(metric)
         is_learning = gain > 0 if metric.higher_is_better else gain < 0
@@ -105,6 +107,15 @@ def _why_error_is_a_guess(run: Run, guess: Guess) -> str:
         f"best {metric.label} {best:.{metric.decimals}f}, a guess has "
         f"{guess.of(metric):.{metric.decimals}f}"
     )
+
+
+def _counted(run: Run, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Which values of the flattened predictions count; None for all."""
+    mask = run.mask
+    if mask is None or mask.shape != shape[: mask.ndim]:
+        return None
+    wide = mask.reshape(*mask.shape, *(1,) * (len(shape) - mask.ndim))
+    return np.broadcast_to(wide, shape).reshape(shape[0], -1)
 
 
 def _evaluations(run: Run, name: str) -> list[tuple[str, list[float]]]:

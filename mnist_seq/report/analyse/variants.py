@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from mnist_seq.report.analyse.arms import by_effect, change_of
-from mnist_seq.report.analyse.comparisons import Found, compare
 from mnist_seq.report.analyse.grouping import Group, reordered
+from mnist_seq.report.analyse.guess import Guess
+from mnist_seq.report.analyse.judging import judged
 from mnist_seq.report.analyse.reached import times_to
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
-from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.report.value import Choice, Compared, Variant
 from mnist_seq.runs.variants import shown, variant_key
-from mnist_seq.stats import Rule, Verdict, describe, judge, no_verdict
+from mnist_seq.stats import Rule, Verdict, describe
 
 
 def variants_of(
@@ -28,61 +28,34 @@ def variants_of(
     rule: Rule,
     options: Options,
     choices: Mapping[tuple[Any, ...], Choice],
-    learnt_nothing: Mapping[Path, str],
-    task: TaskRecord,
+    stuck: Mapping[Path, str],
+    guess: Guess,
 ) -> tuple[list[Group], tuple[Variant, ...]]:
     """The groups in the order of the report, and the variant of each."""
-    comparisons, verdicts = _judged(groups, metric, rule, options, learnt_nothing)
-    order = by_effect(groups, comparisons)
+    all_judged = judged(groups, metric, rule, options, stuck, guess)
+    order = by_effect(groups, {place: own.found for place, own in all_judged.items() if own.found})
     groups = reordered(groups, order)
     found = []
     for place, old in enumerate(order):
-        own, verdict = comparisons.get(old), verdicts.get(old)
+        own = all_judged.get(old)
+        verdict = own.verdict if own else None
         compared = (
-            Compared(own.comparison, verdict, own.pairing, own.p_wilcoxon)
-            if own and verdict
+            Compared(made.comparison, own.verdict, made.pairing, made.p_wilcoxon, own.second)
+            if own and (made := own.found)
             else None
         )
         variant = _variant(place, groups, keys, metric, compared, verdict, options)
         found.append(
             replace(
                 variant,
-                not_learning=sum(run.folder in learnt_nothing for run in groups[place].finished),
+                not_learning=sum(run.folder in stuck for run in groups[place].finished),
+                p_diverged=own.p_diverged if own else math.nan,
                 change=change_of(groups[place], groups),
-                reached=times_to(groups[place], options.thresholds, task),
+                reached=times_to(groups[place], options.thresholds, guess.task),
                 choice=choices.get(variant_key(groups[place].variant)),
             )
         )
     return list(groups), tuple(found)
-
-
-def _judged(
-    groups: Sequence[Group],
-    metric: Metric,
-    rule: Rule,
-    options: Options,
-    learnt_nothing: Mapping[Path, str],
-) -> tuple[dict[int, Found], dict[int, Verdict]]:
-    """Comparisons and verdicts by position; the correction covers all comparisons that exist."""
-    comparisons: dict[int, Found] = {}
-    verdicts: dict[int, Verdict] = {}
-    learns: list[bool] = []
-    for place, own in enumerate(groups):
-        if own.baseline is None:
-            verdicts[place] = no_verdict("no baseline", len(own.finished))
-        elif own.baseline != place:
-            base = groups[own.baseline]
-            found = compare(own, base, metric, level=options.level, power=options.power,
-                            wilcoxon=options.wilcoxon)  # fmt: skip
-            if found is None:
-                n = min(len(own.finished), len(base.finished))
-                verdicts[place] = no_verdict("too few seeds", n)
-            else:
-                comparisons[place] = found
-                both = own.finished + base.finished
-                learns.append(any(run.folder not in learnt_nothing for run in both))
-    judged = judge([own.comparison for own in comparisons.values()], rule, learns=learns)
-    return comparisons, verdicts | dict(zip(comparisons, judged, strict=True))
 
 
 def _variant(

@@ -78,6 +78,15 @@ class Run:
         is_whole = is_row and targets.shape == predictions.shape
         return (targets, predictions) if is_as_said and is_whole else None
 
+    @functools.cached_property
+    def mask(self) -> np.ndarray | None:
+        """The time steps of the test examples that count; None for all, or where it is unknown."""
+        try:
+            found = RunFolder(self.folder).test_arrays().get("mask")
+        except (OSError, ValueError):
+            return None
+        return found if found is not None and found.dtype == np.bool_ else None
+
     @property
     def classes(self) -> tuple[np.ndarray, np.ndarray] | None:
         """The same where each example has one class; else None."""

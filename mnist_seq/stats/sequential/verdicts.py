@@ -32,7 +32,7 @@ def judge_looks(
     rule: Rule,
     *,
     num_unseen: int = 0,
-    learns: Sequence[bool] | None = None,
+    instead: Sequence[str] | None = None,
 ) -> list[Verdict]:
     """Verdicts on a family, some of whose comparisons were looked at more than once.
 
@@ -42,7 +42,7 @@ def judge_looks(
             of seeds, so that the rule's own test holds.
         num_unseen: planned comparisons that have no seeds yet. They count in the correction: a
             family does not shrink because somebody looks early.
-        learns: for each comparison, whether any run of either side has learnt; None for yes.
+        instead: for each comparison, what is said instead of a number of seeds; "" for that number.
 
     Raises:
         ValueError: an unknown correction, or a margin that is not positive.
@@ -50,20 +50,20 @@ def judge_looks(
     p = [p_of(c, rule.test) if e is None else e.p for c, e in zip(comparisons, looks, strict=True)]
     adjusted = adjust(np.array(p + [1.0] * num_unseen, dtype=np.float64), rule.correction)
     found = []
-    for c, e, q, learnt in zip(
-        comparisons, looks, adjusted[: len(p)], learns or [True] * len(p), strict=True
+    for c, e, q, said in zip(
+        comparisons, looks, adjusted[: len(p)], instead or [""] * len(p), strict=True
     ):
         if e is None:
             family_size = len(adjusted)
-            args = {"p_adjusted": float(q), "family_size": family_size, "learns": learnt}
+            args = {"p_adjusted": float(q), "family_size": family_size, "instead": said}
             found.append(verdict(c, rule, **args))  # type: ignore[arg-type]
         else:
-            found.append(_verdict(c, e, rule, float(q), len(adjusted), learns=learnt))
+            found.append(_verdict(c, e, rule, float(q), len(adjusted), instead=said))
     return found
 
 
 def _verdict(
-    c: Comparison, e: Looks, rule: Rule, p_adjusted: float, family_size: int, *, learns: bool
+    c: Comparison, e: Looks, rule: Rule, p_adjusted: float, family_size: int, *, instead: str
 ) -> Verdict:
     tost = _equivalence(e, rule)
     is_small = tost is not None and tost.is_equivalent
@@ -85,8 +85,8 @@ def _verdict(
             f"{size_text(c.difference, rule)} ({evidence})"
         )
         return Verdict("equivalent", text, e.p, p_adjusted, None, True, tost, True)
-    needed = _needed(c, e, rule, family_size) if learns else None
-    advice = advice_text(c, needed) if learns else "and no run of either side learns"
+    needed = None if instead else _needed(c, e, rule, family_size)
+    advice = instead or advice_text(c, needed)
     text = (
         f"not distinguishable at n={c.n_text}: difference {size_text(c.difference, rule)}, "
         f"{advice} ({evidence})"

@@ -1,0 +1,223 @@
+"""Judges each variant against its baseline; runs that diverged or failed get a second reading.
+
+The first reading compares the runs that trained. The second counts each run that diverged or failed
+as a guess. Where the two disagree, the verdict hangs on runs that are left out, and is withheld. A
+single guess among good runs spreads the differences, so "better" or "worse" also stands where the
+second reading is "not distinguishable" with a larger difference to the same side.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mnist_seq.report.analyse.comparisons import Found, compare
+from mnist_seq.report.analyse.grouping import Group
+from mnist_seq.report.analyse.guess import Guess
+from mnist_seq.report.options import Options
+from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.value import Second
+from mnist_seq.stats import Rule, Verdict, adjust, fisher_p, judge, no_verdict
+
+LOST = ("diverged", "failed")  # states that a second reading counts as a guess
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict on a variant, and what it rests on.
+
+    Attributes:
+        found: the comparison of the runs that trained; None where there are too few.
+        second: the second reading; None where no run of either side diverged or failed.
+        p_diverged: Fisher's p that variant and baseline diverge equally often, adjusted over all
+            comparisons; NaN where no run diverged.
+    """
+
+    verdict: Verdict
+    found: Found | None = None
+    second: Second | None = None
+    p_diverged: float = math.nan
+
+
+def judged(
+    groups: Sequence[Group],
+    metric: Metric,
+    rule: Rule,
+    options: Options,
+    stuck: Mapping[Path, str],
+    guess: Guess,
+) -> dict[int, Judged]:
+    """Verdicts by position, baselines left out; corrections cover all comparisons that exist.
+
+    Args:
+        stuck: finished runs that are not shown to learn: folder -> reason.
+        guess: what counts for a run that diverged or failed, in the second reading.
+    """
+    sides = {
+        place: (own, groups[own.baseline])
+        for place, own in enumerate(groups)
+        if own.baseline is not None and own.baseline != place
+    }
+    first = _reading(sides, metric, rule, options, stuck, fill=None)
+    fill = guess.of(metric)
+    has_lost = any(_num_lost(*pair) for pair in sides.values())
+    second = (
+        _reading(sides, metric, rule, options, stuck, fill=fill)
+        if has_lost and math.isfinite(fill)
+        else {}
+    )
+    frequent = _divergence(sides, rule)
+    found: dict[int, Judged] = {
+        place: Judged(no_verdict("no baseline", len(own.finished)))
+        for place, own in enumerate(groups)
+        if own.baseline is None
+    }
+    for place, (own, base) in sides.items():
+        n = min(len(own.finished), len(base.finished))
+        comparison, verdict = first.get(place, (None, no_verdict("too few seeds", n)))
+        p = frequent.get(place, math.nan)
+        other = None
+        if _num_lost(own, base):
+            verdict, other = _with_second(
+                verdict, comparison, second.get(place), own, base, _written(fill, metric)
+            )
+            if not math.isnan(p):
+                verdict = replace(verdict, text=f"{verdict.text}; {_fisher(own, base, p)}")
+        verdict = replace(verdict, text=verdict.text + _typical(verdict, own, base, stuck))
+        found[place] = Judged(verdict, comparison, other, p)
+    return found
+
+
+def _reading(
+    sides: Mapping[int, tuple[Group, Group]],
+    metric: Metric,
+    rule: Rule,
+    options: Options,
+    stuck: Mapping[Path, str],
+    *,
+    fill: float | None,
+) -> dict[int, tuple[Found, Verdict]]:
+    """Comparisons and verdicts; where `fill` is given, it counts for each lost run."""
+    found = {
+        place: made
+        for place, (own, base) in sides.items()
+        if (
+            made := compare(own, base, metric, level=options.level, power=options.power,
+                            wilcoxon=options.wilcoxon and fill is None, fill=fill)
+        )
+    }  # fmt: skip
+    instead = [_instead(*sides[place], stuck) for place in found]
+    verdicts = judge([made.comparison for made in found.values()], rule, instead=instead)
+    return {place: (found[place], v) for place, v in zip(found, verdicts, strict=True)}
+
+
+def _instead(own: Group, base: Group, stuck: Mapping[Path, str]) -> str:
+    """Why no number of seeds is advised; "" if one is."""
+    if all(run.folder in stuck for run in own.finished + base.finished):
+        return "and no run of either side is shown to learn"
+    return "and no seeds are advised while runs diverge or fail" if _num_lost(own, base) else ""
+
+
+def _with_second(
+    first: Verdict,
+    found: Found | None,
+    second: tuple[Found, Verdict] | None,
+    own: Group,
+    base: Group,
+    guess: str,
+) -> tuple[Verdict, Second | None]:
+    """The verdict on runs of which some are lost: both readings, or that it is withheld."""
+    among, lost = _among(own, base), _lost(own, base)
+    if second is None:
+        if first.word not in ("better", "worse", "equivalent"):
+            return first, None
+        text = f"{first.word} among {among}, and nobody knows what a guess has, to count {lost} as"
+        return replace(first, word="withheld", text=f"withheld: {text} ({first.text})"), None
+    comparison, verdict = second[0].comparison, second[1]
+    other = Second(first.word, verdict.word, comparison.difference, verdict.p_adjusted)
+    counted = f"where {lost} as a guess ({guess})"
+    both = f"trained: {first.text}; all: {verdict.text}"
+    if found is None:
+        return replace(first, text=f"{first.text}; {verdict.word} {counted}: {verdict.text}"), other
+    if first.word == verdict.word:
+        return replace(first, text=f"{first.word} among {among}, and {counted}; {both}"), other
+    is_open = first.word in ("better", "worse") and verdict.word == "not distinguishable"
+    if is_open and comparison.difference / found.comparison.difference >= 1:
+        further = f"further apart, but more scattered, {counted}"
+        return replace(first, text=f"{first.word} among {among}, {further}; {both}"), other
+    text = f"withheld: {first.word} among {among}, {verdict.word} {counted}; {both}"
+    return replace(first, word="withheld", text=text), other
+
+
+def _among(own: Group, base: Group) -> str:
+    """The runs of both sides that trained, where some did not: "the 5 of 8 that trained"."""
+    if not _num_lost(base):
+        return f"the {_trained(own)} that trained"
+    return f"the runs that trained, {_trained(own)} and {_trained(base)} of the baseline"
+
+
+def _trained(group: Group) -> str:
+    return f"{len(group.finished)} of {len(group.finished) + _num_lost(group)}"
+
+
+def _lost(own: Group, base: Group) -> str:
+    """The runs that did not train: "the 3 that diverged count"."""
+    counts = {state: _num(state, own, base) for state in LOST}
+    parts = [f"{num} that {state}" for state, num in counts.items() if num]
+    return f"the {' and the '.join(parts)} {'counts' if sum(counts.values()) == 1 else 'count'}"
+
+
+def _num_lost(*groups: Group) -> int:
+    return sum(_num(state, *groups) for state in LOST)
+
+
+def _num(state: str, *groups: Group) -> int:
+    return sum(run.state == state for group in groups for run in group.runs)
+
+
+def _divergence(sides: Mapping[int, tuple[Group, Group]], rule: Rule) -> dict[int, float]:
+    """Adjusted p of Fisher's test by position, where a run of either side diverged."""
+
+    def counts(group: Group) -> tuple[int, int]:
+        num = _num("diverged", group)
+        return num, num + len(group.finished)
+
+    p = np.array([fisher_p(*counts(own), *counts(base)) for own, base in sides.values()])
+    adjusted = adjust(p, rule.correction)
+    return {
+        place: float(q)
+        for (place, pair), q in zip(sides.items(), adjusted, strict=True)
+        if _num("diverged", *pair)
+    }
+
+
+def _fisher(own: Group, base: Group, p: float) -> str:
+    shares = []
+    for group in (own, base):
+        num = _num("diverged", group)
+        shares.append(f"{num} of {num + len(group.finished)}")
+    return f"{shares[0]} diverged, of the baseline {shares[1]} (Fisher's exact test, p={p:.3g})"
+
+
+def _typical(verdict: Verdict, own: Group, base: Group, stuck: Mapping[Path, str]) -> str:
+    """That a verdict speaks of typical runs, where some are not shown to learn; else ""."""
+    if math.isnan(verdict.p_adjusted):
+        return ""
+    counts = {
+        whose: sum(run.folder in stuck for run in group.finished)
+        for whose, group in (("variant", own), ("baseline", base))
+    }
+    parts = [f"{num} of the {whose}" for whose, num in counts.items() if num]
+    if not parts:
+        return ""
+    return (
+        f"; this speaks of typical runs: of those that finished, {' and '.join(parts)} "
+        f"{'is' if sum(counts.values()) == 1 else 'are'} not shown to learn, and a test of means "
+        "does not cover runs that collapse now and then"
+    )
+
+
+def _written(value: float, metric: Metric) -> str:
+    return f"{value:.{metric.decimals}f} {metric.unit}".strip()
