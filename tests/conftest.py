@@ -53,13 +53,17 @@ def clean_env() -> dict[str, str]:
     return {**env, "PYTHONWARNINGS": "error", "COLUMNS": "100"}
 
 
-def some(cases: Sequence[tuple[Any, ...]], num: int) -> list[Any]:
+def some(cases: Sequence[Any], num: int) -> list[Any]:
     """Of the cases of one claim, `num` from all over the list by default; the others are slow."""
     kept = {len(cases) * i // num for i in range(num)}
     return [
-        case if i in kept else pytest.param(*case, marks=pytest.mark.slow)
+        case if i in kept else pytest.param(*_values(case), marks=pytest.mark.slow)
         for i, case in enumerate(cases)
     ]
+
+
+def _values(case: Any) -> tuple[Any, ...]:
+    return case if isinstance(case, tuple) else (case,)
 
 
 @functools.cache

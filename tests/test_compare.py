@@ -273,6 +273,7 @@ def test_a_sweep_over_tasks_is_trained_but_never_compared_as_one(tmp_path: Path)
     assert [v.n for v in report_of(sweep, where=" ".join(where)).variants] == [1]
 
 
+@pytest.mark.slow
 def test_mnist1d_becomes_a_report_with_its_signals_drawn(tmp_path: Path) -> None:
     """Its examples are no pictures, and augmentation is an option like any other."""
     done = python("mnist_seq.train", tmp_path, "-m", "data=mnist1d", "data.root=data", "seed=0,1",

@@ -145,6 +145,7 @@ def test_the_cell_gets_baselines_a_size_and_a_place_in_the_report(copy: Path) ->
     assert len(re.findall(r"24,[5-9]\d\d", plan)) == 2  # the LSTM's 24,714, and within 1 % of it
 
 
+@pytest.mark.slow
 def test_a_cell_that_branches_on_values_is_refused_in_a_stack_by_name(copy: Path) -> None:
     """What `vmap` cannot take trains in the pool where the user says so, and nowhere else."""
     for path, text in CELL.files.items():
@@ -166,6 +167,7 @@ def test_a_cell_that_branches_on_values_is_refused_in_a_stack_by_name(copy: Path
     assert "2 of 2 runs done" in out
 
 
+@pytest.mark.slow
 def test_the_data_set_may_ask_for_a_number(copy: Path) -> None:
     """Squared error, `valid/mse` for choices, no accuracy; alone, in a stack, and compared."""
     for path, text in EXAMPLES["A data set"].files.items():

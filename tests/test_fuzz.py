@@ -86,6 +86,7 @@ def test_every_key_takes_a_value_as_it_is_or_refuses_it(
 @example(words=["~model", "model.hidden=4"])
 @example(words=["experiment=null"])
 @example(words=["arm=Infinity"])
+@pytest.mark.slow
 def test_a_command_trains_as_asked_or_is_refused(
     words: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -150,6 +150,7 @@ def test_reports_show_hostile_names_and_obey_none(sweep: Path) -> None:
     assert "\\x1b[31mred" in printed
 
 
+@pytest.mark.slow
 def test_a_sweep_of_hostile_names_runs_is_compared_and_added_to(tmp_path: Path) -> None:
     """The commands that are printed are pasted into a shell, which runs nothing else."""
     name = "a 'b' \"c\" $(touch pwned) `id` \U0001f389 #1 (x)"

@@ -128,6 +128,7 @@ assert status == 0 and load_run("forked/2").state == "finished"
 """
 
 
+@pytest.mark.slow
 def test_a_notebook_that_forks_after_a_run_trains_on_in_its_children(tmp_path: Path) -> None:
     """Torch's threads and the data that was read stay behind, and no child waits for them."""
     env = clean_env()
@@ -149,6 +150,7 @@ def test_a_notebook_keeps_its_own_hydra() -> None:
         assert hydra_compose("train").seed == 0
 
 
+@pytest.mark.slow
 def test_the_examples_run_in_a_real_kernel(tmp_path: Path) -> None:
     env = {**clean_env(), "HOME": str(tmp_path), "JUPYTER_PLATFORM_DIRS": "1"}
     del env["PYTHONWARNINGS"]  # Jupyter's own

@@ -49,6 +49,7 @@ RUNS = [line for line in AFTER_INSTALL if line.startswith("python")] + COMMANDS
 
 
 @pytest.mark.parametrize("command", RUNS)
+@pytest.mark.slow
 def test_a_command_runs_as_it_stands(folder: Path, command: str) -> None:
     """Pasted by a newcomer, on a machine without data, account or terminal."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # an active environment

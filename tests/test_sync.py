@@ -91,6 +91,7 @@ def test_offline_files_are_replayed_and_counted_and_a_second_time_finds_them(
     check(server)
 
 
+@pytest.mark.slow
 def test_what_a_replay_did_not_bring_is_rebuilt_and_nothing_goes_elsewhere(
     offline: Player, server: Server
 ) -> None:
@@ -103,6 +104,7 @@ def test_what_a_replay_did_not_bring_is_rebuilt_and_nothing_goes_elsewhere(
     assert [name for name in server.blobs if name.endswith("predictions.npz")]
 
 
+@pytest.mark.slow
 def test_files_that_were_refused_in_a_replay_are_known_to_the_next_sync(
     offline: Player, server: Server
 ) -> None:
@@ -116,6 +118,7 @@ def test_files_that_were_refused_in_a_replay_are_known_to_the_next_sync(
     assert [name for name in server.blobs if name.endswith("predictions.npz")]
 
 
+@pytest.mark.slow
 def test_what_a_server_has_lost_is_sent_again(offline: Player, server: Server) -> None:
     """Its rows go by their number, not by W&B's; no row is added for a chart that is there."""
     offline.sync()
@@ -125,6 +128,7 @@ def test_what_a_server_has_lost_is_sent_again(offline: Player, server: Server) -
     check(server)
 
 
+@pytest.mark.slow
 def test_torn_and_missing_files_are_rebuilt_from_the_folder(
     offline: Player, server: Server
 ) -> None:
@@ -196,6 +200,7 @@ def test_ctrl_c_does_not_wait_for_a_server_that_has_stalled(
     )
 
 
+@pytest.mark.slow
 def test_a_server_that_is_too_busy_is_asked_again_later(offline: Player, server: Server) -> None:
     """429 is an answer to wait for; the pauses grow."""
     server.fail, server.num_failures = {"all": 429}, 4
@@ -205,6 +210,7 @@ def test_a_server_that_is_too_busy_is_asked_again_later(offline: Player, server:
     assert len([r for r in server.requests if r.endswith(" 429")]) == 4
 
 
+@pytest.mark.slow
 def test_files_that_the_server_refused_are_not_called_there(
     offline: Player, server: Server
 ) -> None:
@@ -235,6 +241,7 @@ def test_what_cannot_be_brought_is_named_and_the_exit_code_tells(
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_a_bar(offline: Player, server: Server) -> None:
     """Hundreds of runs take minutes."""
     ours, theirs = pty.openpty()

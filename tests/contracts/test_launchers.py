@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -91,21 +92,41 @@ def test_what_it_offers_is_one_value_and_no_key_is_passed_over(name: str) -> Non
             launcher(name, **{key: value})
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
-def test_a_failing_run_leaves_the_others_as_they_are_alone(
+# Two options of one engine: the second one is slow
+_ENGINES = [keys_of(name)["engine"] for name in LAUNCHERS]
+ONE_EACH = [
+    pytest.param(*case.values, marks=[*case.marks, pytest.mark.slow])
+    if engine in _ENGINES[:i] else case
+    for i, (engine, case) in enumerate(zip(_ENGINES, RUNNABLE, strict=True))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE_EACH)
+def test_a_failing_and_a_killed_run_are_lost_alone_and_the_same_command_runs_just_them(
     sweep: SweepRunner, alone: dict[int, RunFolder], name: str
 ) -> None:
     """Numbers and files of a run do not say how it was launched."""
     words = [*TINY, *SWEEP, f"hydra/launcher={name}"]
-    sweep.trouble(**{"seed=1": "raise"})
+    is_stacked = launcher(name).placement.stacks_on == "anything"
+    trouble = {"seed=1": "raise"} if is_stacked else {"seed=1": "raise", "seed=2": "kill"}
+    sweep.trouble(**trouble)
     output = sweep(*words, code=1)
     folder = sweep.sweep("s")
+    assert f"{len(trouble)} failed" in output
     assert "the job's own fault" in folder.run("seed=1").error(), output
-    assert changes(folder, "failed") == ["seed=1"]
-    assert sorted(changes(folder, "finished")) == ["seed=0", "seed=2"]
+    assert re.search(rf"seed=1: .*the job's own fault.*\n    {folder.run('seed=1').path}/log.txt",
+                     output), output  # fmt: skip
+    assert "Traceback" in (folder.run("seed=1").path / "log.txt").read_text()
+    assert is_stacked or re.search(r"seed=2: .*(died|SIGKILL).*\n", output), output
+    everything = [f"seed={seed}" for seed in SEEDS]
+    assert sorted(changes(folder, "started")) == everything, "no run is tried again unasked"
+    assert sorted(changes(folder, "failed")) == sorted(trouble)
+    assert sorted(changes(folder, "finished")) == sorted({*everything} - {*trouble})
     sweep.no_trouble()
+    before = len(folder.ledger())
     sweep(*words)
-    is_stacked = launcher(name).placement.stacks_on == "anything"
+    again = [row["run"] for row in folder.ledger()[before:] if row["change"] == "started"]
+    assert sorted(again) == sorted(trouble)
     for seed in SEEDS:
         run, other = folder.run(f"seed={seed}"), alone[seed]
         if is_stacked:  # to float32's rounding

@@ -12,7 +12,7 @@ import torch
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.kill_points import RUN_POINTS, SWEEP_POINTS, VARIABLE
-from tests.conftest import ROOT, clean_env
+from tests.conftest import ROOT, clean_env, some
 from tests.sweep.conftest import SweepRunner, changes, gone, numbers, sweep
 
 __all__ = ["sweep"]  # the fixture
@@ -76,7 +76,7 @@ def everything(run: RunFolder) -> Any:
     return numbers(run), values, saved["loop"], saved["random"]["cpu"].tolist(), names
 
 
-@pytest.mark.parametrize(("point", "number"), CASES)
+@pytest.mark.parametrize(("point", "number"), some(CASES, 8))
 def test_a_run_killed_at_any_point_and_started_again_gives_the_same_bits(
     victims: Victims, whole: Any, tmp_path: Path, point: str, number: int
 ) -> None:
@@ -87,6 +87,7 @@ def test_a_run_killed_at_any_point_and_started_again_gives_the_same_bits(
     assert everything(RunFolder(tmp_path / "run")) == whole
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_at_each_start_gets_through(
     victims: Victims, whole: Any, tmp_path: Path
 ) -> None:
@@ -98,7 +99,7 @@ def test_a_run_killed_again_at_each_start_gets_through(
     assert everything(RunFolder(tmp_path / "run")) == whole
 
 
-@pytest.mark.parametrize("file_limit", [0, 60, 400, 5000, 20_000])
+@pytest.mark.parametrize("file_limit", some([0, 60, 400, 5000, 20_000], 2))
 def test_a_run_that_finds_no_room_goes_on_when_there_is_some(
     victims: Victims, whole: Any, tmp_path: Path, file_limit: int
 ) -> None:

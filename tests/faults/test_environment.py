@@ -46,6 +46,7 @@ def results(folder: Path, name: str) -> dict[str, Any]:
     return {run: numbers(sweep.run(run)) for run in NAMES}
 
 
+@pytest.mark.slow
 def test_a_sweep_without_home_locale_temporary_folder_and_with_one_core(tmp_path: Path) -> None:
     """As a batch system may start it; names that its locale lacks are refused, or shown escaped."""
     one_core = f"taskset -c {min(os.sched_getaffinity(0))} env -u HOME".split()
@@ -74,6 +75,7 @@ def test_a_folder_that_no_record_could_name_is_refused(tmp_path: Path) -> None:
         assert "the current one was removed" in said
 
 
+@pytest.mark.slow
 def test_what_is_in_a_runs_way_fails_that_run_by_name_and_no_screen_ends_a_sweep(
     tmp_path: Path,
 ) -> None:

@@ -58,6 +58,7 @@ def _bca_coverage(n: int) -> float:
     return float(np.mean((result.low <= 0) & (result.high >= 0)))
 
 
+@pytest.mark.slow
 def test_the_bootstrap_covers_at_its_smallest_n_but_not_at_10() -> None:
     """The limit is a measurement; this measures it again, with scipy on all samples at once."""
     assert BAND[0] <= _bca_coverage(BOOTSTRAP_MIN_N) <= BAND[1]

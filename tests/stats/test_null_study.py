@@ -50,11 +50,13 @@ def test_the_permutation_rule_never_exceeds_5_percent() -> None:
     assert 0.02 <= _rate(rule, num_variants=1, n=8) <= 0.071
 
 
+@pytest.mark.slow
 def test_a_family_of_equals_is_called_in_about_5_percent_with_holm() -> None:
     """Six variants share a baseline, so Holm stays a little below; never clearly above."""
     assert 0.02 <= _rate(Rule(), num_variants=6, n=5) <= 0.071
 
 
+@pytest.mark.slow
 def test_without_correction_a_family_of_equals_is_called_far_too_often() -> None:
     """Why the correction exists; if this fails, the study above could not fail either."""
     assert _rate(Rule(correction="none"), num_variants=6, n=5) > 0.12

@@ -122,6 +122,7 @@ VALUES = ["0", "-3", "1_000", "1e-3", "-0.50", "inf", "nan", "null", "true", "Fa
 
 @given(st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES)), max_size=4))
 @settings(max_examples=15)
+@pytest.mark.slow
 def test_drawn_values_are_composed_as_hydra_composes_them(
     loader: ConfigLoader, pairs: list[tuple[str, str]]
 ) -> None:

@@ -59,7 +59,7 @@ def test_a_finished_sweep_is_reused_grown_and_never_mixed(sweep: SweepRunner) ->
             (["seed=0,-1"], "seed must be 0 or more"),
             (["hydra/launcher=poool"], "hydra/launcher must be one of"),
         ],
-        5,
+        3,
     ),
 )
 def test_an_impossible_sweep_is_one_line_and_runs_nothing(
@@ -73,6 +73,7 @@ def test_an_impossible_sweep_is_one_line_and_runs_nothing(
     assert not list(sweep.folder.rglob("run.json"))
 
 
+@pytest.mark.slow
 def test_odd_names_are_folders_like_any_other(sweep: SweepRunner) -> None:
     """Spaces, quotes, brackets and letters of other scripts pass shells, Hydra and file systems."""
     words = [*TINY, 'sweep.name="it\'s [a] {b}, 漢 = 1"', "optimizer.betas=[0.9,0.99],[0.8,0.9]"]
@@ -84,6 +85,7 @@ def test_odd_names_are_folders_like_any_other(sweep: SweepRunner) -> None:
     assert "2 finished, reused" in sweep(*words, "sweep.baseline=none")
 
 
+@pytest.mark.slow
 def test_the_console_script_sweeps_into_any_folder(tmp_path: Path) -> None:
     target = tmp_path / "else where"
     script = Path(sys.executable).with_name("mnist-seq-train")
@@ -98,6 +100,7 @@ def test_the_console_script_sweeps_into_any_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
+@pytest.mark.slow
 def test_a_full_disk_fails_its_runs_and_ends_the_sweep_in_order(sweep: SweepRunner) -> None:
     """The limit on file sizes acts as a full disk does."""
     command = ["bash", "-c", 'trap "" XFSZ; ulimit -f 60; exec "$@"', "x", sys.executable]

@@ -65,6 +65,7 @@ def test_a_stack_gives_the_folders_and_numbers_of_the_pool(
     assert "4 finished, reused" in sweep(*FOUR), "the pool takes a stack's runs for its own"
 
 
+@pytest.mark.slow
 def test_kill_9_costs_what_came_after_the_checkpoints(
     sweep: SweepRunner, by_pool: dict[str, RunFolder]
 ) -> None:
@@ -82,6 +83,7 @@ def test_kill_9_costs_what_came_after_the_checkpoints(
     assert gone(sweep.folder, 10)
 
 
+@pytest.mark.slow
 def test_kill_9_of_the_command_ends_its_stack_and_the_next_goes_on(
     sweep: SweepRunner, by_pool: dict[str, RunFolder]
 ) -> None:
@@ -154,6 +156,7 @@ def test_ctrl_c_saves_every_run_of_the_stack(
         check_alike(folder.run(name), by_pool[name])
 
 
+@pytest.mark.slow
 def test_out_of_memory_halves_the_stack_which_goes_on(sweep: SweepRunner, tmp_path: Path) -> None:
     """By a real limit on the process's memory, which takes some runs and not all of them."""
     words = [*SMALL, "model.hidden=40", "data.limit=2000", "training.batch_size=1000",
@@ -181,6 +184,7 @@ def test_what_cannot_be_stacked_is_refused_by_name_or_goes_to_the_pool(
     assert len(changes(sweep.sweep("s"), "finished")) == 4
 
 
+@pytest.mark.slow
 def test_a_stack_that_is_over_its_time_is_one_fault(sweep: SweepRunner) -> None:
     """Three faults alike stop a sweep, and three runs of one process are one."""
     words = ["seed=range(5)" if word == "seed=range(2)" else word for word in FOUR]
@@ -193,6 +197,7 @@ def test_a_stack_that_is_over_its_time_is_one_fault(sweep: SweepRunner) -> None:
     assert "not started" not in output
 
 
+@pytest.mark.slow
 def test_a_stack_on_a_cpu_is_as_large_as_is_fast(sweep: SweepRunner) -> None:
     """Larger ones leave the cache."""
     words = [*SMALL, "model.hidden=4", "data.limit=40", "data.valid=0", "training.batch_size=40",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import some
 from tests.sweep.conftest import (
     NAMES,
     SIX,
@@ -91,7 +92,7 @@ def test_after_a_kill_of_the_sweep_itself_no_process_is_left_and_nothing_is_lost
     assert equals(sweep, undisturbed), output
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", some([signal.SIGINT, signal.SIGTERM], 1))
 def test_a_signal_saves_the_running_jobs_and_prints_the_command_that_goes_on(
     sweep: SweepRunner, undisturbed: dict[str, Any], signum: int
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_signal_saves_the_running_jobs_and_prints_the_command_that_goes_on(
         assert equals(sweep, undisturbed)
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_ends_jobs_that_do_not_listen(sweep: SweepRunner) -> None:
     """A job that hangs in native code never reads the first signal."""
     sweep.trouble(**dict.fromkeys(NAMES, "linger"))
@@ -153,6 +155,7 @@ def test_a_second_sweep_of_one_name_is_refused_and_a_dead_ones_lock_is_free(
     assert finished(sweep) == {"seed=0", "seed=1"}
 
 
+@pytest.mark.slow
 def test_nothing_leaks_from_one_job_into_the_next(
     sweep: SweepRunner, undisturbed: dict[str, Any]
 ) -> None:

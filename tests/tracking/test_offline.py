@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from mnist_seq.runs.folder import RunFolder
 from tests.tracking.player import Player
 from tests.wandb_server import KEY, Server
@@ -45,6 +47,7 @@ def test_an_offline_run_is_all_in_its_file(player: Player) -> None:
     assert not [path for path in staged.iterdir() if path.is_dir() and not any(path.iterdir())]
 
 
+@pytest.mark.slow
 def test_files_lie_in_the_sweep_and_a_lone_runs_in_its_folder(player: Player) -> None:
     """`wandb sync` finds a sweep's runs in one folder; the user's home holds none of them."""
     player.play([{"name": "a", "samples": True}], OFFLINE, group="sweep")
@@ -56,6 +59,7 @@ def test_files_lie_in_the_sweep_and_a_lone_runs_in_its_folder(player: Player) ->
     assert played.log == ""
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_to_is_no_matter(player: Player) -> None:
     """Cluster nodes and containers have such homes."""
     player.home.rmdir()
@@ -65,6 +69,7 @@ def test_a_home_that_cannot_be_written_to_is_no_matter(player: Player) -> None:
     assert played.log == ""
 
 
+@pytest.mark.slow
 def test_runs_of_one_sweep_stay_apart_when_the_middle_one_fails(player: Player) -> None:
     """Else the next job writes into the failed job's run, and that one looks finished."""
     runs = [
@@ -87,6 +92,7 @@ def test_runs_of_one_sweep_stay_apart_when_the_middle_one_fails(player: Player) 
     assert "W&B: 5 offline" in played.log
 
 
+@pytest.mark.slow
 def test_the_baselines_of_a_sweep_are_tagged(player: Player) -> None:
     """In W&B people find the runs that the others are compared with by their tag."""
     widths = [32, 64, 128]
@@ -132,6 +138,7 @@ def test_a_killed_run_is_told_to_its_end_and_continues_under_its_id(
     assert run.state == "finished"
 
 
+@pytest.mark.slow
 def test_a_sweep_pays_for_wandb_once(player: Player) -> None:
     """Import and service are the mirror's; a run pays its file, and those who train pay nothing."""
     runs = [{"name": f"seed={i}", "steps": list(range(20))} for i in range(12)]
@@ -156,6 +163,7 @@ def test_nothing_is_written_or_started_without_a_mirror(player: Player) -> None:
     assert not list(player.home.iterdir())
 
 
+@pytest.mark.slow
 def test_a_mirror_that_is_killed_costs_a_warning_and_a_state(player: Player) -> None:
     """Whatever becomes of the mirror's process, the run goes on and knows what W&B lacks."""
     command = player.command([{"name": "a", "waits": True}], OFFLINE, group="sweep")
@@ -185,6 +193,7 @@ def test_a_folder_that_wandb_cannot_write_to_is_said_and_counted(player: Player)
     assert str(player.root / "wandb") in played.records()[0]["reason"]
 
 
+@pytest.mark.slow
 def test_a_file_that_a_full_disk_cuts_off_is_said_and_counted(player: Player) -> None:
     """wandb's finish() returns as if nothing had happened."""
     limit = 30_000  # bytes a file: enough for metrics.jsonl, and too little for what W&B writes

@@ -71,6 +71,7 @@ def test_samples_confusion_and_model_arrive(online: Player, server: Server) -> N
     assert server.blobs[model["files"]["model.pt"]] == b"weights"
 
 
+@pytest.mark.slow
 def test_credentials_in_netrc_are_found(player: Player, server: Server) -> None:
     """`wandb login` stores them there."""
     player.env = {"WANDB_BASE_URL": server.url}
@@ -132,6 +133,7 @@ def test_online_without_credentials_asks_nobody_and_goes_offline(
     assert not server.requests
 
 
+@pytest.mark.slow
 def test_servers_that_do_not_answer_cost_seconds(tmp_path: Path) -> None:
     """The choice takes 6 s at most, the runs go on offline, and the second one waits no more."""
 
@@ -158,6 +160,7 @@ def test_servers_that_do_not_answer_cost_seconds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value"), [("WANDB_API_KEY", f"{KEY}\n"), ("WANDB_BASE_URL", "not an address")]
 )
+@pytest.mark.slow
 def test_an_environment_that_wandb_refuses_leads_offline(
     variable: str, value: str, online: Player, server: Server
 ) -> None:
@@ -175,6 +178,7 @@ def test_an_environment_that_wandb_refuses_leads_offline(
     assert not server.requests
 
 
+@pytest.mark.slow
 def test_credentials_that_the_server_refuses_lead_offline(online: Player, server: Server) -> None:
     """A key may be revoked; the line says so."""
     server.fail = {"graphql": 403}
@@ -184,6 +188,7 @@ def test_credentials_that_the_server_refuses_lead_offline(online: Player, server
     assert "403" in played.log
 
 
+@pytest.mark.slow
 def test_a_server_that_breaks_at_the_end_is_waited_for_once(online: Player, server: Server) -> None:
     """finish() would wait for ever; what it could not send lies on disk."""
     server.fail = {"file_stream": 500}
@@ -196,6 +201,7 @@ def test_a_server_that_breaks_at_the_end_is_waited_for_once(online: Player, serv
     assert later.states() == ["offline"]
 
 
+@pytest.mark.slow
 def test_a_server_that_refuses_an_online_run_gets_it_later(online: Player, server: Server) -> None:
     """The id that failed to open is free again for the offline file."""
     server.fail = {"graphql": 403}
@@ -205,6 +211,7 @@ def test_a_server_that_refuses_an_online_run_gets_it_later(online: Player, serve
     assert [len(found["history"]) for found in online.wandb_files()] == [3, 3]
 
 
+@pytest.mark.slow
 def test_rows_that_the_server_refuses_are_not_called_synced(online: Player, server: Server) -> None:
     """finish() returns normally then; only wandb's own log tells."""
     server.fail = {"file_stream": 403}
@@ -214,6 +221,7 @@ def test_rows_that_the_server_refuses_are_not_called_synced(online: Player, serv
     assert played.log.count("WARNING") == 1
 
 
+@pytest.mark.slow
 def test_a_machine_whose_load_wandb_cannot_see_loses_no_row(
     online: Player, server: Server, tmp_path: Path
 ) -> None:
@@ -245,6 +253,7 @@ def test_a_killed_online_run_continues_without_a_hole_or_a_double(
     assert run.state == "finished"
 
 
+@pytest.mark.slow
 def test_rows_that_the_server_has_are_not_sent_again(online: Player, server: Server) -> None:
     """An interrupted run ends in order, and what it repeats from its checkpoint is there."""
     stop = {"state": "interrupted", "exit_code": 130}
@@ -256,6 +265,7 @@ def test_rows_that_the_server_has_are_not_sent_again(online: Player, server: Ser
     assert (run.state, run.exit_code) == ("finished", 0)
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_anew_doubles_no_row(online: Player, server: Server) -> None:
     """A failed run without a checkpoint begins again at step 0, under its id, to equal numbers."""
     failed = {"state": "failed", "exit_code": 1, "reason": "OSError: no"}
@@ -268,6 +278,7 @@ def test_a_run_that_starts_anew_doubles_no_row(online: Player, server: Server) -
     assert (run.state, run.summary["reason"]) == ("finished", "")
 
 
+@pytest.mark.slow
 def test_a_run_that_has_nothing_left_but_its_end_is_whole(online: Player, server: Server) -> None:
     """wandb would give the row of its charts a step of 0, and a sync would refuse the run."""
     failed = {"state": "failed", "exit_code": 1, "samples": True}
@@ -279,6 +290,7 @@ def test_a_run_that_has_nothing_left_but_its_end_is_whole(online: Player, server
     assert "(1 were there), 0 not" in online.sync().stdout
 
 
+@pytest.mark.slow
 def test_a_run_of_an_agent_is_the_run_that_the_agent_has_made(
     online: Player, server: Server, tmp_path: Path
 ) -> None:
@@ -297,6 +309,7 @@ def test_a_run_of_an_agent_is_the_run_that_the_agent_has_made(
     assert len(server.runs) == 3
 
 
+@pytest.mark.slow
 def test_a_service_that_died_is_not_looked_for(player: Player, tmp_path: Path) -> None:
     """A worker may inherit the address of a service whose process has ended."""
     player.env = {"WANDB_SERVICE": f"3-1-unix-{tmp_path}/gone"}

@@ -9,7 +9,7 @@ import pytest
 
 from mnist_seq.runs.folder import RunFolder
 from tests import warm
-from tests.conftest import ROOT, SMALL, clean_env
+from tests.conftest import ROOT, SMALL, clean_env, some
 from tests.test_contributing import EXAMPLES
 
 TABLE = EXAMPLES["A tracker"].files  # the one of CONTRIBUTING.md
@@ -116,7 +116,7 @@ def run(copy: Path, *words: str) -> str:
     return str(done.stdout) + str(done.stderr)
 
 
-@pytest.mark.parametrize("launcher", ["pool", "stack"])
+@pytest.mark.parametrize("launcher", ["pool", pytest.param("stack", marks=pytest.mark.slow)])
 def test_it_tracks_the_runs_of_a_sweep(copy: Path, launcher: str) -> None:
     """The pool and the stack open it in the process that trains."""
     words = ["seed=0,1", "sweep.baseline=none", f"hydra/launcher={launcher}"]
@@ -135,7 +135,7 @@ def check_whole(folders: list[Path]) -> None:
         assert not (folder / "error.txt").exists()
 
 
-@pytest.mark.parametrize("point", ["constructor", "evaluated"])  # the others: below
+@pytest.mark.parametrize("point", some(["constructor", "evaluated"], 1))  # the others: below
 def test_a_tracker_that_raises_costs_a_run_one_warning(copy: Path, point: str) -> None:
     """Wherever it raises, and never the run."""
     words = [*TINY, "tracker=faulty", f"tracker.at={point}", f"hydra.run.dir=single-{point}"]
@@ -146,7 +146,7 @@ def test_a_tracker_that_raises_costs_a_run_one_warning(copy: Path, point: str) -
     check_whole([copy / f"single-{point}"])
 
 
-@pytest.mark.parametrize("launcher", ["pool", "stack"])
+@pytest.mark.parametrize("launcher", ["pool", pytest.param("stack", marks=pytest.mark.slow)])
 def test_a_tracker_that_raises_costs_a_sweep_one_warning(copy: Path, launcher: str) -> None:
     """Each run's log has its own; the command says it once, and all runs are whole."""
     seeds, points = ",".join(map(str, range(len(POINTS)))), ",".join(POINTS)
@@ -166,7 +166,7 @@ def test_a_tracker_that_raises_costs_a_sweep_one_warning(copy: Path, launcher: s
         assert (folder / "log.txt").read_text().count("tracker=faulty failed") == 1
 
 
-@pytest.mark.parametrize("point", SWEEP_POINTS)
+@pytest.mark.parametrize("point", some(SWEEP_POINTS, 2))
 def test_a_tracker_of_sweeps_that_raises_costs_one_warning(copy: Path, point: str) -> None:
     """It is in the process that all runs depend on."""
     out = run(

@@ -86,6 +86,7 @@ def test_a_pulled_run_says_what_its_folder_says(
     assert not server.unknown
 
 
+@pytest.mark.slow
 def test_a_run_that_was_replaced_is_not_pulled(
     online: Player, server: Server, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_run_that_was_replaced_is_not_pulled(
     assert (record["wandb"]["project"], record["wandb"]["entity"]) == ("mnist_seq", "me")
 
 
+@pytest.mark.slow
 def test_no_run_keeps_the_others_from_being_pulled(
     online: Player, server: Server, tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield server, folder, env, said
 
 
+@pytest.mark.slow
 def test_the_published_report_holds_the_local_numbers(mirrored: Any) -> None:
     """A reader of the W&B report and one of report.md must not argue about numbers."""
     server, folder, env, said = mirrored
@@ -73,6 +74,7 @@ def test_the_published_report_holds_the_local_numbers(mirrored: Any) -> None:
     assert len(server.views) == 1, "the same report, in its place"
 
 
+@pytest.mark.slow
 def test_a_comparison_of_pulled_runs_has_the_numbers_of_the_folders(mirrored: Any) -> None:
     """A team whose runs lie on other machines gets the same table."""
     server, folder, env, _ = mirrored

@@ -80,6 +80,7 @@ def check(server: Server, root: Path) -> None:
         assert record["wandb"]["url"].endswith(f"/{run.name}")
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_and_the_sweep_launched_again_and_nothing_is_double_or_lost(
     server: Server, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_retry_goes_on_with_the_run_that_is_open(
     check(server, root)
 
 
+@pytest.mark.slow
 def test_a_stack_is_mirrored_run_by_run(
     server: Server, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -180,6 +180,7 @@ def test_a_missing_package_is_named_with_its_install_line(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_names_the_missing_package_before_its_first_run(tmp_path: Path) -> None:
     """And not a hundred times, in the log of each run."""
     (tmp_path / "sitecustomize.py").write_text(HIDDEN)

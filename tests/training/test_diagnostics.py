@@ -95,6 +95,7 @@ def test_a_vanishing_gradient_shows() -> None:
     assert row["gradient/t000"] < 1e-9 * row["gradient/t005"]
 
 
+@pytest.mark.slow
 def test_the_compiler_stays_out() -> None:
     """Torch imports it for seconds where operations are watched below its functions."""
     script = (

@@ -253,6 +253,7 @@ class StopSoon(Listener):
         threading.Timer(self.seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
 
+@pytest.mark.slow
 def test_a_signal_between_two_looks_at_the_loss_changes_no_bit(
     tmp_path: Path, run_in: RunIn
 ) -> None:

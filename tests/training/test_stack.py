@@ -13,6 +13,7 @@ from mnist_seq.training.batched.errors import NotStackable
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.program import Single
+from tests.conftest import some
 from tests.training.learners import advance, make_learner
 
 STEPS, TOLERANCE = 50, 1e-9
@@ -90,11 +91,12 @@ LSTM_OPTIONS = (
 )
 
 
-@pytest.mark.parametrize("word", LSTM_OPTIONS)
+@pytest.mark.parametrize("word", some(LSTM_OPTIONS, 2))
 def test_options_of_the_lstm_do_too(word: str) -> None:
     check_equal((word,), differing(2))
 
 
+@pytest.mark.slow
 def test_every_regulariser_of_the_lstm_falls_as_it_falls_alone() -> None:
     """Each run draws from its own stream, in the order of a run alone."""
     rates = [f"model.{key}=0.2" for key in LSTM.noises()]
