@@ -16,6 +16,7 @@ class Mnist(PublishedTask):
 
     title = "MNIST"
     files = MNIST
+    hint = "; or choose data=mnist_5k, 5,000 of the images, which needs no files"
     mean, std = 0.1307, 0.3081  # recomputed in tests/tasks/test_published_data.py
 
     def instead(self, root: Path, reason: str) -> Located:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from mnist_seq.tasks.sources.published import SOURCES, IdxFile, Source
 
+MAX_BYTES = 300 << 20  # of a file that is read; the training images of MNIST as CSV have 110 MB
+
 
 class AlteredFile(ValueError):
     """A data file exists, but is not the published one."""
@@ -59,7 +61,7 @@ def _is_readable_folder(root: Path) -> bool:
 
 
 def _find(source: Source, file: IdxFile, folders: Sequence[Path]) -> tuple[str, str] | None:
-    for path in (folder / file.name for folder in folders):
+    for path in (_unfolded(folder / file.name) for folder in folders):
         archive = path.with_name(path.name + ".gz")
         try:
             for candidate in (path, archive):
@@ -81,12 +83,17 @@ def _find(source: Source, file: IdxFile, folders: Sequence[Path]) -> tuple[str, 
     return None
 
 
+def _unfolded(path: Path) -> Path:
+    """The file of the same name in a folder of this name, as unpackers of archives leave it."""
+    return path / path.name if (path / path.name).is_file() else path
+
+
 def _check(path: Path, archive: Path, file: IdxFile) -> tuple[str, str] | None:
     if not file.content_md5:
         return _check_by_archive(path, archive, file)
     for candidate in (path, archive):
         if candidate.exists():
-            found = _content_md5(candidate)
+            found = content_md5(candidate)
             if found != file.content_md5:
                 raise _altered(candidate, f"md5 {file.content_md5} of its content", f"md5 {found}")
             return str(candidate), found
@@ -106,7 +113,7 @@ def _check_by_archive(path: Path, archive: Path, file: IdxFile) -> tuple[str, st
     found = _md5(archive)
     if found != file.archive_md5:
         raise _altered(archive, f"md5 {file.archive_md5}", f"md5 {found}")
-    content = _content_md5(archive)
+    content = content_md5(archive)
     if not path.exists():
         return str(archive), content
     if (raw := _md5(path)) != content:
@@ -117,7 +124,7 @@ def _check_by_archive(path: Path, archive: Path, file: IdxFile) -> tuple[str, st
 def _is_of_another_source(path: Path, archive: Path, source: Source) -> bool:
     others = {f.content_md5 for s in SOURCES.values() if s.name != source.name for f in s.files}
     present = path if path.exists() else archive
-    return _content_md5(present) in others - {""}
+    return content_md5(present) in others - {""}
 
 
 def _md5(path: Path) -> str:
@@ -126,7 +133,7 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _content_md5(path: Path) -> str:
+def content_md5(path: Path) -> str:
     """The md5 of the content of a file; for a damaged `.gz`, a text that says so."""
     if path.suffix != ".gz":
         return _md5(path)
