@@ -1,4 +1,4 @@
-"""The whole network: recurrent layers, a read-out over time, a linear head."""
+"""The whole network: an embedding if any, recurrent layers, a read-out over time, a linear head."""
 
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ class Classifier(nn.Module):
             many time steps, counted from the end of the sequence; the state is carried on over the
             whole sequence. Not for two directions: the backward one would start in the middle.
         per_step: whether the head answers at every time step; then `readout` is not used.
+        embed: from one-hot tokens to what the recurrent layers read; None where those read x.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class Classifier(nn.Module):
         readout: Readout,
         tbptt: int | Literal["none"],
         per_step: bool = False,
+        embed: nn.Linear | None = None,
     ) -> None:
         super().__init__()
+        self.embed = embed
         self.tbptt = tbptt
         self.rnn = rnn
         self.dropout = dropout
@@ -86,12 +89,16 @@ class Classifier(nn.Module):
         """
         if noises is None:
             noises = self.noises(*x.shape[:2]) if self.training else ()
-        outputs, state = self._run(x, noises[:-1] if self.dropout else noises)
+        outputs, state = self._run(self.embedded(x), noises[:-1] if self.dropout else noises)
         features = outputs if self.per_step else self._read(outputs, state, lengths)
         if self.dropout and noises:
             features = features * noises[-1]
         answer: Tensor = self.head(features)
         return answer
+
+    def embedded(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B E"]:
+        """What the recurrent layers read."""
+        return x if self.embed is None else self.embed(x)
 
     def _run(self, x: Tensor, noises: State) -> tuple[Tensor, Tensor | State]:
         """Outputs and final state; with `tbptt` and readout "last", outputs of the last part only.
@@ -148,6 +155,8 @@ def build_classifier(
     per_step: bool = False,
     rnn_seed: int,
     head_seed: int,
+    embedding: int = 0,
+    embedding_seed: int = 0,
     tbptt: int | Literal["none"] = "none",
 ) -> Classifier:
     """A freshly initialised classifier on the CPU.
@@ -156,8 +165,16 @@ def build_classifier(
         shape: shape of the task's sequences.
         rnn_seed, head_seed: seeds of two random streams. At one seed of a run, the heads of all
             cells of one width then start equal. torch's global random state stays as it was.
+        embedding: numbers that a one-hot token becomes, drawn from N(0, 1) as those of
+            `nn.Embedding`; 0 for none.
     """
     with torch.random.fork_rng(devices=[]):
+        embed = None
+        if embedding:
+            torch.manual_seed(embedding_seed)
+            embed = nn.Linear(shape.input_size, embedding, bias=False)
+            nn.init.normal_(embed.weight)
+            shape = shape._replace(input_size=embedding)
         torch.manual_seed(rnn_seed)
         rnn = build_cell(shape, model)
         torch.manual_seed(head_seed)
@@ -172,4 +189,5 @@ def build_classifier(
         readout=model.readout,
         tbptt=tbptt,
         per_step=per_step,
+        embed=embed,
     )

@@ -17,16 +17,15 @@ set and makes batches; a task does not deal with this.
 
 import dataclasses
 import functools
-import hashlib
 import importlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema import Data
+from mnist_seq.tasks.located import DataNotFound, Located, fingerprint
 from mnist_seq.tasks.spec import Metric, Spec, metrics_of
 
 __all__ = [
@@ -51,31 +50,6 @@ if TYPE_CHECKING:
     from mnist_seq.tasks.examples import Examples
 
 
-@dataclass(frozen=True)
-class Located:
-    """The place of a data set whose content was verified. Small; can be pickled and saved as JSON.
-
-    Args:
-        requested: name in the config, such as "mnist".
-        name: name of the data set; differs from `requested` only if another one replaces it.
-        files: (absolute path, checksum of the content) of each file; empty if no file is read.
-        fingerprint: sha256 over name and content; the identity of the data in run.json.
-        notice: line to print, or "".
-        source: the settings that determine the examples, as JSON.
-    """
-
-    requested: str
-    name: str
-    files: tuple[tuple[str, str], ...]
-    fingerprint: str
-    notice: str
-    source: str = "{}"
-
-
-class DataNotFound(ValueError):
-    """Files of a data set are missing, cannot be downloaded, and no data set may replace them."""
-
-
 class Task:
     """One data set with the settings of a run. Base class; a member overrides what differs.
 
@@ -84,6 +58,7 @@ class Task:
         noun: word for its examples in messages.
         num_train, num_test: sizes of the training set, which `data.valid` and `data.limit` divide,
             and of the test set.
+        is_stream: whether the training set is generated without end; see `mnist_seq.tasks.streams`.
         version: must be raised when a change of the code changes the generated examples.
         settings: the keys of `data=`; `settings.options()` has the keys of this data set only.
     """
@@ -93,6 +68,7 @@ class Task:
     num_train: int
     num_test: int
     version: ClassVar[int] = 1
+    is_stream: ClassVar[bool] = False
 
     def __init__(self, settings: Data) -> None:
         self.settings = settings
@@ -111,6 +87,17 @@ class Task:
     def metrics(self) -> dict[str, Metric]:
         """The metrics of an evaluation; the first one is used for every choice."""
         return metrics_of(self.spec.output, per_step=self.spec.per_step)
+
+    @property
+    def probes(self) -> tuple[int, ...]:
+        """Lengths of further test sequences, which are read once, at the end."""
+        return ()
+
+    @property
+    def epoch_size(self) -> int:
+        """Training examples of an epoch."""
+        data = self.settings
+        return self.num_train - data.valid if data.limit == "all" else data.limit
 
     @property
     def main(self) -> str:
@@ -164,6 +151,10 @@ class Task:
         """
         raise NotImplementedError
 
+    def num_loaded(self) -> dict[str, int]:
+        """How many examples each of the two parts of `load` must have, by what it is called."""
+        return {"training set": self.num_train, "test set": self.num_test}
+
     def affine(self) -> tuple[float, float]:
         """(scale, offset): the network gets offset + scale * x."""
         return 1.0, 0.0
@@ -198,11 +189,6 @@ class Task:
     @classmethod
     def preload(cls) -> None:
         """Prepare what every process of a sweep needs; called once, before they are forked."""
-
-
-def fingerprint(name: str, parts: Sequence[str]) -> str:
-    """sha256 over a name and the parts that identify a content."""
-    return hashlib.sha256("\n".join([name, *parts]).encode()).hexdigest()
 
 
 @functools.cache

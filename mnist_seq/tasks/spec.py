@@ -12,7 +12,7 @@ class Spec:
 
     Args:
         input: "vector", D numbers at each time step; "token", one of D words, one-hot for the
-            network.
+            network or embedded.
         input_size: D.
         output: "class" (cross-entropy), "bits" (binary cross-entropy of each), "value" (squared
             error).
@@ -20,7 +20,10 @@ class Spec:
         time_steps: length of the longest sequence.
         per_step: whether the network answers at every time step (a mask may say which steps count),
             or once for each sequence.
-        varied: whether the sequences differ in length.
+        varied: whether the sequences of a batch differ in length.
+        shortest: length of the shortest training batch, where each batch has one length; 0 if all
+            have `time_steps`.
+        embedding: numbers that a token becomes, by weights that are trained; 0 for one-hot.
     """
 
     input: Literal["vector", "token"]
@@ -30,6 +33,8 @@ class Spec:
     time_steps: int
     per_step: bool = False
     varied: bool = False
+    shortest: int = 0
+    embedding: int = 0
 
 
 @dataclass(frozen=True)

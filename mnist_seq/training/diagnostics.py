@@ -49,7 +49,7 @@ def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
         of a cell taken together, each example's loss by itself. `state/first`, `state/last`: mean
         norm of h. `gates/saturated`: share of gate values near 0 or 1, where the cell has gates.
     """
-    x = batch.x
+    x = model.embedded(batch.x).detach()
     with torch.enable_grad(), _evaluating(model):
         below, cell = _last_cell(model.rnn, x)
         states: list[State] = []

@@ -15,8 +15,10 @@ from mnist_seq.runs.errors import Interrupted, RunFailed
 from mnist_seq.runs.events import Ended, Listener
 from mnist_seq.runs.stale import check_same
 from mnist_seq.tasks.batches.split import split, with_wrong_labels
+from mnist_seq.tasks.batches.stream_data import StreamData
 from mnist_seq.tasks.batches.task_data import TaskData
 from mnist_seq.tasks.examples import Examples, checked
+from mnist_seq.tasks.streams import Stream
 from mnist_seq.training import checkpoint
 from mnist_seq.training.batched.errors import NotStackable, TooManyRuns
 from mnist_seq.training.device import device_name, open_device
@@ -158,21 +160,29 @@ def load_examples(job: Job) -> Examples:
         ValueError: a file is damaged, or the examples are not what the task says.
     """
     task = tasks.task_of(job.config.data)
-    sizes = {"training set": task.num_train, "test set": task.num_test}
-    return checked(task.load(job.located), task.spec, sizes, task.name)
+    return checked(task.load(job.located), task.spec, task.num_loaded(), task.name)
 
 
 def _load_data(
     job: Job, examples: Examples, device: torch.device, beside: TaskData | None
 ) -> TaskData:
-    settings = job.config.data
+    settings, task = job.config.data, tasks.task_of(job.config.data)
+    if isinstance(task, Stream):
+        return StreamData(
+            task,
+            examples,
+            seed=derive(job.config.seed, "stream"),
+            batch_size=job.config.training.batch_size,
+            is_shuffled=job.config.training.order == "shuffled",
+            device=device,
+            fingerprint=job.located.fingerprint,
+        )
     parts = split(
         len(examples.train.x),
         valid=settings.valid,
         limit=None if settings.limit == "all" else settings.limit,
         generator_seed=derive(job.config.seed, "split"),
     )
-    task = tasks.task_of(settings)
     if isinstance(settings, Images) and settings.label_noise:
         labels = with_wrong_labels(
             torch.from_numpy(examples.train.y),
@@ -226,6 +236,8 @@ def _open_logbook(job: Job, data: TaskData, listeners: list[Listener]) -> Logboo
         per_step=data.spec.per_step,
         rnn_seed=derive(config.seed, "init/rnn"),
         head_seed=derive(config.seed, "init/head"),
+        embedding=data.spec.embedding,
+        embedding_seed=derive(config.seed, "init/embedding"),
         tbptt=config.training.tbptt,
     ).to(data.device)
     generator = torch.Generator(data.device).manual_seed(derive(config.seed, "dropout"))

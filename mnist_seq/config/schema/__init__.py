@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, create_model
 
 from mnist_seq.config.paths import conf_dir, options
-from mnist_seq.config.schema.data import Data, Images
+from mnist_seq.config.schema.data import Data, Images, Stream, Tokens
 from mnist_seq.config.schema.device import Device
 from mnist_seq.config.schema.model import GRU, LSTM, MAX_HIDDEN, RNN, Model
 from mnist_seq.config.schema.optimizer import SGD, Adagrad, Adam, NAdam, Optimizer, RMSprop
@@ -25,7 +25,7 @@ __all__ = [
     "CHOSEN", "GRU", "LSTM", "MAX_HIDDEN", "RNN",
     "SGD", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data", "Device", "Finite",
     "Group", "Images", "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step",
-    "Sweep", "Tracker", "Training", "WandB", "schema_of", "schemas",
+    "Stream", "Sweep", "Tokens", "Tracker", "Training", "WandB", "schema_of", "schemas",
 ]  # fmt: skip
 
 

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from mnist_seq.config.schema.types import Count, CountOrNone, Fraction, Group, NonNegative, Text
 
+Length = Annotated[int, Field(ge=1, le=2**21)]
+Many = Annotated[int, Field(ge=1, lt=2**31)]
+
 
 class _Named(Group):
     name: str
@@ -56,3 +59,31 @@ class Images(Data, _Reading):
     def changes(self) -> "Images | None":
         """See `Data`."""
         return self if self.shift or self.noise or self.drop_steps else None
+
+
+class Stream(Data):
+    """What generated sequences have: `conf/base/stream.yaml`."""
+
+    train: Many
+    test: Many
+    task_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    length: Length
+    min_length: Literal["length"] | Length
+    probes: list[Length]
+
+    @property
+    def shortest(self) -> int:
+        """The shortest length of a training batch."""
+        return self.length if self.min_length == "length" else self.min_length
+
+
+class Tokens(Stream):
+    """What generated sequences of tokens have: `conf/base/tokens.yaml`."""
+
+    embedding: Literal["none"] | Annotated[int, Field(ge=1, le=2**16)]
+
+
+class Adding(Stream):
+    option_names: ClassVar = ("adding",)
+
+    variant: Literal["halves", "anywhere", "hochreiter"]

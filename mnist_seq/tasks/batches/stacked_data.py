@@ -42,6 +42,11 @@ class StackedData:
             wanted = positions.expand(self._size, -1)
             yield self._batch(part, self._rows[part].gather(1, wanted), wanted)
 
+    def probe(self, length: int) -> Iterator[Batch]:
+        """As `TaskData.probe`; all runs share it."""
+        for batch in self._first.probe(length):
+            yield repeated(batch, self._size)
+
     def _batch(
         self,
         part: Literal["train", "valid"],

@@ -26,7 +26,12 @@ class TaskData:
         examples: as `mnist_seq.tasks.examples.checked` returns them.
         fingerprint: `Located.fingerprint`, for `identity`.
         beside: data of another run with the same examples and reading; both share the sequences.
+
+    Attributes:
+        is_stream: whether training batches are generated; see `StreamData`.
     """
+
+    is_stream = False
 
     def __init__(
         self,
@@ -71,6 +76,22 @@ class TaskData:
         """The batch at `positions` (on the device, 0 to num_train - 1) of the train part."""
         x = self.read("train", self._device_rows["train"].index_select(0, positions))
         return Batch(x, *self.answers("train", positions))
+
+    def batch_at(self, step: int, positions: Rows) -> Batch:
+        """The training batch of a step."""
+        return self.train_batch(positions)
+
+    def longest(self) -> int:
+        """A step whose training batch is as long as any."""
+        return 0
+
+    def sample(self, num: int) -> Batch:
+        """Some training examples, always the same ones, for diagnostics."""
+        return self.train_batch(torch.arange(min(num, self.num_train), device=self.device))
+
+    def probe(self, length: int) -> Iterator[Batch]:
+        """Test examples of another length, as the task makes them."""
+        raise NotImplementedError(f"data={self.task.name} has one length")
 
     def batches(
         self, part: PartName, batch_size: int, *, limit: int | None = None

@@ -63,7 +63,8 @@ def _measure_step(learner: Learner) -> None:
     stack = Stack(copies, [None] * MEASURED)
     batch_size = learner.config.training.batch_size
     order = torch.arange(min(batch_size, learner.data.num_train))
-    stack.begin_epoch(0, order.repeat(MEASURED, 1), torch.zeros(1, MEASURED, dtype=torch.float64))
+    rates = torch.zeros(1, MEASURED, dtype=torch.float64)
+    stack.begin_epoch(learner.data.longest(), order.repeat(MEASURED, 1), rates)
     stack.step(0)
     stack.evaluate("test", limit=learner.config.training.eval_batch_size)
 

@@ -75,16 +75,18 @@ class Stack(Program):
         """See `Program`."""
         size = self.config.training.batch_size
         batch = self._orders[:, position * size : (position + 1) * size]
-        rates, noises = self._rates[position], self._noises(batch.shape[1])
-        if self.config.data.changes is not None:
-            changed = self._changed(batch, self._first + position)
-            self._update_on(*changed.tensors, rates, *noises)
-        else:
-            self._update(batch, rates, *noises)
+        rates = self._rates[position]
+        if self.learners[0].makes_batches:
+            made = self._made(batch, self._first + position)
+            noises = self._noises(made.x.shape[1], made.num_examples)
+            self._update_on(*made.tensors, rates, *noises)
+            return made.num_examples
+        noises = self._noises(self.data.time_steps, batch.shape[1])
+        self._update(batch, rates, *noises)
         return batch.shape[1]
 
-    def _changed(self, positions: Tensor, step: int) -> Batch:
-        """Each run's batch, changed at random as by that run alone."""
+    def _made(self, positions: Tensor, step: int) -> Batch:
+        """Each run's batch, generated or changed at random as by that run alone."""
         return stacked(
             [
                 training_batch(learner.config, learner.data, of_run, step=step)
@@ -92,9 +94,8 @@ class Stack(Program):
             ]
         )
 
-    def _noises(self, batch_size: int) -> list[Tensor]:
+    def _noises(self, steps: int, batch_size: int) -> list[Tensor]:
         """Random factors [R, ...] of one step, drawn by the generator of each run."""
-        steps = self.data.time_steps
         each = [
             learner.model.noises(steps, batch_size, learner.generator) for learner in self.learners
         ]
@@ -143,7 +144,7 @@ class Stack(Program):
             raise
         return found
 
-    def evaluate(self, part: PartName, limit: int | None = None) -> list[Evaluation]:
+    def evaluate(self, part: PartName | int, limit: int | None = None) -> list[Evaluation]:
         """See `Program`."""
         training = self.config.training
         # In total as many examples as for a run alone: they stay in a CPU's cache, and need no more
@@ -152,7 +153,10 @@ class Stack(Program):
         if self.device.type != "cpu":
             size = max(size, training.batch_size)
         with evaluating(self.model, self.device, self.config.device.precision):
-            batches = self.data.batches(part, size, limit=limit)
+            if isinstance(part, int):
+                batches = self.data.probe(part)
+            else:
+                batches = self.data.batches(part, size, limit=limit)
             return evaluate(lambda batch: self._outputs(batch, ()), batches, self.data.spec)
 
     def optimizer_state(self, run: int) -> dict[str, Any]:

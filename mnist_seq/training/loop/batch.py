@@ -1,4 +1,4 @@
-"""Makes the batch of one training step, augmented if asked."""
+"""Makes the batch of one training step, generated or gathered, augmented if asked."""
 
 import torch
 from jaxtyping import Int64
@@ -14,12 +14,13 @@ from mnist_seq.training.seeds import derive
 def training_batch(
     config: Config, data: TaskData, positions: Int64[Tensor, " B"], *, step: int
 ) -> Batch:
-    """The batch at some positions of the train part, augmented as the config asks.
+    """The batch of a step, augmented as the config asks.
 
     Args:
-        step: updates before this one. The augmentation depends on it and on the seed alone.
+        positions: in the train part; not used where the examples are generated.
+        step: updates before this one. What is drawn depends on it and on the seed alone.
     """
-    batch, changes = data.train_batch(positions), config.data.changes
+    batch, changes = data.batch_at(step, positions), config.data.changes
     if changes is None:
         return batch
     generator = torch.Generator(batch.x.device).manual_seed(derive(config.seed, f"augment/{step}"))

@@ -24,6 +24,11 @@ class Learner:
     generator: torch.Generator
 
     @property
+    def makes_batches(self) -> bool:
+        """Whether a batch is more than a gather from the training set."""
+        return self.data.is_stream or self.config.data.changes is not None
+
+    @property
     def steps_per_epoch(self) -> int:
         """Updates of an epoch; its last batch may be smaller."""
         return steps_per_epoch(self.config.training, self.data.num_train)

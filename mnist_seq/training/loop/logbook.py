@@ -5,6 +5,7 @@ import math
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -142,8 +143,7 @@ class Logbook:
             row[f"monitor/{self._main}"] = monitor.metrics[self._main]
         if self.job.config.training.diagnostics == "gradients":
             data, model = self.learner.data, self.learner.model
-            first = torch.arange(min(DIAGNOSED, data.num_train), device=data.device)
-            row |= diagnose(model, data.train_batch(first), data.spec)
+            row |= diagnose(model, data.sample(DIAGNOSED), data.spec)
         self.loss_sum, state.loss_count = 0.0, 0
         state.evaluations += 1
         state.seconds = time.perf_counter() - self._begun
@@ -193,8 +193,8 @@ class Logbook:
         if self.job.config.training.evaluate == "best":
             checkpoint.load_weights(self.folder.best_path, self.learner.model)
 
-    def finish(self, test: Evaluation) -> None:
-        """End with the evaluation on the test set, which is made once."""
+    def finish(self, test: Evaluation, probes: Mapping[int, Evaluation]) -> None:
+        """End with the evaluations on the test set and on other lengths, which are made once."""
         if not math.isfinite(test.loss):
             self.diverge()
             return
@@ -205,6 +205,9 @@ class Logbook:
             best_row = next(row for row in reversed(rows) if row["step"] == state.best_step)
             metrics |= {k: v for k, v in best_row.items() if k.startswith("valid/")}
         metrics |= _named("test", test.metrics)
+        for length, probe in probes.items():  # a net may be finite on its own length alone
+            finite = {k: v for k, v in probe.metrics.items() if math.isfinite(v)}
+            metrics |= _named(f"test@{length}", finite)
         labels, predictions = data.labels("test").cpu().numpy(), test.predictions.cpu().numpy()
         if data.spec.output != "class" and data.spec.num_outputs == 1:
             labels, predictions = labels[..., 0], predictions[..., 0]

@@ -83,8 +83,9 @@ class Loop:
                 book.fail(error)
 
     def _begin_epoch(self, epoch: int) -> None:
+        num = 0 if self.data.is_stream else self.data.num_train
         orders = [
-            epoch_order(config.seed, epoch, self.data.num_train, order=self.training.order)
+            epoch_order(config.seed, epoch, num, order=self.training.order)
             for config in self.configs
         ]
         self._rates = epoch_rates(
@@ -150,12 +151,15 @@ class Loop:
         self.loss_count = 0
 
     def _finish(self, interruption: Interruption) -> None:
-        """Evaluate on the test set, once, with the weights that each config chooses."""
+        """Evaluate on the test set and the probes, once, with the weights that a config chooses."""
         self._for_each(lambda _, book: book.load_best())
         if self._unfinished():
             tests = self.program.evaluate("test")
+            probes = {length: self.program.evaluate(length) for length in self.data.task.probes}
             interruption.is_over = True  # from here on, the results are written
-            self._for_each(lambda i, book: book.finish(tests[i]))
+            self._for_each(
+                lambda i, book: book.finish(tests[i], {n: of[i] for n, of in probes.items()})
+            )
             interruption.is_over = False
 
 

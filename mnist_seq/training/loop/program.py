@@ -37,6 +37,7 @@ class Program(ABC):
 
         Args:
             first: updates before the epoch.
+            orders: empty where examples are generated.
         """
 
     @abstractmethod
@@ -48,8 +49,12 @@ class Program(ABC):
         """
 
     @abstractmethod
-    def evaluate(self, part: PartName, limit: int | None = None) -> list[Evaluation]:
-        """The metrics of each run on its part of the data."""
+    def evaluate(self, part: PartName | int, limit: int | None = None) -> list[Evaluation]:
+        """The metrics of each run on its part of the data.
+
+        Args:
+            part: a number is the length of a probe.
+        """
 
     @abstractmethod
     def optimizer_state(self, run: int) -> dict[str, Any]:
@@ -98,13 +103,14 @@ class Single(Program):
         learner, size = self.learner, self.learner.config.training.batch_size
         batch = self._order[position * size : (position + 1) * size]
         self._set_rate(self._rates[position])
-        noises = learner.model.noises(learner.data.time_steps, len(batch), learner.generator)
-        if learner.config.data.changes is not None:
+        if learner.makes_batches:
             step = self._first + position
-            changed = training_batch(learner.config, learner.data, batch, step=step)
-            self._update_on(*changed.tensors, *noises)
-        else:
-            self._update(batch, *noises)
+            made = training_batch(learner.config, learner.data, batch, step=step)
+            noises = learner.model.noises(len(made.x), made.num_examples, learner.generator)
+            self._update_on(*made.tensors, *noises)
+            return made.num_examples
+        noises = learner.model.noises(learner.data.time_steps, len(batch), learner.generator)
+        self._update(batch, *noises)
         return len(batch)
 
     def _set_rate(self, rate: float) -> None:
@@ -132,14 +138,15 @@ class Single(Program):
         )
         self.loss_sums += loss * batch.num_examples
 
-    def evaluate(self, part: PartName, limit: int | None = None) -> list[Evaluation]:
+    def evaluate(self, part: PartName | int, limit: int | None = None) -> list[Evaluation]:
         """See `Program`."""
-        config, model = self.learner.config, self.learner.model
-        batches = self.learner.data.batches(part, config.training.eval_batch_size, limit=limit)
+        config, model, data = self.learner.config, self.learner.model, self.learner.data
+        if isinstance(part, int):
+            batches = data.probe(part)
+        else:
+            batches = data.batches(part, config.training.eval_batch_size, limit=limit)
         with evaluating(model, self.device, config.device.precision):
-            return evaluate(
-                self._outputs, (repeated(batch, 1) for batch in batches), self.learner.data.spec
-            )
+            return evaluate(self._outputs, (repeated(batch, 1) for batch in batches), data.spec)
 
     def _outputs(self, batch: Batch) -> Tensor:
         """Outputs [1, ...] of a batch of one run."""

@@ -45,4 +45,5 @@ def unseeded(model: Model, spec: Spec) -> Classifier:
         per_step=spec.per_step,
         rnn_seed=0,
         head_seed=0,
+        embedding=spec.embedding,
     )

@@ -23,7 +23,8 @@ def check_task(config: Config) -> Task:
     """
     task = task_of(config.data)
     task.check()
-    _check_split(config, task)
+    if not task.is_stream:  # of which any number can be drawn
+        _check_split(config, task)
     _check_answers(config, task)
     check_steps(config)
     return task
@@ -31,12 +32,12 @@ def check_task(config: Config) -> Task:
 
 def num_steps(config: Config) -> int:
     """Optimizer updates of a run that nothing stops early."""
-    return budget.num_steps(config.training, _num_train(config))
+    return budget.num_steps(config.training, task_of(config.data).epoch_size)
 
 
 def steps_per_epoch(config: Config) -> int:
     """Optimizer updates of an epoch."""
-    return budget.steps_per_epoch(config.training, _num_train(config))
+    return budget.steps_per_epoch(config.training, task_of(config.data).epoch_size)
 
 
 def sequence_shape(config: Mapping[str, Any]) -> tuple[int, int]:
@@ -74,12 +75,6 @@ def check_steps(config: Config) -> None:
         )
 
 
-def _num_train(config: Config) -> int:
-    """Training examples of an epoch."""
-    data = config.data
-    return task_of(data).num_train - data.valid if data.limit == "all" else data.limit
-
-
 def _check_split(config: Config, task: Task) -> None:
     data, num_train = config.data, task.num_train
     if data.valid >= num_train:
@@ -99,12 +94,12 @@ def _check_answers(config: Config, task: Task) -> None:
     """Refuse what would compute something else than the task means."""
     model, training, spec = config.model, config.training, task.spec
     which = "answers at every time step" if spec.per_step else "has sequences of several lengths"
-    if not (spec.per_step or spec.varied):
-        return
+    is_mixed = spec.per_step or spec.varied  # else each batch has one length, and one answer each
+    is_flat = model.readout == "flat" and bool(spec.shortest or task.probes)
     refused = {
-        f"model.readout={model.readout}": model.readout != "last",
-        f"training.tbptt={training.tbptt}": training.tbptt != "none",
-        "training.diagnostics=gradients": training.diagnostics == "gradients",
+        f"model.readout={model.readout}": is_flat or (is_mixed and model.readout != "last"),
+        f"training.tbptt={training.tbptt}": is_mixed and training.tbptt != "none",
+        "training.diagnostics=gradients": is_mixed and training.diagnostics == "gradients",
         "model.bidirectional=true": spec.varied and model.bidirectional,
     }
     instead = ("model.readout=last", "training.tbptt=none", "training.diagnostics=none",
