@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from mnist_seq.report.analyse.searches import Subject, Trial
 from mnist_seq.report.render import markdown
 from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
-from mnist_seq.report.sections.importance import Importance, Shares
+from mnist_seq.report.sections.importance import REST, Importance, Shares, _shares
 from mnist_seq.report.sections.search import Search
 from mnist_seq.report.value import Report
 from mnist_seq.runs.sweep_folder import SweepFolder
@@ -178,14 +180,49 @@ def test_the_learning_rate_is_found_to_matter(many: Path) -> None:
     pytest.importorskip("optuna", reason="pip install '.[optuna]'")
     report: Report = report_of(many)
     (found,) = importances(report)
-    assert [key for key, *_ in found.shares] == ["optimizer.lr", "model.hidden"]
-    (_, mean, low, high), _ = found.shares
+    assert [key for key, *_ in found.shares] == ["optimizer.lr", "model.hidden", REST]
+    (_, mean, low, high), *_ = found.shares
+    assert sum(share for _, share, *_ in found.shares) == pytest.approx(1)
+    assert found.fit > 0.8
+    assert "as logarithms: optimizer.lr" in found.about
     assert 0.8 < low <= mean <= high <= 1
     for part in ("FanovaImportanceEvaluator", "n=24", "valid accuracy", "seeds 0, 1, 2", "random"):
         assert part in found.about
     for text in (printed(report, 300), markdown.render(report), html.unescape(render(report, []))):
         assert f"{100 * mean:.1f}" in text
         assert "FanovaImportanceEvaluator" in text
+
+
+@pytest.mark.parametrize("kind", ["noise", "interaction"])
+def test_main_effects_are_no_share_of_a_hundred(tmp_path: Path, kind: str) -> None:
+    """Rescaled, keys that explain nothing by themselves share 100 % among them."""
+    pytest.importorskip("optuna", reason="pip install '.[optuna]'")
+    draw = np.random.default_rng(0)
+    trials = []
+    for _ in range(60):
+        x, y = draw.uniform(-1, 1, 2)
+        value = draw.normal() if kind == "noise" else math.copysign(1, x * y)
+        trials.append(Trial({"model.name": "lstm", "a": x, "b": y}, value, False, False))
+    subject = Subject("lstm", "lstm", "random", tuple(trials), 0)
+    found = _shares(subject, "valid accuracy")
+    (*own, rest) = found.shares
+    assert rest[0] == REST
+    assert sum(share for _, share, *_ in own) < 0.8
+    assert rest[1] > 0.2
+    if kind == "noise":
+        assert found.fit < 0
+        assert "the shares say nothing of this search" in found.about
+
+
+def test_why_a_search_has_no_importance_is_said(many: Path, tmp_path: Path) -> None:
+    report = report_of(write_search(tmp_path / "few"))
+    assert "importance of hyper-parameters: not computed for lstm, 5 trials of the 20 that it " in (
+        " ".join(report.notes)
+    )
+    for i in range(20):
+        write_run(tmp_path / "flat", accuracy=0.9, num_evaluations=1, optimizer__lr=0.1 + i / 10)
+    report = report_of(searched(tmp_path / "flat", "random"))
+    assert report.notes[-1].endswith("all its trials have the same value")
 
 
 def test_importance_is_of_searches_unless_asked_otherwise(many: Path, tmp_path: Path) -> None:
