@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and line files whose torn last line is ignored."""
+"""Writes files whole or not at all, and reads JSON and line files; a torn last line is ignored."""
 
 import contextlib
 import errno
@@ -10,11 +10,14 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from mnist_seq.runs.disk import limits
+from mnist_seq.runs.disk.kill_points import reached
+from mnist_seq.runs.disk.parsing import from_json
 from mnist_seq.runs.errors import OutsideFolder
-from mnist_seq.runs.kill_points import reached
 
 _CHECKSUM = "crc32"  # over the other keys, to find bits that a disk has changed
 _UNFINISHED = ".tmp"
@@ -152,14 +155,16 @@ def read_json(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
     """
     try:
-        value = json.loads(_read(path))
+        content = limits.read_bytes(path)
     except FileNotFoundError:
         if path.is_symlink():  # "not written yet" would be wrong
             raise ValueError(
                 f"{path} must hold JSON: it is a link to {os.readlink(path)}, which is not there"
             ) from None
         raise
-    except (ValueError, RecursionError) as error:
+    try:
+        value = from_json(content)
+    except ValueError as error:
         raise ValueError(f"{path} must hold JSON: {error}; remove the file or its folder") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} must hold a JSON object: found {type(value).__name__}; remove it")
@@ -196,51 +201,64 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
         os.close(fd)
 
 
+@dataclass(frozen=True)
+class Lines:
+    """The JSON lines of a file.
+
+    Attributes:
+        num_damaged: how many lines are left out.
+        is_torn: the last line has no end: a process died while it wrote, or is writing.
+    """
+
+    rows: list[dict[str, Any]]
+    num_damaged: int = 0
+    is_torn: bool = False
+
+
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All whole JSON lines of a file; none where there is no file. Damaged lines are ignored."""
-    return [row for row in _rows(path) if row is not None]
+    """The rows of `lines`."""
+    return lines(path).rows
 
 
-def num_damaged_lines(path: Path) -> tuple[int, bool]:
-    """How many lines `read_lines` ignores, and whether the last one is torn."""
-    num = sum(row is None for row in _rows(path))
-    return num, num > 0 and not _read(path).endswith(b"\n")
+def lines(path: Path, is_row: Callable[[dict[str, Any]], bool] = lambda row: True) -> Lines:
+    """All whole JSON lines of a file; none where there is no file. Damaged lines are left out.
+
+    Args:
+        is_row: whether a line is one of this kind of file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is too large.
+    """
+    rows: list[dict[str, Any]] = []
+    num_damaged = num_values = 0
+    is_ended = True
+    with contextlib.suppress(FileNotFoundError), limits.opened(path) as file:
+        while line := file.readline(limits.LINE):
+            was_ended, is_ended = is_ended, line.endswith(b"\n")
+            if not was_ended or line == b"\n":  # the rest of a line that is too long
+                continue
+            row = _row(line)
+            if row is None or not is_row(row):
+                num_damaged += 1
+                continue
+            rows.append(row)
+            num_values += len(row)
+            limits.check_values(path, num_values)
+    return Lines(rows, num_damaged, num_damaged > 0 and not is_ended)
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = from_json(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and _is_unbroken(row) else None
 
 
 def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Rewrite a line file with the rows that `keep` accepts."""
     write_bytes(path, b"".join(_line(row) for row in read_lines(path) if keep(row)))
-
-
-def check_regular(path: Path) -> None:
-    """Refuse a pipe or a device in a file's place: reading it may never end.
-
-    Raises:
-        OSError: the path is a pipe or a device, or does not exist.
-    """
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder fails anyway
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        check_regular(path)
-        return path.read_bytes()
-    except OSError as error:
-        error.filename = error.filename or str(path)  # a failing disk gives no name
-        raise
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Each line that is not empty; None for a line that is torn or damaged."""
-    with contextlib.suppress(FileNotFoundError):
-        for line in filter(None, _read(path).split(b"\n")):
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            yield row if isinstance(row, dict) and _is_unbroken(row) else None
 
 
 def _line(row: dict[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ error.txt         in place of result.json: the run failed
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from mnist_seq.runs import files
+from mnist_seq.runs.disk import limits, parsing, records
 from mnist_seq.runs.events import BY_ACCURACY, Judged
 
 FolderState = Literal["absent", "interrupted", "failed", "finished", "diverged"]
@@ -47,10 +48,7 @@ class RunFolder:
             ValueError: result.json is damaged.
         """
         with contextlib.suppress(FileNotFoundError):
-            state = self.result().get("state")
-            if state not in ("finished", "diverged"):
-                raise ValueError(f"{self.result_path} must say finished or diverged: state={state}")
-            return "finished" if state == "finished" else "diverged"
+            return "finished" if self.result()["state"] == "finished" else "diverged"
         if self.error_path.exists():
             return "failed"
         return "interrupted" if self.has_begun() else "absent"
@@ -69,27 +67,34 @@ class RunFolder:
         return any(os.path.lexists(path) for path in own)
 
     def record(self) -> dict[str, Any]:
-        """Identity and provenance: see `provenance.describe`."""
-        return files.read_json(self.record_path)
+        """Identity and provenance: see `provenance.describe`.
+
+        Raises:
+            ValueError: run.json is damaged, or not what a run writes.
+        """
+        return _read(self.record_path, records.check_record)
 
     def update_record(self, **values: Any) -> None:
         """Add or change keys of run.json. Two processes may do so at once."""
         with files.exclusive(self.path):
-            record = self.record() if self.record_path.exists() else {}
+            record = files.read_json(self.record_path) if self.record_path.exists() else {}
             files.write_json(self.record_path, {**record, **values})
 
     def result(self) -> dict[str, Any]:
-        """What result.json says: state, metrics, num_params, steps, seconds."""
-        return files.read_json(self.result_path)
+        """What result.json says: state, metrics, num_params, steps, seconds.
+
+        Raises:
+            ValueError: result.json is damaged, or not what a run writes.
+        """
+        return _read(self.result_path, records.check_result)
 
     def write_result(self, **values: Any) -> None:
         """Write result.json, which ends the run: no file is written after it."""
         files.write_json(self.result_path, values)
 
     def error(self) -> str:
-        """The traceback of a failed run; its last line is the reason."""
-        files.check_regular(self.error_path)
-        return self.error_path.read_text(errors="replace")
+        """The traceback of a failed run; its last line is the reason. Of a huge file, its end."""
+        return limits.read_end(self.error_path).decode(errors="replace")
 
     def write_error(self, text: str) -> None:
         """Mark the run as failed."""
@@ -102,12 +107,19 @@ class RunFolder:
 
     def judged(self) -> Judged:
         """By which metrics the run is judged: `task` of run.json, accuracy in older records."""
-        found: Judged = self.record().get("task", BY_ACCURACY)
-        return found
+        return records.judged(self.record().get("task", BY_ACCURACY))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All evaluations so far, oldest first."""
-        return files.read_lines(self.metrics_path)
+        """All evaluations so far, oldest first.
+
+        Raises:
+            OSError, ValueError: metrics.jsonl cannot be read, or is too large.
+        """
+        return self.metric_lines().rows
+
+    def metric_lines(self) -> files.Lines:
+        """All evaluations so far, and how many lines are damaged; raises as `metrics`."""
+        return files.lines(self.metrics_path, records.is_evaluation)
 
     def num_damaged_metrics(self) -> int:
         """Evaluations that cannot be read. A torn last line counts only once the run has ended.
@@ -115,8 +127,8 @@ class RunFolder:
         Raises:
             OSError, ValueError: metrics.jsonl or result.json cannot be read at all.
         """
-        num, is_torn = files.num_damaged_lines(self.metrics_path)
-        return num - (is_torn and self.state() not in ("finished", "diverged"))
+        lines = self.metric_lines()
+        return lines.num_damaged - (lines.is_torn and self.state() not in ("finished", "diverged"))
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add one evaluation."""
@@ -185,22 +197,34 @@ class RunFolder:
         Raises:
             OSError, ValueError: it is missing or damaged.
         """
-        files.check_regular(self.predictions_path)
-        # Opened here: numpy does not close a file that is no archive
-        with open(self.predictions_path, "rb") as stream:
-            try:
-                with np.load(stream, allow_pickle=False) as file:
-                    arrays = {name: file[name] for name in file.files}
-            except Exception as error:  # numpy raises many kinds
-                raise ValueError(
-                    f"{self.predictions_path} must hold a run's predictions: "
-                    f"{type(error).__name__}: {error}; remove the file"
-                ) from error
-        if {"label", "prediction"} - arrays.keys():
-            raise ValueError(
-                f"{self.predictions_path} must hold label and prediction: found {[*arrays]}"
-            )
+        try:
+            arrays = parsing.from_npz(self.predictions_path)
+            records.check_arrays(arrays)
+        except ValueError as error:
+            raise _named(self.predictions_path, error, "a run's predictions") from error
         return arrays
+
+
+def _read(path: Path, check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """The content of a JSON file that passes a check.
+
+    Raises:
+        ValueError: it is damaged, or does not; the text names the file.
+    """
+    value = files.read_json(path)
+    try:
+        check(value)
+    except ValueError as error:
+        raise _named(path, error, "what a run writes") from None
+    return value
+
+
+def _named(path: Path, error: ValueError, what: str) -> ValueError:
+    """An error with the file in its text."""
+    text = " ".join(str(error).split())
+    if text.startswith(str(path)):
+        return error
+    return ValueError(f"{path} must hold {what}: {text}; remove the file or its folder")
 
 
 def _small(array: np.ndarray) -> np.ndarray:

@@ -29,11 +29,6 @@ def check_same(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> No
             "say of which config; put the file back, choose another folder (hydra.run.dir=... or "
             "sweep.name=...) or remove this one"
         ) from None
-    for key in ("config", "data"):
-        if not isinstance(record.get(key), Mapping):
-            raise ValueError(
-                f"{folder.record_path} must say of which {key} the run is: it does not"
-            )
     names = []
     if record.get("config_hash") != identity(config):
         names = differing_keys(record["config"], plain(config))

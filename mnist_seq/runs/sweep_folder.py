@@ -10,18 +10,16 @@ multirun.yaml     the config and the overrides of the last command
 import contextlib
 import datetime
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from mnist_seq.runs import files
+from mnist_seq.runs.disk import limits, parsing
+from mnist_seq.runs.disk.kill_points import reached
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.kill_points import reached
 from mnist_seq.runs.lock import HOLDER, LOCK, locked
 
 Change = Literal[
@@ -65,15 +63,18 @@ class SweepFolder:
             ValueError: multirun.yaml is damaged.
         """
         try:
-            files.check_regular(self.config_path)
-            text = self.config_path.read_text(encoding="utf-8")
-            if "sampler:" not in text:  # saves the slow parse: most sweeps are grids
+            content = limits.read_bytes(self.config_path)
+            if b"sampler:" not in content:  # saves the slow parse: most sweeps are grids
                 return ""
-            config = OmegaConf.create(text)
-            return str(OmegaConf.select(config, "hydra.sweeper.sampler", default=""))
+            found = parsing.select(parsing.from_yaml(content), "hydra.sweeper.sampler")
+            if isinstance(found, Mapping):  # of Hydra's own sweeper for Optuna
+                found = str(found.get("_target_", "")).rpartition(".")[2]
+            if found is None or re.fullmatch(r"[\w.-]{0,100}", str(found)):
+                return "" if found is None else str(found)
+            raise ValueError(f"hydra.sweeper.sampler is no name: {found!r:.100}")
         except FileNotFoundError:
             return ""
-        except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        except (OSError, ValueError) as error:
             raise ValueError(
                 f"{self.config_path} must hold the config of the sweep's last command: "
                 f"{' '.join(str(error).split())}; the same sweep command writes it anew"

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from mnist_seq.runs import files
+from mnist_seq.runs.disk import limits
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training import checkpoint_check
 
@@ -66,7 +67,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Any:
     Raises:
         Exception: of many kinds; the file is missing, damaged or foreign.
     """
-    files.check_regular(path)
+    limits.check_regular(path)
     with zipfile.ZipFile(path) as archive:  # torch does not notice a flipped bit
         if (damaged := archive.testzip()) is not None:
             raise ValueError(f"its part {damaged} is not as it was written")

@@ -12,8 +12,8 @@ from rich.console import Console
 from mnist_seq.config import plain
 from mnist_seq.runs import files
 from mnist_seq.runs.console import say
+from mnist_seq.runs.disk.kill_points import reached
 from mnist_seq.runs.events import Ended, Listener, tell
-from mnist_seq.runs.kill_points import reached
 from mnist_seq.runs.lock import locked
 from mnist_seq.training.batched.errors import TooManyRuns
 from mnist_seq.training.progress import metrics_text

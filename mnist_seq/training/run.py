@@ -46,15 +46,12 @@ def recorded_end(job: Job) -> Ended | None:
     if state not in ("finished", "diverged"):
         return None
     result = job.folder.result()
-    for key, kind in (("metrics", dict), ("best", dict), ("seconds", float | int)):
-        if not isinstance(result.get(key), kind):
-            raise ValueError(f"{job.folder.result_path} must hold {key}: it does not; remove it")
     return Ended(
         "finished" if state == "finished" else "diverged",
         0,
         result.get("reason", ""),
         {k: v for k, v in result["metrics"].items() if v is not None},
-        result["best"],
+        {k: v for k, v in result.get("best", {}).items() if v is not None},
         result["seconds"],
     )
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from mnist_seq.runs.disk.kill_points import RUN_POINTS, SWEEP_POINTS, VARIABLE
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.kill_points import RUN_POINTS, SWEEP_POINTS, VARIABLE
 from tests.conftest import ROOT, clean_env, some
 from tests.sweep.conftest import SweepRunner, changes, gone, numbers, sweep
 

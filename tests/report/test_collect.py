@@ -51,7 +51,7 @@ def test_every_folder_is_read_or_named(messy: Path) -> None:
     assert skipped["empty"] == "empty"
     assert "half-written" in skipped["half written"]
     assert "foreign" in skipped["photos"]
-    assert "foreign" in skipped["foreign record"]
+    assert "config_hash must be given" in skipped["foreign record"]
     assert all(reason and "\n" not in reason for reason in skipped.values())
 
 
@@ -65,8 +65,8 @@ def test_states_are_counted_for_each_variant(messy: Path) -> None:
 def test_a_result_that_cannot_be_read_is_no_result(messy: Path) -> None:
     states = {run.folder.name: (run.state, run.reason) for run in collect([messy]).runs}
     assert states["torn result"][0] == "unreadable"
-    assert "lacks num_params" in states["poor result"][1]
-    assert "finished or diverged" in states["odd result"][1]
+    assert "num_params must be given" in states["poor result"][1]
+    assert "must be 'finished' or 'diverged'" in states["odd result"][1]
 
 
 def test_torn_and_odd_lines_of_metrics_are_left_out(tmp_path: Path) -> None:

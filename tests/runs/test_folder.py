@@ -1,11 +1,14 @@
 """The states of a run folder."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mnist_seq.runs.folder import RunFolder, find_runs
+
+RESULT: dict[str, Any] = {"metrics": {}, "num_params": 1, "seconds": 1.0}
 
 
 def test_the_state_is_read_from_what_lies_there(tmp_path: Path) -> None:
@@ -17,16 +20,16 @@ def test_the_state_is_read_from_what_lies_there(tmp_path: Path) -> None:
     folder.write_error("Traceback\nValueError: no")
     assert folder.state() == "failed"
     folder.clear_error()
-    folder.write_result(state="diverged", metrics={})
+    folder.write_result(state="diverged", **RESULT)
     assert folder.state() == "diverged"
-    folder.write_result(state="finished", metrics={})
+    folder.write_result(state="finished", **RESULT)
     assert folder.state() == "finished"
 
 
 def test_a_result_without_a_known_state_is_refused(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    folder.write_result(metrics={})
-    with pytest.raises(ValueError, match="must say finished or diverged"):
+    folder.write_result(state="going on", **RESULT)
+    with pytest.raises(ValueError, match=r"state must be 'finished' or 'diverged': 'going on'"):
         folder.state()
 
 

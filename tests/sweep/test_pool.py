@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool.fork_server import start_fork_server, stop_fork_server
@@ -136,7 +137,7 @@ def test_each_slot_has_its_own_environment_and_one_thread(bench: Bench) -> None:
     """A job sees its own GPU alone; two threads a job make two jobs twice as slow on two cores."""
     slots = [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "3"}]
     bench.run({"a": "environment", "b": "environment"}, slots=slots)
-    records = [bench.folder.run(name).record() for name in "ab"]
+    records = [files.read_json(bench.folder.run(name).record_path) for name in "ab"]
     assert [r["CUDA_VISIBLE_DEVICES"] for r in records] == ["0", "3"]
     assert [r["OMP_NUM_THREADS"] for r in records] == ["1"] * 2
 

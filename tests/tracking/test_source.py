@@ -11,14 +11,15 @@ from mnist_seq.runs.text import fitting
 from mnist_seq.tracking.wandb.run.contents import Identity, identify
 
 CONFIG = {
-    "sweep": {"name": "mine"}, "model": {"name": "lstm"}, "data": {"name": "mnist"}, "tracker": {}
+    "seed": 0, "sweep": {"name": "mine"}, "model": {"name": "lstm"}, "data": {"name": "mnist"},
+    "tracker": {},
 }  # fmt: skip
 
 
 def identified(folder: RunFolder, **facts: Any) -> Identity:
     """The identity of a run whose run.json says this."""
     folder.path.mkdir(parents=True, exist_ok=True)
-    folder.update_record(config=CONFIG, config_hash="c", **facts)
+    folder.update_record(**{"config": CONFIG, "config_hash": "c", "data": {}, **facts})
     return identify(folder)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.report.read.errors import CannotCompare
-from mnist_seq.report.read.run import Run, State, is_number
+from mnist_seq.report.read.run import Run, State
 from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.runs.folder import RunFolder, find_runs
 from mnist_seq.runs.sweep_folder import SweepFolder, expanded, no_folder
@@ -80,20 +80,13 @@ def read_run(folder: RunFolder) -> Run | Skipped:
     try:
         record = folder.record()
         config, data = record["config"], record["data"]
-        seed = config["seed"]
-        if type(seed) is not int or not isinstance(config["model"]["name"], str):
-            raise ValueError("run.json is not of this project")
-        if not isinstance(data, Mapping) or not isinstance(record["config_hash"], str):
-            raise ValueError("run.json is not of this project")
         task = TaskRecord.of(record)
-    except (KeyError, TypeError):
-        return Skipped(folder.path, "foreign: run.json is not of this project")
     except (ValueError, OSError) as error:
         return Skipped(folder.path, _short(error, folder.path))
-    state, reason, result = _read_result(folder)
+    state, reason, result = _read_result(folder, task)
     return Run(
         folder=folder.path,
-        seed=seed,
+        seed=config["seed"],
         state=state,
         reason=reason,
         values={
@@ -103,13 +96,13 @@ def read_run(folder: RunFolder) -> Run | Skipped:
         variant=flat(config),
         record=record,
         task=task,
-        metrics={k: float(v) for k, v in result.get("metrics", {}).items() if is_number(v)},
+        metrics={k: float(v) for k, v in result.get("metrics", {}).items() if v is not None},
         num_params=float(result.get("num_params", math.nan)),
         seconds=float(result.get("seconds", math.nan)),
     )
 
 
-def _read_result(folder: RunFolder) -> tuple[State, str, Mapping[str, Any]]:
+def _read_result(folder: RunFolder, task: TaskRecord) -> tuple[State, str, Mapping[str, Any]]:
     try:
         state = folder.state()
         if state == "failed":
@@ -120,11 +113,9 @@ def _read_result(folder: RunFolder) -> tuple[State, str, Mapping[str, Any]]:
         result = folder.result()
     except (ValueError, OSError) as error:
         return "unreadable", _short(error, folder.path), {}
-    for key in ("num_params", "seconds"):
-        if not is_number(result.get(key)):
-            return "unreadable", f"result.json lacks {key}", {}
-    if not isinstance(result.get("metrics"), Mapping):
-        return "unreadable", "result.json lacks metrics", {}
+    for name, value in result["metrics"].items():
+        if value is not None and task.is_share(name) and not 0 <= value <= 1:
+            return "unreadable", f"result.json must have shares from 0 to 1: {name}={value:g}", {}
     return (
         ("finished" if state == "finished" else "diverged"),
         str(result.get("reason", "")),
@@ -159,16 +150,16 @@ def _damaged_parts(run: Run | Skipped) -> Iterator[Skipped]:
     """Evaluations of a run that has ended which cannot be read: its curves lack them."""
     if isinstance(run, Skipped) or run.state not in ("finished", "diverged"):
         return
-    folder = RunFolder(run.folder)
+    path = RunFolder(run.folder).metrics_path
     try:
-        damaged = folder.num_damaged_metrics()
-    except OSError as error:
-        yield Skipped(folder.metrics_path, f"{_short(error, folder.metrics_path)}: no curve")
+        damaged = run.metric_lines.num_damaged
+    except (OSError, ValueError) as error:
+        yield Skipped(path, f"{_short(error, path)}: no curve")
         return
     if damaged:
-        yield Skipped(folder.metrics_path, f"lines that are damaged, left out of curves: {damaged}")
+        yield Skipped(path, f"lines that are damaged, left out of curves: {damaged}")
     elif run.state == "finished" and not run.history:
-        yield Skipped(folder.metrics_path, "holds no evaluation: no curve")
+        yield Skipped(path, "holds no evaluation: no curve")
 
 
 def _others(source: Path, runs: set[Path]) -> Iterator[Path]:

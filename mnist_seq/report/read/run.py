@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mnist_seq.report.read.task_record import TaskRecord
+from mnist_seq.runs.files import Lines
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.variants import Flat
 
@@ -54,11 +55,20 @@ class Run:
         return found
 
     @functools.cached_property
+    def metric_lines(self) -> Lines:
+        """The lines of metrics.jsonl, read once.
+
+        Raises:
+            OSError, ValueError: it cannot be read, or is too large.
+        """
+        return RunFolder(self.folder).metric_lines()
+
+    @functools.cached_property
     def history(self) -> list[dict[str, Any]]:
         """Evaluations in the order of their steps; lines without step and seconds are left out."""
         rows = []
-        with contextlib.suppress(OSError):  # said when it was collected
-            rows = [r for r in RunFolder(self.folder).metrics() if _is_evaluation(r)]
+        with contextlib.suppress(OSError, ValueError):  # said when it was collected
+            rows = [r for r in self.metric_lines.rows if "step" in r and "seconds" in r]
         return sorted(rows, key=lambda row: float(row["step"]))
 
     def evaluations(self, name: str) -> dict[float, float]:
@@ -97,7 +107,3 @@ class Run:
 def is_number(value: object) -> bool:
     """Whether a value of a JSON file is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_evaluation(row: Mapping[str, Any]) -> bool:
-    return is_number(row.get("step")) and is_number(row.get("seconds"))

@@ -49,6 +49,11 @@ class TaskRecord:
     metrics: Mapping[str, MetricRecord]
     guess: Mapping[str, float]
 
+    def is_share(self, name: str) -> bool:
+        """Whether a metric, with its split or without, is a share of right answers."""
+        metric = self.metrics.get(name.rpartition("/")[2])
+        return metric is not None and metric.is_share
+
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "TaskRecord":
         """From run.json; runs of version 0.1.0, which lack it, have ten classes and an accuracy.

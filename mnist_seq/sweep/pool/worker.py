@@ -14,9 +14,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from mnist_seq.runs import files, stop_signals
+from mnist_seq.runs.disk.kill_points import reached
 from mnist_seq.runs.errors import RunFailed
 from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started, Warned
-from mnist_seq.runs.kill_points import reached
 
 LOG = "log.txt"  # output of the job, in its folder
 

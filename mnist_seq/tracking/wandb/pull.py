@@ -262,7 +262,7 @@ def _write_end(summary: Mapping[str, Any], folder: RunFolder) -> None:
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _plain(name: str) -> str:
