@@ -6,7 +6,7 @@ from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.schema import Data, Group, Model, schema_of
 
 
-def default_option(group: str, name: str, **changes: Any) -> Group:
+def default_option(group: str, name: str, /, **changes: Any) -> Group:
     """The keys of `conf/<group>/<name>.yaml`, with some values changed.
 
     Raises:

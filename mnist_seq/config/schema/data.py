@@ -87,3 +87,52 @@ class Adding(Stream):
     option_names: ClassVar = ("adding",)
 
     variant: Literal["halves", "anywhere", "hochreiter"]
+
+
+class Copying(Tokens):
+    option_names: ClassVar = ("copying",)
+
+    items: Annotated[int, Field(ge=1, le=1000)]
+    symbols: Annotated[int, Field(ge=2, le=10_000)]
+    variant: Literal["one_marker", "markers", "on_marker"]
+    counts: Literal["recall", "all"]
+
+
+class CopyingBits(Stream):
+    option_names: ClassVar = ("copying_bits",)
+
+    bits: Annotated[int, Field(ge=1, le=1000)]
+    pause: Annotated[int, Field(ge=0, le=2**20)]
+
+
+class SelectiveCopying(Tokens):
+    option_names: ClassVar = ("selective_copying",)
+
+    items: Annotated[int, Field(ge=1, le=1000)]
+    vocabulary: Annotated[int, Field(ge=4, le=10_000)]
+
+
+class ModularArithmetic(Tokens):
+    option_names: ClassVar = ("modular_arithmetic",)
+
+    modulus: Annotated[int, Field(ge=2, le=100)]
+
+
+class CycleNavigation(Tokens):
+    option_names: ClassVar = ("cycle_navigation",)
+
+    places: Annotated[int, Field(ge=2, le=100)]
+
+
+class Recall(Tokens):
+    option_names: ClassVar = ("mqar",)
+
+    pairs: Annotated[int, Field(ge=1, le=10_000)]
+    vocabulary: Annotated[int, Field(ge=4, le=2**16)]
+    fill: Literal["blank", "random"]
+
+
+class Induction(Tokens):
+    option_names: ClassVar = ("induction",)
+
+    vocabulary: Annotated[int, Field(ge=3, le=10_000)]

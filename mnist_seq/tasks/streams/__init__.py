@@ -157,3 +157,11 @@ class Stream(Task):
 def of_classes(num: int) -> dict[str, float]:
     """What a guess gets where `num` classes are equally likely."""
     return {"accuracy": 1 / num, "loss": math.log(num)}
+
+
+def most_frequent(shares: list[float]) -> dict[str, float]:
+    """What a guess gets where the classes have these shares."""
+    return {
+        "accuracy": max(shares),
+        "loss": -math.fsum(share * math.log(share) for share in shares if share),
+    }
