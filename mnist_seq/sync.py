@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mnist_seq.runs.folder import RunFolder
-    from mnist_seq.tracking.wandb.sync.send import Item, Limits
+    from mnist_seq.tracking.wandb.sync.item import Item
+    from mnist_seq.tracking.wandb.sync.send import Limits
 
 _NUM_REASONS = 5  # missing runs that are named with their reason
 
@@ -78,7 +79,8 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
 def _send(
     folders: Sequence["RunFolder"], where: Mapping[str, str], limits: "Limits", console: "Console"
 ) -> bool:
-    from mnist_seq.tracking.wandb.sync.send import read, send_runs
+    from mnist_seq.tracking.wandb.sync.item import read
+    from mnist_seq.tracking.wandb.sync.send import send_runs
 
     items, unread = [], []
     for folder in folders:

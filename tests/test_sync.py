@@ -15,7 +15,8 @@ import pytest
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import locked
-from mnist_seq.tracking.wandb.sync.send import read, what_is_missing
+from mnist_seq.tracking.wandb.sync.item import read
+from mnist_seq.tracking.wandb.sync.send import what_is_missing
 from mnist_seq.tracking.wandb.sync.server_state import ServerRun
 from tests import warm
 from tests.conftest import clean_env

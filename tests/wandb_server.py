@@ -9,6 +9,7 @@ import base64
 import contextlib
 import json
 import re
+import socket
 import sys
 import threading
 import time
@@ -67,8 +68,25 @@ class Server(Queries, Artifacts):
         self.most_open = 0
         self.requests: list[str] = []
         self.unknown: list[str] = []
-        self.http = _Http(("127.0.0.1", 0), type("H", (_Handler,), {"server_": self}))
+        self.handler = type("H", (_Handler,), {"server_": self})
+        self.http = _Http(("127.0.0.1", 0), self.handler)
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+
+    def start(self) -> None:
+        """Take requests, on a thread; on the same port after a stop."""
+        if self.http.socket.fileno() == -1:
+            self.http = _Http(self.http.server_address, self.handler)
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Close the port and all connections, as a server does that ends."""
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join()
+        for connection in self.http.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def run_named(self, display_name: str) -> Run:
         """The only run of that display name."""
@@ -202,6 +220,15 @@ class Server(Queries, Artifacts):
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self.connections.append(connection)
+        return connection, address
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no error; anything else is."""
         if not isinstance(sys.exception(), ConnectionError):
@@ -299,12 +326,10 @@ class _Handler(BaseHTTPRequestHandler):
 def serving() -> Iterator[Server]:
     """A server on a free port, which ends with the block."""
     server = Server()
-    thread = threading.Thread(target=server.http.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
+    server.start()
     try:
         yield server
     finally:
         server.is_closing = True
-        server.http.shutdown()
-        server.http.server_close()
-        thread.join()
+        if server.thread.is_alive():
+            server.stop()

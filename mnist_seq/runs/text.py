@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.IGNORECASE)
 _SHORTEST_SECRET = 8  # shorter values are words that occur in any text
@@ -13,6 +14,12 @@ LONGEST_NAME = 128  # characters that W&B takes for the name of a group or run
 def plural(number: int, noun: str) -> str:
     """A count with its noun: "1 run", "2 runs"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Names in one line; of many, the first ones and how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def one_line(error: BaseException) -> str:

@@ -29,6 +29,7 @@ from mnist_seq.sweep.pool.slots import Slots, threads_of
 from mnist_seq.sweep.stack.sizes import in_words, most_runs
 from mnist_seq.sweep.stack.stackable import check_stackable, shape_of
 from mnist_seq.sweep.summary import grouped, show_end, show_plan
+from mnist_seq.tracking.sweep_view import tell_of_kept
 
 
 def run_sweep(
@@ -164,6 +165,8 @@ class Session:
                 stop_reason = self.launcher.launch(plan, sweep_name=self.options.name)
             else:
                 stop_reason, signum = self._run_pool(plan, self.launcher)
+        kept = [(run.config, run.folder) for run in plan.runs if run.action == "reuse"]
+        tell_of_kept(kept, self.folder.path, tell=lambda _, text: say(self.console, text))
         seconds = time.monotonic() - begun
         self._show_table(plan)
         num_undone = show_end(

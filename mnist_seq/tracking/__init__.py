@@ -116,6 +116,17 @@ class Tracker:
         """
         raise NotImplementedError
 
+    def kept_line(self, kept: Sequence[RunFolder], sweep: Path) -> str:
+        """A line about runs that a sweep keeps from before and that are not where it tracks; or "".
+
+        Called at the end of the sweep, in the process of the command.
+
+        Args:
+            kept: the runs that are not trained again.
+            sweep: the sweep's folder.
+        """
+        return ""
+
 
 def kind_of(name: str) -> type[Tracker]:
     """The class of a tracker.

@@ -138,6 +138,22 @@ def mirror_sweep(
         yield [SweepView(openers, tell)]
 
 
+def tell_of_kept(kept: Sequence[tuple[Config, RunFolder]], folder: Path, *, tell: Tell) -> None:
+    """Say which runs that a sweep keeps from before are not where it tracks.
+
+    Args:
+        kept: their folders, with the configs that this sweep asks for.
+        folder: the sweep's.
+    """
+    of_tracker: dict[str, list[tuple[Config, RunFolder]]] = {}
+    for config, run in kept:
+        of_tracker.setdefault(config.tracker.name, []).append((config, run))
+    for name, own in of_tracker.items():
+        with _warning(name, tell):
+            if line := tracker_of(own[0][0]).kept_line([run for _, run in own], folder):
+                tell(logging.INFO, line)
+
+
 @contextlib.contextmanager
 def _warning(name: str, tell: Tell) -> Iterator[None]:
     """Let a tracker that raises cost a warning."""

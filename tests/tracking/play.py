@@ -11,7 +11,7 @@ import logging
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,8 +112,10 @@ def end(folder: RunFolder, spec: dict[str, Any]) -> Ended:
     return ended
 
 
-def play(folder: RunFolder, config: Config, spec: dict[str, Any], tracker: Listener) -> None:
-    """One run, from its start to the end that `spec` gives it."""
+def play(
+    folder: RunFolder, config: Config, spec: dict[str, Any], tracker: Listener
+) -> Callable[[], None]:
+    """One run, from its start to its last row. Returns what plays the end that `spec` gives it."""
     first = spec.get("first_step", 0)
     begin(folder, config, first)
     start, cpu = time.perf_counter(), time.process_time()
@@ -129,11 +131,15 @@ def play(folder: RunFolder, config: Config, spec: dict[str, Any], tracker: Liste
         print("waiting", flush=True)
         sys.stdin.readline()
     training = time.perf_counter() - start
-    tracker.ended(end(folder, spec))
-    report = {"name": folder.path.name, "training_s": training,
-              "all_s": time.perf_counter() - start, "imported": "wandb" in sys.modules,
-              "cpu_s": time.process_time() - cpu}  # fmt: skip
-    print(json.dumps(report), flush=True)
+
+    def play_end() -> None:
+        tracker.ended(end(folder, spec))
+        report = {"name": folder.path.name, "training_s": training,
+                  "all_s": time.perf_counter() - start, "imported": "wandb" in sys.modules,
+                  "cpu_s": time.process_time() - cpu}  # fmt: skip
+        print(json.dumps(report), flush=True)
+
+    return play_end
 
 
 @contextlib.contextmanager
@@ -159,13 +165,22 @@ def main() -> None:
         for i, run in enumerate(runs)
     ]
     began = time.perf_counter()
+    last = []
     with views(root, configs, group) as found:
         chosen = time.perf_counter() - began
         for run, run_config in zip(runs, configs, strict=True):
             folder = RunFolder(root / run["name"])
             told = [Told(view, Job(folder)) for view in found] if group else []
-            play(folder, run_config, run, told[0] if told else open_tracker(run_config, folder)
-                 if not group else Listener())  # fmt: skip
+            to_end = play(
+                folder, run_config, run, told[0] if told else open_tracker(run_config, folder)
+                if not group else Listener(),
+            )  # fmt: skip
+            if run.get("ends_last"):
+                last.append(to_end)
+            else:
+                to_end()
+        for to_end in last:
+            to_end()
     mirror = resource.getrusage(resource.RUSAGE_CHILDREN)
     whole = {"chosen_s": chosen, "whole_s": time.perf_counter() - began,
              "mirror_cpu_s": mirror.ru_utime + mirror.ru_stime}  # fmt: skip

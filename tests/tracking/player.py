@@ -30,6 +30,18 @@ class Player:
     home: Path
     env: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def log_path(self) -> Path:
+        """Where the standard error of the runs goes that are played now."""
+        return self.root.parent / f"{self.root.name}.log"
+
+    def wait_for_line(self, text: str) -> None:
+        """Wait until the runs that are played now have said so."""
+        deadline = time.monotonic() + 60
+        while text not in self.log_path.read_text():
+            assert time.monotonic() < deadline, self.log_path.read_text()
+            time.sleep(0.02)
+
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_") and k != "NETRC"}
         return {**kept, "HOME": str(self.home), "PYTHONPATH": str(TESTS.parents[1]), **self.env}
@@ -48,13 +60,12 @@ class Player:
     ) -> "Played":  # fmt: skip
         """Play runs to their end, and do something each time that one of them waits."""
         lines = []
-        with warm.Popen(
+        with self.log_path.open("wb") as errors, warm.Popen(
             self.command(runs, *overrides, **spec), env=self.environment(), text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
         ) as process:  # fmt: skip
             assert process.stdout is not None
             assert process.stdin is not None
-            assert process.stderr is not None
             for line in process.stdout:
                 if line == "waiting\n":
                     while_it_waits()
@@ -62,7 +73,7 @@ class Player:
                     process.stdin.flush()
                 else:
                     lines.append(line)
-            log = process.stderr.read()
+        log = self.log_path.read_text()
         assert process.returncode == 0, log
         *reports, whole = [json.loads(line) for line in lines]
         return Played(self.root, reports, whole, log)
@@ -97,10 +108,10 @@ class Player:
         found: dict[str, Any] = RunFolder(self.root / name).record().get("wandb", {})
         return found
 
-    def wait_for_state(self, name: str, state: str) -> None:
+    def wait_for_state(self, name: str, state: str, key: str = "state") -> None:
         """Wait until a run.json says so of W&B."""
         deadline = time.monotonic() + 20
-        while self.record(name).get("state") != state:
+        while self.record(name).get(key) != state:
             assert time.monotonic() < deadline, self.record(name)
             time.sleep(0.02)
 

@@ -38,6 +38,7 @@ def test_an_offline_run_is_all_in_its_file(player: Player) -> None:
     assert played.records()[0] == {
         "id": found["id"], "mode": "offline", "url": "", "state": "offline",
         "project": "mnist_seq", "entity": "default", "tags": found["tags"], "reason": "",
+        "variables": {},
     }  # fmt: skip
     said = played.log.splitlines()
     assert len(said) == 2, "one line for the choice, one for what is where; wandb says nothing"
@@ -179,7 +180,7 @@ def test_a_mirror_that_is_killed_costs_a_warning_and_a_state(player: Player) -> 
         out, log = process.communicate("\n", timeout=30)
     assert process.returncode == 0, log
     assert json.loads(out.splitlines()[0])["all_s"] > 0
-    assert "W&B's mirror died with 1 runs" in log
+    assert "W&B's mirror died with 1 run," in log
     assert player.record("a")["state"] == "partial"
 
 

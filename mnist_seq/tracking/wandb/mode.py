@@ -26,10 +26,15 @@ _NO_CREDENTIALS = "no credentials (`wandb login` stores some)"
 
 @dataclass(frozen=True)
 class Choice:
-    """A mode, and the line that tells the user."""
+    """A mode, and the line that tells the user.
+
+    Attributes:
+        is_final: False where the server failed: it may answer later.
+    """
 
     mode: Mode
     notice: str
+    is_final: bool = True
 
 
 _lock = threading.Lock()
@@ -75,6 +80,8 @@ def current_choice(settings: Settings) -> tuple[Choice, bool]:
     if settings.mode in ("offline", "disabled"):
         return choose_mode(settings), False
     with _lock:
+        if package.is_cut_off():
+            return _offline("since wandb started only without the WANDB_ variables"), False
         if _failure:
             return Choice("offline", f"W&B: offline, since online failed before: {_failure}"), False
         if settings.mode == "online":
@@ -92,10 +99,27 @@ def is_disabled(settings: Settings) -> bool:
     return settings.mode == "disabled"
 
 
+def may_be_online(settings: Settings) -> bool:
+    """Whether runs are meant for the server. Does not ask it."""
+    if settings.mode != "auto":
+        return settings.mode == "online"
+    found = _from_environment()
+    return not package.lacks_credentials() if found is None else found.mode == "online"
+
+
 def remember_failure(reason: str) -> None:
     """Online failed: later runs of this process go offline at once."""
     global _failure
     _failure = reason
+
+
+def forget_failure() -> None:
+    """The server answers again: later runs of this process go online."""
+    global _failure, _remembered
+    with _lock:
+        _failure = ""
+        if _remembered is not None and not _remembered.is_final:
+            _remembered = Choice("online", f"W&B: online, the server answers; {_CHANGE}")
 
 
 def failure() -> str:
@@ -116,7 +140,7 @@ def _probe() -> Choice:
     try:
         return answers.get(timeout=PROBE_SECONDS)
     except queue.Empty:
-        return _offline(f"the server did not answer within {PROBE_SECONDS:g} s")
+        return _offline(f"the server did not answer within {PROBE_SECONDS:g} s", is_final=False)
 
 
 def _verified() -> Choice:
@@ -124,9 +148,11 @@ def _verified() -> Choice:
         if not package.has_credentials(verify=True):
             return _offline(_NO_CREDENTIALS)
     except Exception as error:  # of many types
-        return _offline(f"credentials did not work ({package.reason(error)})")
+        why = f"credentials did not work ({package.reason(error)})"
+        return _offline(why, is_final=False)  # also where the server does not answer
     return Choice("online", f"W&B: online, credentials verified; {_CHANGE}")
 
 
-def _offline(why: str) -> Choice:
-    return Choice("offline", f"W&B: offline, {why}; {_CHANGE}")
+def _offline(why: str, *, is_final: bool = True) -> Choice:
+    later = "" if is_final else ", and W&B is asked again later"
+    return Choice("offline", f"W&B: offline, {why}{later}; {_CHANGE}", is_final)

@@ -25,6 +25,8 @@ _MONITOR = "monitor:"  # starts log lines about the machine's load
 log = logging.getLogger("mnist_seq.tracking")
 _lock = threading.Lock()
 _is_started = False
+_is_cut_off = False
+_num_restarts = 0
 
 
 def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -144,10 +146,11 @@ def restart(*, is_offline: bool = False) -> None:
     The old service keeps the ids of runs that failed to open.
 
     Args:
-        is_offline: remove the user's WANDB_ variables, which offline files do not need. wandb does
-            not start where it refuses one of them, such as a key that ends with a blank.
+        is_offline: where wandb refuses one of the user's variables, such as a key that ends with a
+            blank, start it without them. Offline files do not need them. From then on this process
+            is cut off: without the address of the user's server, runs would go to another one.
     """
-    global _is_started
+    global _is_started, _is_cut_off, _num_restarts
     with _lock:
         wandb = importlib.import_module("wandb")
         try:
@@ -155,11 +158,41 @@ def restart(*, is_offline: bool = False) -> None:
         except (Exception, SystemExit) as error:  # it may have died already
             log.debug("W&B's service did not end well: %s", reason(error))
         os.environ.pop(_SERVICE, None)
-        for name in [n for n in os.environ if is_offline and n.startswith("WANDB_")]:
-            if name not in _OWN:
-                del os.environ[name]
         _is_started = False
-        _start(wandb)
+        _num_restarts += 1
+        try:
+            _start(wandb)
+        except Exception as error:
+            if not is_offline:
+                raise
+            log.debug("W&B's service starts without variables: %s", reason(error))
+            _is_cut_off = True
+            for name in [n for n in os.environ if n.startswith("WANDB_") and n not in _OWN]:
+                del os.environ[name]
+            _start(wandb)
+
+
+def num_restarts() -> int:
+    """How often this process has restarted wandb's service."""
+    return _num_restarts
+
+
+def is_cut_off() -> bool:
+    """Whether wandb runs without the user's variables: it must not go online then."""
+    return _is_cut_off
+
+
+def answers(*, timeout: int) -> bool:
+    """Whether the server answers now, and takes the credentials.
+
+    Args:
+        timeout: seconds that it gets.
+    """
+    try:
+        return load().Api(timeout=timeout).viewer is not None and not _is_cut_off
+    except Exception as error:  # of many types
+        log.debug("W&B does not answer: %s", reason(error))
+        return False
 
 
 def lacks_credentials() -> bool:

@@ -12,13 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from mnist_seq.runs import files
 from mnist_seq.runs.events import Ended, Started
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.text import plural
 from mnist_seq.tracking import Tell
 from mnist_seq.tracking.wandb import package
 from mnist_seq.tracking.wandb.run import status
@@ -44,7 +44,7 @@ class Client:
         tell: called with a level of `logging` and a line, by any thread.
 
     Attributes:
-        states: number of ended runs by state (see `run.status`).
+        states: state (see `run.status`) of each run that ended, by its folder.
         num_lost: number of runs that were open when the mirror process died.
     """
 
@@ -52,7 +52,7 @@ class Client:
         self._tell = tell
         self._began = time.monotonic()
         self._is_choice_late = False
-        self.states: Counter[str] = Counter()
+        self.states: dict[Path, str] = {}
         self.num_lost = 0
         self._limit = finish + GRACE_SECONDS
         self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
@@ -158,14 +158,14 @@ class Client:
         if self.num_lost:
             self._tell(
                 logging.WARNING,
-                f"W&B's mirror died with {self.num_lost} runs, and training goes on",
+                f"W&B's mirror died with {plural(self.num_lost, 'run')}, and training goes on",
             )
 
     def _uploaded(self, folder: str, state: str) -> None:
         with self._lock:
             if folder in self._open_runs:
                 self._open_runs.remove(folder)
-                self.states[state] += 1
+                self.states[Path(folder)] = state
 
     def _record_lost(self, folder: str) -> None:
         """Write to run.json that a run is only partly in W&B, since its mirror died."""

@@ -11,18 +11,37 @@ from mnist_seq.config.hydra_errors import defaults
 from mnist_seq.runs.commands import to_sync
 from mnist_seq.runs.events import Ended, Listener, Row, Started
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.text import plural, some
 from mnist_seq.runs.variants import BaselineRule, distinct, flat
-from mnist_seq.tracking import OpenRun, Sweep
+from mnist_seq.tracking import OpenRun, Sweep, Tell
+from mnist_seq.tracking.wandb import variables
 from mnist_seq.tracking.wandb.mirror.client import Client
-from mnist_seq.tracking.wandb.mode import is_disabled
+from mnist_seq.tracking.wandb.mode import is_disabled, may_be_online
+from mnist_seq.tracking.wandb.run import status
 from mnist_seq.tracking.wandb.run.contents import is_in_sweep
 from mnist_seq.tracking.wandb.settings import Settings
+
+log = logging.getLogger("mnist_seq.tracking")
 
 
 def open_run(folder: RunFolder, options: Mapping[str, Any]) -> Listener:
     """Mirror one run by a process of its own; a Listener that does nothing in mode=disabled."""
     settings = Settings.read(options)
-    return Listener() if is_disabled(settings) else LoneRun(settings, folder)
+    if is_disabled(settings):
+        return Listener()
+    tell_of_variables(options, is_sweep=is_in_sweep(folder), tell=log.log)
+    return LoneRun(settings, folder)
+
+
+_told: set[str] = set()
+
+
+def tell_of_variables(options: Mapping[str, Any], *, is_sweep: bool, tell: Tell) -> None:
+    """Say which WANDB_ variables hold and which cannot; each line once a process."""
+    for line in variables.notices(options, is_sweep=is_sweep):
+        if line not in _told:
+            _told.add(line)
+            tell(logging.INFO, line)
 
 
 class LoneRun(Listener):
@@ -57,6 +76,10 @@ def open_sweep(sweep: Sweep) -> Iterator[OpenRun]:
     if not settings:
         yield lambda folder: Listener()
         return
+    for line in dict.fromkeys(
+        line for values in options for line in variables.notices(values, is_sweep=True)
+    ):
+        sweep.tell(logging.INFO, line)
     finish = max(of_run.finish for of_run in settings)
     client = Client(sweep.folder.resolve(), finish=finish, is_sweep=True, tell=sweep.tell)
     try:
@@ -65,7 +88,7 @@ def open_sweep(sweep: Sweep) -> Iterator[OpenRun]:
         yield lambda folder: SweepRun(client, folder, keys)
     finally:
         client.close()
-        if text := ending_line(client, sweep.folder):
+        if text := ending_line(client.states, sweep.folder):
             sweep.tell(logging.INFO, text)
 
 
@@ -112,13 +135,55 @@ def baselines(configs: Sequence[Config], defaults: Mapping[str, Any]) -> frozens
     )
 
 
-def ending_line(client: Client, folder: Path) -> str:
-    """How many runs ended in which state, and the command that sends the rest; or ""."""
-    counts = {state: client.states[state] for state in ("synced", "offline", "partial")}
-    said = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
-    if not said:
+def ending_line(states: Mapping[Path, str], folder: Path) -> str:
+    """Which runs are where, and the command that sends the rest; "" where none was mirrored.
+
+    Args:
+        states: of the runs, by their folders.
+        folder: the sweep's.
+    """
+    names = {
+        state: sorted(path.name for path, its in states.items() if its == state)
+        for state in ("synced", "offline", "partial")
+    }
+    is_mixed = sum(map(bool, names.values())) > 1
+    parts = [
+        f"{len(found)} {state}" + (f" ({some(found)})" if is_mixed and state != "synced" else "")
+        for state, found in names.items()
+        if found
+    ]
+    if not parts:
         return ""
-    is_missing = counts["offline"] + counts["partial"] > 0
-    command = to_sync(folder)
-    hint = f"; {command} brings them there" if is_missing else ""
-    return f"W&B: {said}{hint}"
+    is_missing = bool(names["offline"] or names["partial"])
+    hint = f"; {to_sync(folder)} brings them there" if is_missing else ""
+    return f"W&B: {', '.join(parts)}{hint}"
+
+
+def kept_line(options: Mapping[str, Any], kept: Sequence[RunFolder], folder: Path) -> str:
+    """Which runs that a sweep keeps from before W&B lacks, and the command that sends them; or "".
+
+    Args:
+        options: the `tracker` group.
+        kept: the runs that the sweep does not train again.
+        folder: the sweep's.
+    """
+    held = variables.holding(options, is_sweep=True)
+    settings = Settings.read(options, held)
+    if not may_be_online(settings):
+        return ""
+    known = {run.path.name: status.recorded(run) for run in kept}
+    absent = [name for name, its in known.items() if its.get("state") != "synced"]
+    moved = {n: its.get("project") for n, its in known.items() if n not in absent}
+    moved = {name: project for name, project in moved.items() if project != settings.project}
+    parts = []
+    if absent:
+        verb = "is" if len(absent) == 1 else "are"
+        runs = plural(len(absent), "reused run")
+        parts.append(f"{runs} {verb} not on the server ({some(absent)}); {to_sync(folder)} brings "
+                     f"{'it' if len(absent) == 1 else 'them'} there")  # fmt: skip
+    if moved:
+        verb = "is" if len(moved) == 1 else "are"
+        runs = plural(len(moved), "reused run")
+        parts.append(f"{runs} {verb} in another project ({some(list(moved))}); {to_sync(folder)} "
+                     f"project={settings.project} brings all runs to this one")  # fmt: skip
+    return f"W&B: {'; '.join(parts)}" if parts else ""

@@ -26,10 +26,12 @@ from typing import Any, TextIO
 
 from mnist_seq.runs.events import Ended
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.tracking.wandb import variables
+from mnist_seq.tracking.wandb.mirror import outage
 from mnist_seq.tracking.wandb.mirror.upload import Upload
 from mnist_seq.tracking.wandb.mode import current_choice, is_disabled
 from mnist_seq.tracking.wandb.package import own_temporary_folder, reason, remove_empty_staging
-from mnist_seq.tracking.wandb.run import contents
+from mnist_seq.tracking.wandb.run import contents, status
 from mnist_seq.tracking.wandb.run.status import Status
 from mnist_seq.tracking.wandb.settings import Settings
 
@@ -67,6 +69,8 @@ class Mirror:
         self._reporter, self._leave = reporter, leave
         self._uploads: dict[str, Upload] = {}
         self._longest_finish = 0.0
+        # as it was given: a restart of W&B's service may have to remove variables
+        self._environment = dict(os.environ)
 
     def do(self, command: dict[str, Any]) -> None:
         """Carry out one command, without waiting for W&B."""
@@ -74,6 +78,7 @@ class Mirror:
             settings = Settings.read(command["settings"])
             choose = threading.Thread(target=self._choose, args=(settings,), daemon=True)
             choose.start()
+            outage.expect_later_runs()
             return
         folder = command["folder"]
         if command["do"] == "start":
@@ -106,17 +111,25 @@ class Mirror:
             return
         folder = RunFolder(Path(path))
         try:
-            settings = Settings.of_record(folder.record())
+            held = self._held(folder)
+            settings = Settings.of_record(folder.record(), held)
             if settings is None or is_disabled(settings):
                 return
             tags = tuple(command.get("tags", ()))
-            identity = contents.identify(folder, tags=tags, counts=command.get("counts"))
+            counts = command.get("counts")
+            identity = contents.identify(folder, tags=tags, counts=counts, held=held)
         except (OSError, ValueError) as error:
             log.warning("%s is not mirrored to W&B: %s", path, reason(error))
             return
         self._longest_finish = max(self._longest_finish, settings.finish)
-        self._uploads[path] = upload = Upload(folder, settings, identity, self._done)
+        self._uploads[path] = upload = Upload(folder, settings, identity, held, self._done)
         upload.start()
+
+    def _held(self, folder: RunFolder) -> dict[str, str]:
+        """The variables that hold for a run. A resumed one keeps those that are not set now."""
+        options = folder.record().get("config", {}).get("tracker", {})
+        given = {**variables.recorded(status.recorded(folder)), **self._environment}
+        return variables.holding(options, is_sweep=contents.is_in_sweep(folder), given=given)
 
     def _end(self, folder: str, event: Ended) -> None:
         self._uploads.pop(folder).end(event)

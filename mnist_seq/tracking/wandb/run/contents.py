@@ -18,6 +18,7 @@ import numpy as np
 from mnist_seq.runs.events import Ended, Samples, State
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.text import fitting
+from mnist_seq.tracking.wandb.settings import Settings
 
 INTERRUPTED = 130  # exit code of an interrupted run whose signal is not known: that of SIGINT
 # Shows that a folder is a sweep's, also after a rename; `runs.sweep_folder` takes 0.3 s to import
@@ -39,17 +40,24 @@ class Identity:
     job_type: str
     tags: list[str]
     config: dict[str, Any]
-    home: Path  # wandb creates its folder `wandb` in it
+    home: Path  # the sweep's folder, or the run's where it belongs to no sweep
+    files: Path  # wandb creates its folder `wandb` in it
+    notes: str = ""
 
 
 def identify(
-    folder: RunFolder, *, tags: tuple[str, ...] = (), counts: Mapping[str, Any] | None = None
+    folder: RunFolder,
+    *,
+    tags: tuple[str, ...] = (),
+    counts: Mapping[str, Any] | None = None,
+    held: Mapping[str, str] | None = None,
 ) -> Identity:
     """Name, group and config of a run that has begun.
 
     Args:
         tags: in addition to those of its cell, data, arm and config.
         counts: num_params and num_steps, as long as there is no result to read them from.
+        held: the WANDB_ variables that hold for the run.
 
     Raises:
         ValueError: run.json is damaged, or not of this project.
@@ -65,21 +73,24 @@ def identify(
         ) from None
     home = path.parent
     group = sweep if _is_sweep(home, sweep) else ""
-    known = record.get("wandb", {})
+    known, held = record.get("wandb", {}), held or {}
     facts = {key: record[key] for key in FACTS if key in record}
     if group and (sampler := _sampler(home)):
         facts["sampler"] = sampler
     config["run"] = {"folder": str(path), **facts, **(counts or _counts(folder))}
     arm = [f"arm:{config['arm']}"[:64]] if config.get("arm", "none") != "none" else []
-    own = config["tracker"].get("tags", [])
+    own = Settings.read(config["tracker"], held).tags
+    place = home if group else path
     return Identity(
         id=known.get("id") or ("" if group else _agents_id()) or own_id,
-        name=fitting(str(record.get("name", cell))),
-        group=fitting(group),
-        job_type="train",
+        name=fitting(held.get("WANDB_NAME") or str(record.get("name", cell))),
+        group=fitting(held.get("WANDB_RUN_GROUP") or group),
+        job_type=held.get("WANDB_JOB_TYPE") or "train",
         tags=list(dict.fromkeys([cell, data, *arm, *own, *known.get("tags", ()), *tags])),
         config=config,
-        home=home if group else path,
+        home=place,
+        files=Path(held.get("WANDB_DIR") or place),
+        notes=held.get("WANDB_NOTES", ""),
     )
 
 

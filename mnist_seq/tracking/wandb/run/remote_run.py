@@ -1,6 +1,7 @@
 """One run in W&B: opens it, sends its rows and its end."""
 
 import contextlib
+import os
 import shutil
 import time
 import uuid
@@ -16,7 +17,7 @@ from mnist_seq.tracking.wandb.run import contents, offline_file
 from mnist_seq.tracking.wandb.run.contents import Identity
 from mnist_seq.tracking.wandb.settings import Settings
 
-INIT_SECONDS = 15.0  # that the server gets to accept a new run
+INIT_SECONDS = 15.0  # that the server gets to accept a new run; WANDB_INIT_TIMEOUT says others
 FLUSH_SECONDS = 3.0  # until an offline file is complete: finish() does not wait for its last bytes
 
 _CHART, _TABLE = "test/confusion", "test/confusion_table"  # wandb stores a chart's values there
@@ -53,7 +54,7 @@ class RemoteRun:
         num_there: int | None = None,
     ) -> None:
         self._settings, self._identity = settings, identity
-        _check_writable(identity.home / "wandb")
+        _check_writable(identity.files / "wandb")
         self.wandb = package.load()
         self.run: Any = self.wandb.init(
             project=settings.project,
@@ -62,9 +63,10 @@ class RemoteRun:
             job_type=identity.job_type,
             id=identity.id,
             name=identity.name,
+            notes=identity.notes or None,
             tags=identity.tags,
             config=identity.config,
-            dir=str(identity.home),
+            dir=str(identity.files),
             mode=mode,
             resume="allow" if mode == "online" else None,
             reinit="create_new",  # leaves other open runs alone
@@ -207,10 +209,16 @@ def _settings(settings: Settings, *, is_live: bool) -> dict[str, Any]:
         "x_disable_machine_info": not is_live,  # run.json has the machine that trained it
         "x_save_requirements": False,  # takes 4 times as long as the rest of the start
         "x_transaction_log_flush_interval": 1.0,  # a killed process loses 1 s, not all
-        "init_timeout": INIT_SECONDS,
+        "init_timeout": _init_seconds(),
         "finish_timeout": settings.finish,
         "finish_timeout_raises": True,
     }
+
+
+def _init_seconds() -> float:
+    with contextlib.suppress(KeyError, ValueError):
+        return float(os.environ["WANDB_INIT_TIMEOUT"])
+    return INIT_SECONDS
 
 
 def _check_writable(folder: Path) -> None:

@@ -17,6 +17,7 @@ class Status:
         state: "offline": all of it is in W&B's offline files; "partial": some of it is only in the
             run folder.
         reason: why it is not synced, one line.
+        variables: the WANDB_ variables that hold for it.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Status:
     entity: str
     tags: list[str] = dataclasses.field(default_factory=list)
     reason: str = ""
+    variables: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def record(folder: RunFolder, status: Status) -> None:

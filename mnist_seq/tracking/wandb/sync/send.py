@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking.wandb import package
 from mnist_seq.tracking.wandb.run import contents, offline_file, status
-from mnist_seq.tracking.wandb.run.contents import Identity
 from mnist_seq.tracking.wandb.run.remote_run import RemoteRun
-from mnist_seq.tracking.wandb.settings import Settings
 from mnist_seq.tracking.wandb.sync import server_state
+from mnist_seq.tracking.wandb.sync.item import How, Item
 from mnist_seq.tracking.wandb.sync.server_state import ServerRun
 
 REPLAY_BATCH = 20  # files for one call of `wandb sync`, whose start takes a second
@@ -28,32 +27,6 @@ REPLAY_START_S = 10.0  # for its start on a busy machine
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 
 _WITHOUT_RESULT = ("failed", "interrupted")
-
-How = Literal["there", "replayed", "rebuilt", "missing"]
-
-
-@dataclass
-class Item:
-    """A run that W&B must have.
-
-    Attributes:
-        how: "there": W&B had all of it; "replayed": its offline file was sent; "rebuilt": it was
-            sent from its folder; "missing": the server has not yet shown all rows and the end.
-        reason: why it is missing.
-        may_lack_files: some of its files may not have arrived, which its rows do not show.
-    """
-
-    folder: RunFolder
-    settings: Settings
-    identity: Identity
-    how: How = "missing"
-    reason: str = ""
-    url: str = ""
-    may_lack_files: bool = False
-
-    @property
-    def project(self) -> str:
-        return server_state.path_of(self.settings.project, self.settings.entity)
 
 
 @dataclass(frozen=True)
@@ -69,30 +42,6 @@ class Limits:
     workers: int = 4
     tries: int = 5
     timeout: float = 30.0
-
-
-def read(folder: RunFolder, *, project: str = "", entity: str = "") -> Item:
-    """The run of a folder.
-
-    Args:
-        project, entity: where to send it, instead of where its config says.
-
-    Raises:
-        ValueError, OSError: the folder holds no run that can be read.
-    """
-    settings = Settings.read(folder.record().get("config", {}).get("tracker", {}))
-    # Damaged files must not reach W&B as an interruption or as fewer rows
-    folder.state()
-    if num := folder.num_damaged_metrics():
-        raise ValueError(f"{folder.metrics_path} must be whole: damaged lines: {num}")
-    known = status.recorded(folder)
-    settings = replace(
-        settings,
-        project=project or known.get("project") or settings.project,
-        entity=entity or known.get("entity") or settings.entity,
-    )
-    is_partial = known.get("state") == "partial"
-    return Item(folder, settings, contents.identify(folder), may_lack_files=is_partial)
 
 
 def send_runs(items: Sequence[Item], limits: Limits, tell: Callable[[Item], None]) -> None:
@@ -157,7 +106,7 @@ def _judge(items: Sequence[Item], found: dict[str, ServerRun], how: How) -> None
         if item.may_lack_files:
             item.reason = item.reason or before or "its files may not have got through"
         if not item.reason:
-            item.how, item.url = how, there.url
+            item.how, item.url, item.entity = how, there.url, there.entity
             _record(item)
 
 
@@ -188,7 +137,7 @@ def what_is_missing(folder: RunFolder, there: ServerRun) -> str:
 
 def _whole_file(item: Item) -> Path | None:
     num_rows = len(contents.rows(item.folder))
-    for path in offline_file.files_of(item.identity.home, item.identity.id)[-1:]:
+    for path in offline_file.files_of(item.identity.files, item.identity.id)[-1:]:
         if not path.with_suffix(".wandb.synced").exists() and offline_file.is_whole(
             path, num_rows=num_rows
         ):
@@ -263,7 +212,7 @@ def _rebuild(items: Sequence[Item], found: dict[str, ServerRun], limits: Limits)
 
 
 def _send(item: Item, there: ServerRun | None, scratch: Path, limits: Limits) -> None:
-    identity = replace(item.identity, home=scratch)
+    identity = replace(item.identity, home=scratch, files=scratch)
     settings = replace(item.settings, finish=limits.timeout)
     num_there = None if there is None else len(there.steps)
     remote = RemoteRun(settings, identity, "online", is_live=False, num_there=num_there)
@@ -280,11 +229,11 @@ def _send(item: Item, there: ServerRun | None, scratch: Path, limits: Limits) ->
 def _record(item: Item, state: status.State = "synced", reason: str = "") -> None:
     values: dict[str, Any] = {
         "id": item.identity.id, "mode": "online", "url": item.url, "state": state, "reason": reason,
-        "project": item.settings.project, "entity": item.settings.entity,
-        "tags": item.identity.tags,
+        "project": item.settings.project, "entity": item.entity or item.settings.entity,
+        "tags": item.identity.tags, "variables": item.held,
     }  # fmt: skip
     if {**status.recorded(item.folder), **values} != status.recorded(item.folder):
         with contextlib.suppress(OSError, ValueError):  # a read-only folder
             status.record(item.folder, status.Status(**values))
     if state == "synced":
-        offline_file.mark_synced(item.identity.home, item.identity.id)
+        offline_file.mark_synced(item.identity.files, item.identity.id)

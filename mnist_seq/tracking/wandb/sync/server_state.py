@@ -29,6 +29,7 @@ class ServerRun:
     group: str
     tags: list[str]
     steps: list[int]
+    entity: str = ""
 
 
 def path_of(project: str, entity: str) -> str:
@@ -90,4 +91,5 @@ def _server_run(run: Any, steps: list[int]) -> ServerRun:
         run.group or "",
         list(run.tags),
         steps,
+        str(run.entity or ""),
     )
