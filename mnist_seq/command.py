@@ -12,12 +12,13 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from mnist_seq.config.errors import ConfigError, refuse
+from mnist_seq.config.errors import ConfigError, refuse, said
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs import stop_signals
 
 _NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate memory")
 _UNDECODED = re.compile("[\ud800-\udfff]")
+_SECRET = re.compile(r"(^|[._])(api_?key|(access|auth)_token|secret|passw(or)?d)$", re.IGNORECASE)
 IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # then the user wants tracebacks
 
 
@@ -47,6 +48,7 @@ def run(job: Callable[[], object], explain: Callable[[Exception], str]) -> None:
                 "LC_ALL=C.UTF-8 for other characters"
             )
     _check_here(encoding)
+    check_secrets(sys.argv[1:])
     if IS_DEBUG:
         job()
         return
@@ -93,6 +95,17 @@ def _check_flags(words: Sequence[str]) -> None:
             raise ConfigError(f"no code reads the flag {flag}; {hint}")
 
 
+def check_secrets(words: Sequence[str]) -> None:
+    """Refuse a key of W&B or of another service as an override: configs are written to disk."""
+    for word in words:
+        key, equals, _ = word.lstrip("+~").partition("=")
+        if equals and _SECRET.search(key):
+            refuse(
+                f"a secret stays out of configs, which are written to disk: {key}=***; set it in "
+                "the environment (WANDB_API_KEY), or run `wandb login`"
+            )
+
+
 def _check_here(encoding: str) -> None:
     """Refuse a working directory whose name cannot be written to the files of a run."""
     try:
@@ -114,7 +127,7 @@ def errors_said() -> Iterator[None]:
     except (ValueError, OSError) as error:
         if IS_DEBUG:
             raise
-        refuse(str(error))
+        refuse(said(error))
 
 
 def check_folders(words: Sequence[str]) -> None:
@@ -176,7 +189,7 @@ def one_line(config_name: str, error: Exception) -> str:
     """The line for an error of Hydra about a config without groups."""
     from mnist_seq.config import hydra_errors
 
-    text = str(error)
+    text = said(error)
     if match := re.search(r"Could not (?:override|find|append[^']*) '([^']+)'", text):
         return unknown_key(config_name, match[1])
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):

@@ -63,14 +63,10 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
         sources, left_out = pulled.paths, pulled.left_out
     else:
         sources = _sources(values["sweep"])
+    out = _folder_of_report(values, [expanded(source) for source in sources])
     report = build_from(sources, options)
     if left_out:
         report = dataclasses.replace(report, warnings=(*report.warnings, left_out))
-    sources = [Path(source) for source in report.sources]
-    if values["out"] != "auto":
-        out = expanded(_text(values, "out"))
-    else:
-        out = sources[0].parent / "report" if values["source"] == "wandb" else _out(sources)
     print_report(report, console)
     written = write(report, out, formats=formats)
     lines = [f"written: {path}" for path in written]
@@ -206,6 +202,29 @@ def _sources(sweep: object) -> list[Path]:
         raise ConfigError(f"sweep must be a folder or a list of them: sweep={sweep}; write "
                           "sweep=outputs/sweeps/<name>")  # fmt: skip
     return [Path(str(path)) for path in given]
+
+
+def _folder_of_report(values: Mapping[str, Any], sources: Sequence[Path]) -> Path:
+    """Where the report goes, which is known to be possible before the work begins.
+
+    Raises:
+        ConfigError: nothing can be written there.
+    """
+    from mnist_seq.runs.sweep_folder import check_writable, expanded
+
+    if values["out"] != "auto":
+        out = expanded(_text(values, "out"))
+    else:
+        out = sources[0].parent / "report" if values["source"] == "wandb" else _out(sources)
+    if all(source.is_dir() for source in sources):  # else another error says so
+        try:
+            check_writable(out)
+        except OSError as error:
+            raise ConfigError(
+                f"a report is written into a folder, and {out} cannot be written: "
+                f"{error.strerror}; write out=<another folder>"
+            ) from None
+    return out
 
 
 def _out(sources: Sequence[Path]) -> Path:

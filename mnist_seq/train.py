@@ -52,7 +52,7 @@ def run(cfg: "DictConfig") -> float:
     from hydra.types import RunMode
 
     from mnist_seq import command
-    from mnist_seq.config.errors import ConfigError, refuse
+    from mnist_seq.config.errors import ConfigError, refuse, said
     from mnist_seq.runs.commands import to_continue
     from mnist_seq.runs.console import silence
     from mnist_seq.runs.errors import FolderLocked, Interrupted, RunFailed
@@ -77,7 +77,7 @@ def run(cfg: "DictConfig") -> float:
             raise
         if not isinstance(error, FolderLocked):
             _remove_unused(Path(of_hydra.runtime.output_dir), of_hydra.overrides.hydra)
-        refuse(str(error))
+        refuse(said(error))
 
 
 def _trained(cfg: "DictConfig", *, is_sweep: bool) -> float:

@@ -106,6 +106,19 @@ def test_a_report_holds_the_numbers_of_one_comparison(tmp_path: Path) -> None:
         assert report_of(tmp_path / "s").skipped == (), "a report is no folder to skip"
 
 
+def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    """A shared sweep is often read-only; a file in the folder's place stands for that."""
+    write_run(tmp_path / "s")
+    (tmp_path / "file").write_text("")
+    values = {**compare_values(), "sweep": str(tmp_path / "s"), "out": str(tmp_path / "file")}
+    for name in ("file", "file/below"):
+        console = Console(file=io.StringIO())
+        with pytest.raises(ConfigError, match=f"{name} cannot be written: .*; write out=<another"):
+            compare.run({**values, "out": str(tmp_path / name)}, console)
+        assert isinstance(console.file, io.StringIO)
+        assert console.file.getvalue() == ""
+
+
 def test_a_comparison_of_several_sweeps_leaves_their_own_reports_alone(tmp_path: Path) -> None:
     places = [tmp_path / name for name in ("a", "b", "c" * 120)] + [tmp_path / "x" / "b"]
     a, b, long, far = places

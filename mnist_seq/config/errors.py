@@ -1,5 +1,7 @@
 """The error of an impossible config. It is apart from `parse`, which imports pydantic."""
 
+import errno
+import os
 import sys
 from typing import NoReturn
 
@@ -11,6 +13,26 @@ class ConfigError(ValueError):
 
     def __init__(self, text: str) -> None:
         super().__init__(printable(text).replace("\n", "\\n"))
+
+
+_WAYS_OUT = {
+    errno.EACCES: "change its rights, or choose another folder",
+    errno.EPERM: "change its rights, or choose another folder",
+    errno.EROFS: "choose another folder",
+    errno.ENOSPC: "free some space, or choose another folder",
+    errno.EDQUOT: "free some space, or choose another folder",
+}
+
+
+def said(error: BaseException) -> str:
+    """The text of an error; of the operating system's, the path, what it says, and the way out."""
+    if not isinstance(error, OSError) or not error.errno or not error.strerror:
+        return str(error)
+    path = "a file" if error.filename is None else error.filename
+    path = os.fsdecode(path) if isinstance(path, bytes) else path
+    if way_out := _WAYS_OUT.get(error.errno):
+        return f"{path} cannot be read or written: {error.strerror}; {way_out}"
+    return f"{path}: {error.strerror}"
 
 
 def refuse(text: str) -> NoReturn:

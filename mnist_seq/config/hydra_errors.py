@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.errors import ConfigError, said
 from mnist_seq.config.paths import conf_dir, groups, options
 from mnist_seq.config.words import key_of
 
@@ -26,7 +26,7 @@ def one_line(error: Exception) -> str:
             f"an override is key=value in Hydra's grammar: {error.override}; quote values that "
             "hold spaces, commas, ~, brackets or quotes, such as 'key=\"a, b\"'"
         )
-    text = str(error)
+    text = said(error)
     for pattern, explain in _KNOWN:
         if match := re.search(pattern, text):
             return explain(match)

@@ -139,7 +139,8 @@ def write_text(path: Path, text: str) -> None:
 def clear_unfinished(folder: Path) -> None:
     """Remove temporary files of processes that died. Nobody else may be writing in the folder."""
     for path in folder.glob(f".*{_UNFINISHED}"):
-        path.unlink(missing_ok=True)
+        if path.is_symlink() or not path.is_dir():  # a folder of such a name is somebody else's
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

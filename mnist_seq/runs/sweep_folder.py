@@ -12,6 +12,7 @@ import datetime
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -116,6 +117,25 @@ class SweepFolder:
 def expanded(path: str | Path) -> Path:
     """A path with "~" replaced: a shell does not expand it in `sweep=~/x`."""
     return Path(os.path.expanduser(path))
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made, or in which no file can be made; leaves nothing there.
+
+    Raises:
+        OSError: names the folder.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+    finally:
+        for path in missing:
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def no_folder(source: Path) -> str:

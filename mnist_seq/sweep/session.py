@@ -19,7 +19,7 @@ from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.open_pool import open_pool, policy_of
 from mnist_seq.sweep.plan.baselines import missing_baselines
 from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step, total
-from mnist_seq.sweep.plan.expand import Grid, expand
+from mnist_seq.sweep.plan.expand import Grid, expand, without
 from mnist_seq.sweep.plan.others import runs_to_compare
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
 from mnist_seq.sweep.pool.failures import state_of
@@ -129,7 +129,6 @@ class Session:
             self.command.words,
             self.command.composer.parser,
             zipped=self.options.zip,
-            excluded=self.options.exclude,
         )
         odd = [key for key in grid.swept if key.startswith(("sweep.", "hydra"))]
         if odd:
@@ -137,7 +136,8 @@ class Session:
                 f"a sweep runs over what a run is asked to do, and {odd[0]} says how runs are "
                 f"launched: give {odd[0]} one value"
             )
-        return grid if self.study is None else self.study.over(grid)
+        whole = grid if self.study is None else self.study.over(grid)
+        return without(whole, self.options.exclude)
 
     def _baselines(self, planner: Planner, runs: list[PlannedRun], grid: Grid) -> list[PlannedRun]:
         try:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mnist_seq.runs import files
+from mnist_seq.runs.sweep_folder import check_writable
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -61,3 +62,21 @@ def test_keep_lines_drops_the_others(tmp_path: Path) -> None:
         files.append_line(path, {"step": step})
     files.keep_lines(path, lambda row: row["step"] <= 2)
     assert [row["step"] for row in files.read_lines(path)] == [0, 1, 2]
+
+
+def test_a_folder_named_like_a_temporary_file_is_left_alone(tmp_path: Path) -> None:
+    """It blocked every run of its place."""
+    (tmp_path / ".result.json.x.tmp").mkdir()
+    (tmp_path / ".result.json.y.tmp").write_text("half")
+    (tmp_path / ".result.json.z.tmp").symlink_to(tmp_path)
+    files.clear_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".result.json.x.tmp"]
+
+
+def test_a_folder_is_tried_without_leaving_anything(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a" / "b")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/none")):
+        with pytest.raises(OSError, match=str(folder)):
+            check_writable(folder)

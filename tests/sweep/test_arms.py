@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from mnist_seq.config import ConfigError, conf_dir
 from mnist_seq.config.paths import options
 from mnist_seq.sweep.plan.arms import Study, study_of
-from mnist_seq.sweep.plan.expand import Grid
+from mnist_seq.sweep.plan.expand import Grid, without
 from mnist_seq.training.preflight.count import num_params
 from mnist_seq.training.preflight.match import with_hidden_solved
 from tests.conftest import Command, config_of
@@ -80,6 +80,14 @@ def test_arms_times_a_grid_is_a_sum_times_a_product(composed: Any) -> None:
         ("arm=x", "a=1", "seed=1", "b=2"),
         ("arm=y", "a=1", "seed=1", "c=3"),
     ]
+
+
+def test_a_run_of_an_arm_is_excluded_by_the_name_of_its_folder() -> None:
+    """`arm=x,seed=1` is what the plan shows; what the arm itself sets fits too."""
+    study = Study((), {"baseline": (), "x": ("b=2",)})
+    whole = study.over(grid(("seed=0",), ("seed=1",), swept=("seed",)))
+    assert len(without(whole, ["arm=x,seed=1"]).jobs) == 3
+    assert all("arm=x" not in job for job in without(whole, ["b=2"]).jobs)
 
 
 def test_the_command_stands_above_the_base_and_an_arm_above_the_command() -> None:

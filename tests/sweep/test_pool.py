@@ -1,6 +1,8 @@
 """The pool's rules, with jobs that train nothing."""
 
 import contextlib
+import fcntl
+import multiprocessing.util
 import os
 import pickle
 import signal
@@ -15,7 +17,12 @@ import pytest
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.sweep.pool.fork_server import start_fork_server, stop_fork_server
+from mnist_seq.sweep.pool.fork_server import (
+    LOCK,
+    remove_abandoned,
+    start_fork_server,
+    stop_fork_server,
+)
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob
 from mnist_seq.sweep.pool.pool import Pool
 from mnist_seq.sweep.pool.views import LedgerView
@@ -197,3 +204,23 @@ def test_the_ledger_is_readable_while_the_sweep_runs(bench: Bench) -> None:
     row = bench.folder.ledger()[3]
     assert row["reason"] == "ValueError: no luck with b at try 0"
     assert RunFolder(bench.folder.path / "b").error().splitlines()[-1] == row["reason"]
+
+
+def test_folders_of_sockets_of_killed_commands_are_removed(tmp_path: Path) -> None:
+    """One stayed in TMPDIR after each kill -9; those of others, and of living commands, stay."""
+    dead, alive, foreign = (tmp_path / f"pymp-{name}" for name in ("dead", "alive", "foreign"))
+    for folder in (dead, alive, foreign):
+        folder.mkdir()
+        (folder / "listener-x").touch()
+    (dead / LOCK).touch()
+    fd = os.open(alive / LOCK, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        remove_abandoned(tmp_path)
+    finally:
+        os.close(fd)
+    assert sorted(tmp_path.iterdir()) == [alive, foreign]
+    own = Path(multiprocessing.util.get_temp_dir())
+    assert (own / LOCK).exists()
+    remove_abandoned(own.parent)
+    assert own.exists()

@@ -20,6 +20,8 @@ from tests.conftest import config_of
         (["data=mnist1d", "data.normalize=unit"], "choose data.normalize=standard"),
         (["data=mnist1d", "data.chunk=3"], "must divide the 40 values"),
         (["schedule.warmup=860"], "schedule.warmup must end before the run does"),
+        (["data=mnist_5k", "training.monitor_test=1001"],
+         "training.monitor_test must not exceed the test images: training.monitor_test=1001 of"),
         (["training.epochs=100000000"], "training.epochs must come to an end"),
     ],
 )  # fmt: skip

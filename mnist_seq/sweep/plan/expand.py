@@ -32,17 +32,15 @@ def expand(
     parser: OverridesParser,
     *,
     zipped: Sequence[str] = (),
-    excluded: Sequence[str] = (),
 ) -> Grid:
     """All combinations of the swept values.
 
     Args:
         arguments: overrides in Hydra's grammar: choices, ranges, globs, sort, shuffle, tags.
         zipped: keys whose values are paired, first with first, instead of combined all with all.
-        excluded: combinations to leave out, each "key=value,key=value".
 
     Raises:
-        ConfigError: zipped keys are not swept or differ in length, or an exclusion fits no run.
+        ConfigError: zipped keys are not swept, or differ in length.
     """
     words = last_of_each_key(arguments)
     overrides = parser.parse_overrides(list(words.values()))
@@ -57,6 +55,20 @@ def expand(
     jobs = [tuple(itertools.chain(*rows)) for rows in itertools.product(*columns)]
     order = {key: i for i, (key, _) in enumerate(axes)}
     jobs = [tuple(sorted(job, key=lambda word: order[key_of(word)])) for job in jobs]
+    return Grid(list(dict.fromkeys(jobs)), swept)
+
+
+def without(grid: Grid, excluded: Sequence[str]) -> Grid:
+    """The grid without some combinations.
+
+    Args:
+        grid: with the arms of a study, whose runs are named `arm=<name>,...`.
+        excluded: each "key=value,key=value", as the runs' folders are named.
+
+    Raises:
+        ConfigError: an exclusion fits no run, or none is left.
+    """
+    jobs = grid.jobs
     for text in excluded:
         left = [job for job in jobs if not _matches(job, text)]
         if len(left) == len(jobs):
@@ -69,7 +81,7 @@ def expand(
                 f"a sweep needs a run, and sweep.exclude leaves none of {len(jobs)}: {text!r}"
             )
         jobs = left
-    return Grid(list(dict.fromkeys(jobs)), swept)
+    return Grid(jobs, grid.swept)
 
 
 def _values(override: Override) -> list[str]:

@@ -1,12 +1,15 @@
 """The fork server: a process that has torch and this package imported, and forks the jobs."""
 
 import contextlib
+import fcntl
 import multiprocessing
 import multiprocessing.util
 import os
+import shutil
 import signal
 import tempfile
 from multiprocessing import forkserver, resource_tracker
+from pathlib import Path
 from typing import Any
 
 from mnist_seq.runs import stop_signals
@@ -14,6 +17,9 @@ from mnist_seq.sweep.pool.worker import WARM_DATA
 
 # the address of a socket has at most 103 bytes (macOS; Linux: 107); multiprocessing adds 32 or more
 MOST_BYTES = 65
+
+LOCK = "mnist_seq.lock"  # in the folder of the socket
+_locks: list[int] = []  # file descriptors
 
 # imported once in the fork server, so that forked jobs have all modules
 _PRELOAD = ("mnist_seq.sweep.pool.preload",)
@@ -56,11 +62,32 @@ def _choose_folder_of_socket() -> None:
         raise OSError(
             f"TMPDIR must name a folder of {MOST_BYTES} bytes at most, for sockets: {given}"
         )
+    remove_abandoned(Path(folder))
     tempfile.tempdir = folder
     try:
-        multiprocessing.util.get_temp_dir()  # multiprocessing remembers this folder, and removes it
+        # multiprocessing remembers this folder, and removes it
+        own = multiprocessing.util.get_temp_dir()
     finally:
         tempfile.tempdir = given
+    # open, and so locked, until this process ends in whatever way; named once it is locked
+    new = Path(own) / f"{LOCK}.new"
+    _locks.append(os.open(new, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(_locks[-1], fcntl.LOCK_EX)
+        new.rename(Path(own) / LOCK)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the folders of sockets of commands that were killed; those of others stay."""
+    for lock in folder.glob(f"pymp-*/{LOCK}"):
+        with contextlib.suppress(OSError):  # another user's, or just removed
+            fd = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if os.fstat(fd).st_uid == os.getuid():
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(lock.parent, ignore_errors=True)
+            finally:
+                os.close(fd)
 
 
 def _takes_a_socket(folder: str) -> bool:

@@ -36,7 +36,10 @@ def find_data(config: Config) -> tuple[Config, Located]:
         )
     data = data.model_copy(update={"valid": valid})
     split = f"; data.valid={config.data.valid} becomes {valid}" if config.data.valid else ""
-    located = replace(located, notice=f"{located.notice}{split}")
+    monitored, num_test = config.training.monitor_test, task_of(data).num_test
+    few = f"; training.monitor_test={monitored} reads all {num_test:,}"
+    notice = f"{located.notice}{split}{few if monitored > num_test else ''}"
+    located = replace(located, notice=notice)
     config = config.model_copy(update={"data": data})
     check_steps(config)
     return config, located

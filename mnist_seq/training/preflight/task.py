@@ -25,6 +25,7 @@ def check_task(config: Config) -> Task:
     task.check()
     if not task.is_stream:  # of which any number can be drawn
         _check_split(config, task)
+    _check_monitor(config, task)
     _check_answers(config, task)
     check_steps(config)
     return task
@@ -87,6 +88,16 @@ def _check_split(config: Config, task: Task) -> None:
             f"data.limit must not exceed the training {task.noun} that data.valid={data.valid} "
             f"leaves: data.limit={data.limit} of {num_train - data.valid:,} in {data.name}; choose "
             f"data.limit={num_train - data.valid} or less, or data.limit=all"
+        )
+
+
+def _check_monitor(config: Config, task: Task) -> None:
+    monitored = config.training.monitor_test
+    if monitored > task.num_test:
+        raise ConfigError(
+            f"training.monitor_test must not exceed the test {task.noun}: "
+            f"training.monitor_test={monitored} of {task.num_test:,} in {task.name}; choose "
+            f"training.monitor_test={task.num_test} or less"
         )
 
 
