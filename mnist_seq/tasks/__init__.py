@@ -93,6 +93,10 @@ class Task:
         """Lengths of further test sequences, which are read once, at the end."""
         return ()
 
+    def guess_at(self, length: int) -> dict[str, float]:
+        """Metrics of the best answer that ignores the input, on sequences of a probe's length."""
+        raise NotImplementedError
+
     @property
     def epoch_size(self) -> int:
         """Training examples of an epoch."""
@@ -268,6 +272,7 @@ def test_pictures(name: str, roots: Sequence[Path], indexes: Sequence[int]) -> "
 def record(task: Task, guess: Mapping[str, float]) -> dict[str, Any]:
     """The task as recorded in run.json, so that a report does not need the task's code."""
     spec = task.spec
+    probes = {str(length): task.guess_at(length) for length in task.probes}
     return {
         "name": task.name,
         "output": spec.output,
@@ -278,6 +283,7 @@ def record(task: Task, guess: Mapping[str, float]) -> dict[str, Any]:
         "main": task.main,
         "metrics": {name: dataclasses.asdict(metric) for name, metric in task.metrics.items()},
         "guess": dict(guess),
+        **({"probes": probes} if probes else {}),
     }
 
 

@@ -1,6 +1,6 @@
 """Copying of bits: vectors of random bits are said again after a pause and a marker.
 
-Source: Zucchet & Orvieto 2024, arXiv:2405.21064, and their code, whose pause has 7 time steps.
+Source: the copy task of github.com/NicolasZucchet/minimal-LRU, whose pause has 7 time steps.
 """
 
 import math

@@ -52,7 +52,7 @@ class Stream(Task):
         raise NotImplementedError
 
     def guess_at(self, length: int) -> dict[str, float]:
-        """Metrics of the best answer that ignores the input, by a formula."""
+        """See `Task`; by a formula."""
         raise NotImplementedError
 
     def rule(self, length: int) -> str:
