@@ -10,6 +10,7 @@ from mnist_seq.report import wording
 from mnist_seq.report.analyse.budgets import unequal_budgets, values_tried
 from mnist_seq.report.analyse.grouping import Group, group
 from mnist_seq.report.analyse.guess import Guess, guess_of, not_learning
+from mnist_seq.report.analyse.mirror import mirror_of
 from mnist_seq.report.analyse.missing import missing_runs
 from mnist_seq.report.analyse.predictions import Images
 from mnist_seq.report.analyse.searches import (
@@ -28,8 +29,7 @@ from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.metric import Metric, find_metric, find_selector, task_of
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.sections import Inputs, notes_of, parts_of
-from mnist_seq.report.value import Left, Mirror, Report, RunRow, Variant
-from mnist_seq.runs.text import fitting
+from mnist_seq.report.value import Left, Report, RunRow, Variant
 from mnist_seq.runs.variants import Flat
 from mnist_seq.stats import Rule
 
@@ -114,7 +114,7 @@ def build(
         notes=(*read.notes, *notes_of(parts)),
         missing=(*missing, *chosen.missing),
         skipped=tuple(Left(str(s.folder), s.reason) for s in collected.skipped),
-        mirror=_mirror(groups),
+        mirror=mirror_of(groups),
         selector=read.selector if chosen.keys else None,
         main=read.guess.task.main,
         parts=parts,
@@ -242,26 +242,3 @@ def _run_rows(groups: Sequence[Group], metric: Metric, stuck: Mapping[Path, str]
         for place, own in enumerate(groups)
         for run in own.runs
     ]
-
-
-def _mirror(groups: Sequence[Group]) -> Mirror:
-    """Where W&B has the runs: from their run.json, else from their configs."""
-    runs = [run for own in groups for run in own.runs]
-    kept: list[Mapping[str, str]] = [
-        found for run in runs if isinstance(found := run.record.get("wandb"), Mapping)
-    ]
-    place = kept[0] if kept else {}
-    entity = str(place.get("entity") or runs[0].values.get("tracker.entity", ""))
-    return Mirror(
-        entity="" if entity == "default" else entity,
-        project=str(place.get("project") or runs[0].values.get("tracker.project", "")),
-        groups=tuple(dict.fromkeys(fitting(str(run.values.get("sweep.name"))) for run in runs)),
-        ids={
-            place: tuple(
-                str(found["id"])
-                for run in own.runs
-                if isinstance(found := run.record.get("wandb"), Mapping) and found.get("id")
-            )
-            for place, own in enumerate(groups)
-        },
-    )

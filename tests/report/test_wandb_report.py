@@ -1,6 +1,7 @@
 """W&B's report says what the local ones say, and is never in their way."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 from mnist_seq.report.render import markdown, wandb_report
 from mnist_seq.report.value import Report
 from mnist_seq.runs.folder import find_runs
+from tests import warm
+from tests.conftest import clean_env
 from tests.report.sweeps import report_of, write_grid
+from tests.wandb_server import KEY, Run, serving
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +120,40 @@ def test_a_published_report_is_named_by_its_address(
     report, _ = saved
     assert (report.entity, report.project) == ("me", "p")
     assert "/" not in report.title
+
+
+def record(sweep: Path, *places: dict[str, str]) -> Path:
+    """Say in run.json where W&B has the runs, the last place for all that follow."""
+    for i, run in enumerate(find_runs(sweep)):
+        run.update_record(wandb={"id": f"id{i}", "project": "p", **places[min(i, len(places) - 1)]})
+    return sweep
+
+
+def test_the_entity_is_that_of_the_runs_that_are_on_a_server(tmp_path: Path) -> None:
+    """The first run was offline, and cannot know whose it will be."""
+    offline = {"entity": "default", "project": "q", "mode": "offline", "url": ""}
+    online = {"entity": "me", "mode": "online", "url": "http://there"}
+    mirror = report_of(record(write_grid(tmp_path / "s", seeds=2), offline, online)).mirror
+    assert (mirror.entity, mirror.project) == ("me", "p")
+    lab = {**offline, "variables": {"WANDB_RUN_GROUP": "autumn"}}
+    mirror = report_of(record(write_grid(tmp_path / "t", seeds=2), lab)).mirror
+    assert (mirror.entity, mirror.project, mirror.groups) == ("", "q", ("autumn",))
+
+
+def test_an_entity_that_no_run_names_is_asked_for(tmp_path: Path) -> None:
+    """Else the report's address would have no entity, and lead nowhere."""
+    sweep = record(write_grid(tmp_path / "s", seeds=2), {"entity": "default"})
+    with serving() as server:
+        server.runs["p", "id0"] = Run("id0", fields={"project": "p"})
+        env = {**clean_env(), "HOME": str(tmp_path), "WANDB_BASE_URL": server.url,
+               "WANDB_API_KEY": KEY}  # fmt: skip
+        del env["PYTHONWARNINGS"]  # wandb's report client leaves sockets to the collector
+        done = warm.run(
+            [sys.executable, "-m", "mnist_seq.compare", f"sweep={sweep}", "wandb_report=true",
+             "formats=[csv]"],
+            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200,
+        )  # fmt: skip
+        (view,) = server.views.values()
+    assert f"W&B report: {server.url}/me/p/reports/" in done.stdout, done.stdout + done.stderr
+    assert view["project"]["entityName"] == "me"
+    assert '"entityName": ""' not in json.dumps(view)

@@ -4,6 +4,7 @@ The verdict table goes in as text, so that its numbers are those of the other re
 panels show what W&B computes: means and standard errors of what was mirrored.
 """
 
+import dataclasses
 import importlib
 import json
 import logging
@@ -26,8 +27,8 @@ NAME = "wandb_report.json"
 PATIENCE = 60.0  # seconds until W&B must have taken the report
 log = logging.getLogger("mnist_seq.report")
 _LATER = (
-    "once `wandb login` has stored a key and the runs are in W&B (`wandb sync`), the same command "
-    "publishes it"
+    "once `wandb login` has stored a key and the runs are in W&B (`python -m mnist_seq.sync`), the "
+    "same command publishes it"
 )
 
 
@@ -70,6 +71,8 @@ def specification(report: Report) -> dict[str, Any]:
 def _why_offline(report: Report) -> str:
     if not report.mirror.project:
         return "the runs have no W&B project (tracker=none)"
+    if (given := os.environ.get("WANDB_DISABLED", "")).lower() in ("true", "1", "yes"):
+        return f"WANDB_DISABLED={given}"
     if os.environ.get("WANDB_MODE") in ("offline", "dryrun", "disabled"):
         return f"WANDB_MODE={os.environ['WANDB_MODE']}"
     if not any(report.mirror.ids.values()):
@@ -89,6 +92,7 @@ def _saved(report: Report, known: Mapping[str, str]) -> tuple[str, dict[str, str
         The line that says so, and where it is; or why not, and nothing.
     """
     try:
+        report = _owned(report)
         made = _compose(report, is_online=True)
         place = {"entity": report.mirror.entity, "project": report.mirror.project}
         if not (known.items() >= place.items() and _has_replaced(made, known["id"])):
@@ -96,6 +100,23 @@ def _saved(report: Report, known: Mapping[str, str]) -> tuple[str, dict[str, str
         return f"W&B report: {made.url}", {"id": made.id, **place}
     except Exception as error:  # a report on the disk is no worse for it
         return f"W&B report: not published, {_reason(error)}; {_LATER}", {}
+
+
+def _owned(report: Report) -> Report:
+    """The report with its entity, which W&B is asked for where no run.json names one.
+
+    Raises:
+        ValueError: W&B names none either. An address without an entity leads nowhere.
+        Exception: W&B does not answer.
+    """
+    if report.mirror.entity:
+        return report
+    entity = os.environ.get("WANDB_ENTITY") or _library().Api().default_entity
+    if not entity:
+        raise ValueError("W&B names no entity for this account; set WANDB_ENTITY")
+    return dataclasses.replace(
+        report, mirror=dataclasses.replace(report.mirror, entity=str(entity))
+    )
 
 
 def _has_replaced(made: Any, report_id: str) -> bool:
