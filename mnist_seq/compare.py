@@ -17,6 +17,7 @@ from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs import files, stop_signals
+from mnist_seq.runs.console import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +60,7 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     options, formats = read_options(values), _formats(values["formats"])
     left_out = ""
     if values["source"] == "wandb":
-        pulled = _pulled(values)
+        pulled = _pulled(values, console)
         sources, left_out = pulled.paths, pulled.left_out
     else:
         sources = _sources(values["sweep"])
@@ -92,17 +93,22 @@ def build_from(sources: Sequence[Path], options: "Options") -> "Report":
     return build(collected, options, defaults=_defaults(), images=_pictures(collected))
 
 
-def _pulled(values: Mapping[str, Any]) -> "Pulled":
+def _pulled(values: Mapping[str, Any], console: "Console") -> "Pulled":
     """Run folders of a W&B group; missing ones are downloaded."""
+    from mnist_seq.tracking.wandb import variables
     from mnist_seq.tracking.wandb.pull import pull
 
-    project, group = _text(values, "project"), _text(values, "group")
-    if group == "none":
+    given = {key: _text(values, key) for key in ("project", "entity", "group")}
+    place, held = variables.place_of_pull(given)
+    if held:
+        say(console, f"W&B: {variables.said(held)}")
+    if place["group"] == "none":
         raise ConfigError(
             "source=wandb needs a sweep's name: group=none; write group=<name>, and project=... "
             "entity=... where they are not the defaults"
         )
-    return pull(project, group, Path(_text(values, "cache")), entity=_text(values, "entity"))
+    cache = Path(_text(values, "cache"))
+    return pull(place["project"], place["group"], cache, entity=place["entity"])
 
 
 def read_options(values: Mapping[str, Any]) -> "Options":

@@ -43,7 +43,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
         ValueError: there is nothing to sync, no account, or another process uploads these runs.
     """
     from mnist_seq.runs.folder import find_runs
-    from mnist_seq.tracking.wandb import package
+    from mnist_seq.tracking.wandb import package, variables
 
     limits, sources = read_limits(values), _sources(values["sweep"])
     where = {key: _address(values, key) for key in ("project", "entity")}
@@ -58,6 +58,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
             f"a sync needs run folders, and {', '.join(map(str, sources))} holds none; train some: "
             "python -m mnist_seq.train -m seed=0,1,2"
         )
+    variables.check()
     os.environ.update(package.environment(sources[0].resolve()))
     os.environ.pop("WANDB_SERVICE", None)
     os.environ.pop("WANDB_MODE", None)  # it may say offline, which this command ends

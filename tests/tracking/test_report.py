@@ -82,7 +82,9 @@ def test_a_comparison_of_pulled_runs_has_the_numbers_of_the_folders(mirrored: An
     here.mkdir()
     first = next(iter(server.runs.values()))
     server.runs["mnist_seq", "x"] = dataclasses.replace(first, name="x", config={"lr": 1})
-    said = run(here, env, "mnist_seq.compare", "source=wandb", "group=two", "formats=[csv]")
+    env = {**env, "WANDB_RUN_GROUP": "two"}  # in place of group=two
+    said = run(here, env, "mnist_seq.compare", "source=wandb", "formats=[csv]")
+    assert said.startswith("W&B: group two (WANDB_RUN_GROUP)\n")
     assert "warning: left out of the group's 7 runs in W&B: 1 not of this project" in said
     local = table(folder / "outputs/sweeps/two/report/report.csv")
     (found,) = here.rglob("report.csv")

@@ -163,3 +163,17 @@ def test_an_online_run_of_its_own_has_the_name_and_stays_in_its_project(
         "autumn",
     )
     assert [row["step"] for row in run.history] == [1, 2, 3]
+
+
+def test_a_comparison_takes_runs_from_the_place_that_the_lab_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the command says none."""
+    for name, value in LAB.items():
+        monkeypatch.setenv(name, value)
+    default = {"project": "mnist_seq", "entity": "default", "group": "none"}
+    place, held = variables.place_of_pull(default)
+    assert place == {"project": "lab", "entity": "default", "group": "autumn"}
+    assert variables.said(held) == "project lab (WANDB_PROJECT), group autumn (WANDB_RUN_GROUP)"
+    given = {"project": "own", "entity": "me", "group": "cells"}
+    assert variables.place_of_pull(given) == (given, {})

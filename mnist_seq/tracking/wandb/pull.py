@@ -154,6 +154,7 @@ def _written(run: Any, root: Path) -> Path:
                 "state": "synced",
                 "project": run.project,
                 "entity": run.entity,
+                "variables": _variables(run, config),
             },
             "pulled": {
                 "id": run.id,
@@ -165,6 +166,12 @@ def _written(run: Any, root: Path) -> Path:
         },
     )
     return folder.path
+
+
+def _variables(run: Any, config: Mapping[str, Any]) -> dict[str, str]:
+    """What a report must know of the run's group, where that is not the sweep's name."""
+    is_own = not run.group or run.group == fitting(str(config["sweep"].get("name")))
+    return {} if is_own else {"WANDB_RUN_GROUP": str(run.group)}
 
 
 def _known(folder: RunFolder) -> dict[str, Any]:

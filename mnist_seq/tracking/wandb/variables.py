@@ -76,8 +76,7 @@ def not_holding(*, is_sweep: bool, given: Mapping[str, str] | None = None) -> li
 def notices(options: Mapping[str, Any], *, is_sweep: bool) -> list[str]:
     """What the user is told: which variables hold, and which cannot; a line each, or none."""
     held, others = holding(options, is_sweep=is_sweep), not_holding(is_sweep=is_sweep)
-    said = ", ".join(f"{HOLDING[name]} {cut(value)} ({name})" for name, value in held.items())
-    lines = [f"W&B: {said}"] if said else []
+    lines = [f"W&B: {said(held)}"] if held else []
     if others:
         is_one = len(others) == 1
         why = "runs of a sweep have names and ids" if is_sweep else "a run has an id"
@@ -86,6 +85,33 @@ def notices(options: Mapping[str, Any], *, is_sweep: bool) -> list[str]:
             f"{'their' if is_sweep else 'its'} own; the same command resumes them"
         )
     return lines
+
+
+def said(held: Mapping[str, str]) -> str:
+    """What variables stand for, with their values and names, in one line."""
+    return ", ".join(f"{HOLDING[name]} {cut(value)} ({name})" for name, value in held.items())
+
+
+def place_of_pull(values: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Where a comparison takes runs from.
+
+    Args:
+        values: project, entity and group, as the command has them.
+
+    Returns:
+        The three, and the variables that hold in the place of a default.
+
+    Raises:
+        ConfigError: a variable's value is impossible.
+    """
+    check()
+    options = {key: values[key] for key in ("project", "entity")}
+    keys = {"WANDB_PROJECT": "project", "WANDB_ENTITY": "entity"}
+    if values["group"] == "none":
+        keys["WANDB_RUN_GROUP"] = "group"
+    held = {n: v for n, v in holding(options, is_sweep=True).items() if n in keys}
+    place = {key: str(values[key]) for key in ("project", "entity", "group")}
+    return {**place, **{keys[name]: value for name, value in held.items()}}, held
 
 
 def split_tags(tags: Any) -> tuple[str, ...]:
@@ -106,8 +132,11 @@ def recorded(known: Mapping[str, Any]) -> dict[str, str]:
     return {n: found[n] for n in HOLDING if n != "WANDB_DIR" and isinstance(found.get(n), str)}
 
 
-def check(options: Mapping[str, Any]) -> None:
+def check(options: Mapping[str, Any] | None = None) -> None:
     """Refuse a variable with a value that the key in its place would refuse.
+
+    Args:
+        options: a run's `tracker` group; by default that of conf/tracker/wandb.yaml.
 
     Raises:
         ConfigError: names the variable.
@@ -116,6 +145,11 @@ def check(options: Mapping[str, Any]) -> None:
     from mnist_seq.config.messages import validated
     from mnist_seq.config.schema import WandB
 
+    if options is None:
+        from mnist_seq.config.hydra_errors import defaults
+
+        options = defaults()["tracker"]
+        assert isinstance(options, Mapping)
     for name, text in holding(options, is_sweep=False).items():
         if (key := KEYS.get(name)) is None:
             continue
