@@ -102,11 +102,6 @@ def _pulled(values: Mapping[str, Any], console: "Console") -> "Pulled":
     place, held = variables.place_of_pull(given)
     if held:
         say(console, f"W&B: {variables.said(held)}")
-    if place["group"] == "none":
-        raise ConfigError(
-            "source=wandb needs a sweep's name: group=none; write group=<name>, and project=... "
-            "entity=... where they are not the defaults"
-        )
     cache = Path(_text(values, "cache"))
     return pull(place["project"], place["group"], cache, entity=place["entity"])
 

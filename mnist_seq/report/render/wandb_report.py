@@ -4,7 +4,6 @@ The verdict table goes in as text, so that its numbers are those of the other re
 panels show what W&B computes: means and standard errors of what was mirrored.
 """
 
-import dataclasses
 import importlib
 import json
 import logging
@@ -13,6 +12,7 @@ import queue
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mnist_seq.report.render.markdown import small_table, verdict_table
 from mnist_seq.report.sections import sections_of, tables_of
 from mnist_seq.report.value import Report
 from mnist_seq.runs.files import write_text
+from mnist_seq.runs.text import cut
 
 NAME = "wandb_report.json"
 PATIENCE = 60.0  # seconds until W&B must have taken the report
@@ -106,17 +107,14 @@ def _owned(report: Report) -> Report:
     """The report with its entity, which W&B is asked for where no run.json names one.
 
     Raises:
-        ValueError: W&B names none either. An address without an entity leads nowhere.
-        Exception: W&B does not answer.
+        Exception: W&B does not answer, or names none. An address without it leads nowhere.
     """
     if report.mirror.entity:
         return report
     entity = os.environ.get("WANDB_ENTITY") or _library().Api().default_entity
     if not entity:
         raise ValueError("W&B names no entity for this account; set WANDB_ENTITY")
-    return dataclasses.replace(
-        report, mirror=dataclasses.replace(report.mirror, entity=str(entity))
-    )
+    return replace(report, mirror=replace(report.mirror, entity=str(entity)))
 
 
 def _has_replaced(made: Any, report_id: str) -> bool:
@@ -299,4 +297,4 @@ def _is_one_of(metric: str, texts: Sequence[str]) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return cut(str(error))[:200] or type(error).__name__

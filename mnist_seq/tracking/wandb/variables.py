@@ -102,8 +102,10 @@ def place_of_pull(values: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, 
         The three, and the variables that hold in the place of a default.
 
     Raises:
-        ConfigError: a variable's value is impossible.
+        ConfigError: a variable's value is impossible, or nothing names the group.
     """
+    from mnist_seq.config.errors import ConfigError
+
     check()
     options = {key: values[key] for key in ("project", "entity")}
     keys = {"WANDB_PROJECT": "project", "WANDB_ENTITY": "entity"}
@@ -111,7 +113,13 @@ def place_of_pull(values: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, 
         keys["WANDB_RUN_GROUP"] = "group"
     held = {n: v for n, v in holding(options, is_sweep=True).items() if n in keys}
     place = {key: str(values[key]) for key in ("project", "entity", "group")}
-    return {**place, **{keys[name]: value for name, value in held.items()}}, held
+    place |= {keys[name]: value for name, value in held.items()}
+    if place["group"] == "none":
+        raise ConfigError(
+            "source=wandb needs a sweep's name: group=none; write group=<name>, and project=... "
+            "entity=... where they are not the defaults"
+        )
+    return place, held
 
 
 def split_tags(tags: Any) -> tuple[str, ...]:
