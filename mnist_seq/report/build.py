@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_seq.report import wording
-from mnist_seq.report.analyse.budgets import unequal_budgets, values_tried
+from mnist_seq.report.analyse.budgets import (
+    unequal_budgets,
+    unequal_updates,
+    values_tried,
+    why_seconds_differ,
+)
 from mnist_seq.report.analyse.grouping import Group, group
 from mnist_seq.report.analyse.guess import Guess, guess_of, not_learning
 from mnist_seq.report.analyse.mirror import mirror_of
@@ -111,12 +116,13 @@ def build(
         runs=tuple(_run_rows(groups, read.metric, read.stuck)),
         factor_keys=keys,
         warnings=_warnings(read, groups, variants, options),
-        notes=(*read.notes, *notes_of(parts)),
+        notes=(*read.notes, *notes_of(parts), *wording.seconds_note(inputs.seconds_differ)),
         missing=(*missing, *chosen.missing),
         skipped=tuple(Left(str(s.folder), s.reason) for s in collected.skipped),
         mirror=mirror_of(groups),
         selector=read.selector if chosen.keys else None,
         main=read.guess.task.main,
+        seconds_differ=inputs.seconds_differ,
         parts=parts,
     )
 
@@ -168,6 +174,7 @@ def _inputs(
         subjects=read.subjects,
         weighed=_weighed(read, options),
         images=images,
+        seconds_differ=why_seconds_differ(groups),
     )
 
 
@@ -181,6 +188,7 @@ def _warnings(
         *wording.not_learning(variants),
         *unequal_budgets(by_hand, tuned, read.samplers),
         *([] if tuned else unequal_searches(read.subjects)),
+        *unequal_updates(groups),
         *read.chosen.warnings,
         *warnings_of(read.chosen.runs, groups, read.metric, read.guess.task),
     )

@@ -80,7 +80,7 @@ def columns(report: Report) -> list[Column]:
         *_differences(report),
         *_tests(report),
         *_verdict(),
-        *_costs(),
+        *_costs(report),
         *_settings(report),
     ]
 
@@ -158,7 +158,7 @@ def _differences(report: Report) -> list[Column]:
     d, level = report.metric.decimals, wording.percent(report.level)
     of_points = f", {report.metric.points}" if report.metric.points else ""
     difference = Shown(90, f"difference{of_points}", "mean difference to the baseline",
-                       _said(lambda x: wording.signed(x.comparison.difference, d)))  # fmt: skip
+                       lambda v: wording.difference_cell(v, d))  # fmt: skip
     interval = Shown(
         100, f"{level} interval", "interval of the difference",
         _said(lambda x: wording.span(x.comparison.interval.low, x.comparison.interval.high, d)),
@@ -204,15 +204,17 @@ def _tests(report: Report) -> list[Column]:
                _of(lambda x: e.interval.low if (e := x.verdict.equivalence) else None)),
         Column("equivalence_high",
                _of(lambda x: e.interval.high if (e := x.verdict.equivalence) else None)),
-        Column("correlation", _compared(_correlation)),
+        Column("correlation", _paired(lambda c: c.correlation)),
         Column("pairs", _compared(lambda c: c.n)),
+        Column("mean_of_pairs", _paired(lambda c: c.mean_a)),
+        Column("baseline_mean_of_pairs", _paired(lambda c: c.mean_b)),
         Column("pairing", _of(lambda x: x.pairing)),
     ]  # fmt: skip
 
 
-def _correlation(comparison: Comparison) -> float | None:
-    """Correlation of both sides over the paired seeds."""
-    return comparison.correlation if isinstance(comparison, PairedComparison) else None
+def _paired(get: Callable[[PairedComparison], Value]) -> Get:
+    """A value of a comparison that is paired by seed; None where it is not."""
+    return _compared(lambda c: get(c) if isinstance(c, PairedComparison) else None)
 
 
 def _verdict() -> list[Column]:
@@ -230,14 +232,14 @@ def _verdict() -> list[Column]:
     ]
 
 
-def _costs() -> list[Column]:
+def _costs(report: Report) -> list[Column]:
     params = Shown(150, "parameters", "trained numbers of the model",
                    lambda v: wording.count(v.num_params))  # fmt: skip
     seconds = Shown(160, "seconds", "of training, mean over seeds",
                     lambda v: wording.number(v.seconds, 1))  # fmt: skip
     return [
         Column("num_params", lambda v: v.num_params, params),
-        Column("seconds", lambda v: v.seconds, seconds),
+        Column("seconds", lambda v: v.seconds, None if report.seconds_differ else seconds),
         Column("seconds_sd", lambda v: v.seconds_sd),
     ]
 

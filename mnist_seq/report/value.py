@@ -214,6 +214,7 @@ class Report:
         warnings: what weakens the comparison; `notes`: other decisions.
         main: name of the metric by which the task is judged.
         selector: the validation metric by which tuned values were chosen, if any.
+        seconds_differ: why the variants' seconds do not compare; "" where they do.
         parts: the result of each section, by its name; empty for a table alone.
     """
 
@@ -236,6 +237,7 @@ class Report:
     mirror: Mirror
     main: str
     selector: Metric | None = None
+    seconds_differ: str = ""
     parts: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Variant
 from mnist_seq.runs.text import plural
-from mnist_seq.stats import Rule
+from mnist_seq.stats import Comparison, PairedComparison, Rule
 
 _MAX_LISTED = 6  # most texts in one sentence
 NONE = "\N{EN DASH}"
@@ -145,6 +145,29 @@ def verdict_cell(variant: Variant) -> str:
     """The word of the verdict, and how many runs trained where not all did."""
     of = trained(variant)
     return f"{variant.word}, {of} trained" if of else str(variant.word)
+
+
+def difference_cell(variant: Variant, decimals: int) -> str:
+    """The difference to the baseline, with its pairs where they are not all of the n runs."""
+    if variant.compared is None:
+        return NONE
+    comparison = variant.compared.comparison
+    text = signed(comparison.difference, decimals)
+    is_part = comparison.is_paired and comparison.n != variant.n
+    return f"{text} ({plural(comparison.n, 'pair')})" if is_part else text
+
+
+def means_text(comparison: Comparison, n: int, n_base: int, metric: Metric) -> str:
+    """Means over the pairs, where some of the n runs of either side are in no pair; else ""."""
+    if not isinstance(comparison, PairedComparison) or comparison.n == n == n_base:
+        return ""
+    a, b = (number(mean, metric.decimals) for mean in (comparison.mean_a, comparison.mean_b))
+    return f"; over these {comparison.n} pairs the means are {a} and {b} {metric.unit}".rstrip()
+
+
+def seconds_note(why: str) -> tuple[str, ...]:
+    """A note on seconds that do not compare."""
+    return (f"seconds do not compare, so that only report.csv has them: {why}",) if why else ()
 
 
 def _among(variant: Variant) -> str:

@@ -14,6 +14,7 @@ import mnist_seq
 from mnist_seq.config import Config
 from mnist_seq.runs import code_identity
 
+AT_ONCE = "MNIST_SEQ_AT_ONCE"  # environment variable of a sweep's jobs: how many train at once
 _PACKAGES = ("mnist_seq", "torch", "numpy", "hydra-core", "wandb")
 
 
@@ -24,7 +25,24 @@ def describe(config: Config) -> dict[str, Any]:
         "code": code,
         "versions": _versions(),
         "host": host(),
+        "beside": beside(),
     }
+
+
+def beside() -> dict[str, Any]:
+    """What else this machine does now: seconds of runs compare only where it is the same.
+
+    Returns:
+        "at_once": most runs (or stacks) of this sweep that train at once here, 1 for a run alone;
+        None where the jobs are spread over machines. "load": the load average of the last minute,
+        this process included; None where the system has none.
+    """
+    at_once = os.environ.get(AT_ONCE, "1")
+    try:
+        load = round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        load = None
+    return {"at_once": int(at_once) if at_once.isdecimal() else None, "load": load}
 
 
 @functools.cache

@@ -27,11 +27,14 @@ class PairedComparison(Comparison):
         correlation: of a and b over seeds; the higher it is, the more pairing helps. NaN where a
             side is constant.
         sd_difference: sample standard deviation of the n differences.
+        mean_a, mean_b: of each side over the n pairs.
     """
 
     p_better_interval: Interval
     correlation: float
     sd_difference: float
+    mean_a: float
+    mean_b: float
 
     is_paired: ClassVar[bool] = True
     effect_name: ClassVar[str] = "d_z"
@@ -94,6 +97,8 @@ def paired_comparison(
         detectable=detectable_difference(n, spread, alpha=round(1 - level, 12), power=power),
         correlation=_correlation(a, b),
         sd_difference=spread,
+        mean_a=mean(a.astype(np.float64)),
+        mean_b=mean(b.astype(np.float64)),
         higher_is_better=higher_is_better,
     )
 

@@ -1,6 +1,7 @@
 """The work of a job: trains a planned run in a worker."""
 
 import functools
+import os
 from dataclasses import dataclass
 from typing import Any, TextIO, cast
 
@@ -53,8 +54,11 @@ class Work:
         from hydra.core.utils import run_job as hydra_run_job
         from hydra.types import HydraContext
 
+        from mnist_seq.runs.provenance import AT_ONCE
         from mnist_seq.tracking import leave_to_the_sweep
 
+        if self.is_elsewhere:
+            os.environ[AT_ONCE] = "unknown"  # the jobs are spread over machines
         setup_globals()
         leave_to_the_sweep()
         context = HydraContext(config_loader=cast(Any, None), callbacks=Callbacks(self.cfg))

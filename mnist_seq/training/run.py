@@ -238,9 +238,17 @@ def _open_logbook(job: Job, data: TaskData, listeners: list[Listener]) -> Logboo
         tbptt=config.training.tbptt,
     ).to(data.device)
     generator = torch.Generator(data.device).manual_seed(derive(config.seed, "dropout"))
+    job.folder.update_record(kernel=_kernel(model.rnn))
     book = Logbook(job, Learner(config, data, model, generator), listeners)
     book.restore(checkpoint.read(job.folder, data.device))
     return book
+
+
+def _kernel(layers: torch.nn.Module) -> str:
+    """What runs the recurrent layers: torch's module, such as "nn.LSTM", or own "steps"."""
+    of_torch = torch.nn.RNNBase.__module__
+    kinds = (kind.__name__ for kind in type(layers).__mro__ if kind.__module__ == of_torch)
+    return next((f"nn.{name}" for name in kinds), "steps")
 
 
 def _train(books: Sequence[Logbook], interruption: Interruption) -> None:

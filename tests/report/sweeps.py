@@ -68,6 +68,8 @@ def write_run(
         started="2026-01-01T00:00:00+00:00",
         code={"scheme": 2, "hash": "a" * 64, "commit": "c" * 40, "is_dirty": False},
         versions={"torch": "2.13.0"},
+        beside={"at_once": 2, "load": 1.0},
+        kernel="nn.LSTM",
         host={"name": "here", "cpu": "a cpu", "cores": 2, "system": "Linux"},
     )  # fmt: skip
     for k in range(1, num_evaluations + 1):

@@ -147,6 +147,8 @@ def test_the_folder_holds_every_file_of_the_design(tmp_path: Path, run_in: RunIn
     )
     assert record["data"]["data"] == "mnist_5k"
     assert {"config_hash", "config", "code", "versions", "host", "device"} <= record.keys()
+    assert (record["kernel"], record["beside"]["at_once"]) == ("nn.LSTM", 1)
+    assert record["beside"]["load"] >= 0
 
 
 def test_a_loss_that_is_not_finite_is_an_outcome(tmp_path: Path, run_in: RunIn) -> None:

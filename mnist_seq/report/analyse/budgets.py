@@ -1,13 +1,15 @@
-"""How many values of the tuned keys were tried, and for which variants fewer than for others."""
+"""What the variants were given and what they cost: values tried, updates, seconds."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mnist_seq.report import wording
-from mnist_seq.report.analyse.grouping import sortable
+from mnist_seq.report.analyse.grouping import Group, sortable
 from mnist_seq.report.analyse.searches import was_tried
 from mnist_seq.report.read.run import Run
+from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import Flat, distinct, naming_keys, title, varying
 
 TUNED_GROUPS = ("optimizer", "schedule", "training")  # what is tuned where nobody says what is
@@ -42,6 +44,83 @@ def unequal_budgets(
             parts = [f"{n} ({wording.listed(by_count[n])})" for n in counts]
             found.append(f"unequal tuning budgets, values of {key} tried: {', '.join(parts)}")
     return tuple(found)
+
+
+def unequal_updates(groups: Sequence[Group]) -> tuple[str, ...]:
+    """A warning where a variant had other updates, or another batch size, than its baseline.
+
+    Runs that early stopping ended do not count: the rule is the same, and the number an outcome.
+    """
+    budgets = [_budget(group) for group in groups]
+    pairs = [(g.baseline, place) for place, g in enumerate(groups) if g.baseline is not None]
+    if all(None in (budgets[a], budgets[b]) or budgets[a] == budgets[b] for a, b in pairs):
+        return ()
+    names: dict[tuple[float, float], list[str]] = {}
+    for group, budget in zip(groups, budgets, strict=True):
+        if budget is not None:
+            names.setdefault(budget, []).append(group.name)
+    parts = [
+        f"{updates:,.0f} of {batch:,.0f} examples ({wording.listed(own)})"
+        for (updates, batch), own in sorted(names.items(), reverse=True)
+    ]
+    return (f"unequal training budgets, updates a run: {', '.join(parts)}",)
+
+
+def _budget(group: Group) -> tuple[float, float] | None:
+    """(updates, batch size) of a variant's runs; None where early stopping ended all of them."""
+    found = [
+        (run.updates, float(batch))
+        for run in group.finished
+        if not run.is_stopped_early and math.isfinite(run.updates)
+        for batch in [run.values.get("training.batch_size")]
+        if isinstance(batch, int)
+    ]
+    return max(found, default=None)
+
+
+def why_seconds_differ(groups: Sequence[Group]) -> str:
+    """Why seconds of these variants do not compare; "" where they do.
+
+    They do where all runs trained on one kind of hardware, in stacks of one size, and with equally
+    many at once, as run.json says. Runs from before that record are unknown.
+    """
+    runs = [run for group in groups for run in group.finished]
+    if len(groups) < 2 or not runs:
+        return ""
+    if len(places := {place_of(run) for run in runs}) > 1:
+        return f"the runs come from {len(places)} kinds of hardware"
+    beside = [found if isinstance(found := run.record.get("beside"), dict) else {} for run in runs]
+    known = [number for found in beside if isinstance(number := found.get("at_once"), int)]
+    if unknown := len(runs) - len(known):
+        of = f"{unknown} of {plural(len(runs), 'run')}"
+        return f"how many runs trained side by side is not known of {of}"
+    if len(set(known)) > 1:
+        return f"runs trained {' and '.join(map(str, sorted(set(known))))} at once"
+    if len(stacks := {run.record.get("stack", 1) for run in runs}) > 1:
+        return f"runs trained in stacks of {' and '.join(map(str, sorted(stacks)))}"
+    return ""
+
+
+def unlike_kernels(groups: Sequence[Group]) -> str:
+    """That variants run by different kinds of kernels, which their seconds compare too; or ""."""
+    kinds: dict[bool, list[str]] = {}
+    for group in groups:
+        for name in {str(run.record["kernel"]) for run in group.finished if "kernel" in run.record}:
+            kinds.setdefault(name.startswith("nn."), []).append(group.name)
+    if len(kinds) < 2:
+        return ""
+    fused, steps = (wording.listed(list(dict.fromkeys(kinds[kind]))) for kind in (True, False))
+    return (
+        f"Seconds compare kernels too: {fused} run by a module of torch, such as nn.LSTM, and "
+        f"{steps} step by step."
+    )
+
+
+def place_of(run: Run) -> str:
+    """Device and processor that a run trained on."""
+    host = run.record.get("host")
+    cpu = host.get("cpu", "") if isinstance(host, Mapping) else ""
+    return f"{run.record.get('device', '')} on {cpu}".strip()
 
 
 def values_tried(runs: Sequence[Run], keys: frozenset[str]) -> dict[str, tuple[Any, ...]]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mnist_seq.report import wording
 from mnist_seq.report.analyse.arms import by_effect, change_of
+from mnist_seq.report.analyse.comparisons import Found
 from mnist_seq.report.analyse.grouping import Group, reordered
 from mnist_seq.report.analyse.guess import Guess
 from mnist_seq.report.analyse.judging import judged
@@ -40,7 +42,13 @@ def variants_of(
         own = all_judged.get(old)
         verdict = own.verdict if own else None
         compared = (
-            Compared(made.comparison, own.verdict, made.pairing, made.p_wilcoxon, own.second)
+            Compared(
+                made.comparison,
+                own.verdict,
+                made.pairing + _means(made, groups, groups[place], metric),
+                made.p_wilcoxon,
+                own.second,
+            )
             if own and (made := own.found)
             else None
         )
@@ -56,6 +64,14 @@ def variants_of(
             )
         )
     return list(groups), tuple(found)
+
+
+def _means(found: Found, groups: Sequence[Group], own: Group, metric: Metric) -> str:
+    """The means over the pairs, where those over all runs are others."""
+    assert own.baseline is not None
+    sides = (own, groups[own.baseline])
+    n, n_base = (sum(metric.of(run) is not None for run in side.finished) for side in sides)
+    return wording.means_text(found.comparison, n, n_base, metric)
 
 
 def _variant(

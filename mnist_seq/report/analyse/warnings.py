@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mnist_seq.report.analyse.budgets import place_of
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.read.run import Run
@@ -39,7 +40,7 @@ def warnings_of(
         )
         if len(values) > 1
     ]
-    places = {_place(run) for run in runs}
+    places = {place_of(run) for run in runs}
     if len(places) > 1:
         found.append(
             f"the runs come from {len(places)} kinds of hardware ({'; '.join(sorted(places))}), so "
@@ -79,11 +80,6 @@ def code_of(code: Mapping[str, Any], *keys: str) -> str:
 def _members(run: Run) -> tuple[str, ...]:
     """Names of the cell, data set, optimizer and schedule: each may have code of its own."""
     return tuple(str(run.variant.get(f"{group}.name", "")) for group in MEMBERS)
-
-
-def _place(run: Run) -> str:
-    host = mapping(run, "host")
-    return f"{run.record.get('device', '')} on {host.get('cpu', '')}".strip()
 
 
 def mapping(run: Run, name: str) -> Mapping[str, Any]:

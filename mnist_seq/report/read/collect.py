@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.report.read.errors import CannotCompare
-from mnist_seq.report.read.run import Run, State
+from mnist_seq.report.read.run import Run, State, is_number
 from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.runs.folder import RunFolder, find_runs
 from mnist_seq.runs.sweep_folder import SweepFolder, expanded, no_folder
@@ -99,7 +99,13 @@ def read_run(folder: RunFolder) -> Run | Skipped:
         metrics={k: float(v) for k, v in result.get("metrics", {}).items() if v is not None},
         num_params=float(result.get("num_params", math.nan)),
         seconds=float(result.get("seconds", math.nan)),
+        updates=_number(result.get("steps")),
+        is_stopped_early=bool(result.get("is_stopped_early", False)),
     )
+
+
+def _number(value: Any) -> float:
+    return float(value) if is_number(value) else math.nan
 
 
 def _read_result(folder: RunFolder, task: TaskRecord) -> tuple[State, str, Mapping[str, Any]]:

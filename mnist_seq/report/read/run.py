@@ -28,6 +28,7 @@ class Run:
         metrics: of result.json, fractions; empty unless finished or diverged.
         reason: why it did not finish, one line.
         num_params, seconds: NaN unless finished or diverged.
+        updates: optimizer steps, fewer where `is_stopped_early`; NaN unless finished or diverged.
     """
 
     folder: Path
@@ -41,6 +42,8 @@ class Run:
     metrics: Mapping[str, float] = field(default_factory=dict)
     num_params: float = math.nan
     seconds: float = math.nan
+    updates: float = math.nan
+    is_stopped_early: bool = False
 
     @property
     def identity(self) -> str:

@@ -72,6 +72,7 @@ class Inputs:
         task: what the runs are trained on: its output, its metrics.
         subjects: the searches among the runs; `weighed`: those whose importances are asked for.
         images: pictures of test examples by their indexes; None where they cannot be had.
+        seconds_differ: why the variants' seconds do not compare; "" where they do.
     """
 
     groups: Sequence[Group]
@@ -85,6 +86,7 @@ class Inputs:
     subjects: Sequence[Subject]
     weighed: Sequence[Subject]
     images: Images | None = None
+    seconds_differ: str = ""
 
 
 class Section(Generic[Part]):

@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 
 from mnist_seq.report import wording
+from mnist_seq.report.analyse.budgets import unlike_kernels
 from mnist_seq.report.charts.base import (
     HEIGHT,
     INK,
@@ -29,10 +30,16 @@ _LETTERS = (6, 13)  # width and height of a letter of a name, in pixels
 
 @dataclass(frozen=True)
 class Fronts:
-    """Keys of the variants that no other beats in the mean at equal or lower cost."""
+    """Keys of the variants that no other beats in the mean at equal or lower cost.
+
+    Attributes:
+        seconds: None where seconds do not compare.
+        kernels: that the seconds are of different kinds of kernels; "" if not.
+    """
 
     num_params: frozenset[int]
-    seconds: frozenset[int]
+    seconds: frozenset[int] | None
+    kernels: str = ""
 
 
 class Costs(Section[Fronts]):
@@ -53,23 +60,28 @@ class Costs(Section[Fronts]):
             is_on_it = pareto_front(np.array(cost), value)
             return frozenset(v.key for v, is_best in zip(known, is_on_it, strict=True) if is_best)
 
-        return Fronts(front([v.num_params for v in known]), front([v.seconds for v in known]))
+        of_params = front([v.num_params for v in known])
+        if inputs.seconds_differ:
+            return Fronts(of_params, None)
+        return Fronts(of_params, front([v.seconds for v in known]), unlike_kernels(inputs.groups))
 
     def charts(self, report: Report, part: Fronts) -> Sequence[Figure]:
         """The metric against parameters and against training seconds."""
         known = [v for v in report.variants if v.n]
-        panels = (
+        panels = [
             Panel("against parameters",
-                  *_cost(report, known, part.num_params, "num_params", "trained parameters")),
-            Panel("against training time",
-                  *_cost(report, known, part.seconds, "seconds", "training time (s)")),
-        )  # fmt: skip
+                  *_cost(report, known, part.num_params, "num_params", "trained parameters"))
+        ]  # fmt: skip
+        if part.seconds is not None:
+            about = _cost(report, known, part.seconds, "seconds", "training time (s)")
+            panels.append(Panel("against training time", *about))
         caption = (
             f"Mean over seeds; whiskers: {wording.percent(report.level)} t-interval. Dashed line: "
             "the Pareto front of the means, the variants that no other beats at equal or lower "
             "cost."
         )
-        return [Figure("costs", "What it costs", caption, panels)]
+        caption = f"{caption} {part.kernels}".strip()
+        return [Figure("costs", "What it costs", caption, tuple(panels))]
 
 
 def _cost(

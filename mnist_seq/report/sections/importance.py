@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mnist_seq.report import wording
-from mnist_seq.report.analyse.searches import Subject
+from mnist_seq.report.analyse.searches import GRID, Subject
 from mnist_seq.report.read.run import is_number
 from mnist_seq.report.sections import Inputs, Section, Table
 from mnist_seq.report.value import Report
@@ -63,11 +63,15 @@ class Importance(Section[Importances]):
         """Shares of the keys in each search, or why there are none."""
         if not inputs.weighed:
             return None
-        lacking = {s.name: why for s in inputs.weighed if (why := _why_not(s))}
-        wanted = [s for s in inputs.weighed if s.name not in lacking]
+        wanted = [s for s in inputs.weighed if not _why_not(s)]
+        lacking: dict[str, list[str]] = {}
+        for subject in inputs.weighed:
+            is_asked = inputs.options.importance == "all" or subject.sampler != GRID
+            if is_asked and (why := _why_not(subject)):
+                lacking.setdefault(why, []).append(subject.name)
         notes = tuple(
-            f"importance of hyper-parameters: not computed for {name}, {why}"
-            for name, why in lacking.items()
+            f"importance of hyper-parameters: not computed for {wording.listed(names)}, {why}"
+            for why, names in lacking.items()
         )
         if wanted and importlib.util.find_spec("optuna") is None:
             notes += (
@@ -75,6 +79,8 @@ class Importance(Section[Importances]):
                 "pip install 'mnist_seq[optuna]'",
             )
             wanted = []
+        if not wanted and not notes:
+            return None
         return Importances(tuple(_shares(s, inputs.selector.label) for s in wanted), notes)
 
     def notes(self, part: Importances) -> Sequence[str]:

@@ -27,7 +27,7 @@ class Levels:
 
 
 class Thresholds(Section[Levels]):
-    """Needs thresholds, and runs that were validated."""
+    """Needs thresholds, runs that were validated, and seconds that compare."""
 
     order = 60.0
     figures = ("thresholds",)
@@ -36,6 +36,8 @@ class Thresholds(Section[Levels]):
         """Which thresholds; when each variant reached them is among its own numbers."""
         found = tuple(reached.threshold for reached in inputs.variants[0].reached)
         was_validated = any(r.n for v in inputs.variants for r in v.reached)
+        if inputs.seconds_differ:
+            return None
         return Levels(found, f"valid {inputs.task.main}") if found and was_validated else None
 
     def tables(self, report: Report, part: Levels) -> Sequence[Table]:

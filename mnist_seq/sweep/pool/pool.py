@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.runs import stop_signals
+from mnist_seq.runs.provenance import AT_ONCE
 from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.failures import signature
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
@@ -57,7 +58,8 @@ class Pool:
         policy: Policy,
         views: Sequence[View],
     ) -> None:
-        self.slots, self.policy, self.views = list(slots), policy, list(views)
+        self.slots = [{**slot, AT_ONCE: str(len(slots))} for slot in slots]
+        self.policy, self.views = policy, list(views)
         self.stop_reason, self.stop_signal = "", 0
         self._presses, self._last_press = 0, 0.0  # of Ctrl-C, after the signal that stops the pool
         self._context = multiprocessing.get_context("forkserver")

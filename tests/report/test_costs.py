@@ -1,0 +1,68 @@
+"""What a number rests on: its pairs, the updates of the runs, and what ran beside them."""
+
+from pathlib import Path
+
+import pytest
+
+from mnist_seq.report.columns import chosen
+from mnist_seq.report.render.figures import all_figures
+from tests.report.sweeps import report_of, write_run
+
+
+def test_a_difference_of_fewer_pairs_than_runs_says_how_many(tmp_path: Path) -> None:
+    """14 runs and 8 pairs: the mean of the row and the difference rest on other runs."""
+    for seed in range(4):
+        write_run(tmp_path / "s", "lstm", seed=seed, accuracy=0.9 + seed / 1000)
+        write_run(tmp_path / "s", "gru", seed=seed + 1, accuracy=0.91 + seed**2 / 1000)
+    report = report_of(tmp_path / "s")
+    (column,) = chosen(report, ["difference"])
+    assert column.written(report.variants[1]) == "+0.97 (3 pairs)"
+    gru = report.variants[1]
+    assert gru.compared is not None
+    assert gru.compared.pairing.endswith("over these 3 pairs the means are 91.17 and 90.20 %")
+
+
+def test_unequal_updates_are_a_warning_and_early_stopping_is_none(tmp_path: Path) -> None:
+    """At equal epochs a batch of 16 has four times the updates of a batch of 64."""
+    for batch, updates in ((16, 225), (64, 57)):
+        for seed in range(2):
+            run = write_run(tmp_path / "a", seed=seed, training__batch_size=batch)
+            run.write_result(**run.result() | {"steps": updates})
+            run = write_run(tmp_path / "b", "lstm" if batch == 64 else "gru", seed=seed)
+            run.write_result(**run.result() | {"steps": updates, "is_stopped_early": batch == 16})
+    assert report_of(tmp_path / "a").warnings == (
+        "unequal training budgets, updates a run: 225 of 16 examples (batch_size=16), 57 of 64 "
+        "examples (batch_size=64)",
+    )
+    assert report_of(tmp_path / "b").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [({}, ""),
+     ({"beside": None}, "is not known of 1 of 2 runs"),
+     ({"beside": {"at_once": 4}}, "runs trained 2 and 4 at once"),
+     ({"stack": 8}, "in stacks of 1 and 8")],
+)  # fmt: skip
+def test_seconds_are_shown_where_as_many_ran_side_by_side(
+    tmp_path: Path, changes: dict[str, object], says: str
+) -> None:
+    """Runs of version 0.1.0 do not say how many: their seconds are in report.csv alone."""
+    write_run(tmp_path / "s")
+    write_run(tmp_path / "s", "gru").update_record(**changes)
+    report = report_of(tmp_path / "s")
+    assert says in report.seconds_differ
+    assert bool(report.seconds_differ) == bool(says)
+    assert bool(chosen(report, ["seconds"])) == (not says)
+    assert ("thresholds" in report.parts) == (not says)
+    assert [len(figure.panels) for figure in all_figures(report) if figure.name == "costs"] == (
+        [1 if says else 2]
+    )
+    assert any("so that only report.csv has them" in note for note in report.notes) == bool(says)
+
+
+def test_seconds_of_unlike_kernels_are_said_to_be(tmp_path: Path) -> None:
+    write_run(tmp_path / "s")
+    write_run(tmp_path / "s", "mgu").update_record(kernel="steps")
+    (figure,) = [f for f in all_figures(report_of(tmp_path / "s")) if f.name == "costs"]
+    assert "lstm run by a module of torch, such as nn.LSTM, and mgu step by step" in figure.caption
