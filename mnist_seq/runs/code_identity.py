@@ -46,6 +46,7 @@ WITHOUT_NUMBERS = {  # a module, or a folder of modules -> why
     "training.batched.sizing": "decides how many runs fit into memory",
     "training.checkpoint_check": "refuses a checkpoint",
     "training.memory": "estimates memory, and recognises an error",
+    "training.loop.flat": "warns",
     "training.loop.interruption": "decides when a run stops; a resumed run has the same numbers",
     "training.diagnostics": "measures a run; not part of its identity in the config either",
     "tasks.sources.containers": "brings files, whose checksums are known",

@@ -177,6 +177,13 @@ class Task:
 
         return best_constant(examples.test, self.spec)
 
+    def plateaus(self) -> dict[str, float]:
+        """What else is no solution, in words, with its value of `main` on test.
+
+        Runs that are not better are not shown to learn.
+        """
+        return {}
+
     def identity(self) -> dict[str, str | int]:
         """What must be equal in two runs that are compared, in addition to data and split."""
         return {}
@@ -273,6 +280,7 @@ def record(task: Task, guess: Mapping[str, float]) -> dict[str, Any]:
     """The task as recorded in run.json, so that a report does not need the task's code."""
     spec = task.spec
     probes = {str(length): task.guess_at(length) for length in task.probes}
+    plateaus = task.plateaus()
     return {
         "name": task.name,
         "output": spec.output,
@@ -284,6 +292,7 @@ def record(task: Task, guess: Mapping[str, float]) -> dict[str, Any]:
         "metrics": {name: dataclasses.asdict(metric) for name, metric in task.metrics.items()},
         "guess": dict(guess),
         **({"probes": probes} if probes else {}),
+        **({"plateaus": plateaus} if plateaus else {}),
     }
 
 

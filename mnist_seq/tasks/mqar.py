@@ -72,6 +72,10 @@ class MQAR(Stream):
         """See `Stream`: any value."""
         return of_classes(self.settings.vocabulary - self.settings.vocabulary // 2)
 
+    def plateaus(self) -> dict[str, float]:
+        """See `Task`: nets stay here for long, and have recalled nothing by a key."""
+        return {"one of the values that occurred": 1 / self.settings.pairs}
+
 
 def some_of(
     draw: "np.random.RandomState", num: int, weights: "np.ndarray", size: int

@@ -63,6 +63,11 @@ class WordProblem(Stream):
         """See `Stream`."""
         return of_classes(size_of(self.group))
 
+    def plateaus(self) -> dict[str, float]:
+        """See `Task`: the first product is the first element, and no other one says anything."""
+        size, length = size_of(self.group), self.settings.length
+        return {"the first time step alone": (1 + (length - 1) / size) / length}
+
 
 FACTOR = r"(?:[SA][1-6]|Z[1-9]\d{0,2})"
 

@@ -112,6 +112,19 @@ def test_more_looks_need_more_than_one_lucky_one(tmp_path: Path) -> None:
     assert [run.is_learning for run in report_of(tmp_path / "s").runs] == [True, False]
 
 
+def test_a_plateau_of_the_task_is_no_learning(tmp_path: Path) -> None:
+    """Half right by the values that occurred, without a look at the keys: far above a guess."""
+    for seed, accuracy in enumerate((0.52, 0.9)):
+        run = write_run(tmp_path / "recall", seed=seed, accuracy=accuracy)
+        guess = {"accuracy": 0.1, "loss": 2.3}
+        plateaus = {"one of the values that occurred": 0.5}
+        run.update_record(task={**BY_ACCURACY, "guess": guess, "plateaus": plateaus})
+    stuck, learning = report_of(tmp_path / "recall").runs
+    assert stuck.outcome == "finished, not shown to learn"
+    assert "one of the values that occurred has 50.00 %" in stuck.reason
+    assert learning.outcome == "finished"
+
+
 def test_a_test_set_that_shows_learning_outweighs_a_small_valid_set(tmp_path: Path) -> None:
     """14.9 % of 1,000 test images is no guess, whatever 50 valid images say."""
     for seed, accuracy in enumerate((0.149, 0.105)):

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_seq.config import Config
+from mnist_seq.config import Config, ConfigError
 from mnist_seq.notebook import compose
 from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import Ended, Listener
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tasks import locate, task_of
 from mnist_seq.training.preflight.count import num_params
+from mnist_seq.training.preflight.memory import check_memory
 from mnist_seq.training.run import Job, train_run, train_stack
 from tests.training.test_run import StopAt, same
 
@@ -97,3 +98,21 @@ def test_diagnostics_of_a_stream_are_read_on_no_training_batch(tmp_path: Path) -
     without, _ = run_in(tmp_path / "without", "data.embedding=3")
     assert without.metrics.items() <= ended.metrics.items()
     assert torch.isfinite(torch.tensor(list(ended.metrics.values()))).all()
+
+
+def test_early_stopping_in_the_flat_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An LSTM is at chance for a thousand updates before it adds; patience would end it there."""
+    words = ("data=adding", "data.length=4", "optimizer=sgd", "optimizer.lr=1e-9",
+             "training.early_stop=1", "training.eval_every=1")  # fmt: skip
+    _, folder = run_in(tmp_path / "run", *words)
+    assert folder.result()["is_stopped_early"]
+    assert "a guess has 0.1667: some tasks stay there" in caplog.text
+
+
+def test_sequences_that_do_not_fit_into_memory_are_refused() -> None:
+    """Before they are made: a machine that swaps for an hour says nothing."""
+    config = compose(*WORDS, "data.test=2000000000", "data.length=2000000")
+    with pytest.raises(ConfigError, match=r"data\.test=2000000000 of 2000000 time steps"):
+        check_memory(config)

@@ -54,7 +54,8 @@ def not_learning(runs: Sequence[Run], guess: Guess) -> dict[Path, str]:
     A run is named only where valid and test both leave it open whether it is better than a guess.
 
     Of a task with an accuracy, the best one on valid, adjusted for the number of evaluations, and
-    the one on test are tested, one-sided and binomial, against that of a guess. Sequences are
+    the one on test are tested, one-sided and binomial, against that of a guess, or of a plateau
+    that the task names, such as one of the values that occurred. Sequences are
     counted, not time steps: the answers of one sequence depend on each other.
 
     Of a task with values, the squared errors of the test sequences, each a mean over its counted
@@ -69,7 +70,7 @@ def not_learning(runs: Sequence[Run], guess: Guess) -> dict[Path, str]:
 
 def _why_share_is_a_guess(run: Run, guess: Guess) -> str:
     """Why a run is not shown to learn; "" where it is, or where nobody knows."""
-    main, chance = guess.task.main, guess.values[guess.task.main]
+    main, (nothing, chance) = guess.task.main, _highest(guess)
     sequences = " sequences" if guess.task.per_step else ""
     seen = []
     for split, accuracies in _evaluations(run, main):
@@ -82,7 +83,13 @@ def _why_share_is_a_guess(run: Run, guess: Guess) -> str:
             return ""
         first = "best " if split == "valid" else ""
         seen.append(f"{first}{split} {main} {100 * best:.2f} % of n={n:,}{sequences}")
-    return f"{' and '.join(seen)}, a guess has {100 * chance:.2f} %" if seen else ""
+    return f"{' and '.join(seen)}, {nothing} has {100 * chance:.2f} %" if seen else ""
+
+
+def _highest(guess: Guess) -> tuple[str, float]:
+    """A guess or a plateau of the task, whichever has the higher share; in words, and the share."""
+    shares = {"a guess": guess.values[guess.task.main], **guess.task.plateaus}
+    return max(shares.items(), key=lambda item: item[1])
 
 
 def _why_error_is_a_guess(run: Run, guess: Guess) -> str:

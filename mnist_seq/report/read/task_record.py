@@ -40,6 +40,7 @@ class TaskRecord:
         metrics: all metrics by their names, `main` first.
         guess: what the best answer that ignores the input gets on test, by metric; empty where the
             run does not say.
+        plateaus: what else is no solution, in words, with its value of `main`.
     """
 
     output: str
@@ -48,6 +49,7 @@ class TaskRecord:
     main: str
     metrics: Mapping[str, MetricRecord]
     guess: Mapping[str, float]
+    plateaus: Mapping[str, float]
 
     def is_share(self, name: str) -> bool:
         """Whether a metric, with its split or without, is a share of right answers."""
@@ -62,7 +64,13 @@ class TaskRecord:
             ValueError: the record is damaged.
         """
         try:
-            task = {"per_step": False, "guess": {}, **BY_ACCURACY, **record.get("task", {})}
+            task = {
+                "per_step": False,
+                "guess": {},
+                "plateaus": {},
+                **BY_ACCURACY,
+                **record.get("task", {}),
+            }
             main, about = str(task["main"]), dict(task["metrics"])
             names = (main, *(name for name in about if name != main))
             metrics = {name: _metric(**about[name]) for name in names}
@@ -73,6 +81,7 @@ class TaskRecord:
                 main=main,
                 metrics=metrics,
                 guess={str(name): float(value) for name, value in task["guess"].items()},
+                plateaus={str(name): float(value) for name, value in task["plateaus"].items()},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"run.json must hold a task that can be read: {error}") from None

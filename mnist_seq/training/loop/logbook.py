@@ -1,6 +1,7 @@
 """State, files and events of one run while it trains, alone or in a stack."""
 
 import errno
+import logging
 import math
 import sys
 import time
@@ -19,7 +20,10 @@ from mnist_seq.training.device import device_name
 from mnist_seq.training.diagnostics import diagnose
 from mnist_seq.training.job import Job
 from mnist_seq.training.loop.evaluation import Evaluation
+from mnist_seq.training.loop.flat import flat_warning
 from mnist_seq.training.loop.learner import Learner
+
+log = logging.getLogger("mnist_seq.training")
 
 NUM_SAMPLES = 10  # predictions shown at the end, as many as the tutorial shows
 DIAGNOSED = 64  # training examples of the diagnostics, the same at each evaluation
@@ -172,6 +176,10 @@ class Logbook:
         if early_stop != "never":
             is_patience_out = state.evaluations_since_best >= early_stop
             state.is_stopped_early = is_patience_out and state.step < self._num_steps
+        if state.is_stopped_early:
+            data = self.learner.data
+            if warning := flat_warning(data.task, data.examples, state.best_value):
+                log.warning(warning)
 
     def save(self, optimizer: dict[str, Any]) -> None:
         """Write the checkpoint.

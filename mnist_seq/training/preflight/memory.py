@@ -41,6 +41,8 @@ def check_memory(config: Config) -> None:
         )
     if config.device.name not in ("auto", "cpu"):
         return
+    if task.is_stream:
+        check_sets(config, free)
     is_cut = training.tbptt != "none" and model.readout == "last"
     back = min(time_steps, training.tbptt) if is_cut else time_steps
     passes = {
@@ -55,6 +57,25 @@ def check_memory(config: Config) -> None:
             raise ConfigError(
                 f"a batch must fit into memory: {key}={batch_size} keeps {_gib(need)} or more of "
                 f"{time_steps} time steps, of {_gib(free)} that are free; choose {key}=64"
+            )
+
+
+def check_sets(config: Config, free: int) -> None:
+    """Refuse sets of generated sequences that do not fit into memory.
+
+    Raises:
+        ConfigError: names the key to be made smaller.
+    """
+    task = task_of(config.data)
+    spec = task.spec
+    num_numbers = 8 if spec.input == "token" else FLOAT * spec.input_size
+    for key, num in (("valid", config.data.valid), ("test", task.num_test)):
+        need = num * spec.time_steps * num_numbers
+        if need > free:
+            raise ConfigError(
+                f"generated sequences must fit into memory: data.{key}={num} of {spec.time_steps} "
+                f"time steps keeps {_gib(need)}, of {_gib(free)} that are free; choose data.{key}="
+                "1000"
             )
 
 
