@@ -1,5 +1,9 @@
 """Compare the variants of a sweep: `python -m mnist_seq.compare sweep=outputs/sweeps/<name>`."""
 
+from mnist_seq.runs import stop_signals
+
+stop_signals.while_importing(__name__, script="mnist-seq-compare")
+
 import contextlib
 import dataclasses
 import functools
@@ -16,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.runs import files, stop_signals
+from mnist_seq.runs import files
 from mnist_seq.runs.console import say
 
 if TYPE_CHECKING:
@@ -54,7 +58,6 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     """
     from mnist_seq.report.render.files import write
     from mnist_seq.report.render.terminal import print_report
-    from mnist_seq.runs.console import say
     from mnist_seq.runs.sweep_folder import expanded
 
     options, formats = read_options(values), _formats(values["formats"])
@@ -69,8 +72,7 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     if left_out:
         report = dataclasses.replace(report, warnings=(*report.warnings, left_out))
     print_report(report, console)
-    written = write(report, out, formats=formats)
-    lines = [f"written: {path}" for path in written]
+    lines = [f"written: {path}" for path in write(report, out, formats=formats)]
     if _flag(values, "wandb_report"):
         from mnist_seq.report.render.wandb_report import publish
 
@@ -221,10 +223,8 @@ def _folder_of_report(values: Mapping[str, Any], sources: Sequence[Path]) -> Pat
         try:
             check_writable(out)
         except OSError as error:
-            raise ConfigError(
-                f"a report is written into a folder, and {out} cannot be written: "
-                f"{error.strerror}; write out=<another folder>"
-            ) from None
+            rule = f"a report is written into a folder, and {out} cannot be written"
+            raise ConfigError(f"{rule}: {error.strerror}; write out=<another folder>") from None
     return out
 
 

@@ -1,5 +1,9 @@
 """Sends runs to W&B that it lacks: `python -m mnist_seq.sync sweep=outputs/sweeps/<name>`."""
 
+from mnist_seq.runs import stop_signals
+
+stop_signals.while_importing(__name__, script="mnist-seq-sync")
+
 import contextlib
 import functools
 import math
@@ -16,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.runs import files, stop_signals
+from mnist_seq.runs import files
 from mnist_seq.runs.console import say
 from mnist_seq.tracking.wandb.package import own_temporary_folder
 
@@ -243,20 +247,22 @@ def _sync(cfg: DictConfig) -> None:
 
 def main() -> None:
     """Console entry: Hydra's command line, its errors in one line each."""
+    code = 0
+    try:
+        stop_signals.guarded(_main, line="; the same command goes on")
+    except SystemExit as end:
+        code = int(end.code or 0)
+    _leave(code)
+
+
+def _main() -> None:
     if {"-m", "--multirun"} & set(sys.argv[1:]):
         refuse("a sync runs no sweep; leave out -m, and name several folders as 'sweep=[a,b]'")
     command.check_folders(sys.argv[1:])
     sys.argv[1:] = [command.quoted(word, ["sweep"]) for word in sys.argv[1:]]
     explain = functools.partial(command.one_line, "sync")
-    temporary, code = own_temporary_folder(), 0
-    try:
-        stop_signals.guarded(
-            functools.partial(command.run, _job, explain), line="; the same command goes on"
-        )
-    except SystemExit as end:
-        code = int(end.code or 0)
-    temporary.cleanup()
-    _leave(code)
+    with own_temporary_folder():
+        command.run(_job, explain)
 
 
 def _leave(code: int) -> None:

@@ -1,11 +1,13 @@
 """Train one run, or a sweep of them: `python -m mnist_seq.train -m model.hidden=32,64,128`."""
 
+from mnist_seq.runs import stop_signals
+
+stop_signals.while_importing(__name__)
+
 import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from mnist_seq.runs import stop_signals
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -1,6 +1,7 @@
 """The signals that ask a command to stop: SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal).
 
-Three handlers follow each other in a command. Outside training, a signal raises `Stopped`, and
+Four handlers follow each other in a command. While it imports, a signal ends it with one line
+(`while_importing`). Later, outside training, a signal raises `Stopped`, and
 the command ends with one line (`guarded`). While a run trains, `Interruption` keeps the signal
 until the checkpoint is saved. While a sweep's pool works, the pool asks its jobs to stop.
 
@@ -33,6 +34,24 @@ class Stopped(KeyboardInterrupt):
 class _State:
     signum = 0  # the signal that has raised `Stopped`
     is_ending = False  # whether the command is ending, so that a signal changes nothing
+
+
+def while_importing(name: str, *, script: str = "") -> None:
+    """Let a stop signal end the command with one line while it imports, which takes a second.
+
+    Called by a command's module before its other imports. `guarded` follows.
+
+    Args:
+        name: the module's `__name__`. A module that something else imports changes nothing.
+        script: the console script that imports the module, if there is one.
+    """
+    if name == "__main__" or (script and os.path.basename(sys.argv[0]) == script):
+        install(_end_at_once)
+
+
+def _end_at_once(signum: int, frame: object) -> None:
+    os.write(2, f"interrupted by {_name(signum)}; nothing has begun\n".encode())
+    os._exit(128 + signum)
 
 
 def guarded(main: Callable[[], object], *, line: str) -> None:

@@ -285,3 +285,42 @@ def test_ctrl_c_while_a_sweep_imports_or_plans_is_one_line(tmp_path: Path, modul
     said = "interrupted by SIGINT while nothing was training; the same command goes on\n"
     assert (done.returncode, done.stdout + done.stderr) == (130, said)
     assert gone(tmp_path, 10)
+
+
+PROGRAM = """
+import os, runpy, signal, sys
+
+class SignalAt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r} and sys.meta_path[0] is self:
+            del sys.meta_path[0]
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, SignalAt())
+sys.argv = ["x", "sweep=s"]
+runpy.run_module({program!r}, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(("program", "module", "says"), [
+    ("mnist_seq.compare", "mnist_seq.config.schema", "; nothing has begun"),
+    ("mnist_seq.compare", "mnist_seq.config.hydra_errors", ""),
+    ("mnist_seq.sync", "mnist_seq.command", "; nothing has begun"),
+    ("mnist_seq.sync", "mnist_seq.config.hydra_errors", "; the same command goes on"),
+])  # fmt: skip
+def test_ctrl_c_while_a_command_imports_is_one_line(
+    tmp_path: Path, program: str, module: str, says: str
+) -> None:
+    """A second goes by before the command's own code begins, and a traceback has nothing to say."""
+    done = warm.run(
+        [sys.executable, "-c", PROGRAM.format(program=program, module=module)],
+        cwd=tmp_path,
+        env=sweep_env(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == f"interrupted by SIGINT{says}\n"
+    assert not list(tmp_path.iterdir())
