@@ -22,6 +22,7 @@ from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs import files
 from mnist_seq.runs.console import say
+from mnist_seq.runs.text import share
 from mnist_seq.tracking.wandb.package import own_temporary_folder
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def last_line(items: Sequence["Item"], num_missing: int) -> str:
     how = f" ({', '.join(parts)})" if parts else ""
     rest = "; the same command tries again" if num_missing else ""
     return (
-        f"W&B: {num_there} of {num_there + num_missing} runs complete{where}{how}, "
+        f"W&B: {share(num_there, num_there + num_missing, 'run')} complete{where}{how}, "
         f"{num_missing} not{rest}"
     )
 

@@ -109,7 +109,7 @@ def test_a_command_of_an_example_runs(copy: Path, kind: str, command: str) -> No
     if command.startswith("pytest"):
         assert int(re.search(r"(\d+) passed", out)[1]) >= 2  # type: ignore[index]
     elif "-m mnist_seq.train -m" in command:
-        assert re.search(r"(\d+) of \1 runs done", out)
+        assert re.search(r"(\d+) of \1 runs? done", out)
 
 
 CODE = [path for example in EXAMPLES.values() for path in example.files if path.endswith(".py")]

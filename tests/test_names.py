@@ -176,7 +176,7 @@ def test_a_sweep_of_hostile_names_runs_is_compared_and_added_to(tmp_path: Path) 
     (following,) = re.findall(r"^next: (.*)$", out, re.MULTILINE)
     shown = run(f"{following} formats=[markdown,csv]")
     (missing,) = re.findall(r"to add it:\n  (.*)$", shown, re.MULTILINE)
-    assert "1 of 1 runs done" in run(missing)
+    assert "1 of 1 run done" in run(missing)
     runs = {folder.path for folder in find_runs(place)}
     assert len(runs) == 3
     assert {path.parent for path in runs} == {place / "outputs" / "sweeps" / name}

@@ -16,6 +16,11 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def share(number: int, total: int, noun: str) -> str:
+    """A part of a count: "3 of 4 runs", "1 of 1 run"."""
+    return f"{number:,} of {plural(total, noun)}"
+
+
 def some(names: Sequence[str], most: int = 5) -> str:
     """Names in one line; of many, the first ones and how many more there are."""
     rest = len(names) - most

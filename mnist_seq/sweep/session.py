@@ -12,6 +12,7 @@ from mnist_seq.config import ConfigError
 from mnist_seq.runs import files
 from mnist_seq.runs.commands import to_continue_sweep
 from mnist_seq.runs.console import say
+from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import flat
 from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.engines import Launcher
@@ -108,7 +109,7 @@ class Session:
         if num_added := sum(run.is_baseline for run in runs):
             names = [name for name, _, of in grouped(runs) if any(r.is_baseline for r in of)]
             plan.notices.append(
-                f"added {num_added} baseline run{'s' * (num_added > 1)} ({'; '.join(names)}) for "
+                f"added {plural(num_added, 'baseline run')} ({'; '.join(names)}) for "
                 "the comparison; sweep.baseline=none leaves them out"
             )
         return plan

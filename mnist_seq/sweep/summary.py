@@ -9,6 +9,7 @@ from rich.table import Table
 
 from mnist_seq.runs.commands import to_compare
 from mnist_seq.runs.console import cell, say
+from mnist_seq.runs.text import plural, share
 from mnist_seq.runs.variants import Flat, VariantKey, naming_keys, title
 from mnist_seq.sweep.plan.estimate import Speeds, estimate, estimates, total
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun
@@ -84,8 +85,7 @@ def _plan_in_a_line(plan: Plan, *, speeds: Speeds, workers: int) -> str:
     parts = [f"{counts[action]} {word}" for action, word in words.items() if counts[action]]
     seconds = total(estimates(plan.todo, speeds), workers)
     about = f"; about {duration(seconds)}, {workers} at once" if not math.isnan(seconds) else ""
-    runs = "1 run" if len(plan.runs) == 1 else f"{len(plan.runs)} runs"
-    return f"{runs}: {', '.join(parts)}{about if plan.todo else ''}"
+    return f"{plural(len(plan.runs), 'run')}: {', '.join(parts)}{about if plan.todo else ''}"
 
 
 def show_end(
@@ -113,7 +113,7 @@ def show_end(
             say(console, f"  {run.name}: {reason(run.folder)}\n    {log_path(run.folder.path)}")
     counts = Counter(states.values())
     reused = sum(run.action == "reuse" for run in plan.runs)
-    parts = [f"{counts['finished'] + counts['diverged']} of {len(plan.runs)} runs done"]
+    parts = [f"{share(counts['finished'] + counts['diverged'], len(plan.runs), 'run')} done"]
     parts += [f"{reused} of them reused"] * bool(reused)
     for state in ("diverged", "failed", "interrupted"):
         parts += [f"{counts[state]} {state}"] * bool(counts[state])

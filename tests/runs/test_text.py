@@ -1,8 +1,11 @@
 """Words for people."""
 
+import re
+
 import pytest
 
-from mnist_seq.runs.text import one_line, plural, without_secrets
+from mnist_seq.runs.text import one_line, plural, share, some, without_secrets
+from tests.conftest import ROOT
 
 
 def test_a_count_agrees_with_its_noun() -> None:
@@ -13,6 +16,20 @@ def test_a_count_agrees_with_its_noun() -> None:
         "2 runs",
         "1,000 runs",
     ]
+    assert [share(1, n, "run") for n in (1, 2)] == ["1 of 1 run", "1 of 2 runs"]
+
+
+def test_no_count_has_its_plural_by_hand() -> None:
+    """One function for all, which knows that one run is no "1 runs"."""
+    by_hand = re.compile(r"""runs?\{'s' \* |['"]run['"] if |"1 (run|trial)[ "]|\d trials done""")
+    files = [path for path in (ROOT / "mnist_seq").rglob("*.py") if path.name != "text.py"]
+    assert not [path for path in files if by_hand.search(path.read_text())]
+
+
+def test_of_many_names_some_are_said() -> None:
+    """A line with a thousand names is no line."""
+    assert some(["a", "b"]) == "a, b"
+    assert some(list("abcdefg")) == "a, b, c, d, e and 2 more"
 
 
 def test_an_error_is_one_line_that_names_its_type() -> None:

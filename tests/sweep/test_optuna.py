@@ -130,7 +130,7 @@ def test_a_failed_trial_is_run_again_by_the_same_command(sweep: SweepRunner) -> 
     assert re.search(r"FAILED model.hidden=8.*SIGKILL", output), output
     assert sorted(states(sweep)) == ["COMPLETE", "FAIL"]
     sweep.no_trouble()
-    assert "1 trials done, 0 to go on with, 1 failed before and run again, 0 new" in sweep(*words)
+    assert "1 trial done, 0 to go on with, 1 failed before and run again, 0 new" in sweep(*words)
     assert sorted(states(sweep)) == ["COMPLETE", "COMPLETE", "FAIL"]
     assert "2 trials done" in sweep(*words)
 

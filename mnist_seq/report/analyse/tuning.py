@@ -18,6 +18,7 @@ from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.value import Choice, Missing
+from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, title, variant_key, varying
 from mnist_seq.runs.variants import shown as written
 
@@ -223,8 +224,8 @@ def _note(runs: Sequence[Run], kept: Sequence[Run], selector: Metric, keys: Sequ
     of_them = f" ({', '.join(lost)})" if lost else ""
     return (
         f"{', '.join(keys)} chosen for each variant by its best mean {selector.label} over seeds, "
-        f"validation only; test is reported for the chosen values alone, {left.total()} "
-        f"{'run' if left.total() == 1 else 'runs'} at other values served the choice{of_them}"
+        f"validation only; test is reported for the chosen values alone, "
+        f"{plural(left.total(), 'run')} at other values served the choice{of_them}"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from mnist_seq.config.messages import suggestion
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.run import Run
+from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import TYPED, task_keys, typed, variant_key
 
 Duplicates = Literal["refuse", "first"]
@@ -129,7 +130,7 @@ def _once(
 def _twice_note(twice: Sequence[tuple[Run, Run]]) -> tuple[str, ...]:
     if not twice:
         return ()
-    what = "1 run is" if len(twice) == 1 else f"{len(twice)} runs are"
+    what = f"{plural(len(twice), 'run')} {'is' if len(twice) == 1 else 'are'}"
     such_as = "" if len(twice) == 1 else "such as "
     winner, loser = twice[0]
     return (
@@ -158,8 +159,7 @@ def _check_one(key: str, runs: Iterable[Run], value: Callable[[Run], Any], where
     if len(found) < 2:
         return
     shown = ", ".join(
-        f"{text[:16] or 'none'} ({len(group)} {'run' if len(group) == 1 else 'runs'}, such as "
-        f"{group[0].folder.name})"
+        f"{text[:16] or 'none'} ({plural(len(group), 'run')}, such as {group[0].folder.name})"
         for text, group in found.items()
     )
     first = next(iter(found)) or "<value>"

@@ -17,6 +17,7 @@ from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.folder import FolderState, RunFolder
 from mnist_seq.runs.stale import differing_keys
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.runs.text import plural
 from mnist_seq.sweep.plan.variant import Variant, Variants
 from mnist_seq.sweep.pool.failures import state_of
 from mnist_seq.training.job import Located
@@ -170,11 +171,11 @@ class Planner:
             shown = "; ".join(refused[:5]) + (
                 f"; and {len(refused) - 5} more" if refused[5:] else ""
             )
-            num = "1 run" if len(refused) == 1 else f"{len(refused)} runs"
             raise StaleRun(
-                f"{num} of {self.folder.path} stand{'s' * (len(refused) == 1)} for something else "
-                f"than what is asked now: {shown}; write sweep.stale=keep to take finished ones as "
-                "they are, sweep.stale=rerun to run them anew, or another sweep.name"
+                f"{plural(len(refused), 'run')} of {self.folder.path} "
+                f"stand{'s' * (len(refused) == 1)} for something else than what is asked "
+                f"now: {shown}; write sweep.stale=keep to take finished ones as they are, "
+                "sweep.stale=rerun to run them anew, or another sweep.name"
             )
         return decided
 

@@ -12,6 +12,7 @@ from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.words import words_of
 from mnist_seq.runs import code_identity, files
 from mnist_seq.runs.console import say
+from mnist_seq.runs.text import plural
 from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.engines import Launcher
 from mnist_seq.sweep.engines.foreign import ForeignLauncher
@@ -130,8 +131,8 @@ class _Search:
         num_done = sum(is_done(trial) for trial in study.get_trials(deepcopy=False))
         say(
             command.console,
-            f"{num_done} trials done, {len(left)} to go on with, {num_again} failed before and run "
-            f"again, {budget - num_again} new",
+            f"{plural(num_done, 'trial')} done, {len(left)} to go on with, {num_again} failed "
+            f"before and run again, {budget - num_again} new",
         )
         files.write_text(command.folder.config_path, OmegaConf.to_yaml(command.master))
         self.speeds = seconds_a_step(command.neighbours())

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 
+from mnist_seq.runs.text import plural
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
 from mnist_seq.sweep.pool.pool import TICK_S, Pool
 from mnist_seq.sweep.pool.process import JOIN_S, JobProcess
@@ -140,7 +141,7 @@ class StackPool(Pool):
         if most < self._most[shape]:
             self._most[shape] = most
             how = f"in stacks of {most} or fewer" if most > 1 else "alone"
-            self._say(f"{outcome.reason}: {len(process.jobs)} runs go on {how}")
+            self._say(f"{outcome.reason}: {plural(len(process.jobs), 'run')} go on {how}")
 
 
 def _start(job: PoolJob, slot: int, view: View) -> None:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from mnist_seq.runs.text import plural
 from mnist_seq.sweep.pool.slots import Slots, has_gpu
 
 # GRU-32 trains 1.6, 1.3 and 1.1 times as fast as in the pool in stacks of 16, 64 and 256 runs, and
@@ -41,8 +42,7 @@ def in_words(shapes: Iterable[str], most: Mapping[str, float]) -> str:
     num_alone += len(groups) - len(stacks)
     parts = []
     if stacks:
-        plural = "s" * (len(stacks) > 1)
-        parts.append(f"{len(stacks)} stack{plural} of {' + '.join(map(str, stacks))} runs")
+        parts.append(f"{plural(len(stacks), 'stack')} of {' + '.join(map(str, stacks))} runs")
     if num_alone:
-        parts.append(f"{num_alone} run{'s' * (num_alone > 1)} alone")
+        parts.append(f"{plural(num_alone, 'run')} alone")
     return ", ".join(parts)

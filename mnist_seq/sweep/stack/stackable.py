@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from mnist_seq.config import Config, ConfigError, plain
+from mnist_seq.runs.text import share
 from mnist_seq.sweep.plan.planner import PlannedRun
 
 # Keys that may differ within a stack. `model.match` and `model.params` have set `hidden` by now
@@ -58,7 +59,7 @@ def check_stackable(runs: Sequence[PlannedRun]) -> None:
     refused = [(run.name, why) for run in runs if (why := problem(run.config))]
     if refused:
         name, why = refused[0]
-        more = f" ({len(refused)} of {len(runs)} runs)" if len(refused) > 1 else ""
+        more = f" ({share(len(refused), len(runs), 'run')})" if len(refused) > 1 else ""
         raise ConfigError(
             f"{name} cannot be part of a stack{more}: {why}; choose hydra/launcher=pool, or "
             "sweep.unstackable=pool to have such runs trained alone"

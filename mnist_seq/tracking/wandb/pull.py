@@ -16,7 +16,7 @@ from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.parse import parse_plain
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.text import fitting
+from mnist_seq.runs.text import fitting, plural
 from mnist_seq.tracking.wandb import package
 from mnist_seq.tracking.wandb.run import contents
 from mnist_seq.tracking.wandb.sync import server_state
@@ -90,7 +90,7 @@ def _chosen(found: Sequence[Any]) -> tuple[list[Any], str]:
     counts = Counter(why for why in whys.values() if why)
     counts["replaced by a later run of their folder"] += len(ours) - len(latest)
     parts = [f"{count} {why}" for why, count in counts.items() if count]
-    text = f"left out of the group's {len(found)} runs in W&B: {', '.join(parts)}"
+    text = f"left out of the group's {plural(len(found), 'run')} in W&B: {', '.join(parts)}"
     return latest, text if parts else ""
 
 
