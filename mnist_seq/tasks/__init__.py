@@ -21,11 +21,18 @@ import importlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema import Data
-from mnist_seq.tasks.located import DataNotFound, Located, fingerprint
+from mnist_seq.tasks.located import (
+    DataNotFound,
+    Located,
+    absolute,
+    fingerprint,
+    locate,
+    remember,
+)
 from mnist_seq.tasks.spec import Metric, Spec, metrics_of
 
 __all__ = [
@@ -184,6 +191,15 @@ class Task:
         """
         return {}
 
+    @property
+    def num_padded(self) -> int:
+        """How many of a sequence's time steps are those of `padding`, behind what `read` gives."""
+        return 0
+
+    def padding(self, of: Literal["train", "test"], rows: Sequence[int]) -> "np.ndarray":
+        """The last time steps [B, num_padded, D] of the examples at some rows of a set."""
+        raise NotImplementedError
+
     def identity(self) -> dict[str, str | int]:
         """What must be equal in two runs that are compared, in addition to data and split."""
         return {}
@@ -243,36 +259,11 @@ def task_of(settings: Data) -> Task:
     return task_class(settings.name)(settings)
 
 
-# data sets that this process has located, by (requested name, absolute root, source)
-_located: dict[tuple[str, Path, str], Located] = {}
-
-
-def locate(task: Task, root: Path) -> Located:
-    """Find the examples of a task; the result is cached in this process.
-
-    Raises:
-        ValueError: see `Task.locate`.
-    """
-    folder = _absolute(root)
-    key = (task.name, folder, json.dumps(task.source(), sort_keys=True))
-    if key not in _located:
-        _located[key] = task.locate(folder)
-    return _located[key]
-
-
-def remember(located: Located, root: Path) -> None:
-    """Cache a result from another process, so that this process does not verify the data again.
-
-    The command of a sweep verifies the data once, and passes the result to its workers.
-    """
-    _located[(located.requested, _absolute(root), located.source)] = located
-
-
 def test_pictures(name: str, roots: Sequence[Path], indexes: Sequence[int]) -> "np.ndarray | None":
     """Pictures of test examples of a data set; None if it is in none of the roots."""
     if name not in options("data"):
         return None
-    found = (task_class(name).test_pictures(_absolute(root), indexes) for root in roots)
+    found = (task_class(name).test_pictures(absolute(root), indexes) for root in roots)
     return next((pictures for pictures in found if pictures is not None), None)
 
 
@@ -294,7 +285,3 @@ def record(task: Task, guess: Mapping[str, float]) -> dict[str, Any]:
         **({"probes": probes} if probes else {}),
         **({"plateaus": plateaus} if plateaus else {}),
     }
-
-
-def _absolute(root: Path) -> Path:
-    return Path(root).expanduser().absolute()

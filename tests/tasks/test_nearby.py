@@ -101,7 +101,7 @@ def test_what_was_converted_is_found_without_a_word(published: Published, tmp_pa
     npz(published, tmp_path)
     first = found(published, tmp_path)
     assert f"was read from {tmp_path / 'mnist.npz'}" in first.notice
-    from mnist_seq.tasks import _located
+    from mnist_seq.tasks.located import _located
 
     _located.clear()
     second = found(published, tmp_path)
@@ -120,7 +120,7 @@ def test_a_root_that_cannot_be_written_is_converted_into_the_cache(
     located = found(published, root)
     assert all(path.startswith(str(tmp_path / "cache")) for path, _ in located.files)
     (root / "mnist.npz").write_bytes(b"damaged since")
-    from mnist_seq.tasks import _located
+    from mnist_seq.tasks.located import _located
 
     _located.clear()
     assert found(published, root).files == located.files

@@ -49,6 +49,7 @@ class Images(Data, _Reading):
     shift: CountOrNone
     noise: NonNegative
     drop_steps: Fraction
+    pad_noise: Annotated[int, Field(ge=0, le=2**21)] = 0  # runs from before this key have none
 
     @property
     def is_grid(self) -> bool:

@@ -29,6 +29,7 @@ class TaskData:
 
     Attributes:
         is_stream: whether training batches are generated; see `StreamData`.
+        num_padded: time steps that are made for each batch, `Task.padding`.
     """
 
     is_stream = False
@@ -47,6 +48,7 @@ class TaskData:
         self.num_train, self.num_valid = len(split.train), len(split.valid)
         self.num_test = len(examples.test.x)
         self.time_steps, self.input_size = self.spec.time_steps, self.spec.input_size
+        self.num_padded = task.num_padded
         scale, offset = task.affine()
         self._scale, self._offset = scale, torch.tensor(offset, device=device)
         self._rows = {"train": split.train, "valid": split.valid}
@@ -100,11 +102,13 @@ class TaskData:
         num = len(self.labels(part)[:limit])
         for start in range(0, num, batch_size):
             chosen = slice(start, min(start + batch_size, num))
-            if part == "test":
-                chunk = self._sequences[part][chosen]
+            if self.num_padded:
+                x = self.read(part, self._rows_of(part, chosen))
+            elif part == "test":
+                x = self._as_input(self._sequences[part][chosen])
             else:
-                chunk = self._sequences[part].index_select(0, self._device_rows[part][chosen])
-            yield Batch(self._as_input(chunk), *self._answers(part, chosen))
+                x = self.read(part, self._device_rows[part][chosen])
+            yield Batch(x, *self._answers(part, chosen))
 
     def rows(self, part: Literal["train", "valid"]) -> Int64[Tensor, " n"]:
         """The positions of a part's examples in the training set, on the device."""
@@ -112,7 +116,17 @@ class TaskData:
 
     def read(self, part: PartName, rows: Rows) -> Float[Tensor, "T B D"]:
         """The sequences at some rows of the set of a part."""
-        return self._as_input(self._sequences[part].index_select(0, rows))
+        x = self._as_input(self._sequences[part].index_select(0, rows))
+        if not self.num_padded:
+            return x
+        made = self.task.padding("test" if part == "test" else "train", rows.tolist())
+        return torch.cat([x, torch.from_numpy(made).to(self.device).transpose(0, 1)])
+
+    def _rows_of(self, part: PartName, chosen: slice) -> Rows:
+        """Positions in the set of a part."""
+        if part == "test":
+            return torch.arange(chosen.start, chosen.stop, device=self.device)
+        return self._device_rows[part][chosen]
 
     def answers(
         self, part: PartName, positions: Rows
@@ -153,7 +167,9 @@ class TaskData:
 
     def _read(self, x: object) -> Tensor:
         sequences = self.task.read(torch.as_tensor(x).to(self.device))
-        wanted = [self.time_steps, self.input_size][: 1 if self.spec.input == "token" else 2]
+        wanted = [self.time_steps - self.num_padded, self.input_size][
+            : 1 if self.spec.input == "token" else 2
+        ]
         if list(sequences.shape[1:]) != wanted:
             raise ValueError(
                 f"data={self.task.name}: x must be sequences of {wanted}, as its spec says: found "
@@ -192,6 +208,6 @@ class TaskData:
     def _as_input(self, chunk: Tensor) -> Float[Tensor, "T B D"]:
         if self.spec.input == "token":
             return F.one_hot(chunk.transpose(0, 1), self.input_size).to(torch.float32)
-        x = chunk.view(len(chunk), self.time_steps, self.input_size).transpose(0, 1).contiguous()
+        x = chunk.view(len(chunk), -1, self.input_size).transpose(0, 1).contiguous()
         # offset + scale * x in one pass over the bytes; measured: faster than a table or two passes
         return torch.add(self._offset, x, alpha=self._scale)

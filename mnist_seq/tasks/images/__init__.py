@@ -5,7 +5,8 @@ example. A data set that was published as IDX files builds on `PublishedTask`.
 """
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mnist_seq.config import ConfigError
 from mnist_seq.config.schema import Data, Images
@@ -38,9 +39,27 @@ class ImageTask(Task):
     @property
     def spec(self) -> Spec:
         """See `Task`."""
-        data, num_values = self.settings, math.prod(self.shape)
+        data = self.settings
         chunk = self.shape[-1] if data.is_grid else data.chunk
-        return Spec("vector", chunk, "class", 10, time_steps=num_values // chunk)
+        time_steps = data.pad_noise or self.num_read
+        return Spec("vector", chunk, "class", 10, time_steps=time_steps)
+
+    @property
+    def num_read(self) -> int:
+        """Time steps of a picture or signal, without the noise behind it."""
+        data, num_values = self.settings, math.prod(self.shape)
+        return num_values // (self.shape[-1] if data.is_grid else data.chunk)
+
+    @property
+    def num_padded(self) -> int:
+        """See `Task`."""
+        return self.spec.time_steps - self.num_read
+
+    def padding(self, of: Literal["train", "test"], rows: Sequence[int]) -> "np.ndarray":
+        """See `Task`: noise."""
+        from mnist_seq.tasks.images.padding import noise
+
+        return noise(of, rows, self.num_padded, self.spec.input_size)
 
     def check(self) -> None:
         """See `Task`."""
@@ -63,6 +82,11 @@ class ImageTask(Task):
             problem = (
                 f"data.shift must be less than the {self.spec.time_steps} time steps of a "
                 f"sequence: data.shift={data.shift}; choose less"
+            )
+        elif data.pad_noise and data.pad_noise <= self.num_read:
+            problem = (
+                f"data.pad_noise must exceed the {self.num_read} time steps of an example: "
+                f"data.pad_noise={data.pad_noise}; choose more, or 0 for none"
             )
         if problem:
             raise ConfigError(problem)

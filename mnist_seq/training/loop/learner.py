@@ -26,7 +26,8 @@ class Learner:
     @property
     def makes_batches(self) -> bool:
         """Whether a batch is more than a gather from the training set."""
-        return self.data.is_stream or self.config.data.changes is not None
+        data = self.data
+        return data.is_stream or data.num_padded > 0 or self.config.data.changes is not None
 
     @property
     def steps_per_epoch(self) -> int:
