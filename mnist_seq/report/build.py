@@ -28,6 +28,7 @@ from mnist_seq.report.analyse.searches import (
 from mnist_seq.report.analyse.tuning import Chosen, choose
 from mnist_seq.report.analyse.variants import variants_of
 from mnist_seq.report.analyse.warnings import warnings_of
+from mnist_seq.report.cautions import best_lstm, cautions, unlike_sizes
 from mnist_seq.report.options import AUTO, Options, check_options
 from mnist_seq.report.read import select
 from mnist_seq.report.read.collect import Collected
@@ -100,6 +101,7 @@ def build(
     inputs = _inputs(read, groups, variants, keys, options, images)
     parts = {} if is_table_only else parts_of(inputs)
     is_by_hand = options.baseline != AUTO
+    behind = best_lstm(groups, variants, read.selector, read.metric)
     tried = values_tried(read.runs, chosen.keys)
     missing = missing_runs(groups, keys, defaults, is_by_hand=is_by_hand, tried=tried)
     return Report(
@@ -110,7 +112,7 @@ def build(
         level=options.level,
         rule=rule,
         rule_text=wording.rule_text(rule, options.level, variants),
-        headline=wording.headline(variants, read.metric),
+        headline="; ".join(filter(None, [wording.headline(variants, read.metric), behind])),
         counts=wording.counts(variants, collected),
         variants=variants,
         runs=tuple(_run_rows(groups, read.metric, read.stuck)),
@@ -123,6 +125,7 @@ def build(
         selector=read.selector if chosen.keys else None,
         main=read.guess.task.main,
         seconds_differ=inputs.seconds_differ,
+        cautions=cautions(groups, variants, read.metric, rule, sorted(chosen.keys)),
         parts=parts,
     )
 
@@ -189,6 +192,7 @@ def _warnings(
         *unequal_budgets(by_hand, tuned, read.samplers),
         *([] if tuned else unequal_searches(read.subjects)),
         *unequal_updates(groups),
+        *unlike_sizes(variants),
         *read.chosen.warnings,
         *warnings_of(read.chosen.runs, groups, read.metric, read.guess.task),
     )

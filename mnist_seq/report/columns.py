@@ -185,8 +185,8 @@ def _tests(report: Report) -> list[Column]:
     better = Shown(130, "P(better)", "share of seeds with the variant better, ties one half",
                    _said(lambda x: wording.number(x.comparison.p_better, 2)))  # fmt: skip
     detectable = Shown(140, f"detectable{of_points}", "smallest true difference that this n shows "
-                       f"with {power} power, before correction",
-                       _said(lambda x: wording.number(x.comparison.detectable, d)))  # fmt: skip
+                       f"with {power} power{_corrected(report)}",
+                       _said(lambda x: wording.number(x.detectable, d)))  # fmt: skip
     return [
         Column("p", _of(lambda x: x.verdict.p)),
         Column("p_permutation", _compared(lambda c: c.p_permutation)),
@@ -197,7 +197,8 @@ def _tests(report: Report) -> list[Column]:
         Column("effect_size", _compared(lambda c: c.effect_size), effect),
         Column("effect_name", _compared(lambda c: c.effect_name)),
         Column("p_better", _compared(lambda c: c.p_better), better),
-        Column("detectable", _compared(lambda c: c.detectable), detectable),
+        Column("detectable", _compared(lambda c: c.detectable)),
+        Column("detectable_corrected", _of(lambda x: x.detectable), detectable),
         Column("needed_seeds", _of(lambda x: x.verdict.needed_seeds)),
         Column("p_equivalence", _of(lambda x: e.p if (e := x.verdict.equivalence) else None)),
         Column("equivalence_low",
@@ -210,6 +211,14 @@ def _tests(report: Report) -> list[Column]:
         Column("baseline_mean_of_pairs", _paired(lambda c: c.mean_b)),
         Column("pairing", _of(lambda x: x.pairing)),
     ]  # fmt: skip
+
+
+def _corrected(report: Report) -> str:
+    """At which level a difference is detectable, where p is corrected."""
+    num = sum(v.compared is not None for v in report.variants)
+    if report.rule.correction == "none" or num < 2:
+        return ""
+    return f" at the strictest level of the correction, {report.rule.alpha:g} / {num}"
 
 
 def _paired(get: Callable[[PairedComparison], Value]) -> Get:

@@ -48,6 +48,8 @@ class Compared:
     Attributes:
         pairing: which test was used, and why: "paired by seed, n=7 of 8 pairs: ...".
         p_wilcoxon: p of the signed-rank test; NaN unless it was requested and the seeds pair.
+        detectable: smallest true difference that this n shows at the level by which the number of
+            needed seeds is computed: alpha / number of comparisons where p is corrected.
         second: the second reading; None where no run of either side diverged or failed.
     """
 
@@ -55,6 +57,7 @@ class Compared:
     verdict: Verdict
     pairing: str
     p_wilcoxon: float
+    detectable: float = math.nan
     second: Second | None = None
 
 
@@ -215,6 +218,7 @@ class Report:
         main: name of the metric by which the task is judged.
         selector: the validation metric by which tuned values were chosen, if any.
         seconds_differ: why the variants' seconds do not compare; "" where they do.
+        cautions: what intervals and p do not cover, one sentence each.
         parts: the result of each section, by its name; empty for a table alone.
     """
 
@@ -238,6 +242,7 @@ class Report:
     main: str
     selector: Metric | None = None
     seconds_differ: str = ""
+    cautions: tuple[str, ...] = ()
     parts: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:

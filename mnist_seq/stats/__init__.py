@@ -53,7 +53,7 @@ from mnist_seq.stats.search import best_sd, expected_best
 from mnist_seq.stats.time_to_threshold import TimeToThreshold, time_to_threshold
 from mnist_seq.stats.tost import Equivalence, equivalence
 from mnist_seq.stats.unpaired import WelchComparison, welch_comparison
-from mnist_seq.stats.verdicts import Rule, Verdict, judge, no_verdict, verdict
+from mnist_seq.stats.verdicts import Rule, Verdict, detectable_at, judge, no_verdict, verdict
 
 __all__ = [
     "BOOTSTRAP_MIN_N",
@@ -77,6 +77,7 @@ __all__ = [
     "bootstrap_interval",
     "confusion_matrix",
     "describe",
+    "detectable_at",
     "detectable_difference",
     "disagreements",
     "equivalence",

@@ -10,7 +10,7 @@ import numpy as np
 from mnist_seq.stats.comparison import Comparison
 from mnist_seq.stats.corrections import Correction, adjust
 from mnist_seq.stats.intervals import Interval
-from mnist_seq.stats.power import MOST_SEEDS, seeds_needed
+from mnist_seq.stats.power import MOST_SEEDS, needed_noncentrality, seeds_needed
 from mnist_seq.stats.samples import check_fraction
 from mnist_seq.stats.tost import Equivalence, equivalence
 
@@ -176,13 +176,27 @@ def p_of(comparison: Comparison, test: Test) -> float:
     return comparison.p_t if test == "t" else comparison.p_permutation
 
 
+def strictest_alpha(rule: Rule, family_size: int) -> float:
+    """The level of the smallest p of a family: alpha / family_size where p is corrected."""
+    return rule.alpha if rule.correction == "none" else rule.alpha / family_size
+
+
+def detectable_at(c: Comparison, rule: Rule, family_size: int) -> float:
+    """Smallest true difference that a t-test at these n and spreads shows at `strictest_alpha`.
+
+    It stands on the same footing as the number of needed seeds.
+    """
+    alpha = round(strictest_alpha(rule, family_size), 12)
+    return needed_noncentrality(c.df, alpha, rule.power) * c.standard_error
+
+
 def _needed(c: Comparison, rule: Rule, family_size: int) -> int | None:
     """Number of seeds that would show the observed difference; always more than there are.
 
-    With a correction it is computed at alpha / family_size, the strictest level that the correction
-    uses. The level for this comparison depends on the p values of the others.
+    It is computed at `strictest_alpha`. The level for this comparison depends on the p values of
+    the others.
     """
-    alpha = rule.alpha if rule.correction == "none" else rule.alpha / family_size
+    alpha = strictest_alpha(rule, family_size)
     needed = seeds_needed(c.difference, c.spread, alpha=alpha, power=rule.power, paired=c.is_paired)
     if needed is None:
         return None
@@ -202,7 +216,10 @@ def _seeds_to_reach(alpha: float, is_paired: bool) -> int:
 def advice_text(c: Comparison, needed: int | None) -> str:
     """How many more seeds would show the observed difference, in words."""
     if needed is None:
-        return f"so small that it needs more than {MOST_SEEDS:,} seeds"
+        return (
+            f"which it would take more than {MOST_SEEDS:,} seeds to show (no evidence that the "
+            "true difference is small)"
+        )
     more = needed - c.n
     noun = "seed" if more == 1 else "seeds"
     side = "" if c.is_paired else " a side"

@@ -71,7 +71,7 @@ def from_csv(column: Column, row: dict[str, str], report: Report) -> str:
         return f"{wording.number(number(low), d)} to {wording.number(number(high), d)}"
 
     key = column.name
-    if key in ("mean", "sd", "detectable"):
+    if key in ("mean", "sd", "detectable_corrected"):
         return wording.number(number(key), d)
     if key == "difference":
         return wording.signed(number(key), d)

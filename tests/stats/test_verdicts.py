@@ -58,7 +58,7 @@ def test_a_difference_too_small_for_a_thousand_seeds_says_so() -> None:
     """ "Needs 12,345 more seeds" is no advice."""
     for difference in (0.0, 0.001):
         found = judge([_compare(difference, 0.2, 5)], Rule())[0]
-        assert "needs more than 1,000 seeds" in found.text
+        assert "which it would take more than 1,000 seeds to show (no evidence" in found.text
         assert found.needed_seeds is None
 
 

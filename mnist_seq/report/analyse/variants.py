@@ -20,7 +20,7 @@ from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Choice, Compared, Variant
 from mnist_seq.runs.variants import shown, variant_key
-from mnist_seq.stats import Rule, Verdict, describe
+from mnist_seq.stats import Rule, Verdict, describe, detectable_at
 
 
 def variants_of(
@@ -35,6 +35,7 @@ def variants_of(
 ) -> tuple[list[Group], tuple[Variant, ...]]:
     """The groups in the order of the report, and the variant of each."""
     all_judged = judged(groups, metric, rule, options, stuck, guess)
+    family_size = sum(own.found is not None for own in all_judged.values())
     order = by_effect(groups, {place: own.found for place, own in all_judged.items() if own.found})
     groups = reordered(groups, order)
     found = []
@@ -47,6 +48,7 @@ def variants_of(
                 own.verdict,
                 made.pairing + _means(made, groups, groups[place], metric),
                 made.p_wilcoxon,
+                detectable_at(made.comparison, rule, family_size),
                 own.second,
             )
             if own and (made := own.found)

@@ -54,13 +54,14 @@ def verdicts(report: Report) -> str:
         for v in report.variants
         if not v.is_baseline
     )
+    cautions = "".join(f'<p class="caption">{for_html(text)}.</p>' for text in report.cautions)
     is_open = " open" if len(report.variants) <= _MANY else ""
     return (
         '<section id="verdicts"><h2>Verdicts</h2>'
         f'<div class="scroll"><table class="verdicts sortable"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
         '<p class="caption">Declared rule: '
-        f"{for_html(report.rule_text)}.</p><details{is_open}>"
+        f"{for_html(report.rule_text)}.</p>{cautions}<details{is_open}>"
         f"<summary>Each verdict in full</summary><ul>{sentences}</ul></details></section>"
     )
 

@@ -23,6 +23,7 @@ def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
     ]
     parts += [f"> {for_markdown(warning)}." for warning in report.warnings]
     parts += ["## Verdicts", verdict_table(report), f"Rule: {for_markdown(report.rule_text)}."]
+    parts += [" ".join(f"{for_markdown(text)}." for text in report.cautions)]
     parts += [_legend(report), _verdicts(report)]
     if report.missing:
         parts += ["## Missing"]
@@ -52,7 +53,7 @@ def _legend(report: Report) -> str:
     """What the columns mean whose names do not tell."""
     if not any(v.compared for v in report.variants):
         return ""
-    found = chosen(report, ("effect_size", "p_better", "detectable"))
+    found = chosen(report, ("effect_size", "p_better", "detectable_corrected"))
     return f"{for_markdown('; '.join(f'{c.header}: {c.about}' for c in found))}."
 
 

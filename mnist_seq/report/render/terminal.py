@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # From everything to what a verdict rests on; the first that fits is shown, else a list
 _LAYOUTS = (
     ("variant", "n", "mean", "interval", "sd", "difference", "difference_interval", "p_adjusted",
-     "effect_size", "p_better", "detectable", "verdict", "num_params", "seconds"),
+     "effect_size", "p_better", "detectable_corrected", "verdict", "num_params", "seconds"),
     ("variant", "n", "mean", "interval", "difference", "difference_interval", "p_adjusted",
      "verdict", "num_params", "seconds"),
     ("variant", "n", "mean", "difference", "difference_interval", "p_adjusted", "verdict"),
@@ -34,6 +34,8 @@ def print_report(report: Report, console: "Console") -> None:
     print_table(report, console)
     say(console, "")
     _say(console, f"rule: {report.rule_text}")
+    for text in report.cautions:
+        _say(console, f"note: {text}")
     for v in report.variants:
         if v.compared is not None:
             _say(

@@ -1,0 +1,116 @@
+"""Sentences on how far the numbers of a report reach."""
+
+import math
+from collections.abc import Sequence
+
+from mnist_seq.report import wording
+from mnist_seq.report.analyse.grouping import Group
+from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.value import Variant
+from mnist_seq.runs.text import plural
+from mnist_seq.runs.variants import BASELINE_CELL
+from mnist_seq.stats import Rule
+
+THREEFOLD = 3.0  # ratio of parameters from which a difference may be one of sizes
+
+
+def cautions(
+    groups: Sequence[Group],
+    variants: Sequence[Variant],
+    metric: Metric,
+    rule: Rule,
+    over: Sequence[str],
+) -> tuple[str, ...]:
+    """What intervals and p values do not cover, one sentence each, without a full stop."""
+    num_compared = sum(v.compared is not None for v in variants)
+    if not num_compared:
+        return ()
+    split = metric.name.partition("/")[0]
+    found = [
+        "intervals and p are over seeds: one seed moves the split, the initial weights, the order "
+        f"of the batches and dropout together. The {split} set is one and the same for all, so "
+        f"they do not cover other {split} examples{_error_over_examples(groups, variants, metric)}"
+    ]
+    if rule.margin is not None and rule.correction != "none" and num_compared > 1:
+        found.append(
+            "the correction is for better and worse alone: equivalence is tested at "
+            f"{rule.alpha:g} in each of the {plural(num_compared, 'comparison')}"
+        )
+    if over:
+        found.append(
+            f"p and intervals are conditional on the values of {', '.join(over)} that were chosen "
+            "on validation with these seeds: other seeds might choose others, which they do not "
+            "cover"
+        )
+    return tuple(found)
+
+
+def _error_over_examples(
+    groups: Sequence[Group], variants: Sequence[Variant], metric: Metric
+) -> str:
+    """The standard error that one accuracy has over the examples; "" where nobody knows it."""
+    key, split = next((v.key for v in variants if v.is_baseline and v.n), None), metric.name[:5]
+    if not metric.is_share or key is None or split not in ("test/", "valid"):
+        return ""
+    runs = groups[key].finished
+    n = runs[0].data.get(f"num_{metric.name.partition('/')[0]}") if runs else None
+    if not isinstance(n, int) or n <= 0 or runs[0].task.per_step:
+        return ""
+    share = variants[key].mean / 100
+    error = 100 * math.sqrt(max(0.0, share * (1 - share)) / n)
+    return (
+        f" (one accuracy of {wording.number(100 * share, metric.decimals)} % has a standard error "
+        f"of {error:.{metric.decimals}f} {metric.points} over n={n:,} examples)"
+    )
+
+
+def best_lstm(
+    groups: Sequence[Group], variants: Sequence[Variant], selector: Metric, metric: Metric
+) -> str:
+    """That a variant beats its own LSTM and not the best one of the sweep; "" where none does so.
+
+    The best LSTM is the baseline with the best mean on validation: chosen on test, it would be
+    flattered. Without validation nothing is said.
+    """
+    by_valid = {}
+    for v in variants:
+        values = [x for run in groups[v.key].finished if (x := selector.of(run)) is not None]
+        if v.is_baseline and v.cell == BASELINE_CELL and values:
+            by_valid[v.key] = math.fsum(values) / len(values)
+    if len(by_valid) < 2:
+        return ""
+    pick = max if selector.higher_is_better else min
+    best = variants[pick(by_valid, key=lambda key: by_valid[key])]
+    sign = 1 if metric.higher_is_better else -1
+    behind = [
+        v.name
+        for v in variants
+        if v.word == "better" and v.baseline != best.key and sign * (v.mean - best.mean) <= 0
+    ]
+    if not behind:
+        return ""
+    mean = f"{wording.number(best.mean, metric.decimals)} {metric.unit}".strip()
+    verb = "beats its own baseline" if len(behind) == 1 else "beat their own baselines"
+    return (
+        f"{wording.listed(behind)} {verb} and not the best LSTM of these runs on validation, "
+        f"{best.name} ({mean})"
+    )
+
+
+def unlike_sizes(variants: Sequence[Variant]) -> tuple[str, ...]:
+    """A warning where another cell or an arm has threefold the parameters of its baseline."""
+    found = []
+    for v in variants:
+        if v.compared is None or v.baseline is None:
+            continue
+        own, base = v.num_params, variants[v.baseline].num_params
+        if v.cell == variants[v.baseline].cell and not v.change:
+            continue  # the size itself was swept
+        if min(own, base) > 0 and max(own, base) >= THREEFOLD * min(own, base):
+            found.append(f"{v.name} {own:,.0f} and {base:,.0f}")
+    if not found:
+        return ()
+    return (
+        "parameters differ threefold from those of the baseline, so a difference may be one of "
+        f"sizes: {wording.listed(found)}; model.match=lstm-64 compares cells of one size",
+    )
