@@ -128,8 +128,10 @@ def read_options(values: Mapping[str, Any]) -> "Options":
             "thresholds=[0.97,0.98]"
         )
     margin = values["margin"]
-    if margin != "none" and not _is_number(margin):
-        raise ConfigError(f"margin must be none or a number: margin={margin}; write margin=0.1")
+    if margin not in ("auto", "none") and not _is_number(margin):
+        raise ConfigError(
+            f"margin must be auto, none or a number: margin={margin}; write margin=0.1"
+        )
     for key in ("level", "alpha"):
         if not _is_number(values[key]):
             raise ConfigError(f"{key} must be a number: {key}={values[key]}; write {key}=0.05, say")
@@ -139,7 +141,7 @@ def read_options(values: Mapping[str, Any]) -> "Options":
         metric=str(values["metric"]),
         level=float(values["level"]),
         alpha=float(values["alpha"]),
-        margin=None if margin == "none" else float(margin),
+        margin="auto" if margin == "auto" else None if margin == "none" else float(margin),
         test=values["test"],
         correction=values["correction"],
         wilcoxon=_flag(values, "wilcoxon"),

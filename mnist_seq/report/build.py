@@ -18,6 +18,7 @@ from mnist_seq.report.analyse.guess import Guess, guess_of, not_learning
 from mnist_seq.report.analyse.mirror import mirror_of
 from mnist_seq.report.analyse.missing import missing_runs
 from mnist_seq.report.analyse.predictions import Images
+from mnist_seq.report.analyse.readings import Plans
 from mnist_seq.report.analyse.searches import (
     GRID,
     Subject,
@@ -84,7 +85,8 @@ def build(
     """
     check_options(options)
     read = _read(collected, options)
-    chosen, rule = read.chosen, _rule(options, read.metric)
+    chosen, plans = read.chosen, Plans(read.chosen.runs)
+    rule = _rule(options, read.metric, plans)
     groups, keys = group(
         chosen.runs, baseline=options.baseline, defaults=defaults, tuned=chosen.keys
     )
@@ -97,6 +99,7 @@ def build(
         chosen.choices,
         read.stuck,
         read.guess,
+        plans,
     )
     inputs = _inputs(read, groups, variants, keys, options, images)
     parts = {} if is_table_only else parts_of(inputs)
@@ -118,7 +121,12 @@ def build(
         runs=tuple(_run_rows(groups, read.metric, read.stuck)),
         factor_keys=keys,
         warnings=_warnings(read, groups, variants, options),
-        notes=(*read.notes, *notes_of(parts), *wording.seconds_note(inputs.seconds_differ)),
+        notes=(
+            *read.notes,
+            *_plan_notes(plans, groups, variants, rule, read),
+            *notes_of(parts),
+            *wording.seconds_note(inputs.seconds_differ),
+        ),
         missing=(*missing, *chosen.missing),
         skipped=tuple(Left(str(s.folder), s.reason) for s in collected.skipped),
         mirror=mirror_of(groups),
@@ -227,13 +235,22 @@ def _filter_note(options: Options, num_chosen: int, num_runs: int) -> tuple[str,
     return (f"only runs with {options.where}: {num_chosen} of {num_runs}",)
 
 
-def _rule(options: Options, metric: Metric) -> Rule:
+def _plan_notes(
+    plans: Plans, groups: Sequence[Group], variants: Sequence[Variant], rule: Rule, read: _Read
+) -> tuple[str, ...]:
+    """Where these comparisons differ from what was planned."""
+    compared = [groups[v.key] for v in variants if v.compared]
+    return plans.notes(compared, rule, read.metric.name)
+
+
+def _rule(options: Options, metric: Metric, plans: Plans) -> Rule:
+    margin = plans.margin if isinstance(options.margin, str) else options.margin
     return Rule(
         test=options.test,
         correction=options.correction,
         alpha=options.alpha,
         power=options.power,
-        margin=options.margin,
+        margin=margin,
         unit=metric.points,
         decimals=metric.decimals,
     )

@@ -199,6 +199,8 @@ def _tests(report: Report) -> list[Column]:
         Column("p_better", _compared(lambda c: c.p_better), better),
         Column("detectable", _compared(lambda c: c.detectable)),
         Column("detectable_corrected", _of(lambda x: x.detectable), detectable),
+        Column("looks", _of(lambda x: x.kind)),
+        Column("decided_at", _of(lambda x: x.verdict.decided_at or None)),
         Column("needed_seeds", _of(lambda x: x.verdict.needed_seeds)),
         Column("p_equivalence", _of(lambda x: e.p if (e := x.verdict.equivalence) else None)),
         Column("equivalence_low",

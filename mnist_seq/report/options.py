@@ -23,7 +23,7 @@ class Options:
     level: float = 0.95
     alpha: float = 0.05
     power: float = 0.8
-    margin: float | None = None
+    margin: float | Literal["auto"] | None = "auto"
     test: Test = "t"
     correction: Correction = "holm"
     wilcoxon: bool = False
@@ -52,7 +52,7 @@ def check_options(options: Options) -> None:
             raise CannotCompare(
                 f"{name} must lie between 0 and 1: {name}={value}; write 0.95 for 95 %"
             )
-    if options.margin is not None and not 0 < options.margin < math.inf:
+    if isinstance(options.margin, float | int) and not 0 < options.margin < math.inf:
         raise CannotCompare(
             f"margin must be positive, in the metric's unit: margin={options.margin}; write "
             "margin=0.1 for 0.1 points, or margin=none"

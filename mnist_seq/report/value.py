@@ -7,12 +7,14 @@ number is missing. A rendering formats and arranges them; it computes nothing.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from mnist_seq.config.text import in_one_line
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.stats import Comparison, Rule, Verdict
 from mnist_seq.stats.verdicts import Word
+
+Kind = Literal["planned", "one look", "anytime"]  # how a comparison is read: analyse.readings
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Compared:
         detectable: smallest true difference that this n shows at the level by which the number of
             needed seeds is computed: alpha / number of comparisons where p is corrected.
         second: the second reading; None where no run of either side diverged or failed.
+        kind: "planned": read once, at the planned number of seeds. "one look": no plan says so.
+            "anytime": by e-values, which hold however often somebody looked.
     """
 
     comparison: Comparison
@@ -59,6 +63,7 @@ class Compared:
     p_wilcoxon: float
     detectable: float = math.nan
     second: Second | None = None
+    kind: Kind = "one look"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from mnist_seq.stats import Comparison, PairedComparison, Rule
 
 _MAX_LISTED = 6  # most texts in one sentence
 NONE = "\N{EN DASH}"
+_ADJUSTED = {"holm": "Holm-adjusted ", "bh": "Benjamini-Hochberg-adjusted ", "none": "unadjusted "}
 
 
 def number(value: float, decimals: int) -> str:
@@ -77,23 +78,57 @@ def percent(level: float) -> str:
 
 def rule_text(rule: Rule, level: float, variants: Sequence[Variant]) -> str:
     """The declared rule in words, and how p was counted in these comparisons."""
+    kinds = [v.compared.kind for v in variants if v.compared]
+    if "anytime" not in kinds:
+        once = "" if "one look" not in kinds else (
+            ". Each verdict holds for one look at this number of seeds: no plan was recorded "
+            "before the runs, or their seeds do not pair"
+        )  # fmt: skip
+        return (
+            f"{_by_test(rule, level, variants)}{_else(rule, 'two one-sided tests', variants)}{once}"
+        )
+    text = f"{_by_e_value(rule, level)}{_else(rule, 'two one-sided e-values', variants)}"
+    if others := [kind for kind in kinds if kind != "anytime"]:
+        planned = "at their planned number of seeds" if "planned" in others else "without a plan"
+        text += (
+            f". The {plural(len(others), 'comparison')} {planned}: "
+            f"{_by_test(rule, level, variants).removesuffix('; ')}"
+        )
+    return text
+
+
+def _by_test(rule: Rule, level: float, variants: Sequence[Variant]) -> str:
     kinds = dict.fromkeys(v.compared.comparison.permutation for v in variants if v.compared)
     counted = f" ({', '.join(kinds)})" if kinds else ""
-    names = {"holm": "Holm-adjusted ", "bh": "Benjamini-Hochberg-adjusted ", "none": "unadjusted "}
     test = {"t": "paired t-test (Welch where seeds do not pair)",
             "permutation": f"permutation test{counted}"}[rule.test]  # fmt: skip
-    text = (
-        f"better or worse: the {names[rule.correction]}p of the {test} is below {rule.alpha:g} "
-        "and the "
+    return (
+        f"better or worse: the {_ADJUSTED[rule.correction]}p of the {test} is below "
+        f"{rule.alpha:g} and the "
         f"{percent(level)} interval of the difference excludes 0; "
     )
+
+
+def _by_e_value(rule: Rule, level: float) -> str:
+    e_value = {
+        "t": "e-value of the Gaussian-mixture t, for differences close to normal",
+        "permutation": "e-value of sign flips, for differences of any symmetric shape",
+    }[rule.test]
+    return (
+        f"better or worse: the {_ADJUSTED[rule.correction]}anytime-valid p, 1 / (largest e so "
+        f"far), is at most {rule.alpha:g}; it is valid however often this was looked at and "
+        f"whenever seeds were added ({e_value}); the {percent(level)} confidence sequence covers "
+        "the difference at all looks together, while an estimate at a stop leans outward; "
+    )
+
+
+def _else(rule: Rule, tests: str, variants: Sequence[Variant]) -> str:
+    """How "equivalent" and "not distinguishable" are told apart."""
     if rule.margin is None:
-        text += "no margin was declared, so nothing is called equivalent; "
+        text = "no margin was declared, so nothing is called equivalent; "
     else:
         unit = f" {rule.unit}" if rule.unit else ""
-        text += (
-            f"else equivalent: two one-sided tests show a difference below {rule.margin:g}{unit}; "
-        )
+        text = f"else equivalent: {tests} show a difference below {rule.margin:g}{unit}; "
     text += "else not distinguishable at this n"
     if any(trained(v) for v in variants):
         text += (
@@ -101,6 +136,21 @@ def rule_text(rule: Rule, level: float, variants: Sequence[Variant]) -> str:
             "counts as a guess"
         )
     return text
+
+
+def looks_text(variants: Sequence[Variant]) -> str:
+    """How often one may look at these verdicts, in a sentence; "" where no plan says so."""
+    kinds = Counter(v.compared.kind for v in variants if v.compared)
+    if kinds["anytime"]:
+        num, total = kinds["anytime"], sum(kinds.values())
+        of = "" if num == total else f" ({num} of {plural(total, 'comparison')})"
+        return (
+            f"verdicts by e-values{of}: valid however often this was looked at, for differences "
+            "close to normal"
+        )
+    if kinds["planned"] and not kinds["one look"]:
+        return "verdicts by one look at the planned number of seeds"
+    return ""
 
 
 def not_learning(variants: Sequence[Variant]) -> tuple[str, ...]:

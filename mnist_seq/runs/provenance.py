@@ -58,6 +58,11 @@ def host() -> dict[str, Any]:
     }
 
 
+def commit() -> str:
+    """The commit of this code; "" outside a checkout."""
+    return str(_commit()["commit"])
+
+
 def remember() -> None:
     """Find out all that `describe` says of any run now: what is imported, not what comes later."""
     host(), _commit(), _versions()

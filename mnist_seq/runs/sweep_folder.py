@@ -2,6 +2,8 @@
 
 <run>/            one folder per run
 ledger.jsonl      one line per change of a run's state
+plan.json         what was planned before the first run, and each later change of it
+decisions.jsonl   of sweep.until=decided: when each arm ended, and why
 multirun.yaml     the config and the overrides of the last command
 .lock             locked by the command that works on the sweep
 .stale/           runs that a rerun has replaced
@@ -36,6 +38,8 @@ class SweepFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.ledger_path = path / "ledger.jsonl"
+        self.plan_path = path / "plan.json"
+        self.decisions_path = path / "decisions.jsonl"
         self.config_path = path / "multirun.yaml"
         self.stale_path = path / ".stale"
 
@@ -56,6 +60,42 @@ class SweepFolder:
     def ledger(self) -> list[dict[str, Any]]:
         """All changes so far, oldest first, without a torn last line."""
         return files.read_lines(self.ledger_path)
+
+    def plans(self) -> list[dict[str, Any]]:
+        """The plans of this sweep, the first one first; none in sweeps of older versions.
+
+        Raises:
+            ValueError: plan.json is damaged.
+            OSError: plan.json cannot be read.
+        """
+        try:
+            plans = files.read_json(self.plan_path).get("plans")
+        except FileNotFoundError:
+            return []
+        if not isinstance(plans, list) or not all(isinstance(plan, dict) for plan in plans):
+            raise ValueError(f"{self.plan_path} must hold a list of plans; put it back from a copy")
+        return plans
+
+    def add_plan(self, plan: Mapping[str, Any]) -> None:
+        """Append a plan. Earlier ones stay: what was declared before the first run is never lost.
+
+        Raises:
+            ValueError: plan.json is damaged.
+        """
+        files.inside(self.path, self.plan_path.name)
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        plans = [*self.plans(), {"time": now, **plan}]
+        files.write_json(self.plan_path, {"plans": plans})
+
+    def note_decision(self, arm: str, word: str, **facts: Any) -> None:
+        """Append how an arm of `sweep.until=decided` has ended."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        row = {"time": now, "arm": arm, "word": word, **facts}
+        files.append_line(self.decisions_path, row)
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """How arms have ended so far, oldest first."""
+        return files.read_lines(self.decisions_path)
 
     def sampler(self) -> str:
         """The sampler of a search, such as "random"; "" if the sweep was no search.

@@ -9,6 +9,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config import ConfigError
+from mnist_seq.report.read.planned import SweepPlan
 from mnist_seq.runs import files
 from mnist_seq.runs.commands import to_continue_sweep
 from mnist_seq.runs.console import say
@@ -23,6 +24,7 @@ from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step, total
 from mnist_seq.sweep.plan.expand import Grid, expand, without
 from mnist_seq.sweep.plan.others import runs_to_compare
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
+from mnist_seq.sweep.plan.record import judged_by, plan_of, record_plan
 from mnist_seq.sweep.pool.failures import state_of
 from mnist_seq.sweep.pool.fork_server import stop_fork_server
 from mnist_seq.sweep.pool.opening import Opening
@@ -83,6 +85,8 @@ class Session:
         params = [_num_params(members) for _, _, members in grouped(plan.runs)]
         workers = len(self.slots)
         show_plan(plan, self.console, speeds=self.speeds, workers=workers, params=params)
+        if text := judged_by(self._recorded(plan)):
+            say(self.console, text)
         if self.is_stacking and plan.todo:
             shapes = [shape_of(run.config) for run in plan.todo]
             max_runs = self.launcher.placement.max_runs
@@ -155,6 +159,7 @@ class Session:
     def run(self, plan: Plan) -> int:
         """Launch the plan. Returns the command's exit code."""
         begun = time.monotonic()
+        record_plan(self.folder, self._recorded(plan))
         files.write_text(self.folder.config_path, OmegaConf.to_yaml(self.command.master))
         for run in plan.runs:
             if run.action == "rerun":
@@ -180,6 +185,10 @@ class Session:
         if signum:
             return 128 + signum
         return 1 if num_undone or stop_reason else 0
+
+    def _recorded(self, plan: Plan) -> SweepPlan:
+        """The plan as it is recorded before the first run."""
+        return plan_of(plan, self.options, defaults=self.command.defaults, mode="fixed")
 
     def _run_pool(self, plan: Plan, launcher: Launcher) -> tuple[str, int]:
         configs = [run.config for run in plan.todo]

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from mnist_seq.config.schema.types import CountOrNone, Group, check_folder_name
+from mnist_seq.config.schema.types import CountOrNone, Group, Positive, check_folder_name
+
+MOST_SEEDS = 1000  # of a variant, in sweep.until=decided
 
 
 class Sweep(Group):
@@ -19,6 +21,10 @@ class Sweep(Group):
     unstackable: Literal["error", "pool"]
     zip: list[str]
     exclude: list[str]
+    until: Literal["planned", "decided"] = "planned"  # runs from before these keys have none
+    first_seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] = 5
+    max_seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] = 20
+    margin: Literal["none"] | Positive = "none"
 
 
 ArmName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=60)]

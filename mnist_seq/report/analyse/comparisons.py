@@ -1,14 +1,18 @@
 """Compares a variant with its baseline: chooses which seeds pair, and the test."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mnist_seq.report.analyse.grouping import Group
+from mnist_seq.report.analyse.readings import Reading
+from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.read.run import Run
-from mnist_seq.stats import Comparison, paired_comparison, welch_comparison, wilcoxon_p
+from mnist_seq.report.value import Kind
+from mnist_seq.stats import Comparison, Rule, paired_comparison, welch_comparison, wilcoxon_p
+from mnist_seq.stats.sequential.looks import Looks, look
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,63 @@ class Found:
     comparison: Comparison
     pairing: str
     p_wilcoxon: float
+    kind: Kind = "one look"
+    looks: Looks | None = None
+
+
+def compare_as_read(
+    variant: Group,
+    baseline: Group,
+    metric: Metric,
+    reading: Reading,
+    *,
+    rule: Rule,
+    options: Options,
+    fill: float | None = None,
+) -> Found | None:
+    """Compare two variants by the reading that their plan allows.
+
+    An e-value has the seeds of its reading alone, and the interval is its confidence sequence.
+
+    Args:
+        fill: what counts for a run that diverged or failed; None leaves such runs out.
+
+    Returns:
+        None where there are too few runs.
+    """
+    level, power, wilcoxon = options.level, options.power, options.wilcoxon and fill is None
+    if reading.kind != "anytime":
+        found = compare(
+            variant, baseline, metric, level=level, power=power, wilcoxon=wilcoxon, fill=fill
+        )
+        return None if found is None else replace(found, kind=reading.kind)
+    seeds = set(reading.seeds)
+    own, base = (
+        replace(group, runs=tuple(run for run in group.runs if run.seed in seeds))
+        for group in (variant, baseline)
+    )
+    a, b = _values(own, metric, fill), _values(base, metric, fill)
+    order = [seed for seed in reading.seeds if seed in a and seed in b]
+    if len(order) < 2:
+        return None
+    x, y = (np.array([side[seed] for seed in order]) for side in (a, b))
+    looks = look(
+        x - y,
+        kind="mixture" if rule.test == "t" else "sign flips",
+        level=level,
+        margin=rule.margin,
+        scale=float(max(np.abs(x).max(), np.abs(y).max())),
+    )
+    comparison = paired_comparison(
+        x, y, level=level, power=power, higher_is_better=metric.higher_is_better
+    )
+    return Found(
+        replace(comparison, interval=looks.interval),
+        f"{_pairs_text(own, base, sorted(order))}{reading.waits}",
+        wilcoxon_p(x, y) if wilcoxon else math.nan,
+        kind="anytime",
+        looks=looks,
+    )
 
 
 def compare(

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_seq.report.analyse.comparisons import Found, compare
+from mnist_seq.report.analyse.comparisons import Found, compare_as_read
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.analyse.guess import Guess
+from mnist_seq.report.analyse.readings import Plans
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Second
-from mnist_seq.stats import Rule, Verdict, adjust, fisher_p, judge, no_verdict
+from mnist_seq.stats import Rule, Verdict, adjust, fisher_p, no_verdict
+from mnist_seq.stats.sequential.verdicts import judge_looks
 
 LOST = ("diverged", "failed")  # states that a second reading counts as a guess
 
@@ -48,23 +50,28 @@ def judged(
     options: Options,
     stuck: Mapping[Path, str],
     guess: Guess,
+    plans: Plans,
 ) -> dict[int, Judged]:
-    """Verdicts by position, baselines left out; corrections cover all comparisons that exist.
+    """Verdicts by position, baselines left out.
+
+    Corrections cover all comparisons that exist, and where one of them is read by an e-value also
+    those that are planned and have no seeds yet.
 
     Args:
         stuck: finished runs that are not shown to learn: folder -> reason.
         guess: what counts for a run that diverged or failed, in the second reading.
+        plans: how each comparison may be read.
     """
     sides = {
         place: (own, groups[own.baseline])
         for place, own in enumerate(groups)
         if own.baseline is not None and own.baseline != place
     }
-    first = _reading(sides, metric, rule, options, stuck, fill=None)
+    first = _reading(sides, metric, rule, options, stuck, plans, fill=None)
     fill = guess.of(metric)
     has_lost = any(_num_lost(*pair) for pair in sides.values())
     second = (
-        _reading(sides, metric, rule, options, stuck, fill=fill)
+        _reading(sides, metric, rule, options, stuck, plans, fill=fill)
         if has_lost and math.isfinite(fill)
         else {}
     )
@@ -96,6 +103,7 @@ def _reading(
     rule: Rule,
     options: Options,
     stuck: Mapping[Path, str],
+    plans: Plans,
     *,
     fill: float | None,
 ) -> dict[int, tuple[Found, Verdict]]:
@@ -104,12 +112,19 @@ def _reading(
         place: made
         for place, (own, base) in sides.items()
         if (
-            made := compare(own, base, metric, level=options.level, power=options.power,
-                            wilcoxon=options.wilcoxon and fill is None, fill=fill)
+            made := compare_as_read(own, base, metric, plans.read(own, base), rule=rule,
+                                    options=options, fill=fill)
         )
     }  # fmt: skip
+    is_early = any(made.kind == "anytime" for made in found.values()) and not options.over
     instead = [_instead(*sides[place], stuck) for place in found]
-    verdicts = judge([made.comparison for made in found.values()], rule, instead=instead)
+    verdicts = judge_looks(
+        [made.comparison for made in found.values()],
+        [made.looks for made in found.values()],
+        rule,
+        num_unseen=plans.num_unseen([sides[place][0] for place in found]) if is_early else 0,
+        instead=instead,
+    )
     return {place: (found[place], v) for place, v in zip(found, verdicts, strict=True)}
 
 

@@ -16,6 +16,7 @@ from mnist_seq.report.analyse.grouping import Group, reordered
 from mnist_seq.report.analyse.guess import Guess
 from mnist_seq.report.analyse.judging import judged
 from mnist_seq.report.analyse.reached import times_to
+from mnist_seq.report.analyse.readings import Plans
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Choice, Compared, Variant
@@ -32,9 +33,10 @@ def variants_of(
     choices: Mapping[tuple[Any, ...], Choice],
     stuck: Mapping[Path, str],
     guess: Guess,
+    plans: Plans,
 ) -> tuple[list[Group], tuple[Variant, ...]]:
     """The groups in the order of the report, and the variant of each."""
-    all_judged = judged(groups, metric, rule, options, stuck, guess)
+    all_judged = judged(groups, metric, rule, options, stuck, guess, plans)
     family_size = sum(own.found is not None for own in all_judged.values())
     order = by_effect(groups, {place: own.found for place, own in all_judged.items() if own.found})
     groups = reordered(groups, order)
@@ -50,6 +52,7 @@ def variants_of(
                 made.p_wilcoxon,
                 detectable_at(made.comparison, rule, family_size),
                 own.second,
+                made.kind,
             )
             if own and (made := own.found)
             else None

@@ -70,6 +70,8 @@ def print_table(report: Report, console: "Console") -> None:
             break
     else:
         _print_list(report, console)
+    if text := wording.looks_text(report.variants):
+        _say(console, text)
     for warning in report.warnings:
         _say(console, f"warning: {warning}")
     lost = [r for r in report.runs if r.state not in ("finished", "diverged") or not r.is_learning]

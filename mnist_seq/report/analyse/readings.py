@@ -1,0 +1,158 @@
+"""How each comparison may be read: once, as it was planned, or at any number of seeds.
+
+A t-test holds for one look at a number of seeds that was fixed before. Where a comparison stands at
+another number (seeds were added, runs are missing yet, the sweep runs until it is decided), its
+verdict comes from an e-value, over the seeds in planned order up to the first gap.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnist_seq.report.analyse.grouping import Group
+from mnist_seq.report.read.planned import PlannedArm, SweepPlan, plans_of
+from mnist_seq.report.read.run import Run
+from mnist_seq.report.value import Kind
+from mnist_seq.runs.text import plural
+from mnist_seq.stats import Rule
+
+_ENDED = ("finished", "diverged", "failed", "unreadable")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How one comparison is read.
+
+    Attributes:
+        kind: "planned": its one look was planned at this number of seeds. "one look": no plan was
+            recorded, so it is read as if it was the only look. "anytime": by e-values.
+        seeds: of an e-value: the seeds in planned order, up to the first that has not ended.
+        waits: why later seeds do not count yet; "" if all count.
+    """
+
+    kind: Kind
+    seeds: tuple[int, ...] = ()
+    waits: str = ""
+
+
+class Plans:
+    """The plans of the sweeps that the runs of a comparison come from.
+
+    Attributes:
+        damaged: texts on plans that cannot be read; their comparisons are read by e-values, which
+            hold whatever was planned.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.damaged: list[str] = []
+        self._plans: dict[Path, tuple[SweepPlan, ...] | None] = {}
+        for folder in dict.fromkeys(run.folder.parent for run in runs):
+            try:
+                self._plans[folder] = plans_of(folder)
+            except (ValueError, OSError) as error:
+                self._plans[folder] = None
+                self.damaged.append(" ".join(str(error).split()))
+
+    @property
+    def margin(self) -> float | None:
+        """The margin that the first plan declares, if all sweeps declare the same one."""
+        found = {plans[0].margin if plans else None for plans in self._plans.values()}
+        return found.pop() if len(found) == 1 else None
+
+    def read(self, variant: Group, baseline: Group) -> Reading:
+        """How a comparison of two groups is read."""
+        sides = variant.runs + baseline.runs
+        seeds = {run.seed for run in variant.runs}
+        if any(self._plans.get(run.folder.parent, ()) is None for run in sides):
+            return self._anytime(sorted(seeds), variant, baseline)
+        own = list(self._arms(variant))
+        planned = next((arm for _, arm in own if len(arm.runs) > 1), None)
+        is_unplanned = any(not self._plans.get(run.folder.parent) for run in sides)
+        if is_unplanned or (planned is not None and planned.ended > 1):
+            return Reading("one look")
+        of_base = {seed for _, arm in self._arms(baseline) for seed in arm.runs}
+        of_base |= {run.seed for run in baseline.runs}
+        order = [seed for _, arm in own for seed in arm.runs]
+        order = [s for s in dict.fromkeys([*order, *sorted(seeds)]) if s in of_base]
+        if len(order) < 2:  # seeds that do not pair by design have no e-value
+            return Reading("one look")
+        if planned is not None and own[0][0].mode == "fixed":
+            first = [seed for seed in planned.runs if seed in of_base]
+            has_more = any(seed in of_base and seed not in first for seed in seeds)
+            if not has_more and _prefix(first, variant, baseline) == first:
+                return Reading("planned")
+        return self._anytime(order, variant, baseline)
+
+    def _anytime(self, order: Sequence[int], variant: Group, baseline: Group) -> Reading:
+        prefix = _prefix(order, variant, baseline)
+        ended = _ended(variant) & _ended(baseline)
+        later = [seed for seed in order if seed in ended and seed not in prefix]
+        gap = next((seed for seed in order if seed not in prefix), None)
+        waits = f"; {plural(len(later), 'later pair')} wait for seed {gap}" if later else ""
+        return Reading("anytime", tuple(prefix), waits.replace("pair wait", "pair waits"))
+
+    def _arms(self, group: Group) -> Iterator[tuple[SweepPlan, PlannedArm]]:
+        """The planned arms that hold a run of a group, in the order of their plans."""
+        names: dict[Path, set[str]] = {}
+        for run in group.runs:
+            names.setdefault(run.folder.parent, set()).add(run.folder.name)
+        for folder, own in names.items():
+            for plan in self._plans.get(folder) or ():
+                yield from ((plan, a) for a in plan.arms.values() if own & set(a.runs.values()))
+
+    def num_unseen(self, compared: Sequence[Group]) -> int:
+        """Number of planned comparisons that no group stands for: they have no seeds yet."""
+        arms: dict[str, set[str]] = {}
+        for plan in self._families(compared):
+            for arm in plan.arms.values():
+                if arm.is_compared:
+                    arms.setdefault(arm.name, set()).update(arm.runs.values())
+        seen = {run.folder.name for group in compared for run in group.runs}
+        return sum(not runs & seen for runs in arms.values())
+
+    def _families(self, compared: Sequence[Group]) -> list[SweepPlan]:
+        """All plans that name one of the groups, each once."""
+        found = {id(plan): plan for group in compared for plan, _ in self._arms(group)}
+        return list(found.values())
+
+    def notes(self, compared: Sequence[Group], rule: Rule, metric: str) -> tuple[str, ...]:
+        """What a reader must know of the plans, one sentence each."""
+        notes = [f"{text}; its comparisons are read by e-values" for text in self.damaged]
+        plans = self._families(compared)
+        if not plans:
+            return tuple(notes)
+        first, now = plans[0], len(compared)
+        if now > first.num_comparisons > 0:
+            notes.append(
+                f"the family has grown since the sweep began, from {first.num_comparisons} to "
+                f"{plural(now, 'comparison')}: this is a new plan, and its correction may take "
+                "back an earlier call"
+            )
+        declared = {
+            "metric": (first.metric, metric),
+            "test": (first.test, rule.test),
+            "alpha": (first.alpha, rule.alpha),
+            "correction": (first.correction, rule.correction),
+            "margin": (first.margin or "none", rule.margin or "none"),
+        }
+        notes += [
+            f"the plan of the sweep declares {name}={was}, and this reading has {name}={value}: it "
+            "was not declared before the first run"
+            for name, (was, value) in declared.items()
+            if was != value
+        ]
+        return tuple(notes)
+
+
+def _prefix(order: Sequence[int], variant: Group, baseline: Group) -> list[int]:
+    """The seeds up to the first of which a side has not ended.
+
+    Later ones do not count yet: which runs end early may depend on their results.
+    """
+    ended = _ended(variant) & _ended(baseline)
+    return list(itertools.takewhile(ended.__contains__, order))
+
+
+def _ended(group: Group) -> set[int]:
+    return {run.seed for run in group.runs if run.state in _ENDED}
