@@ -4,72 +4,11 @@ A new number of a variant is one field (of `Variant`, or of what `stats` finds) 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from mnist_seq.report import wording
+from mnist_seq.report.column import Column, Get, Shown, Value
 from mnist_seq.report.value import Choice, Compared, Report, Second, Variant
-from mnist_seq.stats import Comparison, PairedComparison
-
-Value = str | int | float | None
-Get = Callable[[Variant], Value]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """How a column appears in the verdict table.
-
-    Attributes:
-        place: its position from the left; any number between two others is free.
-        about: its meaning, for a caption or a tooltip.
-        text: variant -> its text; for a column of texts, the value itself.
-        order: variant -> the number by which the page sorts; by default the value.
-    """
-
-    place: int
-    header: str
-    about: str
-    text: Callable[[Variant], str] | None = None
-    order: Get | None = None
-
-
-@dataclass(frozen=True)
-class Column:
-    """One number or text of a variant.
-
-    Attributes:
-        name: header in report.csv and in frames, and CSS class on the page.
-        get: variant -> the value with all digits; None or NaN if it has none.
-        shown: None if only files have this column.
-        is_in_files: False for a column for people only, such as an interval in one cell.
-        is_text: whether it is text, aligned left.
-    """
-
-    name: str
-    get: Get
-    shown: Shown | None = None
-    is_in_files: bool = field(default=True, kw_only=True)
-    is_text: bool = field(default=False, kw_only=True)
-
-    @property
-    def header(self) -> str:
-        """Its title in tables for people."""
-        return self.shown.header if self.shown else self.name
-
-    @property
-    def about(self) -> str:
-        """Its meaning."""
-        return self.shown.about if self.shown else ""
-
-    def written(self, variant: Variant) -> str:
-        """A variant's value as text."""
-        if self.shown and self.shown.text:
-            return self.shown.text(variant)
-        value = self.get(variant)
-        return wording.NONE if value is None or value == "" else str(value)
-
-    def order(self, variant: Variant) -> Value:
-        """The number by which a variant's row is sorted."""
-        return self.shown.order(variant) if self.shown and self.shown.order else self.get(variant)
+from mnist_seq.stats import Comparison, PairedComparison, Posterior
 
 
 def columns(report: Report) -> list[Column]:
@@ -182,8 +121,14 @@ def _tests(report: Report) -> list[Column]:
     effect = Shown(120, "/".join(sorted(kinds)) or "d_z",
                    "difference in units of the spread over seeds",
                    _said(lambda x: wording.number(x.comparison.effect_size, 2)))  # fmt: skip
-    better = Shown(130, "P(better)", "share of seeds with the variant better, ties one half",
-                   _said(lambda x: wording.number(x.comparison.p_better, 2)))  # fmt: skip
+    better = Shown(130, "P(better)", "share of seeds with the variant better, ties one half; "
+                   f"Clopper-Pearson {wording.percent(report.level)} interval where seeds pair",
+                   _said(lambda x: wording.p_better(x.comparison)))  # fmt: skip
+    margin = report.rule.margin
+    beside = Shown(135, "P(better/equal/worse)", "probability that the true difference is "
+                   f"beyond the margin of {margin or 0:g}, within it, or beyond it to the other "
+                   "side: t posterior under a flat prior, not corrected",
+                   _said(lambda x: wording.posterior(x.posterior)))  # fmt: skip
     detectable = Shown(140, f"detectable{of_points}", "smallest true difference that this n shows "
                        f"with {power} power{_corrected(report)}",
                        _said(lambda x: wording.number(x.detectable, d)))  # fmt: skip
@@ -197,6 +142,11 @@ def _tests(report: Report) -> list[Column]:
         Column("effect_size", _compared(lambda c: c.effect_size), effect),
         Column("effect_name", _compared(lambda c: c.effect_name)),
         Column("p_better", _compared(lambda c: c.p_better), better),
+        Column("p_better_low", _paired(lambda c: c.p_better_interval.low)),
+        Column("p_better_high", _paired(lambda c: c.p_better_interval.high)),
+        Column("probability_better", _posterior(lambda p: p.better), beside if margin else None),
+        Column("probability_equal", _posterior(lambda p: p.equal)),
+        Column("probability_worse", _posterior(lambda p: p.worse)),
         Column("detectable", _compared(lambda c: c.detectable)),
         Column("detectable_corrected", _of(lambda x: x.detectable), detectable),
         Column("looks", _of(lambda x: x.kind)),
@@ -213,6 +163,11 @@ def _tests(report: Report) -> list[Column]:
         Column("baseline_mean_of_pairs", _paired(lambda c: c.mean_b)),
         Column("pairing", _of(lambda x: x.pairing)),
     ]  # fmt: skip
+
+
+def _posterior(get: Callable[[Posterior], float]) -> Get:
+    """A probability against the margin; None where no margin was declared."""
+    return _of(lambda x: get(x.posterior) if x.posterior else None)
 
 
 def _corrected(report: Report) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from mnist_seq.config.text import in_one_line
 from mnist_seq.report.read.metric import Metric
-from mnist_seq.stats import Comparison, Rule, Verdict
+from mnist_seq.stats import Comparison, Posterior, Rule, Verdict
 from mnist_seq.stats.verdicts import Word
 
 Kind = Literal["planned", "one look", "anytime"]  # how a comparison is read: analyse.readings
@@ -52,6 +52,7 @@ class Compared:
         p_wilcoxon: p of the signed-rank test; NaN unless it was requested and the seeds pair.
         detectable: smallest true difference that this n shows at the level by which the number of
             needed seeds is computed: alpha / number of comparisons where p is corrected.
+        posterior: probabilities against the margin; None where none was declared.
         second: the second reading; None where no run of either side diverged or failed.
         kind: "planned": read once, at the planned number of seeds. "one look": no plan says so.
             "anytime": by e-values, which hold however often somebody looked.
@@ -62,6 +63,7 @@ class Compared:
     pairing: str
     p_wilcoxon: float
     detectable: float = math.nan
+    posterior: Posterior | None = None
     second: Second | None = None
     kind: Kind = "one look"
 

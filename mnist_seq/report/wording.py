@@ -8,7 +8,7 @@ from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Variant
 from mnist_seq.runs.text import plural
-from mnist_seq.stats import Comparison, PairedComparison, Rule
+from mnist_seq.stats import Comparison, PairedComparison, Posterior, Rule
 
 _MAX_LISTED = 6  # most texts in one sentence
 NONE = "\N{EN DASH}"
@@ -205,6 +205,22 @@ def difference_cell(variant: Variant, decimals: int) -> str:
     text = signed(comparison.difference, decimals)
     is_part = comparison.is_paired and comparison.n != variant.n
     return f"{text} ({plural(comparison.n, 'pair')})" if is_part else text
+
+
+def p_better(comparison: Comparison) -> str:
+    """Share of seeds with the variant better, with its interval where seeds pair."""
+    text = number(comparison.p_better, 2)
+    if not isinstance(comparison, PairedComparison):
+        return text
+    ends = comparison.p_better_interval
+    return f"{text} ({span(ends.low, ends.high, 2)})"
+
+
+def posterior(found: Posterior | None) -> str:
+    """Probabilities of better, practically equal and worse: "0.97/0.03/0.00"."""
+    if found is None:
+        return NONE
+    return "/".join(number(p, 2) for p in (found.better, found.equal, found.worse))
 
 
 def means_text(comparison: Comparison, n: int, n_base: int, metric: Metric) -> str:

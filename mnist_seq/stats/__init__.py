@@ -10,10 +10,10 @@ In every function, a is the variant, b is the baseline, and a difference is a - 
 | p value without a normal distribution | `permutation` |
 | many comparisons at once: Holm, Benjamini-Hochberg | `corrections` |
 | which difference n seeds can show, how many seeds a difference needs | `power` |
-| is a difference too small to matter (TOST) | `tost` |
+| is a difference too small to matter (TOST, posterior) | `tost` |
 | the verdict in words: better, worse, equivalent, not distinguishable | `verdicts` |
 | the same after several looks, or seeds that were added because of one | `sequential` |
-| two models on the same test examples (McNemar, confusion matrix) | `predictions` |
+| two models on the same test examples (McNemar, bootstrap, confusion matrix) | `predictions` |
 | is a classifier better than a guess | `guess` |
 | does one side diverge more often (Fisher) | `permutation` |
 | how long runs take to reach a value | `time_to_threshold` |
@@ -44,6 +44,7 @@ from mnist_seq.stats.predictions import (
     Disagreements,
     McNemar,
     McNemarOverSeeds,
+    bootstrap_over_examples,
     confusion_matrix,
     disagreements,
     mcnemar,
@@ -51,7 +52,7 @@ from mnist_seq.stats.predictions import (
 )
 from mnist_seq.stats.search import best_sd, expected_best
 from mnist_seq.stats.time_to_threshold import TimeToThreshold, time_to_threshold
-from mnist_seq.stats.tost import Equivalence, equivalence
+from mnist_seq.stats.tost import Equivalence, Posterior, equivalence, posterior
 from mnist_seq.stats.unpaired import WelchComparison, welch_comparison
 from mnist_seq.stats.verdicts import Rule, Verdict, detectable_at, judge, no_verdict, verdict
 
@@ -68,6 +69,7 @@ __all__ = [
     "McNemarOverSeeds",
     "PairedComparison",
     "PermutationTest",
+    "Posterior",
     "Rule",
     "TimeToThreshold",
     "Verdict",
@@ -75,6 +77,7 @@ __all__ = [
     "adjust",
     "best_sd",
     "bootstrap_interval",
+    "bootstrap_over_examples",
     "confusion_matrix",
     "describe",
     "detectable_at",
@@ -91,6 +94,7 @@ __all__ = [
     "no_verdict",
     "paired_comparison",
     "pareto_front",
+    "posterior",
     "proportion_interval",
     "seeds_needed",
     "sign_flip_test",

@@ -23,8 +23,9 @@ class Interval:
     Attributes:
         low, high: its ends, in the unit of the values; NaN where n = 1 leaves it undefined.
         level: coverage as a fraction, 0.95 for a 95 % interval.
-        kind: "t", "welch-t", "bca", "clopper-pearson", or "constant". "constant" means that all
-            values are equal: low and high are that value, and the interval is no estimate of noise.
+        kind: "t", "welch-t", "bca", "bootstrap", "clopper-pearson", or "constant". "constant" means
+            that all values are equal: low and high are that value, and the interval is no estimate
+            of noise.
     """
 
     low: float

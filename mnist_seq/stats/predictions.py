@@ -7,6 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 from scipy.special import bdtr
 
+from mnist_seq.stats.intervals import Interval
+from mnist_seq.stats.samples import check_fraction
+
 
 @dataclass(frozen=True)
 class McNemar:
@@ -109,6 +112,38 @@ def mcnemar_over_seeds(
     num_a = sum(t.p < alpha and t.difference > 0 for t in tests)
     num_b = sum(t.p < alpha and t.difference < 0 for t in tests)
     return McNemarOverSeeds(len(tests), num_a, num_b, len(tests) - num_a - num_b, tests)
+
+
+def bootstrap_over_examples(
+    test: McNemar, level: float = 0.95, *, num_resamples: int = 10_000, rng_seed: int = 0
+) -> Interval:
+    """Paired bootstrap interval of the difference in accuracy of one pair of models.
+
+    Test examples are drawn with replacement, each with the answers of both models. Only the numbers
+    of examples that one model alone classifies correctly matter, so these are drawn.
+
+    It covers other test examples, and no other seeds: it compares two trained models.
+
+    Args:
+        test: the counts of the pair, from `mcnemar`.
+
+    Returns:
+        Percentiles of the resampled differences, fractions. "constant" where both models are
+        correct on the same examples.
+
+    Raises:
+        ValueError: a level outside (0, 1).
+
+    Source: Efron & Tibshirani 1993, section 13.3.
+    """
+    check_fraction("level", level)
+    if test.only_a + test.only_b == 0:
+        return Interval(0.0, 0.0, level, "constant")
+    shares = np.array([test.only_a, test.only_b, test.n - test.only_a - test.only_b]) / test.n
+    drawn = np.random.default_rng(rng_seed).multinomial(test.n, shares, size=num_resamples)
+    differences = (drawn[:, 0] - drawn[:, 1]) / test.n
+    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), level, "bootstrap")
 
 
 def confusion_matrix(

@@ -31,6 +31,49 @@ class Equivalence:
     is_equivalent: bool
 
 
+@dataclass(frozen=True)
+class Posterior:
+    """Probabilities of the true difference against a margin; they sum to 1.
+
+    Attributes:
+        better, worse: that it is beyond the margin, to either side.
+        equal: that it is smaller than the margin: practically equal.
+    """
+
+    better: float
+    equal: float
+    worse: float
+
+
+def posterior(comparison: Comparison, margin: float) -> Posterior | None:
+    """Probabilities that the true difference is above, within and below a margin.
+
+    The posterior under the reference prior (flat in the mean and in the log of the spread) is the
+    t distribution around the difference whose middle 95 % are the t-interval. No correction for
+    several comparisons applies to it.
+
+    Args:
+        margin: smallest difference that matters, in the unit of the metric.
+
+    Returns:
+        None where the standard error is 0: t has no meaning there.
+
+    Raises:
+        ValueError: margin <= 0.
+
+    Source: Benavoli et al. 2017, JMLR 18(77), the t-test with a region of practical equivalence.
+    """
+    if not 0 < margin < np.inf:
+        raise ValueError(f"a margin is positive and finite, but is {margin}; in the metric's unit")
+    if comparison.standard_error == 0:
+        return None
+    at = (np.array([-margin, margin]) - comparison.difference) / comparison.standard_error
+    below, not_above = stdtr(comparison.df, at)
+    above = float(stdtr(comparison.df, -at[1]))
+    better, worse = (above, float(below)) if comparison.higher_is_better else (float(below), above)
+    return Posterior(better, float(not_above - below), worse)
+
+
 def equivalence(comparison: Comparison, margin: float, *, alpha: float = 0.05) -> Equivalence:
     """Two one-sided t-tests (TOST) of |difference| < margin.
 

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from mnist_seq.report import wording
-from mnist_seq.report.columns import Column, shown_columns
+from mnist_seq.report.column import Column
+from mnist_seq.report.columns import shown_columns
 from mnist_seq.report.render import markdown, table_csv, terminal
 from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
@@ -75,8 +76,16 @@ def from_csv(column: Column, row: dict[str, str], report: Report) -> str:
         return wording.number(number(key), d)
     if key == "difference":
         return wording.signed(number(key), d)
-    if key in ("effect_size", "p_better"):
+    if key == "effect_size":
         return wording.number(number(key), 2)
+    if key == "p_better" and row[key]:
+        ends = (wording.number(number(f"p_better_{end}"), 2) for end in ("low", "high"))
+        return f"{wording.number(number(key), 2)} ({' to '.join(ends)})"
+    if key == "probability_better" and row[key]:
+        names = ("better", "equal", "worse")
+        return "/".join(wording.number(number(f"probability_{name}"), 2) for name in names)
+    if key in ("p_better", "probability_better"):
+        return wording.NONE
     return {
         "variant": row["variant"],
         "verdict": row["verdict"],

@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 
-from mnist_seq.stats import confusion_matrix, disagreements, mcnemar, mcnemar_over_seeds
+from mnist_seq.stats import (
+    McNemar,
+    bootstrap_over_examples,
+    confusion_matrix,
+    disagreements,
+    mcnemar,
+    mcnemar_over_seeds,
+)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -107,3 +114,14 @@ def test_predictions_of_another_test_set_are_refused() -> None:
         disagreements(np.arange(3), np.zeros((2, 1), dtype=int), np.zeros((2, 3), dtype=int))
     with pytest.raises(ValueError, match="preds_b has shape"):
         disagreements(np.arange(3), np.zeros((2, 3), dtype=int), np.zeros((0, 3), dtype=int))
+
+
+def test_the_paired_bootstrap_has_the_spread_of_resampled_examples() -> None:
+    """10 and 20 discordant examples of 400: sd = sqrt(p_a + p_b - (p_a - p_b)^2) / sqrt(n)."""
+    found = McNemar(400, 10, 20, -10 / 400, 0.1)
+    ends = bootstrap_over_examples(found)
+    sd = ((30 / 400 - (10 / 400) ** 2) / 400) ** 0.5
+    assert ends.low == pytest.approx(-0.025 - 1.96 * sd, abs=0.002)
+    assert ends.high == pytest.approx(-0.025 + 1.96 * sd, abs=0.002)
+    assert bootstrap_over_examples(found) == ends
+    assert bootstrap_over_examples(McNemar(400, 0, 0, 0.0, 1.0)).kind == "constant"

@@ -1,10 +1,19 @@
 """Equivalence: TOST against statsmodels, and its error rate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats as scipy_stats
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
-from mnist_seq.stats import Equivalence, equivalence, paired_comparison, welch_comparison
+from mnist_seq.stats import (
+    Equivalence,
+    equivalence,
+    paired_comparison,
+    posterior,
+    welch_comparison,
+)
 
 
 def tost_paired(a: np.ndarray, b: np.ndarray, margin: float, alpha: float = 0.05) -> Equivalence:
@@ -63,3 +72,25 @@ def test_a_margin_that_is_none_is_refused(margin: float) -> None:
         tost_paired(np.arange(3.0), np.zeros(3), margin)
     with pytest.raises(ValueError, match=r"alpha < 0\.5"):
         tost_paired(np.arange(3.0), np.zeros(3), 0.1, alpha=0.5)
+
+
+def test_the_posterior_is_the_t_distribution_around_the_difference() -> None:
+    """Its probabilities sum to 1, and agree with the interval at its ends."""
+    found = paired_comparison(np.array([1.0, 2.0, 4.0, 3.0]), np.array([0.5, 1.9, 2.0, 2.5]))
+    at = found.interval.high
+    assert at > -found.interval.low
+    p = posterior(found, at)
+    assert p is not None
+    assert p.better == pytest.approx(0.025)
+    assert p.better + p.equal + p.worse == pytest.approx(1)
+    expected = scipy_stats.t(found.df, found.difference, found.standard_error).cdf(-at)
+    assert p.worse == pytest.approx(expected)
+    turned = posterior(replace(found, higher_is_better=False), at)
+    assert turned is not None
+    assert (turned.better, turned.worse) == (p.worse, p.better)
+
+
+def test_without_a_spread_there_is_no_posterior() -> None:
+    assert posterior(paired_comparison(np.array([2.0, 3.0]), np.array([1.0, 2.0])), 0.1) is None
+    with pytest.raises(ValueError, match="a margin is positive"):
+        posterior(paired_comparison(np.array([2.0, 3.0]), np.array([1.0, 4.0])), 0.0)

@@ -21,7 +21,7 @@ from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Choice, Compared, Variant
 from mnist_seq.runs.variants import shown, variant_key
-from mnist_seq.stats import Rule, Verdict, describe, detectable_at
+from mnist_seq.stats import Rule, Verdict, describe, detectable_at, posterior
 
 
 def variants_of(
@@ -51,6 +51,7 @@ def variants_of(
                 made.pairing + _means(made, groups, groups[place], metric),
                 made.p_wilcoxon,
                 detectable_at(made.comparison, rule, family_size),
+                posterior(made.comparison, rule.margin) if rule.margin is not None else None,
                 own.second,
                 made.kind,
             )

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from mnist_seq.report.columns import Column, shown_columns
+from mnist_seq.report.column import Column
+from mnist_seq.report.columns import shown_columns
 from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.value import Missing, Report, Variant
 

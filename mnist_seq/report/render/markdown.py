@@ -53,7 +53,8 @@ def _legend(report: Report) -> str:
     """What the columns mean whose names do not tell."""
     if not any(v.compared for v in report.variants):
         return ""
-    found = chosen(report, ("effect_size", "p_better", "detectable_corrected"))
+    names = ("effect_size", "p_better", "probability_better", "detectable_corrected")
+    found = chosen(report, names)
     return f"{for_markdown('; '.join(f'{c.header}: {c.about}' for c in found))}."
 
 

@@ -4,7 +4,8 @@ import csv
 import io
 import math
 
-from mnist_seq.report.columns import Value, columns
+from mnist_seq.report.column import Value
+from mnist_seq.report.columns import columns
 from mnist_seq.report.markup.escape import for_csv
 from mnist_seq.report.value import Report
 

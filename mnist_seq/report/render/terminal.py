@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from mnist_seq.report import wording
 from mnist_seq.report.charts import style
-from mnist_seq.report.columns import Column, chosen, shown_columns
+from mnist_seq.report.column import Column
+from mnist_seq.report.columns import chosen, shown_columns
 from mnist_seq.report.markup.escape import for_terminal
 from mnist_seq.report.sections import tables_of
 from mnist_seq.report.value import Report, Variant
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 # From everything to what a verdict rests on; the first that fits is shown, else a list
 _LAYOUTS = (
     ("variant", "n", "mean", "interval", "sd", "difference", "difference_interval", "p_adjusted",
-     "effect_size", "p_better", "detectable_corrected", "verdict", "num_params", "seconds"),
+     "effect_size", "p_better", "probability_better", "detectable_corrected", "verdict",
+     "num_params", "seconds"),
     ("variant", "n", "mean", "interval", "difference", "difference_interval", "p_adjusted",
      "verdict", "num_params", "seconds"),
     ("variant", "n", "mean", "difference", "difference_interval", "p_adjusted", "verdict"),
