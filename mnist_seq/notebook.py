@@ -94,6 +94,7 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
     from mnist_seq.runs.folder import RunFolder
     from mnist_seq.runs.lock import locked
     from mnist_seq.tracking import check_tracker, open_tracker
+    from mnist_seq.tracking.sweep_view import tell_of_kept
     from mnist_seq.training.device import check_device, torch_as_before
     from mnist_seq.training.preflight.check import check_run
     from mnist_seq.training.preflight.find import find_data
@@ -127,6 +128,8 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
             tracker = open_tracker(config, job.folder)
             with torch_as_before():  # what else the notebook computes keeps its numbers
                 train(job, [tracker, open_progress(console), *WATCHERS])
+        else:
+            tell_of_kept([(config, job.folder)], path, tell=lambda _, text: say(console, text))
     return load_run(path)
 
 

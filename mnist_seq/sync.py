@@ -64,8 +64,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
             "python -m mnist_seq.train -m seed=0,1,2"
         )
     variables.check()
-    os.environ.update(package.environment(sources[0].resolve()))
-    os.environ.pop("WANDB_SERVICE", None)
+    package.use_environment(sources[0].resolve())
     os.environ.pop("WANDB_MODE", None)  # it may say offline, which this command ends
     package.forget_agent(os.environ)
     try:

@@ -86,18 +86,22 @@ def _trained(cfg: "DictConfig", *, is_sweep: bool) -> float:
     """Prepare and train a run; returns the value of `run`."""
     from hydra.core.hydra_config import HydraConfig
 
-    from mnist_seq.runs.console import QuietConsole
+    from mnist_seq.runs.console import QuietConsole, say
 
     console = QuietConsole()
     job = _prepared(cfg, console, is_sweep=is_sweep)
     from mnist_seq.runs.events import WATCHERS
     from mnist_seq.tracking import open_tracker
+    from mnist_seq.tracking.sweep_view import tell_of_kept
     from mnist_seq.training import launch
     from mnist_seq.training.progress import open_progress
 
     listeners = [open_tracker(job.config, job.folder), open_progress(console), *WATCHERS]
-    wait_s = launch.WAIT_S if is_sweep else 0.0
+    wait_s, is_kept = launch.WAIT_S if is_sweep else 0.0, job.folder.result_path.exists()
     ended = launch.launch(job, HydraConfig.get(), listeners, console=console, wait_s=wait_s)
+    if is_kept:
+        kept = [(job.config, job.folder)]
+        tell_of_kept(kept, job.folder.path, tell=lambda _, text: say(console, text))
     return launch.main_value(job, ended)
 
 

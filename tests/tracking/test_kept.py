@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from mnist_seq import compose, train_run
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking.wandb.mirror.listeners import ending_line, kept_line
 from mnist_seq.tracking.wandb.run.status import Status, record
 from tests import warm
 from tests.conftest import clean_env
+from tests.report.sweeps import write_run
 from tests.wandb_server import KEY, Server
 
 TINY = ["data=mnist_5k", "data.limit=200", "model.hidden=4", "training.batch_size=200"]
@@ -38,7 +42,7 @@ def test_a_sweep_repeated_online_names_the_runs_that_are_only_offline(
     said = run(*train, "seed=0,1", "tracker.mode=online")
     assert "W&B: 1 synced\n" in said
     found = re.search(
-        r"W&B: 1 reused run is not on the server \(seed=0\); python (.*) brings it there", said
+        r"W&B: 1 reused run is not on the server \(run\); python (.*) brings it there", said
     )
     assert found is not None, said
     assert "W&B: 2 of 2 runs complete" in run(*shlex.split(found[1]))
@@ -47,12 +51,10 @@ def test_a_sweep_repeated_online_names_the_runs_that_are_only_offline(
 
 def kept(folder: Path, *states: str, project: str = "mnist_seq") -> list[RunFolder]:
     """Runs with these states in W&B; "" for a run that was never mirrored."""
-    runs = [RunFolder(folder / f"seed={i}") for i in range(len(states))]
+    runs = [write_run(folder, seed=i, name=f"seed={i}") for i in range(len(states))]
     for run, state in zip(runs, states, strict=True):
-        run.path.mkdir()
-        run.update_record(name=run.path.name)
         if state:
-            record(run, Status(run.path.name, "online", "", state, project, "me"))  # type: ignore[arg-type]
+            record(run, Status("id", "online", "", state, project, "me"))  # type: ignore[arg-type]
     return runs
 
 
@@ -80,3 +82,16 @@ def test_the_last_line_names_some_of_many_runs() -> None:
         "W&B: 1 synced, 7 offline (0, 1, 2, 3, 4 and 2 more); python"
     )
     assert ending_line({}, Path("s")) == ""
+
+
+def test_a_run_of_its_own_that_is_kept_is_named_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was trained without W&B, and is asked for again with it."""
+    folder = tmp_path / "lone"
+    train_run(compose(*TINY, "tracker=none"), folder)
+    assert "not on the server" not in capsys.readouterr().out
+    train_run(compose(*TINY, "tracker.mode=online"), folder)
+    assert f"(lone); python -m mnist_seq.sync sweep={folder} brings it there" in "".join(
+        capsys.readouterr().out.splitlines()
+    )

@@ -78,6 +78,7 @@ def test_runs_go_online_again_after_an_outage_in_the_middle(online: Player, serv
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_runs_go_online_after_an_outage_at_the_start_and_stay_here_after_one_at_the_end(
     online: Player, server: Server
 ) -> None:

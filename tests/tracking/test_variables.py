@@ -21,7 +21,7 @@ LAB = {
     "WANDB_JOB_TYPE": "ablation",
     "WANDB_NOTES": "second try",
     "WANDB_NAME": "mine",
-    "WANDB_RESUME": "must",
+    "WANDB_RESUME": "yes",  # wandb would not start
 }
 
 
@@ -145,6 +145,7 @@ def test_a_sweep_goes_where_the_lab_says_also_when_it_is_synced(
     assert player.record("a")["entity"] == "me"
 
 
+@pytest.mark.slow
 def test_an_online_run_of_its_own_has_the_name_and_stays_in_its_project(
     player: Player, server: Server
 ) -> None:

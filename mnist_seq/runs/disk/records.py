@@ -105,6 +105,7 @@ class _WandB(_Checked):
     entity: str = ""
     reason: str = ""
     tags: list[str] = []
+    variables: dict[str, str] = {}
 
 
 class _Code(_Checked):

@@ -27,6 +27,7 @@ from mnist_seq.sweep.search.settings import check_objective, checked, without_de
 from mnist_seq.sweep.search.space import read_space
 from mnist_seq.sweep.search.study import is_done, left_running, open_study, queue_failed, queue_grid
 from mnist_seq.sweep.search.trials import Trials
+from mnist_seq.tracking.sweep_view import tell_of_kept
 from mnist_seq.training.preflight.task import check_task
 
 
@@ -149,6 +150,9 @@ class _Search:
         stop_reason, signum = "", 0
         if num_jobs := len(left) + budget:
             stop_reason, signum = self._run_pool(trials, num_jobs)
+        ended = [run for run in command.folder.runs() if run.result_path.exists()]
+        kept = [(self.first, run) for run in ended if run.path.name not in trials.runs]
+        tell_of_kept(kept, command.folder.path, tell=lambda _, text: say(command.console, text))
         show_answer(
             study, trials, self.command, seconds=time.monotonic() - begun, stop_reason=stop_reason
         )

@@ -39,7 +39,8 @@ def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str,
       A home directory that cannot be written to is then no problem.
     - The parameters of a W&B agent are removed. They are in the run's config already, and wandb
       would replace the whole group `model` by the agent's model=lstm.
-    - Empty variables of wandb's are removed, since wandb refuses them.
+    - WANDB_RESUME is removed, since runs are always resumed, and empty variables of wandb's, since
+      wandb refuses them.
     - PYTHONPATH holds this package, and PYTHONWARNINGS is removed: wandb's warnings are not ours.
 
     Args:
@@ -49,7 +50,7 @@ def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str,
     values = {
         k: v for k, v in (os.environ if given is None else given).items() if v or "WANDB" not in k
     }
-    for name in (_SERVICE, "PYTHONWARNINGS", "WANDB_SWEEP_PARAM_PATH"):
+    for name in (_SERVICE, "PYTHONWARNINGS", "WANDB_SWEEP_PARAM_PATH", "WANDB_RESUME"):
         values.pop(name, None)
     values.setdefault(_TELEMETRY, "false")
     for name in _FOLDERS:
@@ -58,6 +59,15 @@ def environment(home: Path, given: Mapping[str, str] | None = None) -> dict[str,
     paths = [package, *filter(None, values.get("PYTHONPATH", "").split(os.pathsep))]
     values["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     return values
+
+
+def use_environment(home: Path) -> None:
+    """Make the environment of this process the one that `environment` describes."""
+    values = environment(home)
+    for name in os.environ.keys() - values.keys():
+        if name != "PYTHONWARNINGS":
+            del os.environ[name]
+    os.environ.update(values)
 
 
 def forget_agent(environment: MutableMapping[str, str]) -> None:

@@ -53,8 +53,7 @@ def pull(
     Raises:
         ConfigError: no credentials, no such runs, or the server did not answer.
     """
-    os.environ.update(package.environment(cache))
-    os.environ.pop("WANDB_SERVICE", None)
+    package.use_environment(cache)
     try:
         if not package.has_credentials(verify=False):
             raise ConfigError(

@@ -78,12 +78,13 @@ def notices(options: Mapping[str, Any], *, is_sweep: bool) -> list[str]:
     held, others = holding(options, is_sweep=is_sweep), not_holding(is_sweep=is_sweep)
     lines = [f"W&B: {said(held)}"] if held else []
     if others:
-        is_one = len(others) == 1
-        why = "runs of a sweep have names and ids" if is_sweep else "a run has an id"
-        lines.append(
-            f"W&B: {', '.join(others)} {'does' if is_one else 'do'} not hold, since {why} of "
-            f"{'their' if is_sweep else 'its'} own; the same command resumes them"
+        verb = "does" if len(others) == 1 else "do"
+        why = (
+            "runs of a sweep have names and ids of their own; the same command resumes them"
+            if is_sweep
+            else "a run has an id of its own; the same command resumes it"
         )
+        lines.append(f"W&B: {', '.join(others)} {verb} not hold, since {why}")
     return lines
 
 

@@ -10,7 +10,7 @@ import time
 from mnist_seq.tracking.wandb import mode, package
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 120.0  # each pause is twice as long as the one before
-ANSWER_SECONDS = 5  # that the server gets to answer
+ANSWER_SECONDS = 4  # that the server gets to answer
 
 log = logging.getLogger("mnist_seq.tracking")
 _lock = threading.Lock()
