@@ -35,7 +35,7 @@ from mnist_seq.report.read import select
 from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.metric import Metric, find_metric, find_selector, task_of
 from mnist_seq.report.read.run import Run
-from mnist_seq.report.sections import Inputs, notes_of, parts_of
+from mnist_seq.report.sections import Computed, Inputs, computed, without_broken
 from mnist_seq.report.value import Left, Report, RunRow, Variant
 from mnist_seq.runs.variants import Flat
 from mnist_seq.stats import Rule
@@ -102,12 +102,12 @@ def build(
         plans,
     )
     inputs = _inputs(read, groups, variants, keys, options, images)
-    parts = {} if is_table_only else parts_of(inputs)
+    sections = Computed({}, (), ()) if is_table_only else computed(inputs)
     is_by_hand = options.baseline != AUTO
     behind = best_lstm(groups, variants, read.selector, read.metric)
     tried = values_tried(read.runs, chosen.keys)
     missing = missing_runs(groups, keys, defaults, is_by_hand=is_by_hand, tried=tried)
-    return Report(
+    report = Report(
         title=_title(collected.sources),
         sources=tuple(str(source) for source in collected.sources),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -120,11 +120,11 @@ def build(
         variants=variants,
         runs=tuple(_run_rows(groups, read.metric, read.stuck)),
         factor_keys=keys,
-        warnings=_warnings(read, groups, variants, options),
+        warnings=(*_warnings(read, groups, variants, options), *sections.warnings),
         notes=(
             *read.notes,
             *_plan_notes(plans, groups, variants, rule, read),
-            *notes_of(parts),
+            *sections.notes,
             *wording.seconds_note(inputs.seconds_differ),
         ),
         missing=(*missing, *chosen.missing),
@@ -134,8 +134,9 @@ def build(
         main=read.guess.task.main,
         seconds_differ=inputs.seconds_differ,
         cautions=cautions(groups, variants, read.metric, rule, sorted(chosen.keys)),
-        parts=parts,
+        parts=sections.parts,
     )
+    return without_broken(report)
 
 
 def _read(collected: Collected, options: Options) -> _Read:

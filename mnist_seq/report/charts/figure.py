@@ -1,5 +1,8 @@
 """What a figure of a report is: panels, their charts and their tables; imports no altair."""
 
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,3 +53,17 @@ class Figure:
     title: str
     caption: str
     panels: tuple[Panel, ...]
+
+
+def check_finite(figures: Sequence[Figure]) -> None:
+    """Refuse values that JSON, and so a chart, cannot hold.
+
+    Raises:
+        ValueError: names the figure and the field.
+    """
+    for figure in figures:
+        for panel in figure.panels:
+            for row in itertools.chain.from_iterable(panel.tables.rows.values()):
+                for field, value in row.items():
+                    if isinstance(value, float) and not math.isfinite(value):
+                        raise ValueError(f"{field} of the figure {figure.name} is {value}")

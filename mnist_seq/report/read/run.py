@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mnist_seq.report.read.task_record import TaskRecord
+from mnist_seq.runs.disk import records
 from mnist_seq.runs.files import Lines
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.variants import Flat
@@ -85,11 +86,14 @@ class Run:
             targets, predictions = RunFolder(self.folder).predictions()
         except (OSError, ValueError):
             return None
-        kinds = "ui" if self.task.output == "class" else "fui"
-        is_as_said = targets.dtype.kind in kinds and predictions.dtype.kind in kinds
-        is_row = targets.ndim == 1 or self.task.output != "class" or self.task.per_step
-        is_whole = is_row and targets.shape == predictions.shape
-        return (targets, predictions) if is_as_said and is_whole else None
+        arrays = (targets, predictions)
+        if self.task.output == "class" and not self.task.per_step:
+            num = self.task.num_outputs
+            is_as_said = targets.ndim == 1 and all(records.are_classes(a, num) for a in arrays)
+        else:
+            kinds = "ui" if self.task.output == "class" else "fui"
+            is_as_said = all(array.dtype.kind in kinds for array in arrays)
+        return arrays if is_as_said else None
 
     @functools.cached_property
     def mask(self) -> np.ndarray | None:

@@ -74,13 +74,16 @@ class TaskRecord:
             main, about = str(task["main"]), dict(task["metrics"])
             names = (main, *(name for name in about if name != main))
             metrics = {name: _metric(**about[name]) for name in names}
+            guess = {str(name): float(value) for name, value in task["guess"].items()}
+            if guess and main not in guess:
+                raise ValueError(f"guess lacks {main}")
             return cls(
                 output=str(task["output"]),
                 num_outputs=int(task["num_outputs"]),
                 per_step=bool(task["per_step"]),
                 main=main,
                 metrics=metrics,
-                guess={str(name): float(value) for name, value in task["guess"].items()},
+                guess=guess,
                 plateaus={str(name): float(value) for name, value in task["plateaus"].items()},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:

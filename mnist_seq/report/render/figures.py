@@ -14,7 +14,7 @@ from altair.utils.schemapi import debug_mode
 from mnist_seq.report.charts.base import CONFIG, WIDTH
 from mnist_seq.report.charts.figure import Figure
 from mnist_seq.report.markup.escape import for_charts
-from mnist_seq.report.sections import sections_of
+from mnist_seq.report.sections import figures_of
 from mnist_seq.report.value import Report
 from mnist_seq.runs import files
 
@@ -26,12 +26,7 @@ _COLUMNS = 3
 def all_figures(report: Report) -> list[Figure]:
     """Every figure that the report has data for, in the order of the page."""
     with debug_mode(False):  # what the charts may hold is checked by their tests, not at each use
-        found = [
-            figure
-            for section, part in sections_of(report)
-            for figure in section.charts(report, part)
-        ]
-    return [figure for figure in found if figure.panels]
+        return list(figures_of(report))
 
 
 class Drawing:

@@ -11,31 +11,36 @@ A section is one part of the report. Its file, `report/sections/<name>.py`, defi
    number and order. They read the part and the report; they compute nothing and save nothing.
 3. `more_html` and `more_markdown` add what no table can hold. Every text in them must be escaped.
 
-Whatever a section raises ends the comparison: a part that cannot be had is None, not an error.
+A part that cannot be had is None, not an error. A section that raises is left out, with a warning
+that names it: one odd run must not end a comparison.
 """
 
 import functools
 import importlib
+import logging
 import pkgutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.analyse.predictions import Images
 from mnist_seq.report.analyse.searches import Subject
-from mnist_seq.report.charts.figure import Figure
+from mnist_seq.report.charts.figure import Figure, check_finite
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.report.value import Report, Variant
+from mnist_seq.runs.text import one_line
 
 FORMATS = ("html", "markdown", "wandb", "terminal")
 APPENDIX = 200.0  # sections from this order on say what the numbers rest on, after all pictures
 
 Part = TypeVar("Part")
+
+log = logging.getLogger("mnist_seq.report")
 
 
 @dataclass(frozen=True)
@@ -164,18 +169,64 @@ def all_sections() -> tuple[Section[Any], ...]:
     return tuple(found[order] for order in sorted(found))
 
 
-def parts_of(inputs: Inputs) -> dict[str, Any]:
-    """What each section computes, by its name; those that lack what they need are left out."""
-    found = {section.name(): section.compute(inputs) for section in all_sections()}
-    return {name: part for name, part in found.items() if part is not None}
+@dataclass(frozen=True)
+class Computed:
+    """What the sections have computed.
+
+    Attributes:
+        parts: by the name of the section; those that lack what they need are left out.
+        warnings: one for each section that has raised.
+    """
+
+    parts: dict[str, Any]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
-def notes_of(parts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The notes of all sections."""
-    if not parts:
-        return ()
-    present = [section for section in all_sections() if section.name() in parts]
-    return tuple(note for section in present for note in section.notes(parts[section.name()]))
+def computed(inputs: Inputs) -> Computed:
+    """The parts of all sections with their notes."""
+    parts: dict[str, Any] = {}
+    notes: list[str] = []
+    warnings: list[str] = []
+    for section in all_sections():
+        try:
+            part = section.compute(inputs)
+            if part is not None:
+                notes += section.notes(part)
+                parts[section.name()] = part
+        except Exception as error:
+            warnings.append(_left_out(section, error))
+    return Computed(parts, tuple(notes), tuple(warnings))
+
+
+def without_broken(report: Report) -> Report:
+    """The report without the sections whose texts raise, with a warning for each."""
+    broken: dict[str, str] = {}
+    for section, part in sections_of(report):
+        try:
+            section.tables(report, part)
+            section.more_html(report, part)
+            section.more_markdown(report, part)
+        except Exception as error:
+            broken[section.name()] = _left_out(section, error)
+    parts = {name: part for name, part in report.parts.items() if name not in broken}
+    return replace(report, parts=parts, warnings=(*report.warnings, *broken.values()))
+
+
+def figures_of(report: Report) -> Iterator[Figure]:
+    """The figures of all sections that have panels; one that cannot be drawn costs a warning."""
+    for section, part in sections_of(report):
+        try:
+            found = [figure for figure in section.charts(report, part) if figure.panels]
+            check_finite(found)
+        except Exception as error:
+            log.warning("%s", _left_out(section, error))
+            continue
+        yield from found
+
+
+def _left_out(section: Section[Any], error: Exception) -> str:
+    return f"the section {section.name()} is left out, because it has failed: {one_line(error)}"
 
 
 def sections_of(report: Report) -> Iterator[tuple[Section[Any], Any]]:
