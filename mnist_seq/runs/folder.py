@@ -188,6 +188,8 @@ class RunFolder:
             return None
         counts = arrays.get("mask", np.ones(arrays["label"].shape, bool))
         labels, predictions = arrays["label"][counts], arrays["prediction"][counts]
+        if not (records.are_classes(labels) and records.are_classes(predictions)):
+            raise ValueError(f"{self.predictions_path} must hold classes: it holds other values")
         largest = max(labels.max(initial=0), predictions.max(initial=0))
         return labels, predictions, max(int(judged["num_outputs"]), int(largest) + 1)
 

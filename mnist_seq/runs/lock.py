@@ -46,7 +46,8 @@ def locked(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
         # waits for the disk, and a failure to write it is ignored
         with contextlib.suppress(OSError):
             (folder / HOLDER).unlink(missing_ok=True)  # opening a pipe would wait for a reader
-            (folder / HOLDER).write_text(json.dumps(me))
+            with os.fdopen(files.open_append(folder / HOLDER), "w") as file:
+                json.dump(me, file)
         yield
     finally:
         with contextlib.suppress(OSError):

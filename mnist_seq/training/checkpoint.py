@@ -46,8 +46,11 @@ def save(
     files.write_bytes(folder.checkpoint_path, _serialized(state))
 
 
-def read(folder: RunFolder, device: torch.device) -> Saved | None:
+def read(folder: RunFolder, model: nn.Module) -> Saved | None:
     """The content of checkpoint.pt, or None if there is no such file.
+
+    Args:
+        model: what the run has built; it says where tensors go, and how many can be.
 
     Raises:
         ValueError: the file is damaged.
@@ -55,23 +58,29 @@ def read(folder: RunFolder, device: torch.device) -> Saved | None:
     if not os.path.lexists(folder.checkpoint_path):  # a broken link counts as damage
         return None
     with errors_named(folder):
-        saved = load(folder.checkpoint_path, device)
+        saved = load(folder.checkpoint_path, model)
         checkpoint_check.check_parts(saved)
     assert isinstance(saved, dict)
     return saved
 
 
-def load(path: Path, device: torch.device | str = "cpu") -> Any:
+def load(path: Path, model: nn.Module) -> Any:
     """Load a file of `torch.save`, without executing anything in it (`weights_only=True`).
+
+    Args:
+        model: whose weights it holds, or more; on its device.
 
     Raises:
         Exception: of many kinds; the file is missing, damaged or foreign.
     """
     limits.check_regular(path)
+    most = checkpoint_check.most_bytes(model)
+    limits.check_size(path, path.stat().st_size, most)
     with zipfile.ZipFile(path) as archive:  # torch does not notice a flipped bit
+        limits.check_size(path, sum(part.file_size for part in archive.infolist()), most)
         if (damaged := archive.testzip()) is not None:
             raise ValueError(f"its part {damaged} is not as it was written")
-    return torch.load(path, map_location=device, weights_only=True)
+    return torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
@@ -81,7 +90,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
         ValueError: the file is missing or damaged, or has the weights of another model.
     """
     try:
-        weights = load(path, next(model.parameters()).device)
+        weights = load(path, model)
         checkpoint_check.check_weights(weights, model)
         model.load_state_dict(weights)
     except Exception as error:  # torch raises exceptions of many classes

@@ -22,6 +22,7 @@ from mnist_seq.training.optimizers import build_optimizer, groups_of
 _LAST_COUNT = 2**24
 # In the state of the CPU's generator (a Mersenne twister), `left` and `next` say which of its 624
 # numbers comes next. torch checks each, and not their sum, by which it would read past the last one
+_MOST_COPIES, _BESIDE = 8, 2**26  # optimizers keep up to four; names, counts, random states
 _LEFT, _NEXT, _NEXT_END, _MOST = 8, 16, 24, 625
 
 
@@ -42,6 +43,12 @@ def checked(
     check_random(saved["random"], learner.generator)
     step = loop["step"]
     return loop, checked_optimizer(saved["optimizer"], config.optimizer, model, step=step)
+
+
+def most_bytes(model: nn.Module) -> int:
+    """The largest size of a file with a model's weights and what an optimizer keeps of them."""
+    num = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    return int(_MOST_COPIES * num) + _BESIDE
 
 
 def check_parts(saved: object) -> None:

@@ -240,7 +240,7 @@ def _open_logbook(job: Job, data: TaskData, listeners: list[Listener]) -> Logboo
     generator = torch.Generator(data.device).manual_seed(derive(config.seed, "dropout"))
     job.folder.update_record(kernel=_kernel(model.rnn))
     book = Logbook(job, Learner(config, data, model, generator), listeners)
-    book.restore(checkpoint.read(job.folder, data.device))
+    book.restore(checkpoint.read(job.folder, model))
     return book
 
 

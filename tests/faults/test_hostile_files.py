@@ -103,3 +103,17 @@ def test_a_crafted_file_is_refused_in_one_line_and_its_payload_is_not_run(
     assert not trace.exists()
     pickle.loads(pickle.dumps(Payload(trace)))
     assert trace.exists(), "the payload works where it is unpickled"
+
+
+def test_weights_of_another_size_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    """A file may be as large as the model that is built allows, packed and unpacked."""
+    path = tmp_path / "model.pt"
+    with path.open("wb") as file:
+        file.truncate(5 * 2**30)
+    with pytest.raises(ValueError, match=r"model.pt must have .* MiB or less: it has 5.0 GiB"):
+        load_classifier(make_config(), path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data/0", b"x")
+        archive.filelist[0].file_size = 2**31
+    with pytest.raises(ValueError, match=r"model.pt must have .* MiB or less: it has 2.0 GiB"):
+        load_classifier(make_config(), path)

@@ -195,6 +195,12 @@ def check_arrays(arrays: "Mapping[str, np.ndarray]") -> None:
             raise ValueError(f"image has the shape {shape}, labels {label.shape}")
 
 
+def are_classes(array: "np.ndarray", num: int = MOST_OUTPUTS) -> bool:
+    """Whether all values are numbers of classes, of which there are `num`."""
+    is_whole = array.dtype.kind in "ui"
+    return bool(is_whole and array.min(initial=0) >= 0 and array.max(initial=0) < num)
+
+
 def check_record(record: Mapping[str, Any]) -> None:
     """run.json: what the run is, and where its numbers come from."""
     _check(_Record, record)
