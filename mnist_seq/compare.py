@@ -220,7 +220,8 @@ def _folder_of_report(values: Mapping[str, Any], sources: Sequence[Path]) -> Pat
     if values["out"] != "auto":
         out = expanded(_text(values, "out"))
     else:
-        out = sources[0].parent / "report" if values["source"] == "wandb" else _out(sources)
+        is_wandb = values["source"] == "wandb"
+        out = files.inside(sources[0].parent, "report") if is_wandb else _out(sources)
     if all(source.is_dir() for source in sources):  # else another error says so
         try:
             check_writable(out)
@@ -239,7 +240,7 @@ def _out(sources: Sequence[Path]) -> Path:
     if len(names) > 50 or any(other.parent != first.parent for other in others):
         digest = hashlib.sha256(os.fsencode("\n".join(map(str, others)))).hexdigest()
         names = f"{names[:50]}-{digest[:8]}"
-    return sources[0] / f"report-with-{names}"
+    return files.inside(sources[0], f"report-with-{names}")
 
 
 def _over(over: object) -> tuple[str, ...]:

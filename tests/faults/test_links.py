@@ -1,7 +1,8 @@
 """Links in the folder of a run, sweep or report: no file outside of the folder is written."""
 
+import ast
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 from torch import nn
 
+from mnist_seq import compare
 from mnist_seq.report.render.figures import Drawing
 from mnist_seq.report.render.files import write
 from mnist_seq.runs import files
@@ -17,13 +19,17 @@ from mnist_seq.runs.errors import OutsideFolder
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import locked
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.engines.submitit import own_folder
 from mnist_seq.sweep.pool.call import Call, _logged
 from mnist_seq.sweep.pool.worker import LOG
 from mnist_seq.sweep.search.study import JOURNAL, _storage
+from mnist_seq.tracking.wandb.mirror.client import _open_log
+from mnist_seq.tracking.wandb.run.offline_file import files_of, mark_synced
 from mnist_seq.tracking.wandb.run.remote_run import _check_writable
 from mnist_seq.training import checkpoint
 from mnist_seq.training.launch import _write_asked
 from mnist_seq.training.run import Job
+from tests.conftest import ROOT
 from tests.tasks.made import locate
 from tests.training.conftest import make_config
 
@@ -78,6 +84,11 @@ def handler(path: Path) -> None:
     files.LogHandler(path / "train.log").close()
 
 
+def synced(path: Path) -> None:
+    (path / "wandb" / "offline-run-1-x" / "run-x.wandb").write_text("x")
+    mark_synced(path, "x")
+
+
 def report(path: Path) -> None:
     write(SimpleNamespace(), path, formats=[])  # type: ignore[arg-type]
 
@@ -100,8 +111,16 @@ FILES: dict[str, Act] = {
     "multirun.yaml": lambda path: files.write_text(path / "multirun.yaml", "x"),
     JOURNAL: search,
     f"{JOURNAL}.lock": search,
-    "optuna.db": lambda path: _storage(path, "sqlite"),
+    **dict.fromkeys(
+        ("optuna.db", "optuna.db-wal", "optuna.db-shm", "optuna.db-journal"),
+        lambda path: _storage(path, "sqlite"),
+    ),
+    ".submitit/1_submitted.pkl": own_folder,
+    "wandb/local/mirror.log": lambda path: os.close(_open_log(path)),
+    "wandb/offline-run-1-x/run-x.wandb.synced": synced,
+    "report.html": lambda path: files.write_text(path / "report.html", "x"),
 }  # fmt: skip
+SILENT = (".lock-holder", "wandb/offline-run-1-x/run-x.wandb.synced")  # nothing hangs on them
 FOLDERS: dict[str, Act] = {
     ".hydra": asked,
     ".stale": set_aside,
@@ -109,6 +128,10 @@ FOLDERS: dict[str, Act] = {
     "tensorboard": events,
     "wandb": lambda path: _check_writable(path / "wandb"),
     "figures": lambda path: Drawing([], path / "figures").finish(),
+    ".submitit": own_folder,
+    "wandb/local": _open_log,
+    "report": lambda path: compare._out([path]),
+    "report-with-b": lambda path: compare._out([path, path.parent / "b"]),
 }
 
 
@@ -130,7 +153,7 @@ def test_a_file_that_a_link_leads_to_stays_as_it_was(tmp_path: Path, name: str) 
     (folder / name).symlink_to(outside)
     said = acted(FILES[name], folder)
     assert outside.read_text() == "the user's own"
-    assert (folder / name).is_symlink() == bool(said) or name == ".lock-holder"
+    assert (folder / name).is_symlink() == bool(said) or name in SILENT
     assert len(said.splitlines()) == bool(said)
     assert not said or name.split("/")[-1] in said
 
@@ -138,7 +161,7 @@ def test_a_file_that_a_link_leads_to_stays_as_it_was(tmp_path: Path, name: str) 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_no_folder_that_a_link_leads_to_gets_a_file(tmp_path: Path, name: str) -> None:
     folder, outside = tmp_path / "folder", tmp_path / "outside"
-    folder.mkdir()
+    (folder / name).parent.mkdir(parents=True)
     outside.mkdir()
     (folder / name).symlink_to(outside)
     with pytest.raises(OutsideFolder, match="it is a link to") as said:
@@ -164,3 +187,56 @@ def test_a_run_folder_that_was_moved_and_linked_to_is_written(tmp_path: Path) ->
         assert acted(act, tmp_path / "run") == ""
     names = {path.name for path in (tmp_path / "elsewhere").iterdir()}
     assert {".hydra", LOG, "ledger.jsonl"} <= names
+
+
+def test_no_offline_file_is_looked_for_behind_a_link(tmp_path: Path) -> None:
+    """Its mark would be written beside it, outside of the sweep."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "run-x.wandb").write_text("x")
+    (tmp_path / "s" / "wandb").mkdir(parents=True)
+    (tmp_path / "s" / "wandb" / "offline-run-1-x").symlink_to(tmp_path / "outside")
+    assert files_of(tmp_path / "s", "x") == []
+    mark_synced(tmp_path / "s", "x")
+    assert [path.name for path in (tmp_path / "outside").iterdir()] == ["run-x.wandb"]
+
+
+# Writes that are not of `runs/files.py`, each with its reason
+WRITES = {
+    "tracking.wandb.mirror.priority: write_text": "a setting of the kernel",
+    "training.batched.sizing: write_text": "a setting of the kernel",
+    "tracking.wandb.run.remote_run: copyfile": "into the folder that wandb has just made",
+    "tasks.sources.mnist1d_file: fdopen": "the data folder of the user",
+    "tasks.sources.nearby: fdopen": "the data folder of the user",
+}
+_STREAMS = ("1", "2", "os.dup(1)")
+_WRITING = {"write_text", "write_bytes", "touch", "copyfile", "copy", "symlink_to", "tofile"}
+
+
+def writes(path: Path) -> Iterator[str]:
+    """Calls of a file that write without `runs.files`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        of = ast.unparse(node.func).split(".")
+        if of[-1] in _WRITING and of[0] != "files" and len(of) > 1:
+            yield of[-1]
+        if of[-1] in ("open", "fdopen") and len(node.args) > 1:
+            mode = getattr(node.args[1], "value", "")
+            is_ours = "files.open_append" in ast.unparse(
+                node.args[0]
+            ) or "_open_log" in ast.unparse(node.args[0])
+            is_ours = is_ours or ast.unparse(node.args[0]) in ("1", "2", "os.dup(1)")
+            if isinstance(mode, str) and set(mode) & set("wax+") and not is_ours:
+                yield of[-1]
+
+
+def test_every_write_is_of_one_file() -> None:
+    """`runs/files.py` follows no link and leaves no half file; another write would have to."""
+    package = ROOT / "mnist_seq"
+    found = {
+        f"{'.'.join(path.relative_to(package).with_suffix('').parts)}: {call}"
+        for path in package.rglob("*.py")
+        if path != package / "runs" / "files.py"
+        for call in writes(path)
+    }
+    assert found == set(WRITES)

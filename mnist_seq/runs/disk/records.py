@@ -39,6 +39,10 @@ class _Named(_Checked):
     name: Annotated[str, Field(min_length=1)]
 
 
+class _Group(_Checked):
+    name: str = ""
+
+
 class _Tracker(_Checked):
     name: str = ""
     mode: str = ""
@@ -49,21 +53,17 @@ class _Tracker(_Checked):
     finish: Seconds = 0.0
 
 
-class _Sweep(_Checked):
-    name: str = ""
-
-
 class _Config(_Checked):
     seed: Count
     arm: str = "none"
     model: _Named
-    data: dict[str, Any]
-    optimizer: dict[str, Any] = {}
-    schedule: dict[str, Any] = {}
-    device: dict[str, Any] = {}
+    data: _Group
+    optimizer: _Group = _Group()
+    schedule: _Group = _Group()
+    device: _Group = _Group()
     training: dict[str, Any] = {}
     tracker: _Tracker = _Tracker()
-    sweep: _Sweep = _Sweep()
+    sweep: _Group = _Group()
 
 
 class _Data(_Checked):
@@ -92,6 +92,7 @@ class _Task(_Checked):
     main: str = ""
     metrics: dict[str, _Metric] = {}
     guess: dict[str, Number] = {}
+    plateaus: dict[str, Number] = {}
 
 
 class _WandB(_Checked):

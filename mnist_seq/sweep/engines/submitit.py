@@ -45,8 +45,20 @@ class SubmititLauncher(EngineLauncher):
     def open_engine(self, opening: Opening) -> "SubmititEngine":
         """The queue. On Slurm, Slurm assigns the devices of a job."""
         slots = opening.slots if self.cluster == "local" else [{} for _ in opening.slots]
-        folder = files.inside(opening.folder.path, ".submitit")
+        folder = own_folder(opening.folder.path)
         return SubmititEngine(self.cluster, slots, folder=folder, parameters=self.parameters)
+
+
+def own_folder(sweep: Path) -> Path:
+    """The folder for submitit's own files. None of them may be a link: their names are no secret.
+
+    Raises:
+        OutsideFolder: see `files.inside`.
+    """
+    folder = files.make_folder(sweep, ".submitit")
+    for path in folder.iterdir():
+        files.inside(folder, path.name)
+    return folder
 
 
 class SubmititEngine:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mnist_seq.config import ConfigError
 from mnist_seq.runs import files
+from mnist_seq.runs.disk import limits
 from mnist_seq.runs.stale import differing_keys
 from mnist_seq.sweep.search.settings import Settings, make_pruner, make_sampler
 from mnist_seq.sweep.search.space import Space
@@ -122,10 +123,10 @@ def _end_last_line(path: Path) -> None:
     """Cut off the half line that a killed process left; Optuna would fail at it for ever."""
     if not path.exists():
         return
-    content = path.read_bytes()
+    content = limits.read_bytes(path)
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
-        path.write_bytes(whole)
+        files.write_bytes(path, whole)
 
 
 def _check_same(study: Any, asked: Mapping[str, Any], folder: Path) -> None:

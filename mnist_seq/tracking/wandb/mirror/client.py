@@ -181,14 +181,18 @@ class Client:
         self._uploaded(folder, "partial" if found else "none")
 
 
+def _open_log(home: Path) -> int:
+    """What the mirror process prints, beside W&B's own logs."""
+    return files.open_append(files.make_folder(home, "wandb", "local") / "mirror.log")
+
+
 def _start(home: Path, *, is_sweep: bool) -> subprocess.Popen[str]:
     environment = package.environment(home)
     if is_sweep:
         package.forget_agent(environment)
     with contextlib.ExitStack() as stack:
         try:
-            log = files.make_folder(home, "wandb", "local") / "mirror.log"
-            errors: Any = stack.enter_context(os.fdopen(files.open_append(log), "a"))
+            errors: Any = stack.enter_context(os.fdopen(_open_log(home), "a"))
         except OSError:  # the folder cannot be written to, which the mirror process reports
             errors = subprocess.DEVNULL
         return subprocess.Popen(

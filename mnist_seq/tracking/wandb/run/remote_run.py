@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mnist_seq.runs import files
+from mnist_seq.runs.disk import limits
 from mnist_seq.runs.events import Ended, Samples
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking.wandb import package
@@ -185,7 +186,8 @@ class RemoteRun:
 
     def _send_predictions(self, folder: RunFolder) -> None:
         """Send predictions.npz, so that pulled runs can be compared example by example."""
-        copy = Path(self.run.dir) / folder.predictions_path.name
+        with limits.opened(folder.predictions_path):  # refuses what no run writes
+            copy = Path(self.run.dir) / folder.predictions_path.name
         # A copy: wandb's link would break when the run folder moves
         shutil.copyfile(folder.predictions_path, copy)
         self.run.save(str(copy), base_path=self.run.dir, policy="end")
@@ -229,5 +231,5 @@ def _check_writable(folder: Path) -> None:
     """
     files.make_folder(folder.parent, folder.name)
     trial = folder / f".{uuid.uuid4().hex}"
-    trial.write_bytes(b"")
+    os.close(files.open_append(trial))
     trial.unlink()
