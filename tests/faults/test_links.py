@@ -209,7 +209,7 @@ WRITES = {
     "tasks.sources.nearby: fdopen": "the data folder of the user",
 }
 _STREAMS = ("1", "2", "os.dup(1)")
-_WRITING = {"write_text", "write_bytes", "touch", "copyfile", "copy", "symlink_to", "tofile"}
+_WRITING = {"write_text", "write_bytes", "touch", "copyfile", "symlink_to", "tofile"}
 
 
 def writes(path: Path) -> Iterator[str]:
