@@ -13,6 +13,7 @@ NOT_OF_A_RESULT = (
     "tracker",
     "sweep",
     "data.root",
+    "data.path",
     "training.diagnostics",
     "training.checkpoint_every",
 )
@@ -43,7 +44,7 @@ def result_values(config: Config) -> dict[str, Any]:
     values = plain(config)
     for key in NOT_OF_A_RESULT:
         group, _, name = key.rpartition(".")
-        del (values[group] if group else values)[name]
+        (values[group] if group else values).pop(name, None)  # path is a key of one data set alone
     return values
 
 

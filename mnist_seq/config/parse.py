@@ -53,9 +53,13 @@ def parse(values: Mapping[str, Any]) -> Config:
 
 
 def rooted(config: Config, folder: str) -> Config:
-    """The config with a relative `data.root` resolved from `folder`."""
-    root = os.path.abspath(os.path.join(folder, os.path.expanduser(config.data.root)))
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+    """The config with relative paths of the data resolved from `folder`."""
+    places = {
+        key: os.path.abspath(os.path.join(folder, os.path.expanduser(value)))
+        for key, value in dict(config.data).items()
+        if key in ("root", "path")
+    }
+    return config.model_copy(update={"data": config.data.model_copy(update=places)})
 
 
 def parse_plain(values: Mapping[str, Any]) -> Config:

@@ -108,7 +108,19 @@ class Task:
     def epoch_size(self) -> int:
         """Training examples of an epoch."""
         data = self.settings
-        return self.num_train - data.valid if data.limit == "all" else data.limit
+        if data.limit != "all":
+            return data.limit
+        return self.num_train - (0 if self.has_own_valid else self.num_valid)
+
+    @property
+    def num_valid(self) -> int:
+        """Validation examples."""
+        return self.settings.valid
+
+    @property
+    def has_own_valid(self) -> bool:
+        """Whether the last `num_valid` examples of `load` are for validation, and none is drawn."""
+        return False
 
     @property
     def main(self) -> str:

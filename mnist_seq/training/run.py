@@ -176,9 +176,10 @@ def _load_data(
         )
     parts = split(
         len(examples.train.x),
-        valid=settings.valid,
+        valid=task.num_valid,
         limit=None if settings.limit == "all" else settings.limit,
         generator_seed=derive(job.config.seed, "split"),
+        is_drawn=not task.has_own_valid,
     )
     if isinstance(settings, Images) and settings.label_noise:
         labels = with_wrong_labels(

@@ -41,6 +41,24 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def with_a_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the working directory, where `data=file` looks for one."""
+    write_archive(root)
+    monkeypatch.chdir(root)
+
+
+def write_archive(folder: Path) -> None:
+    draw = np.random.RandomState(0)
+    arrays = {}
+    for part, num in (("train", 90), ("test", 60)):
+        arrays[f"x_{part}"] = draw.standard_normal((num, 6, 3))
+        arrays[f"y_{part}"] = np.arange(num) % 3
+        arrays[f"lengths_{part}"] = draw.randint(2, 7, size=num)
+    if not (folder / "sequences.npz").exists():
+        np.savez(folder / "sequences.npz", **arrays)
+
+
 @pytest.fixture(params=NAMES)
 def task(request: pytest.FixtureRequest) -> Task:
     name, sizes = request.param, {"valid": 30, "test": 60, "limit": 50}
@@ -82,6 +100,7 @@ def same(a: Batch, b: Batch) -> bool:
 
 def test_a_plan_needs_no_torch(tmp_path: Path) -> None:
     """It asks every task for its spec, its sizes and its rules, for each run of a sweep."""
+    write_archive(tmp_path)
     program = (
         "import sys; from mnist_seq.config.reference import default_data;"
         "from mnist_seq.tasks import task_of;"

@@ -137,3 +137,15 @@ class Induction(Tokens):
     option_names: ClassVar = ("induction",)
 
     vocabulary: Annotated[int, Field(ge=3, le=10_000)]
+
+
+class File(Data):
+    """Sequences of a user's file: `conf/data/file.yaml`."""
+
+    option_names: ClassVar = ("file",)
+
+    path: Text
+    valid: Literal["file"] | CountOrNone | Annotated[float, Field(gt=0, lt=1)]  # type: ignore[assignment]
+    output: Literal["class", "value", "bits"]
+    per_step: bool
+    normalize: Literal["standard", "none"]

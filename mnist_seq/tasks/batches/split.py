@@ -22,11 +22,16 @@ class Split:
     hash: str
 
 
-def split(num_train: int, *, valid: int, limit: int | None, generator_seed: int) -> Split:
+def split(
+    num_train: int, *, valid: int, limit: int | None, generator_seed: int, is_drawn: bool = True
+) -> Split:
     """Draw `valid` images for validation, then `limit` of the others (None: all) for training.
 
     One permutation of all images determines both, so the images of a smaller `limit` are a subset
     of those of a larger one. The parts are sorted; the order of batches is drawn elsewhere.
+
+    Args:
+        is_drawn: False takes the last images for validation.
 
     Raises:
         ValueError: there are not enough images.
@@ -44,6 +49,9 @@ def split(num_train: int, *, valid: int, limit: int | None, generator_seed: int)
             f"left {num_left} of {num_train}; choose data.limit from 1 to {num_left}"
         )
     order = torch.randperm(num_train, generator=torch.Generator().manual_seed(generator_seed))
+    if not is_drawn:
+        order = order[order < num_left]
+        order = torch.cat([torch.arange(num_left, num_train), order])
     stop = num_train if limit is None else valid + limit
     parts = order[valid:stop].sort().values, order[:valid].sort().values
     return Split(*parts, hash=_hash(*parts))

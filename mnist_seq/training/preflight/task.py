@@ -78,16 +78,17 @@ def check_steps(config: Config) -> None:
 
 def _check_split(config: Config, task: Task) -> None:
     data, num_train = config.data, task.num_train
-    if data.valid >= num_train:
+    num_valid = 0 if task.has_own_valid else task.num_valid
+    if num_valid >= num_train:
         raise ConfigError(
             f"data.valid must leave training {task.noun}: data.valid={data.valid} of "
             f"{num_train:,} in {data.name}; choose data.valid below {num_train}"
         )
-    if data.limit != "all" and data.limit > num_train - data.valid:
+    if data.limit != "all" and data.limit > num_train - num_valid:
         raise ConfigError(
             f"data.limit must not exceed the training {task.noun} that data.valid={data.valid} "
-            f"leaves: data.limit={data.limit} of {num_train - data.valid:,} in {data.name}; choose "
-            f"data.limit={num_train - data.valid} or less, or data.limit=all"
+            f"leaves: data.limit={data.limit} of {num_train - num_valid:,} in {data.name}; choose "
+            f"data.limit={num_train - num_valid} or less, or data.limit=all"
         )
 
 

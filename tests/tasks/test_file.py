@@ -1,0 +1,199 @@
+"""Own sequences from a NumPy archive: read as they are meant, or refused by name."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_seq.config import ConfigError
+from mnist_seq.config.reference import default_data
+from mnist_seq.notebook import compose, train_run
+from mnist_seq.tasks import locate, task_of
+from mnist_seq.tasks.examples import Examples, checked
+from mnist_seq.tasks.sources.own_file import read
+from mnist_seq.training.preflight.task import check_task
+
+Arrays = dict[str, Any]
+
+
+def arrays(**changes: Any) -> Arrays:
+    """12 training and 6 test sequences of 5 time steps, 2 channels, 3 classes; None leaves out."""
+    draw = np.random.RandomState(0)
+    whole: Arrays = {}
+    for part, num in (("train", 12), ("test", 6)):
+        whole |= {f"x_{part}": draw.standard_normal((num, 5, 2)), f"y_{part}": np.arange(num) % 3}
+    return {name: value for name, value in {**whole, **changes}.items() if value is not None}
+
+
+def saved(folder: Path, **changes: Any) -> Path:
+    path = folder / "own.npz"
+    np.savez(path, **arrays(**changes))
+    return path
+
+
+def loaded(folder: Path, words: Arrays, **changes: Any) -> Examples:
+    """As a run gets them."""
+    task = task_of(default_data("file", path=str(saved(folder, **changes)), **words))
+    task.check()
+    examples = task.load(locate(task, folder))
+    return checked(examples, task.spec, task.num_loaded(), "file")
+
+
+def test_each_channel_has_mean_0_over_the_training_steps(tmp_path: Path) -> None:
+    """Test is scaled by the numbers of train, and padding is no time step."""
+    lengths = np.array([5, 2] * 6)
+    found = loaded(tmp_path, {}, lengths_train=lengths, lengths_test=lengths[:6])
+    inside = np.arange(5) < lengths[:, None]
+    steps = found.train.x[inside]
+    np.testing.assert_allclose(steps.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(steps.std(0), 1, atol=1e-6)
+    assert not found.train.x[~inside].any()
+    raw = arrays()
+    of = raw["x_train"][inside]
+    np.testing.assert_allclose(found.test.x[0], (raw["x_test"][0] - of.mean(0)) / of.std(0), 1e-5)
+    assert found.train.lengths is not None
+    assert found.train.lengths.tolist() == lengths.tolist()
+
+
+def test_sequences_may_lie_one_below_the_other(tmp_path: Path) -> None:
+    """As packages write them that have no ragged arrays; parts may differ in their longest."""
+    parts = {"train": np.array([1, 4] * 6), "test": np.array([5, 2] * 3)}
+    flat: Arrays = {f"lengths_{part}": lengths for part, lengths in parts.items()}
+    for part, lengths in parts.items():
+        flat[f"x_{part}"] = np.arange(1.0, lengths.sum() + 1)
+    found = loaded(tmp_path, {"normalize": "none"}, **flat)
+    assert found.train.x.shape == (12, 5, 1)
+    assert found.train.x[:2, :, 0].tolist() == [[1, 0, 0, 0, 0], [2, 3, 4, 5, 0]]
+    assert found.test.x[1, :, 0].tolist() == [6, 7, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "changes", "spec"),
+    [
+        ({}, {}, ("vector", 2, "class", 3, False)),
+        ({}, {"x_train": np.ones((12, 5)), "x_test": np.ones((6, 5))},
+         ("vector", 1, "class", 3, False)),
+        ({}, {"x_train": np.full((12, 5), 6), "x_test": np.full((6, 5), 3)},
+         ("token", 7, "class", 3, False)),
+        ({"output": "value"}, {}, ("vector", 2, "value", 1, False)),
+        ({"output": "value"}, {"y_train": np.ones((12, 4)), "y_test": np.ones((6, 4))},
+         ("vector", 2, "value", 4, False)),
+        ({"output": "bits", "per_step": True},
+         {"y_train": np.ones((12, 5, 2)), "y_test": np.zeros((6, 5, 2)),
+          "mask_train": np.ones((12, 5), dtype=bool)}, ("vector", 2, "bits", 2, True)),
+        ({"per_step": True},
+         {"y_train": np.tile(np.arange(5), (12, 1)), "y_test": np.zeros((6, 5), dtype=np.uint8)},
+         ("vector", 2, "class", 5, True)),
+    ],
+)  # fmt: skip
+def test_the_spec_is_that_of_the_arrays(
+    tmp_path: Path, words: Arrays, changes: Arrays, spec: tuple[Any, ...]
+) -> None:
+    task = task_of(default_data("file", path=str(saved(tmp_path, **changes)), **words))
+    found = task.spec
+    assert (found.input, found.input_size, found.output, found.num_outputs, found.per_step) == spec
+    assert (found.time_steps, found.varied) == (5, False)
+    loaded(tmp_path, words, **changes)
+
+
+NAN = np.ones((12, 5, 2))
+NAN[3, 4, 1] = np.nan
+FAULTS: list[tuple[Arrays, str]] = [
+    (
+        {"y_train": np.arange(12) % 3 + 1},
+        "have each class from 0 to 3: found no sequence of class 0",
+    ),
+    (
+        {"y_train": np.arange(12) % 3 - 1},
+        "y_train must be classes from 0 on: found -1 at sequence 0",
+    ),
+    ({"y_test": np.full(6, 9)}, "y_train must have each class from 0 to 9"),
+    ({"y_train": np.zeros(12, int), "y_test": np.zeros(6, int)}, "two classes or more"),
+    ({"y_train": np.ones(12)}, "whole numbers of shape (12,): found float64 of (12,)"),
+    ({"y_train": np.ones((12, 3), int)}, "whole numbers of shape (12,): found int64 of (12, 3)"),
+    ({"y_train": np.arange(11) % 3}, "whole numbers of shape (12,): found int64 of (11,)"),
+    ({"y_train": np.array(["a"] * 12)}, "y_train must be numbers: found <U1"),
+    ({"x_train": np.array([[1], [1, 2]], dtype=object)}, "x_train must be an array of numbers"),
+    ({"x_train": NAN}, "finite numbers: found nan at sequence 3, time step 4, channel 1"),
+    (
+        {"x_train": np.ones((12, 5, 4))},
+        "x_test must have the channels of x_train, (4,): found (2,)",
+    ),
+    ({"x_train": np.ones((12, 5), int)}, "x_test must have the channels of x_train, words"),
+    (
+        {"x_train": np.full((12, 5), -1), "x_test": np.zeros((6, 5), int)},
+        "words from 0 on: found -1",
+    ),
+    ({"x_train": np.ones((12, 5, 2, 2))}, "be [n, T, D] or [n, T] numbers"),
+    ({"x_train": np.ones((0, 5, 2))}, "x_train must hold something: found shape (0, 5, 2)"),
+    ({"lengths_train": np.array([5] * 11 + [0])}, "be 1 or more: found 0 at sequence 11"),
+    ({"lengths_train": np.array([5] * 11 + [6])}, "at most the 5 time steps of x: found 6"),
+    ({"lengths_train": np.array([5, 5])}, "one for each of the 12 sequences"),
+    ({"lengths_train": np.full(12, 5.0)}, "whole numbers, one a sequence: found float64"),
+    ({"mask_train": np.ones((12, 5), bool)}, "be bool of (12, 5), with data.per_step=true"),
+    ({"x_test": None}, "x_test must be there: found only x_train, y_train, y_test"),
+    ({"x_valid": np.ones((2, 5, 2))}, "y_valid must be there: found its x alone"),
+    ({"x_tarin": np.ones(3)}, "no code reads its array x_tarin; did you mean x_train?"),
+]
+
+
+@pytest.mark.parametrize(("changes", "says"), FAULTS)
+def test_what_would_train_wrongly_is_refused(tmp_path: Path, changes: Arrays, says: str) -> None:
+    """By file and array; most of these train, or stop in a kernel without a word of the cause."""
+    with pytest.raises(ValueError, match=r"must|no code") as caught:
+        read(saved(tmp_path, **changes), output="class", per_step=False)
+    assert says in str(caught.value)
+    assert "own.npz" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x,y\n1,2\n", b"PK\x03\x04" + b"\x00" * 90])
+def test_no_archive_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "own.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match="must be") as caught:
+        read(path, output="class", per_step=False)
+    assert str(path) in str(caught.value)
+
+
+def test_what_may_be_meant_is_said(tmp_path: Path) -> None:
+    """Test sequences that were trained on, channels in the place of time, a constant channel."""
+    wide = np.random.RandomState(0).standard_normal((12, 2, 5))
+    wide[..., 3] = 7
+    own = read(saved(tmp_path, x_train=wide, x_test=wide[:6]), output="class", per_step=False)
+    assert len(own.remarks) == 3
+    assert own.remarks[0] == "6 of 6 test sequences are in x_train too"
+    assert "is it [n, T, D]" in own.remarks[1]
+    assert own.remarks[2].endswith("never change: 3")
+
+
+def test_a_validation_set_of_the_file_is_taken_as_it_is(tmp_path: Path) -> None:
+    """At every seed; and it is not left unused in silence."""
+    valid = {"x_valid": np.full((4, 5, 2), 3.0), "y_valid": np.array([2, 2, 1, 0])}
+    path = str(saved(tmp_path, **valid))
+    with pytest.raises(ConfigError, match="would leave x_valid"):
+        check_task(compose("data=file", f"data.path={path}"))
+    words = ("data=file", f"data.path={path}", "data.valid=file", "model.hidden=2",
+             "tracker=none", "training.evaluate=best", "training.batch_size=4")  # fmt: skip
+    records = [
+        train_run(compose(*words, f"seed={seed}"), tmp_path / f"{seed}").run.record["data"]
+        for seed in (0, 1)
+    ]
+    assert [records[0][f"num_{part}"] for part in ("train", "valid", "test")] == [12, 4, 6]
+    assert records[0]["split"] == records[1]["split"]
+    with pytest.raises(ConfigError, match="needs x_valid and y_valid"):
+        check_task(compose("data=file", f"data.path={saved(tmp_path)}", "data.valid=file"))
+
+
+def test_the_same_file_elsewhere_is_the_same_data(tmp_path: Path) -> None:
+    """Its content counts, not its place; another content is another data set."""
+    found = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        found.append(default_data("file", path=str(saved(tmp_path / name))))
+    one, other = (locate(task_of(data), tmp_path).fingerprint for data in found)
+    assert one == other
+    changed = saved(tmp_path, y_test=np.zeros(6, int))
+    assert locate(task_of(default_data("file", path=str(changed))), tmp_path).fingerprint != one
