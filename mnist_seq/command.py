@@ -1,7 +1,6 @@
 """Runs the main function of a command under Hydra, and prints each error in one line."""
 
 import contextlib
-import difflib
 import functools
 import os
 import re
@@ -22,11 +21,14 @@ _SECRET = re.compile(r"(^|[._])(api_?key|(access|auth)_token|secret|passw(or)?d)
 IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # then the user wants tracebacks
 
 
-def run(job: Callable[[], object], explain: Callable[[Exception], str]) -> None:
+def run(
+    job: Callable[[], object], explain: Callable[[Exception], str], *, config_name: str = "train"
+) -> None:
     """Run a main function that `hydra.main` has wrapped.
 
     Args:
         explain: error of Hydra -> its line.
+        config_name: the command's own config.
 
     Raises:
         SystemExit: the command failed; the error is printed.
@@ -34,7 +36,9 @@ def run(job: Callable[[], object], explain: Callable[[Exception], str]) -> None:
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
+    from mnist_seq.config.flags import check_flags, with_flags_of_line
     from mnist_seq.config.hydra_errors import check_hydra_words
     from mnist_seq.runs.console import accept_all_characters, silence
     from mnist_seq.runs.errors import RunFailed
@@ -49,16 +53,19 @@ def run(job: Callable[[], object], explain: Callable[[Exception], str]) -> None:
             )
     _check_here(encoding)
     check_secrets(sys.argv[1:])
+    sys.argv[1:] = with_flags_of_line(sys.argv[1:], os.environ)
     if IS_DEBUG:
         job()
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing; we print one line
     try:
-        _check_flags(sys.argv[1:])
+        check_flags(sys.argv[1:], config_name)
         check_hydra_words(sys.argv[1:])
         _run_or_stop(job)
     except (HydraException, OmegaConfBaseException) as error:
         refuse(explain(error))
+    except YAMLError as error:
+        refuse(f"a config is written in YAML: {' '.join(str(error).split())}; mend that file")
     except BrokenPipeError:  # the reader of the output is gone, as in `... | head`
         silence()
         raise SystemExit(1) from None
@@ -80,19 +87,6 @@ def _run_or_stop(job: Callable[[], object]) -> None:
     except BaseException:
         stop_signals.check()
         raise
-
-
-def _check_flags(words: Sequence[str]) -> None:
-    """Refuse an unknown flag in one line; Hydra's parser prints all of its flags."""
-    from hydra._internal.utils import get_args_parser
-
-    known = [flag for flag in get_args_parser()._option_string_actions if flag.startswith("--")]
-    for word in words:
-        flag = word.partition("=")[0]
-        if word.startswith("--") and not any(name.startswith(flag) for name in known):
-            near = difflib.get_close_matches(flag, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "--help shows what can be typed"
-            raise ConfigError(f"no code reads the flag {flag}; {hint}")
 
 
 def check_secrets(words: Sequence[str]) -> None:

@@ -193,7 +193,8 @@ def _main() -> None:
         )
     command.check_folders(sys.argv[1:])
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
-    command.run(_job, functools.partial(command.one_line, "compare"))
+    explain = functools.partial(command.one_line, "compare")
+    command.run(_job, explain, config_name="compare")
 
 
 def quoted(word: str) -> str:

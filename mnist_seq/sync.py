@@ -262,7 +262,7 @@ def _main() -> None:
     sys.argv[1:] = [command.quoted(word, ["sweep"]) for word in sys.argv[1:]]
     explain = functools.partial(command.one_line, "sync")
     with own_temporary_folder():
-        command.run(_job, explain)
+        command.run(_job, explain, config_name="sync")
 
 
 def _leave(code: int) -> None:

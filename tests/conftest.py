@@ -69,14 +69,13 @@ def _values(case: Any) -> tuple[Any, ...]:
 @functools.cache
 def composer() -> "Composer":
     """Composes many configs that differ little, as a sweep does; tests hold it to Hydra's own."""
-    from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.types import RunMode
 
-    from mnist_seq.config.paths import conf_dir
+    from mnist_seq.config.hydra_errors import own_hydra
     from mnist_seq.sweep.plan.compose import Composer
 
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with own_hydra():  # a test may have Hydra open for something else
         loader = GlobalHydra.instance().config_loader()
         return Composer(loader, loader.load_configuration("train", [], RunMode.MULTIRUN))
 

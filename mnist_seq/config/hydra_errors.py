@@ -137,6 +137,8 @@ def _unknown_key(match: re.Match[str]) -> str:
             return _of_another_option(key, group, having)
         known += [k for keys in own.values() for k in keys]
     if key in known:
+        if not any(word.startswith("~") for word in sys.argv[1:]):
+            return f"the config has no {key}; a config of your own starts with {_STARTS}"
         return f"{key} was taken out by another override; leave out ~{group}"
     known = list(dict.fromkeys(known))
     near = suggestion(key, known)
@@ -157,6 +159,7 @@ def _of_another_option(key: str, group: str, having: list[str]) -> str:
     return f"{key} is no key of the chosen {group}; choose {which}, or leave {key} out"
 
 
+_STARTS = "'defaults: [train, _self_]'"
 _OPTIONAL = ("ablation", "experiment")
 
 
@@ -203,7 +206,23 @@ def _no_choice(match: re.Match[str]) -> str:
     )
 
 
+def _no_primary(match: re.Match[str]) -> str:
+    return (
+        f"--config-name must be the name of a YAML in --config-dir or --config-path: {match[1]}; "
+        "leave it out for conf/train.yaml"
+    )
+
+
+def _no_config_path(match: re.Match[str]) -> str:
+    return (
+        f"--config-path must be a folder: {match[1]}; Hydra starts at the program's own folder, "
+        "so write it from / on, or give --config-dir, which adds a folder to conf/"
+    )
+
+
 _KNOWN = [
+    (r"Cannot find primary config '([^']+)'", _no_primary),
+    (r"Check that the config directory '([^']+)' exists", _no_config_path),
     (r"use 'override ([\w/]+): ([^']+)'", _has_a_place),
     (r"Config group override must be a string", _no_choice),
     (r"Could not override '([^']+)'", _unknown_key),

@@ -79,6 +79,7 @@ def suggestion(wrong: str, known: Collection[str]) -> str:
 
 
 def no_option(group: str, name: str, names: Sequence[str]) -> str:
+    """The error text for a name that a group, or its key `name`, does not have."""
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {group}={near[0]}?" if near else ""
     return f"{group} must be one of {', '.join(names)}: {group}={name}{hint}"
@@ -109,20 +110,19 @@ def _problems(
             lines.append(f"{key} must be given; write {key}=<value>")
         else:
             rules.setdefault(key, ([], e["input"]))[0].append(_rule(e))
-    lines += [
-        f"{key} must be {', or '.join(dict.fromkeys(found))}: {key}={shown(value)}{_decoded(value)}"
-        for key, (found, value) in rules.items()
-    ]
+    for key, (found, value) in rules.items():
+        rule = ", or ".join(dict.fromkeys(found))
+        lines.append(f"{key} must be {rule}: {key}={shown(value)}{_decoded(key, value)}")
     return lines
 
 
-def _decoded(value: Any) -> str:
+def _decoded(key: str, value: Any) -> str:
     """What to do where a number is text, as the value of an environment variable always is."""
     if not isinstance(value, str) or not reads_as_number(value):
         return ""
     return (
-        "; that is text: leave out its quotes, or write '${oc.decode:${oc.env:X}}', with these "
-        "quotes, for ${oc.env:X}"
+        "; that is text: leave out its quotes; for ${oc.env:X} write, with all of these quotes, "
+        f"'{key}=\"${{oc.decode:${{oc.env:X}}}}\"'"
     )
 
 

@@ -37,15 +37,22 @@ def parse(values: Mapping[str, Any]) -> Config:
     for group, base in CHOSEN.items():
         given = values.get(group)
         if not isinstance(given, Mapping):
-            raise ConfigError(f"{group} must be a config group: {group}={given!r}; choose one of "
-                              f"{', '.join(options(group))}")  # fmt: skip
+            absent = "there is none; a config of your own starts with 'defaults: [train, _self_]'"
+            raise ConfigError(
+                f"{group} must be a config group: "
+                + (f"{group}={given!r}" if group in values else absent)
+                + f"; choose {group}=<{'|'.join(options(group))}>"
+            )
         schema = base
         if "name" in given:
             name = given["name"]
             try:
                 schema = schema_of(group, name if isinstance(name, str) else "")
             except KeyError:
-                raise ConfigError(no_option(group, shown(name), options(group))) from None
+                text = no_option(f"{group}.name", shown(name), options(group))
+                raise ConfigError(
+                    f"{text}; a YAML of your own names the one that it changes"
+                ) from None
         groups[group] = validated(schema, given, group)
     config = validated(Config, {**values, **groups}, "", known=list(known_keys(values)))
     _check_together(config)

@@ -1,6 +1,13 @@
 """Finds the YAML files of `conf/`."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_seq.config.words import key_of
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -20,3 +27,17 @@ def groups() -> list[str]:
     """Our config groups with options to choose from; `base` has the parts that options share."""
     hidden = {"base", "hydra"}
     return sorted(p.name for p in conf_dir().iterdir() if p.is_dir() and p.name not in hidden)
+
+
+def options_of(loader: "ConfigLoader", config: Any) -> Callable[[str], Sequence[str]]:
+    """Lists the options of a group as a command sees them, with those of its own folders.
+
+    Args:
+        config: of the command, with Hydra's own node, whose `hydra.searchpath` counts too.
+    """
+    if not config.hydra.searchpath:
+        return lambda group: loader.get_group_options(group)
+    words = map(str, config.hydra.overrides.hydra)
+    added = [word for word in words if key_of(word) == "hydra.searchpath"]
+    name = config.hydra.job.config_name
+    return lambda group: loader.get_group_options(group, config_name=name, overrides=added)

@@ -5,6 +5,13 @@ from typing import Any
 
 from mnist_seq.config.errors import ConfigError
 
+# Keys that concern a sweep, not a run
+OF_A_SWEEP = ("sweep.", "hydra.sweep", "hydra.launcher", "hydra/sweeper", "hydra/launcher")
+# Attribute of the job function whose runs our sweepers plan
+OUR_JOB = "is_job_of_mnist_seq"
+# Hydra's flags that say where a config comes from; each takes a value
+CONFIG_FLAGS = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
+
 
 def key_of(word: str) -> str:
     """The key of an override, the same with + or ++. The key of a deletion keeps its ~."""
@@ -41,7 +48,7 @@ def words_of(params: Mapping[str, Any]) -> list[str]:
     Raises:
         ConfigError: a key says how runs are launched.
     """
-    words = [f"{key}={_written(value)}" for key, value in _flat(params, "")]
+    words = [f"{key}={_written(value)}" for key, value in flattened(params)]
     for word in words:
         if key_of(word).replace("/", ".").partition(".")[0] in _NOT_OF_A_RUN:
             raise ConfigError(
@@ -51,11 +58,12 @@ def words_of(params: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def _flat(values: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
+def flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Dotted keys and values of nested values."""
     found = []
     for key, value in values.items():
         is_group = isinstance(value, Mapping)
-        found += _flat(value, f"{prefix}{key}.") if is_group else [(f"{prefix}{key}", value)]
+        found += flattened(value, f"{prefix}{key}.") if is_group else [(f"{prefix}{key}", value)]
     return found
 
 
