@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from mnist_seq.runs.console import QuietConsole
     from mnist_seq.training.job import Job
 
-# keys that concern a sweep, not a run
-_OF_A_SWEEP = ("sweep.", "hydra.sweep", "hydra.launcher", "hydra/sweeper", "hydra/launcher")
-
 
 def main() -> None:
     """Console entry: Hydra's command line, its errors in one line each."""
@@ -32,7 +29,9 @@ def _main() -> None:
     from mnist_seq import command
     from mnist_seq.config import hydra_errors
     from mnist_seq.config.paths import conf_dir
+    from mnist_seq.config.words import OUR_JOB
 
+    setattr(_job, OUR_JOB, True)
     OmegaConf.register_new_resolver("mnist_seq.options", _options_text, replace=True)
     of_hydra = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
     command.run(of_hydra(_job), hydra_errors.one_line)
@@ -55,7 +54,7 @@ def run(cfg: "DictConfig") -> float:
 
     from mnist_seq import command
     from mnist_seq.config.errors import ConfigError, refuse, said
-    from mnist_seq.runs.commands import to_continue
+    from mnist_seq.runs.commands import read_asked, to_continue, to_continue_sweep
     from mnist_seq.runs.console import silence
     from mnist_seq.runs.errors import FolderLocked, Interrupted, RunFailed
 
@@ -64,12 +63,15 @@ def run(cfg: "DictConfig") -> float:
     try:
         return _trained(cfg, is_sweep=is_sweep)
     except Interrupted as stop:
-        key, value = "sweep.name", str(cfg.sweep.name)
-        if not is_sweep:
-            key = "hydra.run.dir"
-            value = os.path.relpath(of_hydra.runtime.output_dir, of_hydra.runtime.cwd)
+        output_dir = of_hydra.runtime.output_dir
+        if is_sweep:  # of a launcher of Hydra's, in whose process this may be
+            sweep = Path(output_dir).parent
+            asked = read_asked(sweep / "multirun.yaml") or None
+            again = to_continue_sweep(str(cfg.sweep.name), sweep, asked=asked)
+        else:
+            again = to_continue("hydra.run.dir", os.path.relpath(output_dir, of_hydra.runtime.cwd))
         try:
-            print(f"{stop}; to go on: {to_continue(key, value)}", flush=True)
+            print(f"{stop}; to go on: {again}", flush=True)
         except OSError:  # the signal came from a terminal that is closed
             silence()
         raise SystemExit(stop.exit_code) from None
@@ -119,18 +121,19 @@ def _prepared(cfg: "DictConfig", console: "QuietConsole", *, is_sweep: bool) -> 
     from mnist_seq.config.errors import ConfigError
     from mnist_seq.config.hydra_errors import check_hydra_node
     from mnist_seq.config.parse import check_words, parse, rooted
-    from mnist_seq.config.words import key_of
+    from mnist_seq.config.paths import options_of
+    from mnist_seq.config.words import OF_A_SWEEP, key_of
     from mnist_seq.runs.console import say
     from mnist_seq.runs.folder import RunFolder
 
     of_hydra = HydraConfig.get()
     words = OmegaConf.to_container(of_hydra.overrides)  # unresolved: ${...} belongs to the config
     assert isinstance(words, dict)
-    # with those of a --config-dir
-    check_words(words["task"], options=GlobalHydra.instance().config_loader().get_group_options)
+    loader = GlobalHydra.instance().config_loader()
+    check_words(words["task"], options=options_of(loader, HydraConfig.instance().cfg))
     check_hydra_node(HydraConfig.instance().cfg, is_sweep=False)
     for word in () if is_sweep else (*words["task"], *words["hydra"]):
-        if key_of(word).startswith(_OF_A_SWEEP) and key_of(word) != "sweep.name":
+        if key_of(word).startswith(OF_A_SWEEP) and key_of(word) != "sweep.name":
             raise ConfigError(f"{word} says how a sweep runs, and this is one run; add -m")
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)

@@ -7,16 +7,22 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.text import is_control, reads_as_number
-from mnist_seq.config.words import key_of
+from mnist_seq.config.words import CONFIG_FLAGS, OF_A_SWEEP, key_of
+from mnist_seq.runs import files
+from mnist_seq.runs.sweep_folder import SWEEPS
 
 _KEYWORDS = ("null", "true", "false", "nan", "inf")
-# Hydra's flags that say where a config comes from; each takes a value
-_CONFIG_FLAGS = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
 
 
 def to_continue(key: str, value: str) -> str:
@@ -26,74 +32,126 @@ def to_continue(key: str, value: str) -> str:
         key: that names the folder, `sweep.name` or `hydra.run.dir`; kept where it was typed.
         value: of the key.
     """
-    words = list(_typed())
-    if not any(key_of(word) == key for word in words):
-        words.insert(_end_of_overrides(words), override(key, value))
-    return _command(_train_program(), words)
+    return _command("train", _named(_typed(), key, value))
 
 
-def to_continue_sweep(name: str) -> str:
-    """The command that goes on with the sweep of this process."""
-    if any(key_of(word) == "hydra.sweep.dir" for word in _typed()):
-        return _command(_train_program(), _typed())
-    return to_continue("sweep.name", name)
+def to_continue_sweep(name: str, folder: Path, *, asked: Mapping[str, Any] | None = None) -> str:
+    """The command that goes on with a sweep.
+
+    Args:
+        folder: of the sweep.
+        asked: Hydra's node of the sweep's config; None in the process of the command itself, where
+            the command is taken as it was typed.
+    """
+    words = _typed() if asked is None else ["-m", *_flags(asked), *_words(asked)]
+    is_placed = any(key_of(word) == "hydra.sweep.dir" for word in words)
+    if not is_placed:
+        words = _named(words, "sweep.name", name)
+    if is_placed or folder.resolve() != (SWEEPS / name).resolve():
+        words = _named(words, "hydra.sweep.dir", str(folder))
+    return _command("train", words)
 
 
-def to_train(overrides: Sequence[str], *, is_sweep: bool = False) -> str:
-    """The command that trains a run, or a sweep, of some overrides and nothing else."""
-    return _command("python -m mnist_seq.train", [*["-m"] * is_sweep, *overrides])
+def to_add(overrides: Sequence[str], run: Path, *, is_search: bool) -> str:
+    """The command that trains further runs as a recorded one was trained, as a sweep.
+
+    Args:
+        overrides: of the runs.
+        run: folder of the recorded run.
+        is_search: whether that run is a trial; the further ones are a grid.
+    """
+    asked = read_asked(run / ".hydra" / "hydra.yaml")
+    kept = []
+    for word in _words(asked, kind="hydra"):
+        key = key_of(word).replace("/", ".")
+        is_of_sweeper = key.startswith("hydra.sweeper")
+        if key.startswith("hydra.sweeper.params") or (is_search and is_of_sweeper):
+            continue
+        if is_of_sweeper or key.startswith("hydra.launcher") or _is_of_a_run(word):
+            kept.append(word)
+    if is_search:
+        kept.append("hydra/sweeper=mnist_seq")  # also where a YAML has chosen the search
+    return _command("train", ["-m", *_flags(asked), *kept, *overrides])
 
 
-def to_train_alike(overrides: Sequence[str]) -> str:
-    """The command that trains one run of some overrides, over the configs of the typed command."""
-    return _command(_train_program(), [*_config_flags(_typed()), *overrides])
+def to_train_alike(overrides: Sequence[str], asked: Mapping[str, Any]) -> str:
+    """The command that trains one run, over the configs of a sweep and with its Hydra.
+
+    Args:
+        overrides: of the run.
+        asked: Hydra's node of the sweep's config.
+    """
+    of_hydra = [word for word in _words(asked, kind="hydra") if _is_of_a_run(word)]
+    return _command("train", [*_flags(asked), *of_hydra, *overrides])
 
 
 def to_compare(folder: Path, *, where: str = "all") -> str:
-    """The command that compares the runs of a sweep's folder.
+    """The command that compares the runs of a sweep's folder. It reads nothing else.
 
     Args:
         where: filter of the runs.
     """
     filters = [] if where == "all" else [f"where={where}"]
-    return _command("python -m mnist_seq.compare", [f"sweep={folder}", *filters])
+    return _command("compare", [f"sweep={folder}", *filters])
 
 
 def to_sync(folder: Path) -> str:
-    """The command that brings the runs of a folder to W&B."""
-    return _command("python -m mnist_seq.sync", [f"sweep={folder}"])
+    """The command that brings the runs of a folder to W&B. It reads nothing else."""
+    return _command("sync", [f"sweep={folder}"])
+
+
+def read_asked(path: Path) -> dict[str, Any]:
+    """Hydra's node from a recorded config; {} where there is none that can be read.
+
+    Args:
+        path: `.hydra/hydra.yaml` of a run, or `multirun.yaml` of a sweep.
+    """
+    try:
+        files.check_regular(path)
+        values = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
+        node = values["hydra"] if isinstance(values, dict) else None
+    except (OSError, ValueError, KeyError, YAMLError, OmegaConfBaseException):
+        return {}
+    return {str(k): v for k, v in node.items()} if isinstance(node, dict) else {}
 
 
 def _typed() -> list[str]:
     return sys.argv[1:]
 
 
-def _train_program() -> str:
-    """The program as it was started: the console script, or the module."""
-    program = Path(sys.argv[0]).name
-    return program if program.startswith("mnist-seq") else "python -m mnist_seq.train"
+def _named(words: Sequence[str], key: str, value: str) -> list[str]:
+    """The words with a key that names a folder.
+
+    A value that was typed stays, unless it has an interpolation: the clock would give another one.
+    """
+    word = override(key, value)
+    if any(key_of(given) == key for given in words):
+        return [word if key_of(w) == key and "${" in w else w for w in words]
+    end = _end_of_overrides(words)
+    return [*words[:end], word, *words[end:]]
 
 
 def _end_of_overrides(words: Sequence[str]) -> int:
     """Where a further override can stand: Hydra's parser takes them in one piece, between flags."""
     end = len(words)
     for i, (before, word) in enumerate(pairwise(["", *words])):
-        is_override = not word.startswith("-") and before not in _CONFIG_FLAGS
+        is_override = not word.startswith("-") and before not in CONFIG_FLAGS
         if is_override and ("=" in word or word.startswith("~")):
             end = i + 1
     return end
 
 
-def _config_flags(words: Sequence[str]) -> Iterator[str]:
-    for word, following in pairwise([*words, ""]):
-        if word in _CONFIG_FLAGS:
-            yield from (word, following)
-        elif word.startswith(tuple(f"{flag}=" for flag in _CONFIG_FLAGS)):
-            yield word
-
-
-def _command(program: str, words: Sequence[str]) -> str:
-    return " ".join([program, *map(shell_word, words)])
+def _flags(asked: Mapping[str, Any]) -> list[str]:
+    """Hydra's flags that say where a config comes from."""
+    flags = []
+    for source in _list(asked, "runtime", "config_sources"):
+        provider, path = _at(source, "provider"), str(_at(source, "path"))
+        if provider == "main" and path != str(conf_dir()):
+            flags += ["--config-path", path]
+        if provider == "command-line":
+            flags += ["--config-dir", path]
+    name = _at(asked, "job", "config_name") or "train"
+    return flags if name == "train" else [*flags, "--config-name", str(name)]
 
 
 def shell_word(word: str) -> str:
@@ -129,6 +187,40 @@ def _is_known(word: str) -> bool:
         return False
     is_ours = found[1] in Config.model_fields or (found[1] in groups() and not found[2])
     return is_ours and "_target_" not in word and not re.search(r"\$\{[^}]*:", word)
+def _words(asked: Mapping[str, Any], *, kind: str = "") -> list[str]:
+    """The overrides that were typed: Hydra's own, then the task's.
+
+    Args:
+        kind: "hydra" or "task" for those alone.
+    """
+    kinds = [kind] if kind else ["hydra", "task"]
+    words = [str(word) for k in kinds for word in _list(asked, "overrides", k)]
+    return [word for word in words if key_of(word) != "hydra.mode"]  # -m says it
+
+
+def _is_of_a_run(word: str) -> bool:
+    """Whether an override of Hydra's own keys acts on every run, wherever it is launched."""
+    key = key_of(word)
+    return not key.startswith(OF_A_SWEEP) and key not in ("hydra.mode", "hydra.run.dir")
+
+
+def _list(values: Mapping[str, Any], *keys: str) -> list[Any]:
+    found = _at(values, *keys)
+    return found if isinstance(found, list) else []
+
+
+def _at(values: Mapping[str, Any], *keys: str) -> Any:
+    found: Any = values
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _command(name: str, words: Sequence[str]) -> str:
+    """A command of ours, called as this one was: by its console script, or as a module."""
+    is_script = Path(sys.argv[0]).name.startswith("mnist-seq")
+    program = f"mnist-seq-{name}" if is_script else f"python -m mnist_seq.{name}"
+    return " ".join([program, *map(shell_word, words)])
 
 
 def quoted(value: str) -> str:

@@ -12,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from mnist_seq.config import ConfigError, plain
 from mnist_seq.config.hydra_errors import check_hydra_node, hydra_node_of
 from mnist_seq.config.parse import parse, rooted
+from mnist_seq.config.paths import options_of
 from mnist_seq.config.words import key_of
-from mnist_seq.runs.commands import quoted
+from mnist_seq.runs.commands import quoted, to_continue_sweep
 from mnist_seq.runs.console import QuietConsole
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.engines import Launcher
@@ -41,6 +42,7 @@ class SweepCommand:
         study: the ablation study, if there is one.
         words: the command's overrides, without those of the study and without `sweep.name`.
         folder: folder of the sweep.
+        again: the command, to be typed again.
 
     Raises:
         ConfigError: the sweep is impossible.
@@ -73,6 +75,7 @@ class SweepCommand:
         self.study, self.words = study_of(master, words)
         with hydra_node_of(master):
             self.folder = SweepFolder(Path(str(master.hydra.sweep.dir)).absolute())
+        self.again = to_continue_sweep(self.options.name, self.folder.path)
         self._name = f"sweep.name={quoted(self.options.name)}"
         self._cwd = str(master.hydra.runtime.cwd)  # where the command was typed
 
@@ -86,7 +89,7 @@ class SweepCommand:
             self.folder,
             values=lambda words: self.composer.values([*words, self._name]),
             check=lambda values: rooted(parse(values), self._cwd),
-            options=self.composer.loader.get_group_options,
+            options=options_of(self.composer.loader, self.master),
             swept=swept,
         )
 
@@ -119,4 +122,5 @@ class SweepCommand:
         with flag_override(cfg, ["struct", "readonly"], [False, False]):
             cfg.hydra.sweep.dir = str(self.folder.path)
         job = Job(run.config, run.located, run.folder, run.name, words)
-        return Work(job, cfg, is_elsewhere=not self.launcher.placement.is_here)
+        is_elsewhere = not self.launcher.placement.is_here
+        return Work(job, cfg, self.again, is_elsewhere=is_elsewhere)

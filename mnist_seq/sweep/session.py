@@ -11,7 +11,6 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq.config import ConfigError
 from mnist_seq.report.read.planned import SweepPlan
 from mnist_seq.runs import files
-from mnist_seq.runs.commands import to_continue_sweep
 from mnist_seq.runs.console import say
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import flat
@@ -180,7 +179,7 @@ class Session:
             self.console,
             seconds=seconds,
             stop_reason=stop_reason,
-            command=to_continue_sweep(self.options.name),
+            command=self.command.again,
         )
         if signum:
             return 128 + signum

@@ -16,12 +16,14 @@ class Work:
 
     Attributes:
         cfg: the composed config with Hydra's own node, for its callbacks, logging and `.hydra/`.
+        again: the command that goes on with the sweep; a worker's own arguments are its engine's.
         is_elsewhere: whether the run trains on another machine, whose device and memory must be
             checked there.
     """
 
     job: Job
     cfg: DictConfig
+    again: str
     is_elsewhere: bool = False
 
     def __call__(self) -> None:
@@ -78,7 +80,6 @@ class Work:
         """The task function that Hydra and its callbacks see; returns the value for a search."""
         from hydra.core.hydra_config import HydraConfig
 
-        from mnist_seq.runs.commands import to_continue_sweep
         from mnist_seq.runs.errors import Interrupted
         from mnist_seq.runs.events import WATCHERS
         from mnist_seq.tracking import open_tracker
@@ -93,7 +94,6 @@ class Work:
         try:
             ended = launch(job, HydraConfig.get(), listeners, console=console)
         except Interrupted as stop:
-            command = to_continue_sweep(job.config.sweep.name)
-            console.print(f"{stop}; to go on: {command}", markup=False, soft_wrap=True)
+            console.print(f"{stop}; to go on: {self.again}", markup=False, soft_wrap=True)
             raise SystemExit(stop.exit_code) from None
         return main_value(job, ended)

@@ -10,7 +10,7 @@ from mnist_seq.report.options import AUTO
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.read.select import matches, parse_filter
-from mnist_seq.runs.commands import override, to_train, unknown_word
+from mnist_seq.runs.commands import override, to_add, unknown_word
 from mnist_seq.runs.sweep_folder import SWEEPS, SweepFolder
 from mnist_seq.runs.variants import (
     BASELINE_CELL,
@@ -164,7 +164,7 @@ def command(
         return f"# no command: {in_one_line(why)}"
     if not is_search:
         asked += _place(run, sweep)
-    return to_train(asked, is_sweep=True)
+    return to_add(asked, run.folder, is_search=is_search)
 
 
 def _place(run: Run, sweep: str) -> list[str]:

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from rich.table import Table
 
 from mnist_seq.runs import files
-from mnist_seq.runs.commands import to_continue_sweep, to_train_alike
+from mnist_seq.runs.commands import to_train_alike
 from mnist_seq.runs.console import cell, say
 from mnist_seq.runs.events import value_text
 from mnist_seq.sweep.command import SweepCommand
@@ -51,25 +51,27 @@ def show_answer(
         "trials": {state: counts[state] for state in sorted(counts)},
     }
     if complete:
-        values |= _best(complete[0], trials)
+        values |= _best(complete[0], trials, command)
         say(console, f"best: trial {complete[0].number}, {objective} "
             f"{value_text(objective, complete[0].value)}, {folder / values['folder']}")  # fmt: skip
         say(console, f"its command: {values['command']}")
     files.write_text(folder / RESULTS, OmegaConf.to_yaml(OmegaConf.create(values)))
     done = counts["complete"] + counts["pruned"]
     if stop_reason or counts["running"] or (counts["fail"] and done < trials.settings.n_trials):
-        say(console, f"to go on: {to_continue_sweep(command.options.name)}")
+        say(console, f"to go on: {command.again}")
 
 
-def _best(trial: Any, trials: Trials) -> dict[str, Any]:
+def _best(trial: Any, trials: Trials, command: SweepCommand) -> dict[str, Any]:
     words = list(trials.space.words(trial.params))
+    asked = OmegaConf.to_container(command.master.hydra, resolve=False)
+    assert isinstance(asked, dict)
     return {
         "best_trial": trial.number,
         "best_value": trial.value,
         "best_params": dict(trial.params),
         "folder": trial.user_attrs["folder"],
         "overrides": words,
-        "command": to_train_alike(words),
+        "command": to_train_alike(words, {str(k): v for k, v in asked.items()}),
     }
 
 
