@@ -32,10 +32,22 @@ class PlanSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         from mnist_seq.config import ConfigError
-        from mnist_seq.config.plugin_keys import unknown_key
+        from mnist_seq.config.errors import refuse
+        from mnist_seq.config.plugin_keys import keys_of_another, unknown_key
+        from mnist_seq.config.words import OUR_JOB
 
-        if self.unknown:
-            raise ConfigError(unknown_key(f"hydra.sweeper.{self.unknown[0]}", "mnist_seq"))
+        if not getattr(task_function, OUR_JOB, False):
+            name = getattr(task_function, "__name__", "job")
+            refuse(
+                f"hydra/sweeper={config.hydra.runtime.choices['hydra/sweeper']} trains the runs of "
+                f"python -m mnist_seq.train, and this program has a job of its own, {name}; to "
+                "sweep it, write hydra/sweeper=basic hydra/launcher=basic"
+            )
+
+        unread = keys_of_another("sweeper", [str(w) for w in config.hydra.overrides.hydra])
+        for key in self.unknown:
+            if key not in unread:
+                raise ConfigError(unknown_key(f"hydra.sweeper.{key}", "mnist_seq"))
         self.config, self.hydra_context = config, hydra_context
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config

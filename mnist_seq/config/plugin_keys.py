@@ -1,8 +1,10 @@
 """Keys of Hydra's launcher and sweeper plugins that have another name here."""
 
 import sys
+from collections.abc import Sequence
 
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.config.words import key_of
 
 _WORKERS = "hydra.launcher.workers"
 _NAMES = {
@@ -33,6 +35,27 @@ def chosen_option(kind: str) -> str:
     words = [word.lstrip("+") for word in sys.argv[1:]]
     typed = [word.partition("=")[2] for word in words if word.startswith(f"hydra/{kind}=")]
     return typed[-1] if typed else {"sweeper": "mnist_seq", "launcher": "pool"}[kind]
+
+
+def keys_of_another(kind: str, words: Sequence[str]) -> set[str]:
+    """Keys that belong to an option which the command replaces by typing another one.
+
+    An experiment may hold the settings of the search that it chooses, and the command may choose a
+    grid over it.
+
+    Args:
+        kind: "sweeper" or "launcher".
+        words: overrides of Hydra's own keys. Keys among them are the command's own.
+    """
+    from omegaconf import OmegaConf
+
+    typed = set(map(key_of, words))
+    if f"hydra/{kind}" not in typed:
+        return set()
+    files = (conf_dir() / "hydra" / kind).glob("*.yaml")
+    known = {str(key) for file in files for key in OmegaConf.load(file)}
+    prefix = f"hydra.{kind}."
+    return known - {key.removeprefix(prefix).partition(".")[0] for key in typed}
 
 
 def unknown_key(key: str, option: str) -> str:

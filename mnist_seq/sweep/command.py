@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from mnist_seq.config import ConfigError, plain
 from mnist_seq.config.hydra_errors import check_hydra_node, hydra_node_of
 from mnist_seq.config.parse import parse, rooted
-from mnist_seq.config.paths import options_of
 from mnist_seq.config.words import key_of
 from mnist_seq.runs.commands import quoted, to_continue_sweep
 from mnist_seq.runs.console import QuietConsole
@@ -87,11 +86,16 @@ class SweepCommand:
         """
         return Planner(
             self.folder,
-            values=lambda words: self.composer.values([*words, self._name]),
+            values=self._values,
             check=lambda values: rooted(parse(values), self._cwd),
-            options=options_of(self.composer.loader, self.master),
+            options=self.composer.options,
             swept=swept,
         )
+
+    def _values(self, words: Sequence[str]) -> dict[str, Any]:
+        words = [*words, self._name]
+        self.composer.check_launch(words)
+        return self.composer.values(words)
 
     def job(
         self, index: int, run: PlannedRun, *, speeds: Speeds, is_stacking: bool = False

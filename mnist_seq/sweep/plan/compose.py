@@ -23,6 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_seq.config import ConfigError
 from mnist_seq.config.hydra_errors import hydra_node_of
+from mnist_seq.config.paths import options_of
+from mnist_seq.config.words import flattened, key_of
 
 # interpolations that read no key of the config: the time, the environment, Hydra's own node
 _READS_NO_KEY = re.compile(r"\$\{(now|oc\.env|hydra):[^${}]*\}")
@@ -61,6 +63,8 @@ class Composer:
         self._composed: dict[tuple[str, ...], _Composed] = {}
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
+        self._launched_alike: set[tuple[str, ...]] = set()
+        self.options = options_of(loader, master)
 
     def values(self, words: Sequence[str]) -> dict[str, Any]:
         """A run's config as plain values, interpolations resolved; Hydra's node left out.
@@ -77,6 +81,28 @@ class Composer:
         self._set(cfg, overrides)
         _check_known(_texts(OmegaConf.to_container(cfg, resolve=False)))
         return _plain(cfg, composed.whole)
+
+    def check_launch(self, words: Sequence[str]) -> None:
+        """Refuse a run whose own options say otherwise than the command how the sweep runs.
+
+        Raises:
+            ConfigError: names the key; a sweep reads it once for all runs.
+        """
+        choices, _ = self._parted(words)
+        if choices in self._launched_alike:
+            return
+        asked = [str(word) for word in self.master.hydra.overrides.task]
+        typed = {key_of(word) for word in asked}
+        own, common = map(_launch, (self._compose(choices).whole, self.master))
+        for key in [*own, *common]:
+            is_typed = any(key == word or key.startswith(f"{word}.") for word in typed)
+            if not is_typed and own.get(key) != common.get(key):
+                of = " ".join(w for w in choices if w not in asked) or " ".join(choices)
+                raise ConfigError(
+                    f"a sweep has one {key} for all of its runs, and {of} gives it another value: "
+                    f"{key}={own.get(key, 'absent')}; run that in a sweep of its own"
+                )
+        self._launched_alike.add(choices)
 
     def defaults(self) -> dict[str, Any]:
         """The values of the config without any override, also of Hydra's own keys.
@@ -144,7 +170,7 @@ class Composer:
         if override.package is not None or key.startswith("hydra"):
             return False
         if key not in self._groups:
-            self._groups[key] = bool(self.loader.get_group_options(key))
+            self._groups[key] = bool(self.options(key))
         return not self._groups[key]
 
     def _set(self, cfg: DictConfig, overrides: list[Override]) -> None:
@@ -157,6 +183,22 @@ class Composer:
                 if is_forced:
                     text = f"Error merging override {override.input_line}"
                 raise ConfigCompositionException(text) from error
+
+
+def _launch(config: DictConfig) -> dict[str, Any]:
+    """What a config says on the launch of a sweep: flat keys, unresolved values."""
+    found: dict[str, Any] = {}
+    for key in ("hydra/sweeper", "hydra/launcher"):  # first, because their keys follow
+        found[key] = config.hydra.runtime.choices.get(key)
+    for key in ("sweep", "hydra.sweeper", "hydra.launcher", "hydra.sweep.dir"):
+        parent, _, name = key.rpartition(".")
+        node = OmegaConf.select(config, parent) if parent else config
+        values = OmegaConf.to_container(node, resolve=False) if node is not None else {}
+        assert isinstance(values, dict)
+        value = values.get(name)
+        found |= flattened(value, f"{key}.") if isinstance(value, dict) else {key: value}
+    found.pop("sweep.name", None)  # the clock's, at each composition
+    return found
 
 
 def _change(word: str, key: str, value: float) -> Override:
