@@ -50,7 +50,9 @@ class PlanLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        raise ValueError(
+        from mnist_seq.config.errors import refuse
+
+        refuse(
             f"hydra/launcher={self.name} runs the plans of hydra/sweeper=mnist_seq or optuna, and "
             "no other sweeper's jobs; choose hydra/launcher=basic for those"
         )

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from mnist_seq.config.words import CONFIG_FLAGS, OF_A_SWEEP, key_of
 from mnist_seq.runs import files
 from mnist_seq.runs.sweep_folder import SWEEPS
 
+# Words of a record that may stand in a pasted command: numbers and names of a launcher
+_OF_A_LAUNCHER = re.compile(r"\+{0,2}hydra(?:/launcher=\w+|\.launcher\.[a-z]\w*=\w[\w.]*)")
 _KEYWORDS = ("null", "true", "false", "nan", "inf")
 
 
@@ -61,17 +63,47 @@ def to_add(overrides: Sequence[str], run: Path, *, is_search: bool) -> str:
         is_search: whether that run is a trial; the further ones are a grid.
     """
     asked = read_asked(run / ".hydra" / "hydra.yaml")
-    kept = []
-    for word in _words(asked, kind="hydra"):
-        key = key_of(word).replace("/", ".")
-        is_of_sweeper = key.startswith("hydra.sweeper")
-        if key.startswith("hydra.sweeper.params") or (is_search and is_of_sweeper):
-            continue
-        if is_of_sweeper or key.startswith("hydra.launcher") or _is_of_a_run(word):
-            kept.append(word)
+    kept = [w for w in _words(asked, kind="hydra") if _OF_A_LAUNCHER.fullmatch(w)]
     if is_search:
-        kept.append("hydra/sweeper=mnist_seq")  # also where a YAML has chosen the search
-    return _command("train", ["-m", *_flags(asked), *kept, *overrides])
+        kept.append("hydra/sweeper=mnist_seq")  # a YAML may have chosen the search
+    flags = _flags(asked) if _are_flags_of_here(asked, run) else []
+    return _command("train", ["-m", *flags, *kept, *overrides])
+
+
+def _are_flags_of_here(asked: Mapping[str, Any], run: Path) -> bool:
+    """Whether recorded configs may be named in a command that a user pastes.
+
+    A record is a text of others, and a config can name functions to call: so each folder must be
+    one of the working directory, and none that came with the sweep.
+    """
+    here, sweep = Path.cwd().resolve(), run.resolve().parent
+    for source in _list(asked, "runtime", "config_sources"):
+        path = Path(str(_at(source, "path"))).resolve()
+        if _at(source, "provider") in ("main", "command-line") and path != conf_dir().resolve():
+            is_here = path.is_relative_to(here) and not path.is_relative_to(sweep)
+            if not is_here or not path.is_dir():
+                return False
+    return bool(re.fullmatch(r"\w[\w-]*", str(_at(asked, "job", "config_name") or "train")))
+
+
+def named_by(words: Sequence[str], naming: Collection[str]) -> list[str]:
+    """The overrides of a sweep whose runs are named by some of them, though each has one value.
+
+    The folder of the runs may hold others that differ in nothing else but these.
+
+    Args:
+        naming: those that name; written as choices.
+    """
+    chosen = [key_of(word) for word in naming]
+    found = []
+    for word in words:
+        key, _, value = word.partition("=")
+        if word in naming and "(" not in value:
+            word = f"{key}=choice({value})"
+        elif key.startswith(tuple(f"{group}." for group in chosen)):
+            word = f"++{word}"  # Hydra reads it with the default of the group first
+        found.append(word)
+    return found
 
 
 def to_train_alike(overrides: Sequence[str], asked: Mapping[str, Any]) -> str:
@@ -187,6 +219,8 @@ def _is_known(word: str) -> bool:
         return False
     is_ours = found[1] in Config.model_fields or (found[1] in groups() and not found[2])
     return is_ours and "_target_" not in word and not re.search(r"\$\{[^}]*:", word)
+
+
 def _words(asked: Mapping[str, Any], *, kind: str = "") -> list[str]:
     """The overrides that were typed: Hydra's own, then the task's.
 

@@ -10,7 +10,7 @@ The rule, for a variant V of a sweep:
 4. Else the variant whose varying keys have their default values.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from mnist_seq.config.identity import NOT_OF_A_RESULT
@@ -45,6 +45,21 @@ def flat(config: Mapping[str, Any]) -> Flat:
 
     walk(config, "")
     return found
+
+
+def words_of_own_option(variant: Flat, defaults: Flat, given: Collection[str]) -> list[str]:
+    """Overrides that keep what a user's own option of `model=` sets when another cell is chosen.
+
+    Args:
+        given: keys of the overrides that are kept anyway.
+    """
+    is_solved = (variant.get("model.match"), variant.get("model.params")) != ("none", "any")
+    left = {"model.name", *given, *["model.hidden"] * is_solved}
+    return [
+        f"{key}={typed(value)}"
+        for key, value in variant.items()
+        if key.startswith("model.") and defaults.get(key, value) != value and key not in left
+    ]
 
 
 def task_keys(variants: Iterable[Flat]) -> list[str]:

@@ -3,6 +3,7 @@
 import functools
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from mnist_seq.config import ConfigError
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.sweep.plan.compose import Composer
 
@@ -185,3 +187,33 @@ def test_two_nameless_sweeps_of_one_second_have_two_names(loader: ConfigLoader) 
     one, two = master(loader), master(loader)
     assert one.sweep.name != two.sweep.name
     assert one.hydra.sweep.dir == f"outputs/sweeps/{one.sweep.name}", "and one sweep has one"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "key"),
+    [
+        ("defaults: [override /hydra/sweeper: optuna]", "hydra/sweeper"),
+        ("defaults: [override /hydra/launcher: stack]", "hydra/launcher"),
+        ("hydra: {launcher: {workers: 1}}", "hydra.launcher.workers"),
+        ("hydra: {sweeper: {params: {seed: 3}}}", "hydra.sweeper.params.seed"),
+        ("hydra: {sweep: {dir: there}}", "hydra.sweep.dir"),
+        ("sweep: {retries: 3}", "sweep.retries"),
+    ],
+)
+def test_a_swept_option_that_wants_another_launch_is_refused(
+    loader: ConfigLoader, tmp_path: Path, yaml: str, key: str
+) -> None:
+    """A sweep reads these keys once; those of the option were ignored without a word."""
+    (tmp_path / "experiment").mkdir()
+    text = f"# @package _global_\n{yaml}\n"
+    (tmp_path / "experiment" / "own.yaml").write_text(text, encoding="utf-8")
+    typed = [f"hydra.searchpath=[file://{tmp_path}]"]
+    swept = Composer(loader, master(loader, *typed))
+    swept.check_launch(["experiment=rows"])
+    with pytest.raises(ConfigError, match=f"has one {key} for all.*, and experiment=own gives it"):
+        swept.check_launch(["experiment=own"])
+    Composer(loader, master(loader, *typed, "experiment=own")).check_launch(["experiment=own"])
+    if not yaml.startswith("defaults"):
+        value = "x" if key.endswith("dir") else "7"
+        named = Composer(loader, master(loader, *typed, f"++{key}={value}"))
+        named.check_launch(["experiment=own"])

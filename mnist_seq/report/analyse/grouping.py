@@ -10,7 +10,7 @@ from mnist_seq.report.options import AUTO
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.read.select import matches, parse_filter
-from mnist_seq.runs.commands import override, to_add, unknown_word
+from mnist_seq.runs.commands import named_by, override, to_add, unknown_word
 from mnist_seq.runs.sweep_folder import SWEEPS, SweepFolder
 from mnist_seq.runs.variants import (
     BASELINE_CELL,
@@ -152,9 +152,12 @@ def command(
     sweep = str(run.values.get("sweep.name", ""))
     given = [str(word) for word in run.record.get("overrides", [])]
     # What pairs and excludes the values of that sweep says nothing of the runs that are added
-    left = {*drop, "seed", "sweep.name", "sweep.zip", "sweep.exclude"}
+    left = {*drop, "seed", "sweep.name", "sweep.zip", "sweep.exclude", "sweep.stale",
+            "sweep.baseline"}  # fmt: skip
     kept = [word for word in given if _override_key(word) not in left]
-    asked = [*kept, *words, f"seed={','.join(map(str, seeds))}"]
+    naming = {*words, *run.folder.name.split(",")}
+    asked = named_by([*kept, *words], [word for word in (*kept, *words) if word in naming])
+    asked += [f"seed={','.join(map(str, seeds))}", "sweep.baseline=none"]
     # A search would take them for its own trials
     if not (is_search := SweepFolder(run.folder.parent).is_search()):
         asked.append(override("sweep.name", sweep))

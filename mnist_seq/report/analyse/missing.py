@@ -3,10 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mnist_seq.config.words import key_of
 from mnist_seq.report.analyse.grouping import Group, command
 from mnist_seq.report.value import Missing
 from mnist_seq.runs.commands import override
-from mnist_seq.runs.variants import BASELINE_CELL, TYPED, Flat, title, typed
+from mnist_seq.runs.variants import (
+    BASELINE_CELL,
+    TYPED,
+    Flat,
+    title,
+    typed,
+    words_of_own_option,
+)
 
 
 def missing_runs(
@@ -58,7 +66,11 @@ def _baseline_of(
     if any(other.cell != BASELINE_CELL for other in groups):
         own = {key for key in group.variant if key.startswith("model.") and key not in defaults}
         variant = {**group.variant, "model.name": BASELINE_CELL}
-        return title(variant, keys), ([f"model={BASELINE_CELL}"], {"model", *own})
+        run = group.runs[0]
+        typed_keys = {key_of(str(word)) for word in run.record.get("overrides", [])}
+        words = [f"model={BASELINE_CELL}"]
+        words += words_of_own_option(group.variant, defaults, typed_keys)
+        return title(variant, keys), (words, {"model", *own})
     values = {key: defaults[key] for key in keys if key in defaults}
     words = [f"{key.removesuffix('.name')}={_word(v)}" for key, v in values.items()]
     drop = {*keys, *(key.removesuffix(".name") for key in keys)}

@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mnist_seq.config.words import key_of
-from mnist_seq.runs.variants import BASELINE_CELL, BaselineRule, Flat, flat, typed
+from mnist_seq.runs.variants import (
+    BASELINE_CELL,
+    BaselineRule,
+    Flat,
+    flat,
+    typed,
+    words_of_own_option,
+)
 from mnist_seq.sweep.plan.planner import PlannedRun
 
 Job = tuple[str, ...]
@@ -67,4 +74,6 @@ def _baseline_job(
         words.append(word)
     if has_other_cell and not any(key_of(w) == "model" for w in words):
         words.append(f"model={BASELINE_CELL}")
+    if has_other_cell:
+        words += words_of_own_option(run.variant.flat, defaults, set(map(key_of, words)))
     return tuple(words)

@@ -20,7 +20,8 @@ class Grid:
 
     Attributes:
         jobs: the overrides of each run; as in nested loops, the last key changes fastest.
-        swept: keys with more than one value, in the order of the command.
+        swept: keys with more than one value, or with a choice of one, in the order of the command;
+            runs are named by them.
     """
 
     jobs: list[tuple[str, ...]]
@@ -50,7 +51,11 @@ def expand(
     if num_jobs > MAX_JOBS:
         counts = ", ".join(f"{key} has {len(v):,}" for key, v in axes if len(v) > 1)
         raise ConfigError(f"a sweep is {MAX_JOBS:,} runs or fewer: {counts}; give fewer values")
-    swept = [key for key, values in axes if len(values) > 1]
+    swept = [
+        key
+        for (key, values), override in zip(axes, overrides, strict=True)
+        if len(values) > 1 or override.is_choice_sweep()
+    ]
     columns = _columns(axes, zipped)
     jobs = [tuple(itertools.chain(*rows)) for rows in itertools.product(*columns)]
     order = {key: i for i, (key, _) in enumerate(axes)}
