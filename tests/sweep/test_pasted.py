@@ -77,7 +77,10 @@ def test_the_commands_of_a_sweep_over_own_configs(own: SweepRunner) -> None:
     add = after("add it:", pasted(own, compare))
     assert "hydra/launcher=stack" in add
     assert "1 run: 1 new" in pasted(own, add)
-    assert sorted(run.path.name for run in own.sweep("g").runs()) == ["model=lstm", "run"]
+    assert sorted(run.path.name for run in own.sweep("g").runs()) == [
+        "model=lstm,model.hidden=4",
+        "run",
+    ]
     assert "missing" not in pasted(own, compare)
 
 
