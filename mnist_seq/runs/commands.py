@@ -12,14 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.text import is_control, reads_as_number
 from mnist_seq.config.words import CONFIG_FLAGS, OF_A_SWEEP, key_of
-from mnist_seq.runs import files
+from mnist_seq.runs.disk import limits, parsing
 from mnist_seq.runs.sweep_folder import SWEEPS
 
 # Words of a record that may stand in a pasted command: numbers and names of a launcher
@@ -139,12 +135,11 @@ def read_asked(path: Path) -> dict[str, Any]:
         path: `.hydra/hydra.yaml` of a run, or `multirun.yaml` of a sweep.
     """
     try:
-        files.check_regular(path)
-        values = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
-        node = values["hydra"] if isinstance(values, dict) else None
-    except (OSError, ValueError, KeyError, YAMLError, OmegaConfBaseException):
+        values = parsing.from_yaml(limits.read_bytes(path))
+    except (OSError, ValueError):
         return {}
-    return {str(k): v for k, v in node.items()} if isinstance(node, dict) else {}
+    node = values.get("hydra") if isinstance(values, Mapping) else None
+    return {str(k): v for k, v in node.items()} if isinstance(node, Mapping) else {}
 
 
 def _typed() -> list[str]:

@@ -98,21 +98,27 @@ def test_a_sweep_goes_on_from_its_record(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("is_search", [False, True])
-def test_runs_are_added_with_the_launcher_of_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_search: bool
+@pytest.mark.parametrize("own", ["own", "sweep/own", "../own", "nowhere"])
+def test_runs_are_added_with_the_configs_and_the_launcher_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, *, is_search: bool
 ) -> None:
-    """They are a grid, also beside the trials of a search."""
+    """A record is a text of others: it names no function, and no configs but those of here."""
+    here, run = tmp_path / "here", tmp_path / "here" / "sweep" / "run"
+    for folder in (run / ".hydra", here / "own", here / "sweep" / "own", tmp_path / "own"):
+        folder.mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(here)
     monkeypatch.setattr("sys.argv", ["compare.py"])
-    (tmp_path / ".hydra").mkdir()
-    text = OmegaConf.to_yaml(OmegaConf.create({"hydra": ASKED}))
-    (tmp_path / ".hydra" / "hydra.yaml").write_text(text, encoding="utf-8")
-    asked = shlex.split(commands.to_add(["model=lstm"], tmp_path, is_search=is_search))
-    kept, env = ["hydra/launcher=stack"], "+hydra.job.env_set.X=a b"
-    if is_search:
-        kept += [env, "hydra/sweeper=mnist_seq"]
-    else:
-        kept += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", env]
-    assert asked[3:] == ["-m", *FLAGS, *kept, "model=lstm"]
+    asked = OmegaConf.create(ASKED)
+    asked.runtime.config_sources[1].path = str(here / own)
+    asked.overrides.hydra += ["hydra.launcher.workers=2", "hydra.launcher._target_=os.abort"]
+    asked.overrides.hydra += ["hydra.launcher.grace='${oc.env:X}'", "+hydra.callbacks.x._target_=y"]
+    text = OmegaConf.to_yaml(OmegaConf.create({"hydra": asked}))
+    (run / ".hydra" / "hydra.yaml").write_text(text, encoding="utf-8")
+    added = shlex.split(commands.to_add(["model=lstm"], run, is_search=is_search))
+    flags = ["--config-dir", str(here / own), "--config-name", "own"] if own == "own" else []
+    kept = ["hydra/launcher=stack", "hydra.launcher.workers=2"]
+    sweeper = ["hydra/sweeper=mnist_seq"] if is_search else []
+    assert added[3:] == ["-m", *flags, *kept, *sweeper, "model=lstm"]
 
 
 @pytest.mark.parametrize(
