@@ -193,8 +193,7 @@ def _main() -> None:
         )
     command.check_folders(sys.argv[1:])
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
-    explain = functools.partial(command.one_line, "compare")
-    command.run(_job, explain, config_name="compare")
+    command.run(_job, functools.partial(command.one_line, "compare"), config_name="compare")
 
 
 def quoted(word: str) -> str:
