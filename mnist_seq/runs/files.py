@@ -239,13 +239,13 @@ def lines(path: Path, is_row: Callable[[dict[str, Any]], bool] = lambda row: Tru
             was_ended, is_ended = is_ended, line.endswith(b"\n")
             if not was_ended or line == b"\n":  # the rest of a line that is too long
                 continue
-            row = _row(line)
+            row = _row(line) if is_ended or len(line) < limits.LINE else None
             if row is None or not is_row(row):
                 num_damaged += 1
-                continue
-            rows.append(row)
-            num_values += len(row)
-            limits.check_values(path, num_values)
+            else:
+                rows.append(row)
+                num_values += len(row)
+            limits.check_values(path, num_values, num_damaged)
     return Lines(rows, num_damaged, num_damaged > 0 and not is_ended)
 
 

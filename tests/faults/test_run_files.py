@@ -22,7 +22,7 @@ from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import flat
 from mnist_seq.sweep.plan.planner import Planner
 from mnist_seq.tracking.wandb.run import contents
-from mnist_seq.tracking.wandb.sync import send
+from mnist_seq.tracking.wandb.sync import item
 from mnist_seq.training.preflight.prepare import Prepared
 from mnist_seq.training.run import Job, recorded_end, train_run
 from tests.faults.damage import ALL, ENDLESS, FEW
@@ -211,7 +211,7 @@ def check_sync(sweep: Sweep, victim: str, file: str) -> str:
     """What W&B would be told is what the run reached, or the run is not sent at all."""
     run = sweep.run(victim)
     try:
-        send.read(run)
+        item.read(run)
         rows, end, _ = contents.rows(run), contents.ending(run), contents.samples(run)
     except (ValueError, OSError) as error:
         said(error, file)

@@ -194,7 +194,7 @@ def test_what_is_too_large_is_refused_with_its_size_before_it_is_read(run: RunFo
     run.write_error("first\nlast words")
     with run.error_path.open("r+b") as file:
         file.truncate(5 * 2**30)
-    assert len(run.error()) == limits.limit_of(run.error_path)
+    assert run.error() == "\nerror.txt has 5.0 GiB, of which the last 1.0 MiB are read\n"
 
 
 def test_a_line_or_a_file_of_too_many_values_is_refused(
@@ -205,6 +205,9 @@ def test_a_line_or_a_file_of_too_many_values_is_refused(
         file.write(" " * 3000 + "\n")
     monkeypatch.setattr(limits, "LINE", 1000)
     assert (run.metrics(), run.num_damaged_metrics()) == (before, 1)
+    monkeypatch.setattr(limits, "MAX_DAMAGED", 0)
+    assert "more than 0 are damaged" in refusal(run.metrics, "metrics.jsonl")
+    monkeypatch.setattr(limits, "MAX_DAMAGED", 1)
     monkeypatch.setattr(limits, "MAX_VALUES", 10)
     assert "10 values or fewer" in refusal(run.metrics, "metrics.jsonl")
 

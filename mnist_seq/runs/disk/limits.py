@@ -25,7 +25,8 @@ _BY_SUFFIX = {
     ".wandb": 4096 * MIB,  # read in blocks
 }
 _OTHER = MIB
-LINE = 8 * MIB  # of one line of a .jsonl
+LINE = 64 * KIB  # of one line of a .jsonl; a longer one is damaged, and not parsed
+MAX_DAMAGED = 1000  # lines of a .jsonl: after them, nothing that follows is worth the time
 MAX_VALUES = 10_000_000  # in all lines of a .jsonl; each takes some 100 bytes of memory
 
 
@@ -56,12 +57,17 @@ def check_size(path: Path, size: int, most: int) -> None:
         )
 
 
-def check_values(path: Path, num: int) -> None:
-    """Refuse more values in a .jsonl than memory should hold.
+def check_values(path: Path, num: int, num_damaged: int) -> None:
+    """Refuse more values in a .jsonl than memory should hold, or too many damaged lines.
 
     Raises:
         ValueError: there are too many.
     """
+    if num_damaged > MAX_DAMAGED:
+        raise ValueError(
+            f"{path} must have whole lines: more than {MAX_DAMAGED:,} are damaged; put it back "
+            "from a copy, or remove the file or its folder"
+        )
     if num > MAX_VALUES:
         raise ValueError(
             f"{path} must hold {MAX_VALUES:,} values or fewer: it holds more; no run writes so "
@@ -112,7 +118,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_end(path: Path) -> bytes:
-    """The last bytes of a text file, as many as its limit.
+    """The last bytes of a text file, as many as its limit; and a line that says so.
 
     Raises:
         OSError: it is missing, no regular file, or cannot be read.
@@ -120,5 +126,10 @@ def read_end(path: Path) -> bytes:
     check_regular(path)
     with open(path, "rb") as file:
         most = limit_of(path)
-        file.seek(max(0, os.fstat(file.fileno()).st_size - most))
-        return file.read(most)
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - most))
+        content = file.read(most)
+    if size <= most:
+        return content
+    told = f"{path.name} has {size_text(size)}, of which the last {size_text(most)} are read"
+    return content.replace(b"\0", b"") + f"\n{told}\n".encode()
