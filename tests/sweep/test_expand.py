@@ -9,6 +9,7 @@ from mnist_seq.config import ConfigError
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.commands import quoted
 from mnist_seq.sweep.plan.expand import Grid, expand, without
+from mnist_seq.sweep.plan.planner import run_name
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +112,16 @@ def test_an_interval_needs_a_search(parser: OverridesParser) -> None:
 @pytest.mark.parametrize("text", ["plain", "a b", "it's", 'say "hi"', "a,b=[c]{d}", "a\\b", "漢字"])
 def test_a_quoted_text_is_read_as_it_is(parser: OverridesParser, text: str) -> None:
     assert parser.parse_override(f"x={quoted(text)}").value() == text
+
+
+def test_a_plus_changes_neither_zip_nor_names_and_a_choice_of_one_names(
+    parser: OverridesParser,
+) -> None:
+    keys = ["model.hidden", "optimizer.lr"]
+    typed = ["++model.hidden=8,16", "optimizer.lr=0.1,0.2", "model=choice(lstm)", "seed=1"]
+    grid = expand(typed, parser, zipped=keys)
+    assert grid.swept == [*keys, "model"]
+    assert [run_name(job, grid.swept) for job in grid.jobs] == [
+        "model.hidden=8,optimizer.lr=0.1,model=lstm",
+        "model.hidden=16,optimizer.lr=0.2,model=lstm",
+    ]
