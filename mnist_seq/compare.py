@@ -40,6 +40,7 @@ _CHOICES = {
     "duplicates": ("refuse", "first"),
     "source": ("folders", "wandb"),
     "importance": ("auto", "all", "none"),
+    "pairs": ("baseline", "all"),
 }
 _FORMATS = ("html", "markdown", "csv", "figures")
 
@@ -142,14 +143,12 @@ def read_options(values: Mapping[str, Any]) -> "Options":
         level=float(values["level"]),
         alpha=float(values["alpha"]),
         margin="auto" if margin == "auto" else None if margin == "none" else float(margin),
-        test=values["test"],
-        correction=values["correction"],
+        **{key: values[key] for key in _CHOICES if key != "source"},
         wilcoxon=_flag(values, "wilcoxon"),
-        duplicates=values["duplicates"],
         thresholds=tuple(float(t) for t in thresholds),
         select=str(values["select"]),
         over=_over(values["over"]),
-        importance=values["importance"],
+        allow_incomplete=_flag(values, "allow_incomplete"),
     )
 
 

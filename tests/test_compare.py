@@ -171,7 +171,10 @@ def test_one_run_folder_and_a_baseline_by_hand_can_be_typed_plainly(folder: Path
             (["sweeep=x"], "no code reads sweeep; did you mean sweep?"),
             (["sweep=x", "+wilcoxn=true"], "did you mean wilcoxon?"),
             (["sweep=nowhere"], "sweep must be a folder that exists: sweep=nowhere"),
-            (["sweep=outputs/sweeps/cells", "margin=lots"], "margin must be none or a number"),
+            (
+                ["sweep=outputs/sweeps/cells", "margin=lots"],
+                "margin must be auto, none or a number",
+            ),
             (["sweep=outputs/sweeps/cells", "margin=0"], "margin must be positive"),
             (
                 ["sweep=outputs/sweeps/cells", "test=f"],
@@ -258,7 +261,7 @@ def test_flags_are_true_or_false() -> None:
         "wilcoxon": "maybe", "test": "t", "correction": "holm", "duplicates": "refuse",
         "thresholds": [0.9], "margin": "none", "level": 0.95, "alpha": 0.05,
         "baseline": "auto", "where": "all", "metric": "test/accuracy", "source": "folders",
-        "select": "valid/accuracy", "over": "none", "importance": "auto",
+        "select": "valid/accuracy", "over": "none", "importance": "auto", "pairs": "baseline",
     }  # fmt: skip
     with pytest.raises(ConfigError, match="wilcoxon must be true or false: wilcoxon=maybe"):
         compare.read_options(values)

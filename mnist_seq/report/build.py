@@ -3,7 +3,7 @@
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mnist_seq.report import wording
@@ -16,7 +16,7 @@ from mnist_seq.report.analyse.budgets import (
 from mnist_seq.report.analyse.grouping import Group, group
 from mnist_seq.report.analyse.guess import Guess, guess_of, not_learning
 from mnist_seq.report.analyse.mirror import mirror_of
-from mnist_seq.report.analyse.missing import missing_runs
+from mnist_seq.report.analyse.missing import missing_runs, undone
 from mnist_seq.report.analyse.predictions import Images
 from mnist_seq.report.analyse.readings import Plans
 from mnist_seq.report.analyse.searches import (
@@ -29,7 +29,7 @@ from mnist_seq.report.analyse.searches import (
 from mnist_seq.report.analyse.tuning import Chosen, choose
 from mnist_seq.report.analyse.variants import variants_of
 from mnist_seq.report.analyse.warnings import warnings_of
-from mnist_seq.report.cautions import best_lstm, cautions, unlike_sizes
+from mnist_seq.report.cautions import best_lstm, cautions, so_far, unlike_sizes
 from mnist_seq.report.options import AUTO, Options, check_options
 from mnist_seq.report.read import select
 from mnist_seq.report.read.collect import Collected
@@ -52,6 +52,7 @@ class _Read:
         stuck: finished runs that are not shown to learn: folder -> reason.
         samplers: folder -> sampler of the run's values.
         subjects: the searches among the runs.
+        undone: how many runs of the sweep are not done; "" if all are.
     """
 
     runs: tuple[Run, ...]
@@ -63,6 +64,7 @@ class _Read:
     stuck: Mapping[Path, str]
     samplers: Mapping[Path, str]
     subjects: list[Subject]
+    undone: str
 
 
 def build(
@@ -90,7 +92,7 @@ def build(
     groups, keys = group(
         chosen.runs, baseline=options.baseline, defaults=defaults, tuned=chosen.keys
     )
-    groups, variants = variants_of(
+    groups, variants, pairs = variants_of(
         groups,
         keys,
         read.metric,
@@ -100,8 +102,10 @@ def build(
         read.stuck,
         read.guess,
         plans,
+        "" if options.allow_incomplete else read.undone,
     )
     inputs = _inputs(read, groups, variants, keys, options, images)
+    inputs = replace(inputs, pairs=pairs)
     sections = Computed({}, (), ()) if is_table_only else computed(inputs)
     is_by_hand = options.baseline != AUTO
     behind = best_lstm(groups, variants, read.selector, read.metric)
@@ -133,7 +137,10 @@ def build(
         selector=read.selector if chosen.keys else None,
         main=read.guess.task.main,
         seconds_differ=inputs.seconds_differ,
-        cautions=cautions(groups, variants, read.metric, rule, sorted(chosen.keys)),
+        cautions=(
+            *so_far(read.undone, variants),
+            *cautions(groups, variants, read.metric, rule, sorted(chosen.keys)),
+        ),
         parts=sections.parts,
     )
     return without_broken(report)
@@ -163,6 +170,7 @@ def _read(collected: Collected, options: Options) -> _Read:
         stuck=not_learning(chosen.runs, guess),
         samplers=samplers,
         subjects=subjects_of(runs, selector, chosen.keys, samplers, guess=guess),
+        undone=undone(runs, collected.sources, samplers, is_whole=options.where == "all"),
     )
 
 

@@ -45,6 +45,22 @@ def cautions(
     return tuple(found)
 
 
+def so_far(undone: str, variants: Sequence[Variant]) -> tuple[str, ...]:
+    """That a sweep is not complete, and what follows.
+
+    Args:
+        undone: how many runs are not done; "" if all are.
+    """
+    if not undone or not any(v.compared for v in variants):
+        return ()
+    if not any(v.word == "so far" for v in variants):
+        return (f"these are verdicts on an incomplete sweep: {undone} are not done",)
+    return (
+        f"{undone} are not done, so p is withheld: whoever judges now and again at the end looks "
+        "twice. The sweep's command goes on with it; allow_incomplete=true judges what is there",
+    )
+
+
 def _error_over_examples(
     groups: Sequence[Group], variants: Sequence[Variant], metric: Metric
 ) -> str:

@@ -134,7 +134,7 @@ def _tests(report: Report) -> list[Column]:
                        _said(lambda x: wording.number(x.detectable, d)))  # fmt: skip
     return [
         Column("p", _of(lambda x: x.verdict.p)),
-        Column("p_permutation", _compared(lambda c: c.p_permutation)),
+        Column("p_permutation", _of(_p_permutation)),
         Column("permutation", _compared(lambda c: c.permutation)),
         Column("p_wilcoxon", _of(lambda x: x.p_wilcoxon)),
         Column("p_adjusted", _of(lambda x: x.verdict.p_adjusted), p),
@@ -176,6 +176,11 @@ def _corrected(report: Report) -> str:
     if report.rule.correction == "none" or num < 2:
         return ""
     return f" at the strictest level of the correction, {report.rule.alpha:g} / {num}"
+
+
+def _p_permutation(found: Compared) -> float | None:
+    """None where p waits for the rest of the sweep."""
+    return None if found.verdict.word == "so far" else found.comparison.p_permutation
 
 
 def _paired(get: Callable[[PairedComparison], Value]) -> Get:

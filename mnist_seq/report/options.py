@@ -11,6 +11,7 @@ from mnist_seq.stats.verdicts import Test
 
 AUTO = "auto"
 Importances = Literal["auto", "all", "none"]
+Pairs = Literal["baseline", "all"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Options:
     select: str = AUTO
     over: tuple[str, ...] = ()
     importance: Importances = "auto"
+    pairs: Pairs = "baseline"
+    allow_incomplete: bool = False
 
 
 def check_options(options: Options) -> None:

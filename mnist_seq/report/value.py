@@ -69,6 +69,16 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two variants by their keys, and how a compares with b; `compared` is None if it cannot."""
+
+    a: int
+    b: int
+    verdict: Verdict
+    compared: Compared | None
+
+
+@dataclass(frozen=True)
 class Reached:
     """When the seeds of a variant reached a threshold on valid/accuracy, in training seconds.
 

@@ -170,6 +170,11 @@ def headline(variants: Sequence[Variant], metric: Metric) -> str:
     if not compared:
         return f"Nothing could be compared: {_obstacle(variants)}{_shaky(variants)}"
     better = [v for v in compared if v.word == "better"]
+    if not better and any(v.word == "so far" for v in compared):
+        return (
+            f"No verdict yet on {metric.label}, the sweep is not complete (allow_incomplete=true "
+            f"judges what is there): {_tally(compared)}{_shaky(variants)}"
+        )
     if not better:
         return f"Nothing beats its baseline on {metric.label}: {_tally(compared)}{_shaky(variants)}"
     best = sorted(better, key=lambda v: -abs(v.compared.comparison.difference))  # type: ignore[union-attr]
@@ -272,7 +277,7 @@ def _obstacle(variants: Sequence[Variant]) -> str:
 
 def _tally(compared: Sequence[Variant]) -> str:
     words = Counter(str(v.word) for v in compared)
-    order = ("better", "worse", "equivalent", "not distinguishable", "withheld")
+    order = ("better", "worse", "equivalent", "not distinguishable", "withheld", "so far")
     parts = [f"{words[word]} {word}" for word in order if words[word]]
     return f"of {plural(len(compared), 'comparison')}, {', '.join(parts)}"
 

@@ -21,6 +21,7 @@ Word = Literal[
     "equivalent",
     "not distinguishable",
     "withheld",
+    "so far",
     "no baseline",
     "too few seeds",
 ]

@@ -44,7 +44,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
     rich = write_rich(folder / "rich")
     grid = write_grid(folder / "grid", seeds=2)
     return [
-        report_of(rich, over=("optimizer.lr",), importance="all", thresholds=(0.9, 0.95)),
+        report_of(
+            rich, over=("optimizer.lr",), importance="all", thresholds=(0.9, 0.95), pairs="all"
+        ),
         report_of(grid, margin=0.1),
     ]
 

@@ -1,4 +1,4 @@
-"""Judges each variant against its baseline; runs that diverged or failed get a second reading.
+"""Judges variants against each other; runs that diverged or failed get a second reading.
 
 The first reading compares the runs that trained. The second counts each run that diverged or failed
 as a guess. Where the two disagree, the verdict hangs on runs that are left out, and is withheld. A
@@ -9,6 +9,7 @@ second reading is "not distinguishable" with a larger difference to the same sid
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,14 @@ from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.analyse.guess import Guess
 from mnist_seq.report.analyse.readings import Plans
 from mnist_seq.report.options import Options
+from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Second
 from mnist_seq.stats import Rule, Verdict, adjust, fisher_p, no_verdict
 from mnist_seq.stats.sequential.verdicts import judge_looks
 
+Pair = tuple[int, int]  # positions of a variant and of what it is compared with
+MOST_PAIRS = 1_000  # more are no longer read, and corrected away
 LOST = ("diverged", "failed")  # states that a second reading counts as a guess
 
 
@@ -51,8 +55,9 @@ def judged(
     stuck: Mapping[Path, str],
     guess: Guess,
     plans: Plans,
-) -> dict[int, Judged]:
-    """Verdicts by position, baselines left out.
+    undone: str,
+) -> dict[Pair, Judged]:
+    """Verdicts on each variant and its baseline; with `pairs=all`, on every pair of variants.
 
     Corrections cover all comparisons that exist, and where one of them is read by an e-value also
     those that are planned and have no seeds yet.
@@ -61,12 +66,12 @@ def judged(
         stuck: finished runs that are not shown to learn: folder -> reason.
         guess: what counts for a run that diverged or failed, in the second reading.
         plans: how each comparison may be read.
+        undone: how many runs of the sweep are not done; "" if all are, or if that was allowed.
+
+    Raises:
+        CannotCompare: too many pairs.
     """
-    sides = {
-        place: (own, groups[own.baseline])
-        for place, own in enumerate(groups)
-        if own.baseline is not None and own.baseline != place
-    }
+    sides = {pair: (groups[pair[0]], groups[pair[1]]) for pair in _pairs(groups, options)}
     first = _reading(sides, metric, rule, options, stuck, plans, fill=None)
     fill = guess.of(metric)
     has_lost = any(_num_lost(*pair) for pair in sides.values())
@@ -76,11 +81,7 @@ def judged(
         else {}
     )
     frequent = _divergence(sides, rule)
-    found: dict[int, Judged] = {
-        place: Judged(no_verdict("no baseline", len(own.finished)))
-        for place, own in enumerate(groups)
-        if own.baseline is None
-    }
+    found: dict[Pair, Judged] = {}
     for place, (own, base) in sides.items():
         n = min(len(own.finished), len(base.finished))
         comparison, verdict = first.get(place, (None, no_verdict("too few seeds", n)))
@@ -93,12 +94,43 @@ def judged(
             if not math.isnan(p):
                 verdict = replace(verdict, text=f"{verdict.text}; {_fisher(own, base, p)}")
         verdict = replace(verdict, text=verdict.text + _typical(verdict, own, base, stuck))
+        if undone and comparison is not None and comparison.kind == "one look":
+            verdict, other, p = _so_far(comparison, metric, undone), None, math.nan
         found[place] = Judged(verdict, comparison, other, p)
     return found
 
 
+def _pairs(groups: Sequence[Group], options: Options) -> list[Pair]:
+    """Each variant with its baseline, then the other pairs where all are asked for."""
+    found = [
+        (place, own.baseline)
+        for place, own in enumerate(groups)
+        if own.baseline is not None and own.baseline != place
+    ]
+    if options.pairs == "baseline":
+        return found
+    known = set(found) | {(b, a) for a, b in found}
+    found += [(b, a) for a, b in combinations(range(len(groups)), 2) if (b, a) not in known]
+    if len(found) > MOST_PAIRS:
+        raise CannotCompare(
+            f"pairs=all compares at most {MOST_PAIRS:,} pairs, and {len(groups)} variants have "
+            f"{len(found):,}; name fewer variants with where=..., or write pairs=baseline"
+        )
+    return found
+
+
+def _so_far(found: Found, metric: Metric, undone: str) -> Verdict:
+    """No verdict on a sweep that is not complete: what there is, without p."""
+    c, unit = found.comparison, f" {metric.points}" if metric.points else ""
+    text = (
+        f"so far, at n={c.n_text}: difference {c.difference:.{metric.decimals}f}{unit}, and no p, "
+        f"since {undone} are not done"
+    )
+    return Verdict("so far", text, math.nan, math.nan, None, False, None)
+
+
 def _reading(
-    sides: Mapping[int, tuple[Group, Group]],
+    sides: Mapping[Pair, tuple[Group, Group]],
     metric: Metric,
     rule: Rule,
     options: Options,
@@ -106,7 +138,7 @@ def _reading(
     plans: Plans,
     *,
     fill: float | None,
-) -> dict[int, tuple[Found, Verdict]]:
+) -> dict[Pair, tuple[Found, Verdict]]:
     """Comparisons and verdicts; where `fill` is given, it counts for each lost run."""
     found = {
         place: made
@@ -192,8 +224,8 @@ def _num(state: str, *groups: Group) -> int:
     return sum(run.state == state for group in groups for run in group.runs)
 
 
-def _divergence(sides: Mapping[int, tuple[Group, Group]], rule: Rule) -> dict[int, float]:
-    """Adjusted p of Fisher's test by position, where a run of either side diverged."""
+def _divergence(sides: Mapping[Pair, tuple[Group, Group]], rule: Rule) -> dict[Pair, float]:
+    """Adjusted p of Fisher's test, where a run of either side diverged."""
 
     def counts(group: Group) -> tuple[int, int]:
         num = _num("diverged", group)

@@ -1,12 +1,18 @@
-"""Finds the runs that a comparison lacks, and writes the commands that add them."""
+"""Finds the runs that a comparison lacks or that are not done, and the commands that add them."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mnist_seq.config.words import key_of
 from mnist_seq.report.analyse.grouping import Group, command
+from mnist_seq.report.analyse.searches import GRID
+from mnist_seq.report.read.run import Run
 from mnist_seq.report.value import Missing
 from mnist_seq.runs.commands import override
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import (
     BASELINE_CELL,
     TYPED,
@@ -15,6 +21,44 @@ from mnist_seq.runs.variants import (
     typed,
     words_of_own_option,
 )
+
+
+def undone(
+    runs: Sequence[Run], sources: Sequence[Path], samplers: Mapping[Path, str], *, is_whole: bool
+) -> str:
+    """How many runs of a sweep are not done: "3 of 10 runs"; "" where all are.
+
+    Not done is a run that was interrupted or still trains, and one of the sweep's last command that
+    has not begun. A run that diverged or failed has ended. Of a search nothing is missing.
+
+    Args:
+        is_whole: whether all runs of the sources are compared; else nobody knows which of those
+            that have not begun would be.
+    """
+    planned = [run for run in runs if samplers[run.folder] == GRID]
+    absent: set[Path] = set()
+    for source in sources if is_whole else ():
+        if not SweepFolder(source).is_search():
+            absent |= _not_begun(SweepFolder(source))
+    num = sum(run.state == "interrupted" for run in planned) + len(absent)
+    return f"{num} of {plural(len(planned) + len(absent), 'run')}" if num else ""
+
+
+def _not_begun(sweep: SweepFolder) -> set[Path]:
+    """Folders of the runs of a sweep's last command that have no run.json."""
+    if not sweep.ledger_path.exists():
+        return set()
+    names: set[str] = set()
+    is_planning = False
+    for row in sweep.ledger():
+        is_plan = row.get("change") in ("planned", "reused")
+        if is_plan and not is_planning:
+            names = set()  # a command names all its runs before the first one starts
+        if is_plan:
+            names.add(str(row.get("run")))
+        is_planning = is_plan
+    folders = {sweep.path / name for name in names}
+    return {path for path in folders if not RunFolder(path).record_path.exists()}
 
 
 def missing_runs(

@@ -14,14 +14,14 @@ from mnist_seq.report.analyse.arms import by_effect, change_of
 from mnist_seq.report.analyse.comparisons import Found
 from mnist_seq.report.analyse.grouping import Group, reordered
 from mnist_seq.report.analyse.guess import Guess
-from mnist_seq.report.analyse.judging import judged
+from mnist_seq.report.analyse.judging import Judged, judged
 from mnist_seq.report.analyse.reached import times_to
 from mnist_seq.report.analyse.readings import Plans
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
-from mnist_seq.report.value import Choice, Compared, Variant
+from mnist_seq.report.value import Choice, Compared, Pair, Variant
 from mnist_seq.runs.variants import shown, variant_key
-from mnist_seq.stats import Rule, Verdict, describe, detectable_at, posterior
+from mnist_seq.stats import Rule, Verdict, describe, detectable_at, no_verdict, posterior
 
 
 def variants_of(
@@ -34,30 +34,29 @@ def variants_of(
     stuck: Mapping[Path, str],
     guess: Guess,
     plans: Plans,
-) -> tuple[list[Group], tuple[Variant, ...]]:
-    """The groups in the order of the report, and the variant of each."""
-    all_judged = judged(groups, metric, rule, options, stuck, guess, plans)
+    undone: str,
+) -> tuple[list[Group], tuple[Variant, ...], tuple[Pair, ...]]:
+    """The groups in the order of the report, the variant of each, and all pairs if asked for."""
+    all_judged = judged(groups, metric, rule, options, stuck, guess, plans, undone)
     family_size = sum(own.found is not None for own in all_judged.values())
-    order = by_effect(groups, {place: own.found for place, own in all_judged.items() if own.found})
+    with_baseline = {a: own for (a, b), own in all_judged.items() if groups[a].baseline == b}
+    effects = {place: own.found for place, own in with_baseline.items() if own.found}
+    order = by_effect(groups, effects)
+    pairs = {
+        (order.index(a), order.index(b)): own
+        for (a, b), own in all_judged.items()
+        if options.pairs == "all"
+    }
     groups = reordered(groups, order)
     found = []
     for place, old in enumerate(order):
-        own = all_judged.get(old)
+        own = with_baseline.get(old)
         verdict = own.verdict if own else None
-        compared = (
-            Compared(
-                made.comparison,
-                own.verdict,
-                made.pairing + _means(made, groups, groups[place], metric),
-                made.p_wilcoxon,
-                detectable_at(made.comparison, rule, family_size),
-                posterior(made.comparison, rule.margin) if rule.margin is not None else None,
-                own.second,
-                made.kind,
-            )
-            if own and (made := own.found)
-            else None
-        )
+        if groups[place].baseline is None:
+            verdict = no_verdict("no baseline", len(groups[place].finished))
+        compared = None
+        if own and (base := groups[place].baseline) is not None:
+            compared = _compared(own, groups[place], groups[base], metric, rule, family_size)
         variant = _variant(place, groups, keys, metric, compared, verdict, options)
         found.append(
             replace(
@@ -69,13 +68,34 @@ def variants_of(
                 choice=choices.get(variant_key(groups[place].variant)),
             )
         )
-    return list(groups), tuple(found)
+    all_pairs = [
+        Pair(a, b, own.verdict, _compared(own, groups[a], groups[b], metric, rule, family_size))
+        for (a, b), own in sorted(pairs.items(), key=lambda item: item[0][::-1])
+    ]
+    return list(groups), tuple(found), tuple(all_pairs)
 
 
-def _means(found: Found, groups: Sequence[Group], own: Group, metric: Metric) -> str:
+def _compared(
+    judged: Judged, own: Group, base: Group, metric: Metric, rule: Rule, family_size: int
+) -> Compared | None:
+    """The comparison as the report keeps it; None where there is none."""
+    if (made := judged.found) is None:
+        return None
+    against = posterior(made.comparison, rule.margin) if rule.margin is not None else None
+    return Compared(
+        made.comparison,
+        judged.verdict,
+        made.pairing + _means(made, (own, base), metric),
+        math.nan if judged.verdict.word == "so far" else made.p_wilcoxon,
+        detectable_at(made.comparison, rule, family_size),
+        None if judged.verdict.word == "so far" else against,
+        judged.second,
+        made.kind,
+    )
+
+
+def _means(found: Found, sides: tuple[Group, Group], metric: Metric) -> str:
     """The means over the pairs, where those over all runs are others."""
-    assert own.baseline is not None
-    sides = (own, groups[own.baseline])
     n, n_base = (sum(metric.of(run) is not None for run in side.finished) for side in sides)
     return wording.means_text(found.comparison, n, n_base, metric)
 

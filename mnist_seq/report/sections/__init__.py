@@ -32,7 +32,7 @@ from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.read.task_record import TaskRecord
-from mnist_seq.report.value import Report, Variant
+from mnist_seq.report.value import Pair, Report, Variant
 from mnist_seq.runs.text import one_line
 
 FORMATS = ("html", "markdown", "wandb", "terminal")
@@ -78,6 +78,7 @@ class Inputs:
         subjects: the searches among the runs; `weighed`: those whose importances are asked for.
         images: pictures of test examples by their indexes; None where they cannot be had.
         seconds_differ: why the variants' seconds do not compare; "" where they do.
+        pairs: every pair of variants, where all are asked for.
     """
 
     groups: Sequence[Group]
@@ -92,6 +93,7 @@ class Inputs:
     weighed: Sequence[Subject]
     images: Images | None = None
     seconds_differ: str = ""
+    pairs: Sequence[Pair] = ()
 
 
 class Section(Generic[Part]):
