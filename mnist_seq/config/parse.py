@@ -64,7 +64,7 @@ def rooted(config: Config, folder: str) -> Config:
     places = {
         key: os.path.abspath(os.path.join(folder, os.path.expanduser(value)))
         for key, value in dict(config.data).items()
-        if key in ("root", "path")
+        if key in ("root", "path") and ":" not in value  # package:set is no place
     }
     return config.model_copy(update={"data": config.data.model_copy(update=places)})
 

@@ -1,4 +1,4 @@
-"""A user's own sequences, from a NumPy archive."""
+"""A user's own sequences, from a NumPy archive or .ts files of the UEA and UCR archive."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,11 +28,11 @@ class File(Task):
         self.num_train, self.num_test = len(parts["train"].x), len(parts["test"].x)
 
     def _own(self) -> "Own":
+        from mnist_seq.tasks.sources.own_arrays import place_of
         from mnist_seq.tasks.sources.own_file import read
 
         settings = self.settings
-        path = Path(settings.path).expanduser().absolute()
-        return read(path, output=settings.output, per_step=settings.per_step)
+        return read(place_of(settings.path), output=settings.output, per_step=settings.per_step)
 
     @property
     def spec(self) -> Spec:
@@ -83,7 +83,9 @@ class File(Task):
 
     def locate(self, root: Path) -> Located:
         """See `Task`."""
-        own, path = self._own(), str(Path(self.settings.path).expanduser().absolute())
+        from mnist_seq.tasks.sources.own_arrays import place_of
+
+        own, path = self._own(), str(place_of(self.settings.path))
         return self.located([own.checksum], ((path, own.checksum),), "; ".join(own.remarks))
 
     def load(self, located: Located) -> "Examples":

@@ -1,8 +1,7 @@
-"""Reads a user's NumPy archive of sequences, and refuses by name what it cannot mean.
+"""Turns a user's arrays into sequences, and refuses by name what they cannot mean.
 
-Nothing in the file is executed: arrays of Python objects are refused. What a network would be
-trained on in silence and wrongly (labels from 1, NaN, lengths of 0) is refused too; what may be
-meant is told in `Own.remarks`.
+What a network would be trained on in silence and wrongly (labels from 1, NaN, lengths of 0) is
+refused; what may be meant is told in `Own.remarks`.
 """
 
 import functools
@@ -10,14 +9,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from mnist_seq.config.messages import suggestion
 from mnist_seq.tasks.examples import Part
-
-KINDS, PARTS = ("x", "y", "lengths", "mask"), ("train", "valid", "test")
+from mnist_seq.tasks.sources.own_arrays import PARTS, arrays_of, files_of, refuse
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +55,9 @@ def read(path: Path, *, output: str, per_step: bool) -> Own:
         ValueError: there is no such file, or it cannot be meant so; the message names the array.
     """
     try:
-        stat = path.stat()
-        return _read(path, (stat.st_mtime_ns, stat.st_size), output=output, per_step=per_step)
+        stats = [file.stat() for file in files_of(path)]
+        stamp = tuple(number for stat in stats for number in (stat.st_mtime_ns, stat.st_size))
+        return _read(path, stamp, output=output, per_step=per_step)
     except OSError as error:
         raise ValueError(
             f"data.path must be a file that can be read: {path}: {error.strerror}; name one with "
@@ -68,8 +66,8 @@ def read(path: Path, *, output: str, per_step: bool) -> Own:
 
 
 @functools.lru_cache(maxsize=2)
-def _read(path: Path, stamp: tuple[int, int], *, output: str, per_step: bool) -> Own:
-    arrays = _arrays(path)
+def _read(path: Path, stamp: tuple[int, ...], *, output: str, per_step: bool) -> Own:
+    arrays = arrays_of(path)
     found: dict[str, Part] = {}
     for part in PARTS:
         if f"x_{part}" in arrays or f"y_{part}" in arrays or part != "valid":
@@ -91,40 +89,8 @@ def _read(path: Path, stamp: tuple[int, int], *, output: str, per_step: bool) ->
         _most(found, "y") + 1 if output == "class" else _width(found["train"].y, per_step=per_step),
         time_steps,
         tuple(_remarks(found, is_token=is_token)),
-        hashlib.sha256(path.read_bytes()).hexdigest(),
+        hashlib.sha256(b"".join(file.read_bytes() for file in files_of(path))).hexdigest(),
     )
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    names = [f"{kind}_{part}" for part in PARTS for kind in KINDS]
-    arrays = {}
-    try:
-        # opened here, because NumPy leaves a damaged archive open
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            for name in archive.files:
-                if name not in names:
-                    hint = suggestion(name, names) or f"; the arrays are {', '.join(names)}"
-                    raise ValueError(f"no code reads its array {name}{hint}")
-                try:
-                    arrays[name] = archive[name]
-                except ValueError as error:
-                    raise ValueError(
-                        f"{name} must be an array of numbers: {error}; put sequences of unequal "
-                        f"lengths one below the other, and their lengths into lengths_{name[2:]}"
-                    ) from None
-    except OSError:
-        raise
-    except Exception as error:  # a damaged archive raises errors of many kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"data.path={path} must be an archive of np.savez: {reason}") from error
-    for name in ("x_train", "y_train", "x_test", "y_test"):
-        if name not in arrays:
-            _refuse(path, name, "be there", f"only {', '.join(arrays) or 'no array'}")
-    return arrays
-
-
-def _refuse(path: Path, name: str, rule: str, found: object) -> NoReturn:
-    raise ValueError(f"{path}: {name} must {rule}: found {found}")
 
 
 def _part(
@@ -132,14 +98,14 @@ def _part(
 ) -> Part:
     for kind in "xy":
         if f"{kind}_{part}" not in arrays:
-            _refuse(path, f"{kind}_{part}", "be there", f"its {'yx'['xy'.index(kind)]} alone")
+            refuse(path, f"{kind}_{part}", "be there", f"its {'yx'['xy'.index(kind)]} alone")
     x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
     lengths, mask = arrays.get(f"lengths_{part}"), arrays.get(f"mask_{part}")
     for kind, array in (("x", x), ("y", y)):
         if array.dtype.kind not in "iufb":
-            _refuse(path, f"{kind}_{part}", "be numbers", f"{array.dtype}")
+            refuse(path, f"{kind}_{part}", "be numbers", f"{array.dtype}")
         if not array.size:
-            _refuse(path, f"{kind}_{part}", "hold something", f"shape {array.shape}")
+            refuse(path, f"{kind}_{part}", "hold something", f"shape {array.shape}")
     if lengths is not None:
         lengths = _checked_lengths(path, f"lengths_{part}", lengths, x)
         if len(lengths) != len(x):  # one below the other
@@ -149,31 +115,31 @@ def _part(
         x = x[..., None]
     if x.ndim != (2 if x.dtype.kind in "iu" and x.ndim == 2 else 3):
         rule = "be [n, T, D] or [n, T] numbers, or [n, T] words as whole numbers"
-        _refuse(path, f"x_{part}", rule, f"{x.dtype} of {x.shape}")
+        refuse(path, f"x_{part}", rule, f"{x.dtype} of {x.shape}")
     _check_finite(path, f"x_{part}", x)
     x = x.astype(np.int64 if x.ndim == 2 else np.float32)
     if x.ndim == 2 and x.min() < 0:
-        _refuse(path, f"x_{part}", "be words from 0 on", f"{x.min()}")
+        refuse(path, f"x_{part}", "be words from 0 on", f"{x.min()}")
     y = _answers(path, f"y_{part}", y, x.shape[:2], output, per_step=per_step)
     if mask is not None and (mask.dtype != np.bool_ or mask.shape != x.shape[:2] or not per_step):
         rule = f"be bool of {x.shape[:2]}, with data.per_step=true"
-        _refuse(path, f"mask_{part}", rule, f"{mask.dtype} of {mask.shape}")
+        refuse(path, f"mask_{part}", rule, f"{mask.dtype} of {mask.shape}")
     return Part(x, y, lengths, mask)
 
 
 def _checked_lengths(path: Path, name: str, lengths: np.ndarray, x: np.ndarray) -> np.ndarray:
     if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or not len(lengths):
-        _refuse(path, name, "be whole numbers, one a sequence", f"{lengths.dtype} {lengths.shape}")
+        refuse(path, name, "be whole numbers, one a sequence", f"{lengths.dtype} {lengths.shape}")
     lengths = lengths.astype(np.int64)
     if lengths.min() < 1:
-        _refuse(path, name, "be 1 or more", f"{lengths.min()} at sequence {lengths.argmin()}")
+        refuse(path, name, "be 1 or more", f"{lengths.min()} at sequence {lengths.argmin()}")
     is_whole = len(lengths) == len(x)
     if is_whole and x.ndim > 1 and lengths.max() > x.shape[1]:
         rule = f"be at most the {x.shape[1]} time steps of x"
-        _refuse(path, name, rule, f"{lengths.max()} at sequence {lengths.argmax()}")
+        refuse(path, name, rule, f"{lengths.max()} at sequence {lengths.argmax()}")
     if not is_whole and lengths.sum() != len(x):
         rule = f"be one for each of the {len(x)} sequences, or have the rows of x as their sum"
-        _refuse(path, name, rule, f"{len(lengths)} with the sum {lengths.sum()}")
+        refuse(path, name, rule, f"{len(lengths)} with the sum {lengths.sum()}")
     return lengths
 
 
@@ -189,7 +155,7 @@ def _check_finite(path: Path, name: str, array: np.ndarray) -> None:
         place = np.argwhere(~np.isfinite(array))[0]
         names = ("sequence", "time step", "channel")
         where = ", ".join(f"{n} {i}" for n, i in zip(names, place, strict=False))
-        _refuse(path, name, "hold finite numbers", f"{array[tuple(place)]} at {where}")
+        refuse(path, name, "hold finite numbers", f"{array[tuple(place)]} at {where}")
 
 
 def _answers(
@@ -199,16 +165,16 @@ def _answers(
     if output == "class":
         if y.dtype.kind not in "iu" or y.shape != each:
             what = f"be classes, whole numbers of shape {each}"
-            _refuse(path, name, what, f"{y.dtype} of {y.shape}")
+            refuse(path, name, what, f"{y.dtype} of {y.shape}")
         if y.min() < 0:
-            _refuse(path, name, "be classes from 0 on", f"{y.min()} at {_first(y < 0)}")
+            refuse(path, name, "be classes from 0 on", f"{y.min()} at {_first(y < 0)}")
         return y.astype(np.int64)
     wide = y[..., None] if y.shape == each else y
     if wide.shape[:-1] != each:
-        _refuse(path, name, f"be of shape {each} or {(*each, 'K')}", f"{y.dtype} of {y.shape}")
+        refuse(path, name, f"be of shape {each} or {(*each, 'K')}", f"{y.dtype} of {y.shape}")
     _check_finite(path, name, wide)
     if output == "bits" and not np.isin(wide, (0, 1)).all():
-        _refuse(path, name, "be bits, 0 or 1", f"{wide[~np.isin(wide, (0, 1))][0]}")
+        refuse(path, name, "be bits, 0 or 1", f"{wide[~np.isin(wide, (0, 1))][0]}")
     return wide.astype(np.float32)
 
 
@@ -217,18 +183,18 @@ def _check_parts(path: Path, parts: Mapping[str, Part], output: str) -> None:
     for name, part in parts.items():
         if part.x.shape[2:] != train.x.shape[2:]:
             rule = f"have the channels of x_train, {train.x.shape[2:] or 'words'}"
-            _refuse(path, f"x_{name}", rule, part.x.shape[2:] or "words")
+            refuse(path, f"x_{name}", rule, part.x.shape[2:] or "words")
         if output != "class" and part.y.shape[-1] != train.y.shape[-1]:
             rule = f"have the {train.y.shape[-1]} numbers of an answer of y_train"
-            _refuse(path, f"y_{name}", rule, part.y.shape[-1])
+            refuse(path, f"y_{name}", rule, part.y.shape[-1])
     if output == "class":
         counts = np.bincount(train.y[_counted(train)].ravel(), minlength=_most(parts, "y") + 1)
         if len(counts) < 2:
-            _refuse(path, "y_train", "have two classes or more", "class 0 alone")
+            refuse(path, "y_train", "have two classes or more", "class 0 alone")
         if not counts.all():
             missing = int(counts.argmin())
             rule = f"have each class from 0 to {len(counts) - 1}"
-            _refuse(path, "y_train", rule, f"no sequence of class {missing}")
+            refuse(path, "y_train", rule, f"no sequence of class {missing}")
 
 
 def _counted(part: Part) -> Any:

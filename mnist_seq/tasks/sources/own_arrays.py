@@ -1,0 +1,96 @@
+"""The arrays of a user's data, by their names: of a NumPy archive, or of files of the UCR archive.
+
+Nothing in a file is executed: arrays of Python objects are refused.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from mnist_seq.config.messages import suggestion
+from mnist_seq.tasks.sources import ts_file
+
+KINDS, PARTS = ("x", "y", "lengths", "mask"), ("train", "valid", "test")
+NAMES = [f"{kind}_{part}" for part in PARTS for kind in KINDS]
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def refuse(path: Path, name: str, rule: str, found: object) -> NoReturn:
+    """Refuse an array of a file."""
+    raise ValueError(f"{path}: {name} must {rule}: found {found}")
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that a path means: an archive, or the two files of a folder.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return ts_file.find(path) if path.is_dir() else (path,)
+
+
+def place_of(text: str) -> Path:
+    """The absolute path of `data.path`; `aeon:GunPoint` is a set that the package aeon carries.
+
+    Raises:
+        ValueError: the package is not installed, or has no such set.
+    """
+    package, colon, name = text.partition(":")
+    if not colon or package != "aeon":
+        return Path(text).expanduser().absolute()
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(f"data.path={text} needs the package {package}: pip install {package}")
+    sets = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
+    known = sorted(folder.name for folder in sets.glob("*") if any(folder.glob("*_TRAIN.ts")))
+    if name not in known:
+        raise ValueError(
+            f"data.path={text} must be a set that {package} carries: {', '.join(known) or 'none'}"
+        )
+    return sets / name
+
+
+def arrays_of(path: Path) -> Arrays:
+    """The arrays of a file or folder.
+
+    Raises:
+        ValueError: it is damaged, has an array that nobody reads, or lacks one.
+    """
+    if path.is_dir():
+        return ts_file.read(*files_of(path))
+    arrays = {}
+    try:
+        # opened here, because NumPy leaves a damaged archive open
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            for name in archive.files:
+                if name not in NAMES:
+                    hint = suggestion(name, NAMES) or f"; the arrays are {', '.join(NAMES)}"
+                    raise ValueError(f"no code reads its array {name}{hint}")
+                arrays[name] = _array(archive, name)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged archive raises errors of many kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"data.path={path} must be an archive of np.savez, or a folder with <name>_TRAIN.ts "
+            f"and <name>_TEST.ts: {reason}"
+        ) from error
+    for name in ("x_train", "y_train", "x_test", "y_test"):
+        if name not in arrays:
+            refuse(path, name, "be there", f"only {', '.join(arrays) or 'no array'}")
+    return arrays
+
+
+def _array(archive: Any, name: str) -> np.ndarray:
+    try:
+        array: np.ndarray = archive[name]
+        return array
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be an array of numbers: {error}; put sequences of unequal lengths one "
+            f"below the other, and their lengths into lengths_{name.partition('_')[2]}"
+        ) from None
