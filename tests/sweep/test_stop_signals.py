@@ -101,12 +101,14 @@ def test_a_stop_signal_loses_no_step_whoever_gets_it(
     """A closed terminal, `timeout` and systemd send theirs to the whole group, and some twice."""
     if engine == "joblib" and importlib.util.find_spec("joblib") is None:
         pytest.skip("pip install '.[joblib]'")
-    words = [*WORDS, *SEEDS, f"hydra/launcher={engine}"]
+    one = ["hydra.launcher.workers=1"] * (engine == "stack")  # two of them would train a run each
+    words = [*WORDS, *SEEDS, f"hydra/launcher={engine}", *one]
     process = sweep.start(*words)
     folder = sweep.sweep("s")
     wait_until(lambda: at_work([folder.run(name) for name in NAMES]), process)
     send(process, sweep.folder, signum, who, times)
     output, _ = process.communicate(timeout=120)
+    assert ("1 stack of 2 runs" in output) == (engine == "stack"), output
     assert "Traceback" not in output
     assert not changes(folder, "failed"), output
     stopped = {name for name in NAMES if folder.run(name).state() == "interrupted"}
