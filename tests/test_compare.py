@@ -3,6 +3,7 @@
 import functools
 import io
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -144,7 +145,7 @@ def test_the_command_for_a_missing_baseline_adds_it(folder: Path) -> None:
     done = python("mnist_seq.compare", folder, "sweep=outputs/sweeps/cells", "formats=[csv]")
     found = re.search(r"python -m mnist_seq\.train (-m .*)", done.stdout)
     assert found, done.stdout
-    added = python("mnist_seq.train", folder, *found[1].split())
+    added = python("mnist_seq.train", folder, *shlex.split(found[1]))
     assert added.returncode == 0, added.stdout + added.stderr
     again = python("mnist_seq.compare", folder, "sweep=outputs/sweeps/cells", "formats=[csv]")
     assert "missing" not in again.stdout

@@ -107,6 +107,7 @@ def build(
     inputs = _inputs(read, groups, variants, keys, options, images)
     inputs = replace(inputs, pairs=pairs)
     sections = Computed({}, (), ()) if is_table_only else computed(inputs)
+    num_compared = sum(pair.compared is not None for pair in pairs or variants)
     is_by_hand = options.baseline != AUTO
     behind = best_lstm(groups, variants, read.selector, read.metric)
     tried = values_tried(read.runs, chosen.keys)
@@ -137,9 +138,10 @@ def build(
         selector=read.selector if chosen.keys else None,
         main=read.guess.task.main,
         seconds_differ=inputs.seconds_differ,
+        num_comparisons=num_compared,
         cautions=(
             *so_far(read.undone, variants),
-            *cautions(groups, variants, read.metric, rule, sorted(chosen.keys)),
+            *cautions(groups, variants, read.metric, rule, sorted(chosen.keys), num_compared),
         ),
         parts=sections.parts,
     )
@@ -209,7 +211,7 @@ def _warnings(
         *unequal_budgets(by_hand, tuned, read.samplers),
         *([] if tuned else unequal_searches(read.subjects)),
         *unequal_updates(groups),
-        *unlike_sizes(variants),
+        *unlike_sizes(groups, variants),
         *read.chosen.warnings,
         *warnings_of(read.chosen.runs, groups, read.metric, read.guess.task),
     )

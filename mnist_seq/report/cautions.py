@@ -20,9 +20,14 @@ def cautions(
     metric: Metric,
     rule: Rule,
     over: Sequence[str],
+    num_compared: int,
 ) -> tuple[str, ...]:
-    """What intervals and p values do not cover, one sentence each, without a full stop."""
-    num_compared = sum(v.compared is not None for v in variants)
+    """What intervals and p values do not cover, one sentence each, without a full stop.
+
+    Args:
+        over: keys that were tuned.
+        num_compared: size of the family that p is corrected over.
+    """
     if not num_compared:
         return ()
     split = metric.name.partition("/")[0]
@@ -113,9 +118,9 @@ def best_lstm(
     )
 
 
-def unlike_sizes(variants: Sequence[Variant]) -> tuple[str, ...]:
+def unlike_sizes(groups: Sequence[Group], variants: Sequence[Variant]) -> tuple[str, ...]:
     """A warning where another cell or an arm has threefold the parameters of its baseline."""
-    found = []
+    found, units = [], set()
     for v in variants:
         if v.compared is None or v.baseline is None:
             continue
@@ -124,9 +129,12 @@ def unlike_sizes(variants: Sequence[Variant]) -> tuple[str, ...]:
             continue  # the size itself was swept
         if min(own, base) > 0 and max(own, base) >= THREEFOLD * min(own, base):
             found.append(f"{v.name} {own:,.0f} and {base:,.0f}")
+            units.add(groups[v.baseline].variant.get("model.hidden"))
     if not found:
         return ()
+    hidden = units.pop() if len(units) == 1 else 64
     return (
         "parameters differ threefold from those of the baseline, so a difference may be one of "
-        f"sizes: {wording.listed(found)}; model.match=lstm-64 compares cells of one size",
+        f"sizes: {wording.listed(found)}; model.match=lstm-{hidden} compares cells of one "
+        "size",
     )

@@ -172,7 +172,7 @@ def _posterior(get: Callable[[Posterior], float]) -> Get:
 
 def _corrected(report: Report) -> str:
     """At which level a difference is detectable, where p is corrected."""
-    num = sum(v.compared is not None for v in report.variants)
+    num = report.num_comparisons
     if report.rule.correction == "none" or num < 2:
         return ""
     return f" at the strictest level of the correction, {report.rule.alpha:g} / {num}"
@@ -212,6 +212,7 @@ def _costs(report: Report) -> list[Column]:
         Column("num_params", lambda v: v.num_params, params),
         Column("seconds", lambda v: v.seconds, None if report.seconds_differ else seconds),
         Column("seconds_sd", lambda v: v.seconds_sd),
+        Column("updates", lambda v: v.updates),
     ]
 
 

@@ -131,6 +131,7 @@ class Variant:
         p_diverged: adjusted p of Fisher's test that it diverges as often as its baseline; NaN where
             no run of either diverged.
         word: the word of the verdict; "baseline" for a baseline.
+        updates: optimizer steps, mean over its runs; early stopping may have ended some.
         change: overrides by which an arm of a study differs from its baseline; else "".
         choice: the chosen values of tuned keys; None if nothing was tuned.
     """
@@ -163,6 +164,7 @@ class Variant:
     compared: Compared | None
     word: Word | str
     verdict: str
+    updates: float = math.nan
     reached: tuple[Reached, ...] = ()
     change: str = ""
     choice: Choice | None = None
@@ -236,6 +238,7 @@ class Report:
         selector: the validation metric by which tuned values were chosen, if any.
         seconds_differ: why the variants' seconds do not compare; "" where they do.
         cautions: what intervals and p do not cover, one sentence each.
+        num_comparisons: size of the family that p is corrected over.
         parts: the result of each section, by its name; empty for a table alone.
     """
 
@@ -260,6 +263,7 @@ class Report:
     selector: Metric | None = None
     seconds_differ: str = ""
     cautions: tuple[str, ...] = ()
+    num_comparisons: int = 0
     parts: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_seq.report.analyse import judging
+from mnist_seq.report.columns import chosen
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.render import markdown
 from mnist_seq.report.sections.every_pair import EveryPair
@@ -31,6 +32,8 @@ def test_each_pair_is_there_once_with_holm_over_all(grid: Path) -> None:
     for text in (printed(report, 200), markdown.render(report)):
         assert "Every pair" in text
         assert "corrected over these 3 comparisons" in text
+    (detectable,) = chosen(report, ["detectable_corrected"])
+    assert detectable.about.endswith("0.05 / 3")
     assert EveryPair.of(report_of(grid)) is None
 
 

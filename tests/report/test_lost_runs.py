@@ -58,7 +58,10 @@ def test_headline_and_row_name_the_runs_that_trained(worst_three: Report) -> Non
     assert column.written(worst_three.variants[1]) == "withheld, 5 of 8 trained"
     for text in (printed(worst_three, 200), markdown.render(worst_three)):
         assert "where the 3 that diverged count as a guess" in text
-        assert "3 of 8 diverged, of the baseline 0 of 8 (Fisher's exact test, p=0.2)" in text
+        assert (
+            "3 of 8 diverged, of the baseline 0 of 8 (Fisher's exact test, p=0.2 Holm over 1)"
+            in text
+        )
     header, _, row = table_csv.render(worst_three).splitlines()[:3]
     assert {"p_diverged", "verdict_trained", "verdict_counted", "p_counted"} < set(
         header.split(",")

@@ -89,6 +89,7 @@ def test_no_seeds_are_advised_where_no_run_learns(tmp_path: Path) -> None:
     gru = report_of(tmp_path / "s").variants[1]
     assert (gru.word, gru.not_learning) == ("not distinguishable", 3)
     assert "no run of either side is shown to learn" in gru.verdict
+    assert "typical runs" not in gru.verdict
 
 
 def test_without_validation_the_test_set_tells(tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ def judged(
                 verdict, comparison, second.get(place), own, base, _written(fill, metric)
             )
             if not math.isnan(p):
-                verdict = replace(verdict, text=f"{verdict.text}; {_fisher(own, base, p)}")
+                text = f"{verdict.text}; {_fisher(own, base, p, rule, len(sides))}"
+                verdict = replace(verdict, text=text)
         verdict = replace(verdict, text=verdict.text + _typical(verdict, own, base, stuck))
         if undone and comparison is not None and comparison.kind == "one look":
             verdict, other, p = _so_far(comparison, metric, undone), None, math.nan
@@ -240,17 +241,23 @@ def _divergence(sides: Mapping[Pair, tuple[Group, Group]], rule: Rule) -> dict[P
     }
 
 
-def _fisher(own: Group, base: Group, p: float) -> str:
+def _fisher(own: Group, base: Group, p: float, rule: Rule, family_size: int) -> str:
     shares = []
     for group in (own, base):
         num = _num("diverged", group)
         shares.append(f"{num} of {num + len(group.finished)}")
-    return f"{shares[0]} diverged, of the baseline {shares[1]} (Fisher's exact test, p={p:.3g})"
+    over = {"holm": f" Holm over {family_size}", "bh": f" BH over {family_size}", "none": ""}[
+        rule.correction
+    ]
+    return (
+        f"{shares[0]} diverged, of the baseline {shares[1]} (Fisher's exact test, p={p:.3g}{over})"
+    )
 
 
 def _typical(verdict: Verdict, own: Group, base: Group, stuck: Mapping[Path, str]) -> str:
     """That a verdict speaks of typical runs, where some are not shown to learn; else ""."""
-    if math.isnan(verdict.p_adjusted):
+    both = own.finished + base.finished
+    if math.isnan(verdict.p_adjusted) or all(run.folder in stuck for run in both):
         return ""
     counts = {
         whose: sum(run.folder in stuck for run in group.finished)

@@ -139,6 +139,7 @@ def _variant(
         median=about.median if about else math.nan,
         iqm=about.iqm if about else math.nan,
         num_params=float(np.mean([run.num_params for run, _ in values])) if values else math.nan,
+        updates=float(np.mean([run.updates for run, _ in values])) if values else math.nan,
         seconds=float(seconds.mean()) if values else math.nan,
         seconds_sd=float(seconds.std(ddof=1)) if len(values) > 1 else math.nan,
         compared=compared,
