@@ -110,23 +110,23 @@ def _number(value: Any) -> float:
 
 def _read_result(folder: RunFolder, task: TaskRecord) -> tuple[State, str, Mapping[str, Any]]:
     try:
+        with contextlib.suppress(FileNotFoundError):
+            return _ended(folder.result(), task)
         state = folder.state()
         if state == "failed":
             lines = folder.error().strip().splitlines()
             return "failed", (lines[-1] if lines else "error.txt is empty")[:300], {}
-        if state not in ("finished", "diverged"):
-            return "interrupted", _why_interrupted(folder), {}
-        result = folder.result()
+        return "interrupted", _why_interrupted(folder), {}
     except (ValueError, OSError) as error:
         return "unreadable", _short(error, folder.path), {}
+
+
+def _ended(result: Mapping[str, Any], task: TaskRecord) -> tuple[State, str, Mapping[str, Any]]:
     for name, value in result["metrics"].items():
         if value is not None and task.is_share(name) and not 0 <= value <= 1:
             return "unreadable", f"result.json must have shares from 0 to 1: {name}={value:g}", {}
-    return (
-        ("finished" if state == "finished" else "diverged"),
-        str(result.get("reason", "")),
-        result,
-    )
+    state: State = "finished" if result["state"] == "finished" else "diverged"
+    return state, str(result.get("reason", "")), result
 
 
 def _why_interrupted(folder: RunFolder) -> str:

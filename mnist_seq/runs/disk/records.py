@@ -27,6 +27,7 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
 Scalar = bool | int | float | str | None
 Metrics = dict[str, Number | None]
+_ABSENT: Any = None  # pydantic would copy a list for each run that is read
 
 
 class _Checked(BaseModel):
@@ -48,7 +49,7 @@ class _Tracker(_Checked):
     mode: str = ""
     project: str = ""
     entity: str = ""
-    tags: list[str] = []
+    tags: list[str] = _ABSENT
     artifact: bool = False
     finish: Seconds = 0.0
 
@@ -58,12 +59,12 @@ class _Config(_Checked):
     arm: str = "none"
     model: _Named
     data: _Group
-    optimizer: _Group = _Group()
-    schedule: _Group = _Group()
-    device: _Group = _Group()
-    training: dict[str, Any] = {}
-    tracker: _Tracker = _Tracker()
-    sweep: _Group = _Group()
+    optimizer: _Group = _ABSENT
+    schedule: _Group = _ABSENT
+    device: _Group = _ABSENT
+    training: dict[str, Any] = _ABSENT
+    tracker: _Tracker = _ABSENT
+    sweep: _Group = _ABSENT
 
 
 class _Data(_Checked):
@@ -90,9 +91,9 @@ class _Task(_Checked):
     num_outputs: Annotated[int, Field(ge=1, le=MOST_OUTPUTS)] = 10
     per_step: bool = False
     main: str = ""
-    metrics: dict[str, _Metric] = {}
-    guess: dict[str, Number] = {}
-    plateaus: dict[str, Number] = {}
+    metrics: dict[str, _Metric] = _ABSENT
+    guess: dict[str, Number] = _ABSENT
+    plateaus: dict[str, Number] = _ABSENT
 
 
 class _WandB(_Checked):
@@ -105,8 +106,8 @@ class _WandB(_Checked):
     project: str = ""
     entity: str = ""
     reason: str = ""
-    tags: list[str] = []
-    variables: dict[str, str] = {}
+    tags: list[str] = _ABSENT
+    variables: dict[str, str] = _ABSENT
 
 
 class _Code(_Checked):
@@ -123,25 +124,25 @@ class _Record(_Checked):
     config_hash: str
     config: _Config
     data: _Data
-    overrides: list[str] = []
-    task: _Task = _Task()
+    overrides: list[str] = _ABSENT
+    task: _Task = _ABSENT
     device: str = ""
     stack: Count = 1
     created: str = ""
     started: str = ""
     starts: Count = 0
-    code: _Code = _Code()
-    versions: dict[str, str] = {}
-    host: dict[str, Scalar] = {}
-    wandb: _WandB = _WandB()
-    pulled: dict[str, Scalar] = {}
+    code: _Code = _ABSENT
+    versions: dict[str, str] = _ABSENT
+    host: dict[str, Scalar] = _ABSENT
+    wandb: _WandB = _ABSENT
+    pulled: dict[str, Scalar] = _ABSENT
 
 
 class _Result(_Checked):
     state: Literal["finished", "diverged"]
     reason: str = ""
     metrics: Metrics
-    best: Metrics = {}
+    best: Metrics = _ABSENT
     num_params: Annotated[float, Field(ge=0, le=1e18)]
     steps: Annotated[float, Field(ge=0, le=1e18)] | None = None
     seconds: Seconds
