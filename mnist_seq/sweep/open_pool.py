@@ -23,14 +23,14 @@ def open_pool(launcher: Launcher, opening: Opening) -> Iterator[Pool]:
         )
         tracking = stack.enter_context(tracked)
         pool = launcher.open_pool(opening)
-        views: list[View] = [LedgerView(opening.folder), *tracking, *opening.views]
+        views: list[View] = [LedgerView(opening.folder), *tracking]
         if console.is_terminal:
             live = LiveView(console, num_jobs, len(pool.slots), opening.expected_s, metric=metric)
             stack.enter_context(live.live)
             views.append(live)
         else:
             views.append(LineView(console, num_jobs, metric=metric))
-        pool.views = views
+        pool.views = [*views, *opening.views]  # which may say more of a run than its line
         yield pool
 
 

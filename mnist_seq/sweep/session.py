@@ -4,12 +4,13 @@ import contextlib
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config import ConfigError
-from mnist_seq.report.read.planned import SweepPlan
+from mnist_seq.report.read.planned import Mode, SweepPlan
 from mnist_seq.runs import files
 from mnist_seq.runs.console import say
 from mnist_seq.runs.text import plural
@@ -24,13 +25,15 @@ from mnist_seq.sweep.plan.expand import Grid, expand, without
 from mnist_seq.sweep.plan.others import runs_to_compare
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
 from mnist_seq.sweep.plan.record import judged_by, plan_of, record_plan
-from mnist_seq.sweep.pool.failures import state_of
 from mnist_seq.sweep.pool.fork_server import stop_fork_server
+from mnist_seq.sweep.pool.jobs import PoolJob
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.slots import Slots, threads_of
-from mnist_seq.sweep.stack.sizes import in_words, most_runs
+from mnist_seq.sweep.stack.sizes import BEST_ON_CPU, in_words, most_runs
 from mnist_seq.sweep.stack.stackable import check_stackable, shape_of
-from mnist_seq.sweep.summary import grouped, show_end, show_plan
+from mnist_seq.sweep.summary import grouped, show_end, show_plan, show_table
+from mnist_seq.sweep.until.asked import check_decidable, with_seeds
+from mnist_seq.sweep.until.seeds import Seeds
 from mnist_seq.tracking.sweep_view import tell_of_kept
 
 
@@ -76,6 +79,7 @@ class Session:
         self.speeds: Speeds = {}
         self.slots: Slots = [{}]
         self.is_stacking = False
+        self.seeds: Seeds | None = None  # of sweep.until=decided
 
     def plan(self) -> Plan:
         """Find out which runs must be trained, and print the plan."""
@@ -86,7 +90,7 @@ class Session:
         show_plan(plan, self.console, speeds=self.speeds, workers=workers, params=params)
         if text := judged_by(self._recorded(plan)):
             say(self.console, text)
-        if self.is_stacking and plan.todo:
+        if self.is_stacking and plan.todo and not plan.is_at_most:
             shapes = [shape_of(run.config) for run in plan.todo]
             max_runs = self.launcher.placement.max_runs
             most = most_runs(shapes, self.slots, max_runs=max_runs)
@@ -108,6 +112,9 @@ class Session:
         where, notice = runs_to_compare(self.folder, runs)
         notices = [*planner.notices, *[notice] * bool(notice)]
         plan = Plan(self.folder, runs, grid.swept, notices, where)
+        if options.until == "decided":
+            plan.is_at_most = True
+            check_decidable(self._recorded(plan))
         check_fit(plan, is_here=self.launcher.placement.is_here)
         if num_added := sum(run.is_baseline for run in runs):
             names = [name for name, _, of in grouped(runs) if any(r.is_baseline for r in of)]
@@ -129,8 +136,11 @@ class Session:
                 check_stackable(plan.todo)
 
     def _grid(self) -> Grid:
+        words = self.command.words
+        if self.options.until == "decided":
+            words = with_seeds(words, self.study, self.options)
         grid = expand(
-            self.command.words,
+            words,
             self.command.composer.parser,
             zipped=self.options.zip,
         )
@@ -157,23 +167,27 @@ class Session:
 
     def run(self, plan: Plan) -> int:
         """Launch the plan. Returns the command's exit code."""
-        begun = time.monotonic()
-        record_plan(self.folder, self._recorded(plan))
+        begun, recorded = time.monotonic(), self._recorded(plan)
+        record_plan(self.folder, recorded)
         files.write_text(self.folder.config_path, OmegaConf.to_yaml(self.command.master))
         for run in plan.runs:
             if run.action == "rerun":
                 self.folder.set_aside(run.folder)
-            self.folder.note("reused" if run.action == "reuse" else "planned", run.name)
+            if run.action == "reuse" or self.options.until == "planned":
+                self.folder.note("reused" if run.action == "reuse" else "planned", run.name)
         stop_reason, signum = "", 0
-        if plan.todo:
+        if self.options.until == "decided":
+            stop_reason, signum = self._run_until_decided(plan, recorded)
+        elif plan.todo:
             if isinstance(self.launcher, ForeignLauncher):
                 stop_reason = self.launcher.launch(plan, sweep_name=self.options.name)
             else:
                 stop_reason, signum = self._run_pool(plan, self.launcher)
+        plan = replace(plan, runs=self.seeds.runs) if self.seeds else plan
         kept = [(run.config, run.folder) for run in plan.runs if run.action == "reuse"]
         tell_of_kept(kept, self.folder.path, tell=lambda _, text: say(self.console, text))
         seconds = time.monotonic() - begun
-        self._show_table(plan)
+        show_table(plan, self.console, defaults=flat(self.command.defaults))
         num_undone = show_end(
             plan,
             self.console,
@@ -187,18 +201,43 @@ class Session:
 
     def _recorded(self, plan: Plan) -> SweepPlan:
         """The plan as it is recorded before the first run."""
-        return plan_of(plan, self.options, defaults=self.command.defaults, mode="fixed")
+        mode: Mode = "anytime" if self.options.until == "decided" else "fixed"
+        return plan_of(plan, self.options, defaults=self.command.defaults, mode=mode)
 
-    def _run_pool(self, plan: Plan, launcher: Launcher) -> tuple[str, int]:
+    def _run_until_decided(self, plan: Plan, recorded: SweepPlan) -> tuple[str, int]:
+        """Run seeds of open arms until each is decided. Returns why it was stopped, and by what."""
+        places = {run.name: i for i, run in enumerate(plan.runs)}
+        seeds = self.seeds = Seeds(
+            plan, recorded, console=self.console, job=lambda run: self._job(places[run.name], run)
+        )
+        stop_reason, signum = "", 0
+        if isinstance(self.launcher, ForeignLauncher):
+            while not stop_reason and (batch := seeds.next_round()):
+                part = replace(plan, runs=batch)
+                stop_reason = self.launcher.launch(part, sweep_name=self.options.name)
+                seeds.settle(batch)
+        else:
+            most = self.launcher.placement.max_runs
+            stack = (BEST_ON_CPU if most == "auto" else most) if self.is_stacking else 1
+            seeds.capacity = stack * len(self.slots)
+            if batch := seeds.first_batch():
+                first = replace(plan, runs=batch)
+                stop_reason, signum = self._run_pool(first, self.launcher, seeds)
+        seeds.say_end()
+        return stop_reason, signum
+
+    def _job(self, index: int, run: PlannedRun) -> PoolJob:
+        return self.command.job(index, run, speeds=self.speeds, is_stacking=self.is_stacking)
+
+    def _run_pool(
+        self, plan: Plan, launcher: Launcher, seeds: Seeds | None = None
+    ) -> tuple[str, int]:
         configs = [run.config for run in plan.todo]
-        jobs = [
-            self.command.job(i, run, speeds=self.speeds, is_stacking=self.is_stacking)
-            for i, run in enumerate(plan.runs)
-            if run.action != "reuse"
-        ]
+        jobs = [self._job(i, run) for i, run in enumerate(plan.runs) if run.action != "reuse"]
+        slots = self.slots if seeds else self.slots[: len(jobs)]
         opening = Opening(
             configs=configs,
-            slots=self.slots[: len(jobs)],
+            slots=slots,
             threads=threads_of(configs),
             policy=policy_of(self.options, launcher.placement),
             folder=self.folder,
@@ -206,31 +245,13 @@ class Session:
             num_jobs=len(jobs),
             expected_s=total([job.expected_s for job in jobs], len(self.slots)),
             is_stacking=self.is_stacking,
+            views=[seeds] if seeds else (),
         )
         with open_pool(launcher, opening) as pool:
+            if seeds:
+                seeds.pool = pool
             pool.run(jobs)
         return pool.stop_reason, pool.stop_signal
-
-    def _show_table(self, plan: Plan) -> None:
-        """Print the comparison with the baseline, as `mnist_seq.compare` does."""
-        states = [state_of(run.folder)[0] for run in plan.runs]
-        if "finished" not in states:
-            return
-        from mnist_seq.report.build import build
-        from mnist_seq.report.options import Options
-        from mnist_seq.report.read.collect import collect
-        from mnist_seq.report.render.terminal import print_table
-
-        try:
-            found = collect([self.folder.path])
-            options = Options(where=plan.where)
-            report = build(found, options, defaults=flat(self.command.defaults), is_table_only=True)
-        except ValueError as error:  # the folder may also have runs of another command
-            say(self.console, f"no comparison: {error}")
-        else:
-            if len(report.variants) > 1:
-                self.console.print()
-                print_table(report, self.console)
 
 
 def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:

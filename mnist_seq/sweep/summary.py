@@ -85,7 +85,9 @@ def _plan_in_a_line(plan: Plan, *, speeds: Speeds, workers: int) -> str:
     parts = [f"{counts[action]} {word}" for action, word in words.items() if counts[action]]
     seconds = total(estimates(plan.todo, speeds), workers)
     about = f"; about {duration(seconds)}, {workers} at once" if not math.isnan(seconds) else ""
-    return f"{plural(len(plan.runs), 'run')}: {', '.join(parts)}{about if plan.todo else ''}"
+    most = "at most " if plan.is_at_most else ""
+    runs = plural(len(plan.runs), "run")
+    return f"{most}{runs}: {', '.join(parts)}{about if plan.todo else ''}"
 
 
 def show_end(
@@ -127,3 +129,28 @@ def show_end(
     else:
         say(console, f"next: {to_compare(plan.folder.path, where=plan.where)}")
     return num_undone
+
+
+def show_table(plan: Plan, console: Console, *, defaults: Flat) -> None:
+    """Print the comparison with the baseline, as `mnist_seq.compare` does.
+
+    Args:
+        defaults: flat config of `conf/train.yaml`, which says what the baseline is.
+    """
+    states = [state_of(run.folder)[0] for run in plan.runs]
+    if "finished" not in states:
+        return
+    from mnist_seq.report.build import build
+    from mnist_seq.report.options import Options
+    from mnist_seq.report.read.collect import collect
+    from mnist_seq.report.render.terminal import print_table
+
+    try:
+        found = collect([plan.folder.path])
+        report = build(found, Options(where=plan.where), defaults=defaults, is_table_only=True)
+    except ValueError as error:  # the folder may also have runs of another command
+        say(console, f"no comparison: {error}")
+    else:
+        if len(report.variants) > 1:
+            console.print()
+            print_table(report, console)

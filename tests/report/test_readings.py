@@ -121,6 +121,16 @@ def test_only_the_prefix_without_a_gap_counts_while_runs_are_missing(
     assert "1 later pair waits for seed 6" in found.pairing
 
 
+def test_an_arm_that_was_given_up_says_why(sweep: Path) -> None:
+    """A reader asks why one arm has 6 seeds and another one 20."""
+    plan(sweep, "lstm rnn", 20, mode="anytime", first_seeds=5)
+    write(sweep, "lstm rnn", range(6))
+    SweepFolder(sweep).note_decision("rnn", "out of reach", seeds=6, max_seeds=20, chance=0.03)
+    (found,) = [v.compared for v in report_of(sweep).variants if v.compared]
+    assert found.kind == "anytime"
+    assert "given up at 6 seeds: chance of a verdict within 20 seeds 3.0%" in found.pairing
+
+
 def test_the_seeds_count_in_planned_order(sweep: Path) -> None:
     """1 / (largest e so far) depends on the order, so the plan and not the reader chooses it."""
     backwards = {s: name("gru", s) for s in reversed(range(6))}

@@ -6,14 +6,16 @@ verdict comes from an e-value, over the seeds in planned order up to the first g
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.planned import PlannedArm, SweepPlan, plans_of
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.value import Kind
+from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.text import plural
 from mnist_seq.stats import Rule
 
@@ -47,12 +49,15 @@ class Plans:
     def __init__(self, runs: Sequence[Run]) -> None:
         self.damaged: list[str] = []
         self._plans: dict[Path, tuple[SweepPlan, ...] | None] = {}
+        self._given_up: dict[tuple[Path, str], str] = {}
         for folder in dict.fromkeys(run.folder.parent for run in runs):
             try:
                 self._plans[folder] = plans_of(folder)
             except (ValueError, OSError) as error:
                 self._plans[folder] = None
                 self.damaged.append(" ".join(str(error).split()))
+            for row in _decisions(folder):
+                self._given_up[folder, str(row.get("arm"))] = _why(row)
 
     @property
     def margin(self) -> float | None:
@@ -90,7 +95,9 @@ class Plans:
         later = [seed for seed in order if seed in ended and seed not in prefix]
         gap = next((seed for seed in order if seed not in prefix), None)
         waits = f"; {plural(len(later), 'later pair')} wait for seed {gap}" if later else ""
-        return Reading("anytime", tuple(prefix), waits.replace("pair wait", "pair waits"))
+        names = [(folder, arm.name) for folder, arm in self._named(variant)]
+        why = next((text for name in names if (text := self._given_up.get(name))), "")
+        return Reading("anytime", tuple(prefix), waits.replace("pair wait", "pair waits") + why)
 
     def _arms(self, group: Group) -> Iterator[tuple[SweepPlan, PlannedArm]]:
         """The planned arms that hold a run of a group, in the order of their plans."""
@@ -100,6 +107,11 @@ class Plans:
         for folder, own in names.items():
             for plan in self._plans.get(folder) or ():
                 yield from ((plan, a) for a in plan.arms.values() if own & set(a.runs.values()))
+
+    def _named(self, group: Group) -> Iterator[tuple[Path, PlannedArm]]:
+        """The planned arms of a group, with the folder of their sweep."""
+        for folder in dict.fromkeys(run.folder.parent for run in group.runs):
+            yield from ((folder, arm) for _, arm in self._arms(group))
 
     def num_unseen(self, compared: Sequence[Group]) -> int:
         """Number of planned comparisons that no group stands for: they have no seeds yet."""
@@ -143,6 +155,24 @@ class Plans:
             if was != value
         ]
         return tuple(notes)
+
+
+def _decisions(folder: Path) -> list[dict[str, Any]]:
+    """How arms of `sweep.until=decided` have ended; a file that cannot be read says nothing."""
+    try:
+        return SweepFolder(folder).decisions()
+    except OSError:
+        return []
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    """Why an arm got no more seeds while it was undecided; "" where it was decided."""
+    seeds, cap, chance = row.get("seeds"), row.get("max_seeds"), row.get("chance")
+    if row.get("word") == "at the cap":
+        return f"; undecided at the cap of {seeds} seeds"
+    if row.get("word") == "out of reach" and isinstance(chance, float | int):
+        return f"; given up at {seeds} seeds: chance of a verdict within {cap} seeds {chance:.1%}"
+    return ""
 
 
 def _prefix(order: Sequence[int], variant: Group, baseline: Group) -> list[int]:

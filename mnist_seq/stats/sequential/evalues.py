@@ -65,11 +65,11 @@ def log_e_path(
             the sign flips, 2^(n - 1) at most.
     """
     n, total, squares = _sums(d)
-    flips = _log_e_flips(d)
     if kind == "sign flips":
-        return flips
+        return _log_e_flips(d)
     e = log_e(n, _share(n, total, squares))
-    return np.where(_is_flat(d, noise), np.minimum(e, flips), e)
+    is_flat = _is_flat(d, noise)
+    return np.where(is_flat, np.minimum(e, _log_e_flips(d)), e) if is_flat.any() else e
 
 
 def log_e_greater_path(

@@ -66,6 +66,7 @@ class Plan:
 
     Attributes:
         where: filter of `compare` that keeps them, where the folder has others too.
+        is_at_most: whether some of them may turn out not to be needed.
     """
 
     folder: SweepFolder
@@ -73,6 +74,7 @@ class Plan:
     swept: list[str]
     notices: list[str] = field(default_factory=list)
     where: str = "all"
+    is_at_most: bool = False
 
     @property
     def todo(self) -> list[PlannedRun]:

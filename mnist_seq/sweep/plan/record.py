@@ -104,4 +104,9 @@ def judged_by(plan: SweepPlan) -> str:
             f"verdicts: the paired t-test at {seeds} seeds, {over}; at any other number of seeds "
             f"an e-value, which calls nothing before {fewest} seeds"
         )
-    return f"verdicts: an e-value, {over}, which calls nothing before {fewest} seeds"
+    margin = "" if plan.margin is None else f", equivalent within {plan.margin:g}"
+    return (
+        f"sweep.until=decided: {plan.first_seeds} seeds of every variant, then seeds where a "
+        f"verdict is open, {seeds} at most; e-values, {over}{margin}, which call nothing before "
+        f"{fewest} seeds"
+    )

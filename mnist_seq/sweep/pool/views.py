@@ -47,6 +47,7 @@ class LineView:
     def __init__(self, console: Console, num_jobs: int, *, metric: str = "") -> None:
         self.console, self.num_jobs, self.num_ended = console, num_jobs, 0
         self._metric = metric  # of a run that has finished
+        self.status = ""  # what a sweep waits for, besides its runs
         self._at_work: dict[str, _Work] = {}
         self._begun = self._said = time.monotonic()
 
@@ -58,7 +59,8 @@ class LineView:
             self._at_work[job.name].hear(event)
         if time.monotonic() - self._said > LINE_EVERY_S:
             works = "; ".join(" ".join(work.words()) for work in self._at_work.values())
-            self.say(f"[{self.num_ended}/{self.num_jobs}] at work: {works}; {self._left()}")
+            left = "; ".join(filter(None, [self._left(), self.status]))
+            self.say(f"[{self.num_ended}/{self.num_jobs}] at work: {works}; {left}")
 
     def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
         self._at_work.pop(outcome.job.name, None)
@@ -136,7 +138,7 @@ class LiveView(LineView):
         return f"{duration(self._expected_s)} expected"
 
     def _render(self) -> Group:
-        self._bar.update(self._id, completed=self.num_ended, left=self._left())
+        self._bar.update(self._id, completed=self.num_ended, total=self.num_jobs, left=self._left())
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         for _ in range(3):
@@ -150,7 +152,8 @@ class LiveView(LineView):
             words = of_slot[0].words() if of_slot else ["-", "", "", ""]
             words[0] += f" and {len(of_slot) - 1} more" if len(of_slot) > 1 else ""  # a stack
             table.add_row(*(Text(word) for word in words))
-        return Group(self._bar, table)
+        status = [Text(self.status, overflow="ellipsis", no_wrap=True)] if self.status else []
+        return Group(self._bar, table, *status)
 
 
 class _Work:

@@ -90,6 +90,11 @@ class _Search:
         self.launcher: Launcher = launcher
         if command.study is not None:
             raise ConfigError("a search has no arms; leave ablation=... out, and search one arm")
+        if command.options.until != "planned":
+            raise ConfigError(
+                f"sweep.until={command.options.until} gives seeds to the variants of a grid, and a "
+                "search has trials; compare its winner with the baseline in a sweep of their own"
+            )
         if command.options.zip or command.options.exclude:
             raise ConfigError("sweep.zip and sweep.exclude shape a grid, and a search has none")
         parser = command.composer.parser

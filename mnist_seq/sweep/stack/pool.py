@@ -48,6 +48,12 @@ class StackPool(Pool):
                     process.wait(JOIN_S)
                     process.end()
 
+    def add(self, job: PoolJob) -> None:
+        """Put a job at the end of the queue; its shape may be new."""
+        if job.shape not in self._most:
+            self._most |= most_runs([job.shape], self.slots[:1], max_runs=self._max_runs)
+        super().add(job)
+
     def _start_jobs(self) -> None:
         while self._queue and not self.stop_reason:
             taken = {process.slot for process in self._processes}

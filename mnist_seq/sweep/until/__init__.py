@@ -1,0 +1,1 @@
+"""`sweep.until=decided`: seeds go to the variants whose verdict is open."""

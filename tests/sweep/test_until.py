@@ -1,0 +1,176 @@
+"""`sweep.until=decided`: seeds where a verdict is open, the same end however it is interrupted."""
+
+import json
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_seq.config import ConfigError
+from mnist_seq.config.schema import Sweep
+from mnist_seq.report.read.planned import PlannedArm, SweepPlan
+from mnist_seq.sweep.plan.arms import Study
+from mnist_seq.sweep.until.asked import check_decidable, with_seeds
+from mnist_seq.sweep.until.decide import State, decide
+from tests.sweep.conftest import SMALL, SweepRunner, changes, wait_until
+
+CAP = 20
+
+
+def plan_of(*names: str, **changed: Any) -> SweepPlan:
+    arms = {n: PlannedArm(n, "lstm", {s: f"{n}{s}" for s in range(CAP)}) for n in names}
+    asked = {"mode": "anytime", "metric": "test/accuracy", "margin": None, "first_seeds": 5,
+             "max_seeds": CAP, "arms": arms, **changed}  # fmt: skip
+    return SweepPlan(**asked)
+
+
+def noise(mean: float, seed: int, n: int = CAP) -> list[float]:
+    return list(np.random.default_rng(seed).normal(mean, 1.0, n))
+
+
+def words(states: Mapping[str, State]) -> dict[str, str]:
+    return {arm: state.word for arm, state in states.items()}
+
+
+def test_arms_end_by_what_their_differences_show() -> None:
+    """Each way to end, and the number of seeds that it took."""
+    arms: dict[str, Sequence[float | None]] = {
+        "high": noise(4.0, 1),
+        "low": noise(-4.0, 2),
+        "null": noise(0.0, 3),
+        "lost": [None] * CAP,
+    }
+    states = decide(arms, plan_of(*arms), higher_is_better=True)
+    assert words(states) == {
+        "high": "better", "low": "worse", "null": "out of reach", "lost": "at the cap"
+    }  # fmt: skip
+    assert 5 <= states["high"].seeds <= 9
+    assert states["null"].chance < 0.05
+    assert states["null"].seeds < CAP
+    assert words(decide(arms, plan_of(*arms), higher_is_better=False))["high"] == "worse"
+    small = decide({"null": noise(0.0, 3)}, plan_of("null", margin=1.5), higher_is_better=True)
+    assert small["null"].word == "equivalent"
+    few = {"high": noise(4.0, 1)[:4]}
+    assert decide(few, plan_of("high"), higher_is_better=True)["high"] == State("open", 4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_end_does_not_depend_on_the_order_in_which_runs_end(seed: int) -> None:
+    """A study that was killed, or had a slow worker, finds what an undisturbed one finds."""
+    names = "abcd"
+    means = dict(zip(names, (0.0, 1.0, 3.0, 0.0), strict=True))
+    full = {a: noise(mean, 10 * seed + ord(a)) for a, mean in means.items()}
+    plan, rng = plan_of(*names), np.random.default_rng(seed)
+    expected = words(decide(full, plan, higher_is_better=True))
+    have = dict.fromkeys(names, 0)
+    while True:
+        known = {a: full[a][: have[a]] for a in names}
+        states = decide(known, plan, higher_is_better=True)
+        still = [a for a, s in states.items() if s.is_open]
+        if not still:
+            break
+        have[str(rng.choice(still))] += 1
+    assert words(states) == expected
+    assert sum(have.values()) < 4 * CAP
+
+
+def test_two_big_effects_among_eight_take_less_than_half_of_the_runs() -> None:
+    """What it is for: 180 runs at 20 seeds each; 61 in a simulation of 400 such studies."""
+    deltas = dict(zip("abcdefgh", (3, 4, 0, 0, 0, 0.1, 0.2, 0.3), strict=True))
+    used = []
+    for study in range(4):
+        rng = np.random.default_rng(study)
+        full = {a: list(rng.normal(m, 1, CAP)) for a, m in deltas.items()}
+        states = decide(full, plan_of(*deltas), higher_is_better=True)
+        assert words(states)["a"] == words(states)["b"] == "better"
+        seeds = [state.seeds for state in states.values()]
+        used.append(sum(seeds) + max(seeds))
+    assert np.mean(used) < 90
+
+
+def test_what_cannot_be_decided_is_refused_before_anything_runs() -> None:
+    """Each in one line that says the way out."""
+    options = Sweep.model_construct(zip=[], exclude=[], first_seeds=5, max_seeds=20)
+    assert with_seeds(["model=gru"], None, options) == ["model=gru", "seed=range(20)"]
+    study = Study(("training.epochs=1",), {"baseline": (), "seeded": ("seed=3",)})
+    refused: list[tuple[Any, ...]] = [
+        (["seed=0,1"], None, options),
+        (["+seed=3"], None, options),
+        ([], study, options),
+        ([], None, options.model_copy(update={"zip": ["seed", "model"]})),
+        ([], None, options.model_copy(update={"exclude": ["model=gru,seed=1"]})),
+        ([], None, options.model_copy(update={"max_seeds": 4})),
+    ]
+    for words_, study_, asked in refused:
+        with pytest.raises(ConfigError, match="seed"):
+            with_seeds(words_, study_, asked)
+    alone = {"gru": PlannedArm("gru", "", {0: "a"})}
+    only = {"lstm": PlannedArm("lstm", "lstm", {0: "a"})}
+    for plan, text in (
+        (plan_of(arms=alone), "there is none for gru"),
+        (plan_of(arms=only), "there is only lstm"),
+        (plan_of(*"abcdefgh", max_seeds=5), "before 6 seeds: sweep.max_seeds=5"),
+    ):
+        with pytest.raises(ConfigError, match=text):
+            check_decidable(plan)
+
+
+STUDY = [*SMALL, "data.limit=300", "model=lstm,gru,rnn", "model.hidden=4", "sweep.until=decided",
+         "sweep.max_seeds=6"]  # fmt: skip
+
+
+def ends(sweep: SweepRunner, name: str) -> dict[str, tuple[str, int]]:
+    """How each arm has ended: its word, and after how many seeds."""
+    rows = sweep.sweep(name).decisions()
+    return {row["arm"]: (row["word"], row["seeds"]) for row in rows}
+
+
+def values(folder: Path) -> dict[str, float]:
+    found = {}
+    for path in sorted(folder.glob("*/result.json")):
+        run = path.parent.name
+        found[run] = json.loads(path.read_text())["metrics"]["test/accuracy"]
+    return found
+
+
+def test_a_study_that_was_killed_ends_as_an_undisturbed_one(sweep: SweepRunner) -> None:
+    """kill -9 loses no seed and changes no decision; the same command goes on."""
+    output = sweep(*STUDY, "sweep.name=whole")
+    assert "sweep.until=decided: 5 seeds of every variant" in output
+    assert "at most 18 runs: 18 new" in output
+    expected = ends(sweep, "whole")
+    assert expected.keys() == {"gru", "rnn"}
+    process = sweep.start(*STUDY, "sweep.name=killed")
+    folder = sweep.sweep("killed")
+    wait_until(lambda: len(changes(folder, "finished")) > 6, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    output = sweep(*STUDY, "sweep.name=killed")
+    assert ends(sweep, "killed") == expected
+    whole, killed = values(sweep.sweep("whole").path), values(folder.path)
+    shared = whole.keys() & killed.keys()
+    assert {run: whole[run] for run in shared} == {run: killed[run] for run in shared}
+    needed = {f"model={arm},seed={s}" for arm, (_, n) in expected.items() for s in range(n)}
+    assert needed <= shared
+    again = sweep(*STUDY, "sweep.name=killed")
+    assert f"{len(killed)} of {len(killed)} runs done, {len(killed)} of them reused" in again
+    assert values(folder.path) == killed
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        "stack",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("basic", "joblib", "submitit_local")),
+    ],
+)
+def test_every_launcher_finds_the_same_end(sweep: SweepRunner, launcher: str) -> None:
+    """Which runs go side by side must not decide anything."""
+    words_ = [w for w in STUDY if not w.startswith("model=")] + ["model=lstm,gru"]
+    sweep(*words_, f"hydra/launcher={launcher}", f"sweep.name={launcher}")
+    sweep(*words_, "sweep.name=pool")
+    assert ends(sweep, launcher) == ends(sweep, "pool")
+    assert ends(sweep, "pool").keys() == {"gru"}
