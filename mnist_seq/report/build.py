@@ -29,7 +29,7 @@ from mnist_seq.report.analyse.searches import (
 from mnist_seq.report.analyse.tuning import Chosen, choose
 from mnist_seq.report.analyse.variants import variants_of
 from mnist_seq.report.analyse.warnings import warnings_of
-from mnist_seq.report.cautions import best_lstm, cautions, so_far, unlike_sizes
+from mnist_seq.report.cautions import best_lstm, cautions, pairs_text, so_far, unlike_sizes
 from mnist_seq.report.options import AUTO, Options, check_options
 from mnist_seq.report.read import select
 from mnist_seq.report.read.collect import Collected
@@ -109,7 +109,6 @@ def build(
     sections = Computed({}, (), ()) if is_table_only else computed(inputs)
     num_compared = sum(pair.compared is not None for pair in pairs or variants)
     is_by_hand = options.baseline != AUTO
-    behind = best_lstm(groups, variants, read.selector, read.metric)
     tried = values_tried(read.runs, chosen.keys)
     missing = missing_runs(groups, keys, defaults, is_by_hand=is_by_hand, tried=tried)
     report = Report(
@@ -120,7 +119,16 @@ def build(
         level=options.level,
         rule=rule,
         rule_text=wording.rule_text(rule, options.level, variants),
-        headline="; ".join(filter(None, [wording.headline(variants, read.metric), behind])),
+        headline="; ".join(
+            filter(
+                None,
+                [
+                    wording.headline(variants, read.metric),
+                    best_lstm(groups, variants, read.selector, read.metric),
+                    pairs_text(variants, pairs),
+                ],
+            )
+        ),
         counts=wording.counts(variants, collected),
         variants=variants,
         runs=tuple(_run_rows(groups, read.metric, read.stuck)),

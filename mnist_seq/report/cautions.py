@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.metric import Metric
-from mnist_seq.report.value import Variant
+from mnist_seq.report.value import Pair, Variant
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import BASELINE_CELL
 from mnist_seq.stats import Rule
@@ -83,6 +83,17 @@ def _error_over_examples(
         f" (one accuracy of {wording.number(100 * share, metric.decimals)} % has a standard error "
         f"of {error:.{metric.decimals}f} {metric.points} over n={n:,} examples)"
     )
+
+
+def pairs_text(variants: Sequence[Variant], pairs: Sequence[Pair]) -> str:
+    """How many of all pairs differ, for the headline; "" where they were not asked for."""
+    found = [pair for pair in pairs if pair.compared]
+    if not found:
+        return ""
+    apart = [pair for pair in found if pair.verdict.word in ("better", "worse")]
+    names = [f"{variants[pair.a].name} from {variants[pair.b].name}" for pair in apart]
+    of = f"of all {plural(len(found), 'pair')}, {len(apart)} differ"
+    return f"{of} ({wording.listed(names)})" if names else of
 
 
 def best_lstm(

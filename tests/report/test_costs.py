@@ -42,6 +42,7 @@ def test_unequal_updates_are_a_warning_and_early_stopping_is_none(tmp_path: Path
     [({}, ""),
      ({"beside": None}, "is not known of 1 of 2 runs"),
      ({"beside": {"at_once": 4}}, "runs trained 2 and 4 at once"),
+     ({"beside": [], "kernel": 7}, "is not known of 1 of 2 runs"),
      ({"stack": 8}, "in stacks of 1 and 8")],
 )  # fmt: skip
 def test_seconds_are_shown_where_as_many_ran_side_by_side(

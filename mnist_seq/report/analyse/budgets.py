@@ -96,7 +96,8 @@ def why_seconds_differ(groups: Sequence[Group]) -> str:
         return f"how many runs trained side by side is not known of {of}"
     if len(set(known)) > 1:
         return f"runs trained {' and '.join(map(str, sorted(set(known))))} at once"
-    if len(stacks := {run.record.get("stack", 1) for run in runs}) > 1:
+    sizes = [run.record.get("stack", 1) for run in runs]
+    if len(stacks := {size for size in sizes if isinstance(size, int)}) > 1:
         return f"runs trained in stacks of {' and '.join(map(str, sorted(stacks)))}"
     return ""
 
