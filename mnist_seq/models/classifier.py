@@ -133,11 +133,7 @@ class Classifier(nn.Module):
         if lengths is not None:
             index = (lengths - 1).view(1, -1, 1).expand(1, *outputs.shape[1:])
             return outputs.gather(0, index)[0]
-        h = state[0] if isinstance(state, tuple) else state
-        num_directions = self.head.in_features // h.shape[-1]
-        # the final h of each direction, after the whole sequence; not outputs[-1], where the
-        # backward direction has read one time step only
-        return h[-1] if num_directions == 1 else torch.cat((h[-2], h[-1]), dim=-1)
+        return self.rnn.last(outputs, state)
 
 
 def _detached(state: Any) -> Any:

@@ -43,14 +43,23 @@ class Recurrence(Layers):
         last = self.cells[-1]
         assert isinstance(last, Cell)
         shape = (time_steps, batch_size, last.hidden * self.num_directions)
+        like = next(last.parameters())
         masks = [
-            dropout_mask(shape, self.dropout, like=last.bias_ih, generator=generator)
+            dropout_mask(shape, self.dropout, like=like, generator=generator)
             for _ in range(num_layers - 1 if self.dropout else 0)
         ]
         for cell in self.cells:
             assert isinstance(cell, Cell)
             masks += cell.noises(time_steps, batch_size, generator)
         return tuple(masks)
+
+    def last(self, outputs: Tensor, state: State) -> Float[Tensor, "B directions_H"]:
+        """See `Layers`; read from the state where it holds the output: the gradient is smaller."""
+        last = self.cells[-1]
+        assert isinstance(last, Cell)
+        if type(last).output is not Cell.output:
+            return super().last(outputs, state)
+        return last_of_states(state[0], self.num_directions)
 
     def step_cells(self) -> list[list[Cell]]:
         """See `Layers`; the cells themselves."""
@@ -64,7 +73,7 @@ class Recurrence(Layers):
         """Outputs of the last layer, and the final states of all cells.
 
         Args:
-            state: `num_states` tensors [layers * directions, B, H]; None or empty for zeros.
+            state: tensors [layers * directions, B, ...]; None or empty for the cells' `initial`.
             noises: what `noises` returned; empty for their expectations.
         """
         # every cell draws equally many, and there are fewer masks than cells: the rest is the masks
@@ -84,7 +93,7 @@ def in_layers(
 
     Args:
         layers: first layer forward, first layer backward (where there is one), second layer, ...
-        state: tensors [layers * directions, B, H] to start from; empty for zeros.
+        state: tensors [layers * directions, B, ...] to start from; empty for first states.
         masks: dropout masks [T, B, directions * H] of all layers but the last; empty for none.
 
     Returns:
@@ -102,6 +111,11 @@ def in_layers(
             states.append(new)
         x = outputs
     return x, tuple(torch.stack(each) for each in zip(*states, strict=True))
+
+
+def last_of_states(h: Tensor, num_directions: int) -> Float[Tensor, "B directions_H"]:
+    """The last layer's final h of each direction, from those [layers * directions, B, H] of all."""
+    return h[-1] if num_directions == 1 else torch.cat((h[-2], h[-1]), dim=-1)
 
 
 def dropout_mask(

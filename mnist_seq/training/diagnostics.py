@@ -54,12 +54,14 @@ def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
         below, cell = _last_cell(model.rnn, x)
         states: list[State] = []
         with _Sigmoids() as sigmoids:
-            state: State = (below.new_zeros(x.shape[1], cell.hidden),) * cell.num_states
-            for x_t in cell.project(below).unbind(0):
+            projected, outputs = cell.project(below), []
+            state = cell.initial(projected)
+            for x_t in projected.unbind(0):
                 # Cloned, so that the gradient of c is that of the c that is passed on
                 state = tuple(s.clone() for s in cell.step(x_t, state))
                 states.append(state)
-        h = torch.stack([state[0] for state in states])
+                outputs.append(cell.output(x_t, state))
+        h = torch.stack(outputs)
         num_read = len(h) if model.readout == "flat" else 1
         missing = model.head.in_features // num_read - cell.hidden  # the backward direction's share
         whole = F.pad(h, (0, missing))
@@ -72,7 +74,8 @@ def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
     row: Row = {}
     points = torch.linspace(0, len(x) - 1, min(MOST_POINTS, len(x))).round().long().tolist()
     for t in points:
-        of_t = torch.cat(gradients[t * cell.num_states : (t + 1) * cell.num_states], dim=-1)
+        of_state = gradients[t * len(state) : (t + 1) * len(state)]
+        of_t = torch.cat([of_tensor.flatten(1) for of_tensor in of_state], dim=-1)
         row[f"gradient/t{t:03d}"] = float(of_t.norm(dim=-1).mean())
     row["state/first"], row["state/last"] = _ends(h.detach())
     if sigmoids.shares:

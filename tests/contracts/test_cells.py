@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from mnist_seq.config.paths import options
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Classifier, Shape, build_classifier
-from mnist_seq.models.cells import Cell, Layers
+from mnist_seq.models.cells import Cell, Layers, State
 from mnist_seq.models.kernels.scan import Scanned
 from tests.models.variants import EVERY, SMALL, built, plain_gradients, sequence
 
@@ -58,11 +58,10 @@ def test_an_output_ignores_later_inputs(layers: nn.Module) -> None:
     assert not torch.allclose(before[3:], after[3:])
 
 
-def test_the_state_is_the_last_output(layers: nn.Module) -> None:
-    """The classifier reads the state; a diagnostic reads the outputs. They must agree."""
+def test_the_last_output_is_read(layers: Layers) -> None:
+    """The classifier reads the state where it holds the output; a diagnostic reads the outputs."""
     outputs, state = layers(sequence())
-    last = state[0] if isinstance(state, tuple) else state
-    torch.testing.assert_close(last[-1], outputs[-1], rtol=0, atol=0)
+    torch.testing.assert_close(layers.last(outputs, state), outputs[-1], rtol=0, atol=0)
 
 
 def test_a_later_output_depends_on_the_first_input(layers: nn.Module) -> None:
@@ -78,6 +77,7 @@ def test_both_directions_are_two_passes_side_by_side(variant: str) -> None:
     """The backward direction reads the sequence from its end, with weights of its own."""
     name, changes = EVERY[variant]
     both = built(name, bidirectional=True, **changes)
+    assert isinstance(both, Layers)
     weights = both.state_dict()
 
     def alone(*, is_backward: bool) -> nn.Module:
@@ -94,24 +94,35 @@ def test_both_directions_are_two_passes_side_by_side(variant: str) -> None:
     forward = alone(is_backward=False)(x)[0]
     backward = alone(is_backward=True)(x.flip(0))[0].flip(0)
     torch.testing.assert_close(outputs, torch.cat((forward, backward), dim=-1), rtol=0, atol=1e-12)
-    last = state[0] if isinstance(state, tuple) else state
-    torch.testing.assert_close(last[1], backward[0], rtol=0, atol=1e-12)
+    last = torch.cat((forward[-1], backward[0]), dim=-1)
+    torch.testing.assert_close(both.last(outputs, state), last, rtol=0, atol=1e-12)
 
 
-def test_a_faster_form_equals_the_step(layers: Layers) -> None:
-    """A pass over the whole sequence differs from the step in its speed alone."""
+@pytest.mark.parametrize("is_given", [False, True])
+def test_a_faster_form_equals_the_step(layers: Layers, is_given: bool) -> None:
+    """A pass over the whole sequence differs from the step in its speed alone, from any state."""
     ((cell,),) = layers.step_cells()
-    weights = [*layers.parameters()]
     x = sequence().requires_grad_()
-    passes = [lambda: Cell.forward(cell, x), lambda: layers(x)]
+    state: State = ()
+    if is_given:  # as truncated back-propagation hands it on
+        _, state = by_steps(cell, sequence(Shape(3, 2)), ())
+        state = tuple(s.detach().requires_grad_() for s in state)
+    passes = [lambda: by_steps(cell, x, state), lambda: cell(x, state)]
     if isinstance(layers, Scanned):  # trained as it is, torch's kernel may run instead
-        passes.append(lambda: layers.scan(x, (), layers.all_weights[0]))
-    else:
-        passes.append(lambda: cell(x))
-    expected, *results = [tensors_and_gradients(forward, [*weights, x]) for forward in passes]
+        passes.append(lambda: layers.scan(x, state, layers.all_weights[0]))
+    if not is_given:
+        passes.append(lambda: layers(x))
+    inputs = [*layers.parameters(), x, *state]
+    expected, *results = [tensors_and_gradients(forward, inputs) for forward in passes]
     for result in results:
         for a, b in zip(expected, result, strict=True):
             torch.testing.assert_close(a.view_as(b), b, rtol=0, atol=1e-10)
+
+
+def by_steps(cell: Cell, x: Tensor, state: State) -> tuple[Tensor, State]:
+    """The definition of a cell: its step and its output, one time step after the other."""
+    x = cell.project(x)
+    return Cell.scan(cell, x, state or cell.initial(x))
 
 
 def tensors_and_gradients(forward: Callable[[], Any], inputs: list[Tensor]) -> list[Tensor]:
@@ -120,15 +131,17 @@ def tensors_and_gradients(forward: Callable[[], Any], inputs: list[Tensor]) -> l
     states = state if isinstance(state, tuple) else (state,)
     scale = torch.linspace(-1, 1, outputs.numel(), dtype=outputs.dtype).view_as(outputs)
     loss = (outputs * scale).sum() + sum(s.square().sum() for s in states)
-    return [outputs, *states, *torch.autograd.grad(loss, inputs)]
+    gradients = torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True)
+    return [outputs, *states, *gradients]
 
 
 def test_the_layers_are_of_the_contract(layers: nn.Module) -> None:
-    """The classifier knows `Layers` only; a step's states are those that it says."""
+    """The classifier knows `Layers` only; weights and states are real."""
     assert isinstance(layers, Layers)
     state = layers(sequence())[1]
-    for each in state if isinstance(state, tuple) else (state,):
-        assert each.shape == (1, 3, 3)
+    states = state if isinstance(state, tuple) else (state,)
+    assert all(each.shape[:2] == (1, 3) for each in states)
+    assert all(each.dtype == torch.float64 for each in (*states, *layers.parameters()))
 
 
 @pytest.mark.parametrize("name", options("model"))

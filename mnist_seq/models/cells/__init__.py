@@ -17,11 +17,15 @@ Life cycle of a `Cell`
     4. `noises(time_steps, batch_size, generator)` draws all random factors of one training pass,
        before the pass. Evaluation does not call it.
     5. `project(x)` applies the input weights to all time steps at once.
-    6. `step(x_t, state, *noise_t)` is called T times, from a state of zeros or from a given state.
-    Steps 4 to 6 repeat for every batch.
+    6. `initial(x)` gives the first state, where none is given.
+    7. `step(x_t, state, *noise_t)` is called T times, and after each `output(x_t, state)`.
+    Steps 4 to 7 repeat for every batch.
 
 What a cell must keep to (`tests/contracts/test_cells.py` checks each cell of `conf/model/`)
-    - The first state is the output: `state[0]`, [B, H], is h.
+    - A state is a tuple of tensors [B, ...] of any shapes, such as a matrix for each head. The
+      first tensor is the output h, [B, H], unless the cell overrides `output`.
+    - Weights and states are real. A complex number is a pair of real ones; complex tensors live
+      inside a method only. Optimizers, clipping, checkpoints and stacks know real weights alone.
     - The output at time step t depends on the inputs up to t alone, and an example's output on that
       example alone.
     - No branch on values. Several runs are trained as one program by `torch.func.vmap`, which
@@ -37,14 +41,15 @@ What may raise
     the sweep goes on.
 
 A faster form beside the step
-    A cell may override `forward` with a pass over the whole sequence. A `Scanned` has such a pass,
-    `scan`, and names the `Cell` whose step it replaces, `step_cell`. The faster form must equal the
-    step to 1e-10 in float64: outputs, final state and every gradient, alone and in a stack. Names
-    and shapes of the weights stay the same.
+    A cell may override `scan`, which runs all time steps (`models.kernels.diagonal` has one for
+    cells that are linear in their state). A `Scanned`, a module of torch, has a `scan` of a whole
+    layer, and names the `Cell` whose step it replaces, `step_cell`. The faster form must equal the
+    step to 1e-10 in float64: outputs, final state and every gradient, from a given state too, for
+    any number of time steps, alone and in a stack. Weights keep their names and shapes.
 """
 
 import importlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -73,19 +78,22 @@ class Cell(nn.Module):
     Args:
         input_size: D, the number of values of one time step.
         hidden: H, the number of units.
-        blocks_x: blocks that see the input: `weight_ih` [blocks_x * H, D] and `bias_ih`.
+        blocks_x: blocks that see the input: `weight_ih` [blocks_x * H, D] and `bias_ih`; 0 for no
+            such weights, where `project` passes x on as it is.
         blocks_h: blocks that see h: `weight_hh` [blocks_h * H, H]; 0 for no such weight.
     """
 
-    num_states = 1  # tensors in a state; the first is h, the output
+    num_states = 1  # tensors in a state
 
     def __init__(self, input_size: int, hidden: int, *, blocks_x: int, blocks_h: int) -> None:
         super().__init__()
-        self.hidden = hidden
-        self.weight_ih = nn.Parameter(torch.empty(blocks_x * hidden, input_size))
+        self.hidden, self.blocks_x = hidden, blocks_x
+        if blocks_x:
+            self.weight_ih = nn.Parameter(torch.empty(blocks_x * hidden, input_size))
         if blocks_h:
             self.weight_hh = nn.Parameter(torch.empty(blocks_h * hidden, hidden))
-        self.bias_ih = nn.Parameter(torch.empty(blocks_x * hidden))
+        if blocks_x:
+            self.bias_ih = nn.Parameter(torch.empty(blocks_x * hidden))
 
     def initialise(self, time_steps: int) -> None:
         """Draw every weight from U[-1/sqrt(H), 1/sqrt(H)], as torch's recurrent modules do.
@@ -102,7 +110,7 @@ class Cell(nn.Module):
 
     def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B blocks_H"]:
         """The input's contribution to every block, W x + b, for all time steps at once."""
-        return F.linear(x, self.weight_ih, self.bias_ih)
+        return F.linear(x, self.weight_ih, self.bias_ih) if self.blocks_x else x
 
     def noises(
         self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
@@ -119,38 +127,67 @@ class Cell(nn.Module):
         """
         return ()
 
+    def initial(self, x: Float[Tensor, "T B ..."]) -> State:
+        """The state before the first time step: `num_states` tensors [B, H] of zeros.
+
+        Args:
+            x: `project`'s result; gives the batch size, dtype and device.
+        """
+        return (x.new_zeros(x.shape[1], self.hidden),) * self.num_states
+
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
         """The state after one time step. No branch on values: see the module's docstring.
 
         Args:
             x: `project`'s result at this time step, [B, blocks_x * H].
-            state: `num_states` tensors [B, H], the state before this time step.
+            state: the state before this time step, in the form of `initial`.
             noise: `noises` at this time step, without the axis T; none in evaluation.
 
         Returns:
-            `num_states` tensors [B, H].
+            The new state, in the same form.
         """
         raise NotImplementedError
+
+    def output(self, x: Tensor, state: State) -> Float[Tensor, "B H"]:
+        """The output at one time step: the first tensor of the state unless a subclass has another.
+
+        Args:
+            x: `project`'s result at this time step.
+            state: the state after this time step.
+        """
+        return state[0]
+
+    def scan(
+        self, x: Float[Tensor, "T B ..."], state: State, noises: State = ()
+    ) -> tuple[Float[Tensor, "T B H"], State]:
+        """Run `step` and `output` for all time steps; a subclass may do the same in a faster form.
+
+        Args:
+            x: `project`'s result.
+            state: the state to start from, in the form of `initial`.
+            noises: what `noises` returned; empty for their expectations.
+
+        Returns:
+            The outputs, and the final state.
+        """
+        outputs = []
+        parts = (x, *(noise.expand(len(x), -1, -1) for noise in noises))
+        for x_t, *noise in zip(*(part.unbind(0) for part in parts), strict=True):
+            state = self.step(x_t, state, *noise)
+            outputs.append(self.output(x_t, state))
+        return torch.stack(outputs), state
 
     def forward(
         self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
     ) -> tuple[Float[Tensor, "T B H"], State]:
-        """Run `step` over the sequence.
+        """Outputs at all time steps, and the final state.
 
         Args:
-            state: `num_states` tensors [B, H] to start from; empty for zeros.
+            state: the state to start from, in the form of `initial`; empty for that of `initial`.
             noises: what `noises` returned; empty for their expectations.
-
-        Returns:
-            h at every time step, and the final state.
         """
-        state = state or (x.new_zeros(x.shape[1], self.hidden),) * self.num_states
-        outputs = []
-        parts = (self.project(x), *(noise.expand(len(x), -1, -1) for noise in noises))
-        for x_t, *noise in zip(*(part.unbind(0) for part in parts), strict=True):
-            state = self.step(x_t, state, *noise)
-            outputs.append(state[0])
-        return torch.stack(outputs), state
+        projected = self.project(x)
+        return self.scan(projected, state or self.initial(projected), noises)
 
 
 class Layers(nn.Module):
@@ -158,14 +195,26 @@ class Layers(nn.Module):
 
     `forward(x, state, noises)` takes x [T, B, D], a state or None for zeros, and what `noises`
     returned or () for none. It returns the last layer's outputs [T, B, directions * H] and the
-    final state. A state is one tensor [layers * directions, B, H], or a tuple of such tensors.
+    final state. A state is one tensor [layers * directions, B, ...], or a tuple of such tensors.
     """
+
+    num_directions = 1
 
     def noises(
         self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
     ) -> State:
         """Draw the random factors of one training pass, as `Cell.noises` does."""
         raise NotImplementedError
+
+    def last(self, outputs: Tensor, state: Any) -> Float[Tensor, "B directions_H"]:
+        """The output of each direction after the whole sequence.
+
+        That of the backward direction is `outputs[0]`: at `outputs[-1]` it has read one time step.
+        """
+        if self.num_directions == 1:
+            return outputs[-1]
+        forward, backward = outputs.chunk(2, dim=-1)
+        return torch.cat((forward[-1], backward[0]), dim=-1)
 
     def step_cells(self) -> list[list[Cell]]:
         """The cells that have these layers' weights and steps: for each layer, its directions.

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_seq.models.cells import Cell, Layers, State
-from mnist_seq.models.recurrence import Layer, dropout_mask, in_layers
+from mnist_seq.models.recurrence import Layer, dropout_mask, in_layers, last_of_states
 
 # The backward pass works on this many bytes of gate gradients at a time, so that they and their
 # inputs stay in a core's L2 cache. Measured at hidden 64, batch 64, 2 MiB of L2: 1.55 ms with this
@@ -149,6 +149,16 @@ class Scanned(Layers, nn.RNNBase):
             Outputs [T, B, H] and the final state.
         """
         raise NotImplementedError
+
+    @property
+    def num_directions(self) -> int:  # type: ignore[override]
+        """1, or 2 with a backward direction."""
+        return 2 if self.bidirectional else 1
+
+    def last(self, outputs: Tensor, state: Any) -> Tensor:
+        """See `Layers`; from the final h."""
+        h = state[0] if isinstance(state, tuple) else state
+        return last_of_states(h, self.num_directions)
 
     def step_cell(self, input_size: int) -> Cell:
         """A cell with the step of this module, of one layer in one direction.
