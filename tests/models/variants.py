@@ -50,11 +50,16 @@ GRUS: dict[str, dict[str, Any]] = {
     "no update": {"update_gate": False},
     "no gates": {"reset": "none", "update_gate": False},
 }
+MODERN: dict[str, tuple[str, dict[str, Any]]] = {
+    "mingru, positive": ("mingru", {"candidate": "positive", "forget_bias": "chrono"}),
+    "minlstm, positive": ("minlstm", {"candidate": "positive", "forget_bias": 3}),
+}
 SMALL = Shape(5, 2)
 EVERY = (
     CELLS
     | {f"lstm, {name}": ("lstm", changes) for name, changes in LSTMS.items()}
     | {f"gru, {name}": ("gru", changes) for name, changes in GRUS.items()}
+    | MODERN
 )
 
 

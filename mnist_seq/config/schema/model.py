@@ -89,3 +89,12 @@ class RNN(Model):
     option_names: ClassVar = ("rnn",)
 
     nonlinearity: Literal["tanh", "relu"]
+
+
+class MinGRU(Model):
+    """Of `minlstm` too. Keys that came after runs existed have a default; see `identity.plain`."""
+
+    option_names: ClassVar = ("mingru", "minlstm")
+
+    candidate: Literal["linear", "positive"] = "linear"
+    forget_bias: Literal["default", "chrono"] | Finite = "default"

@@ -1,30 +1,70 @@
 """minGRU: a GRU whose gate and candidate depend on x only.
 
-Source: Feng et al. 2024, arXiv:2410.01201, section 3.1.
-Differs: runs step by step, not as a parallel scan; the candidate is linear, the paper's first form.
+Source: Feng et al. 2024, arXiv:2410.01201: section 3.1, and appendix B for the positive candidate.
+Differs: biases; with `forget_bias`, z starts near 0. The paper's log-space form is an order of
+evaluation of the positive candidate; the scan has the same numbers, and is faster and more exact.
 """
 
 import torch
 from torch import Tensor
 
-from mnist_seq.config.schema import Model
+from mnist_seq.config.schema import MinGRU as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.initial import chrono_
+from mnist_seq.models.kernels.diagonal import lerp_scan
+from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.recurrence import Recurrence
 
 
 class MinGRU(Cell):
-    """z = sigmoid(W x + b), h = (1 - z) * h' + z * (W x + b); each with weights of its own."""
+    """z = sigmoid(W x + b), h = (1 - z) * h' + z * g(W x + b); each with weights of its own.
 
-    def __init__(self, input_size: int, hidden: int) -> None:
+    g(v) is v, or with `candidate=positive` v + 1/2 where v >= 0 and sigmoid(v) elsewhere.
+    """
+
+    def __init__(self, input_size: int, hidden: int, options: Options) -> None:
         super().__init__(input_size, hidden, blocks_x=2, blocks_h=0)
+        self.options = options
+
+    def initialise(self, time_steps: int) -> None:
+        """See `Cell`; z is the sigmoid of minus the forget bias."""
+        super().initialise(time_steps)
+        z, _ = self.bias_ih.detach().chunk(2)
+        set_forget_bias_(z, self.options, time_steps)
+        if self.options.forget_bias != "default":
+            z.neg_()
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
         """See `Cell`; returns h."""
         (h,) = state
+        return (torch.lerp(h, *self._parts(x)),)
+
+    def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
+        """See `Cell`; by `lerp_scan`."""
+        if not is_scannable(x, self.bias_ih.dtype):
+            return super().scan(x, state, noises)
+        outputs, last = lerp_scan(*self._parts(x), *state)
+        return outputs, (last,)
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Candidate and gate."""
         x_z, n = x.chunk(2, dim=-1)
-        return (torch.lerp(h, n, torch.sigmoid(x_z)),)
+        return candidate(n, self.options), torch.sigmoid(x_z)
 
 
-def build(shape: Shape, model: Model) -> Layers:
+def candidate(n: Tensor, options: Options) -> Tensor:
+    """g of the class above."""
+    return n if options.candidate == "linear" else torch.where(n >= 0, n + 0.5, torch.sigmoid(n))
+
+
+def set_forget_bias_(bias: Tensor, options: Options, time_steps: int) -> None:
+    """Set the bias [H] of a forget gate as `forget_bias` says; "default" leaves it."""
+    if options.forget_bias == "chrono":
+        chrono_(bias, time_steps)
+    elif options.forget_bias != "default":
+        bias.fill_(float(options.forget_bias))
+
+
+def build(shape: Shape, model: Options) -> Layers:
     """The recurrence of `MinGRU`."""
-    return Recurrence(MinGRU, shape, model)
+    return Recurrence(lambda size, hidden: MinGRU(size, hidden, model), shape, model)

@@ -1,0 +1,80 @@
+"""Scans of recurrences that are linear and diagonal in their state."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from mnist_seq.models.kernels.diagonal import diagonal_scan, lerp_scan
+from tests.models.variants import built, sequence
+
+U = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64).view(3, 1, 1)
+
+
+def test_known_numbers() -> None:
+    """By hand: h = a h' + u, real from a state of 2, and with an imaginary a."""
+    a = torch.tensor([0.5, 0.9, 0.1], dtype=torch.float64).view(3, 1, 1)
+    h = diagonal_scan(a, U, torch.full((1, 1), 2.0, dtype=torch.float64))
+    torch.testing.assert_close(h.flatten(), torch.tensor([2.0, -0.2, 2.98], dtype=torch.float64))
+    zero = torch.zeros(1, 1, dtype=torch.complex128)
+    h = diagonal_scan(torch.tensor(0.5j, dtype=torch.complex128), U + 0j, zero)
+    torch.testing.assert_close(h.flatten(), torch.tensor([1, -2 + 0.5j, 2.75 - 1j]).to(h.dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+def test_gradients_of_the_diagonal_scan(dtype: torch.dtype) -> None:
+    """By finite differences, a real or complex, the state before included."""
+    generator = torch.Generator().manual_seed(0)
+    a, u, h_0 = (
+        torch.randn(*shape, dtype=dtype, generator=generator, requires_grad=True)
+        for shape in ((3, 2, 2), (3, 2, 2), (2, 2))
+    )
+    assert torch.autograd.gradcheck(diagonal_scan, (a, u, h_0))
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 4), (7, 2, 11), (1, 2, 3)])
+def test_the_lerp_scan_is_the_loop_bit_for_bit(shape: tuple[int, ...]) -> None:
+    """minGRU and minLSTM ran this loop first: their older runs keep their numbers."""
+    generator = torch.Generator().manual_seed(0)
+    z_n = torch.randn(*shape[:2], 2 * shape[2], generator=generator, requires_grad=True)
+    h_0 = torch.randn(*shape[1:], generator=generator, requires_grad=True)
+
+    def loop(n: Tensor, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = []
+        for n_t, z_t in zip(n.unbind(0), z.unbind(0), strict=True):
+            h = torch.lerp(h, n_t, z_t)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+    results = []
+    for run in (loop, lerp_scan):
+        z, n = z_n.chunk(2, dim=-1)
+        outputs, last = run(n, torch.sigmoid(z), h_0)
+        loss = outputs.square().sum() + last.sin().sum()
+        results.append([outputs, last, *torch.autograd.grad(loss, (z_n, h_0))])
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+@pytest.mark.parametrize("name", ["mingru", "minlstm"])
+def test_a_positive_candidate_is_the_papers_log_space_form(name: str) -> None:
+    """Appendix B: h = exp(cumsum(log(1 - z)) + logcumsumexp(...)), from a state of zeros."""
+    layers = built(name, candidate="positive")
+    cell, x = layers.cells[0], sequence()  # type: ignore[union-attr, index]
+    *gates, n = cell.project(x).chunk(3 if name == "minlstm" else 2, dim=-1)
+    log_g = torch.where(n >= 0, (n.relu() + 0.5).log(), -torch.nn.functional.softplus(-n))
+    softplus = torch.nn.functional.softplus
+    if name == "mingru":
+        log_keep, log_write = -softplus(gates[0]), -softplus(-gates[0])
+    else:  # log f / (f + i), log i / (f + i)
+        gap = softplus(-gates[0]) - softplus(-gates[1])
+        log_keep, log_write = -softplus(gap), -softplus(-gap)
+    total = log_keep.cumsum(0)
+    expected = (total + (log_write + log_g - total).logcumsumexp(0)).exp()
+    torch.testing.assert_close(layers(x)[0], expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mingru", "minlstm"])
+def test_a_forget_bias_is_remembered(name: str) -> None:
+    """A bias of 9: the first state stays for longer than the sequence."""
+    cell = built(name, forget_bias=9).cells[0]  # type: ignore[union-attr, index]
+    given = (torch.ones(3, 3, dtype=torch.float64),)
+    assert (cell(0 * sequence(), given)[0] > 0.99).all()
