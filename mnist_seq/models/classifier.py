@@ -28,7 +28,7 @@ class Classifier(nn.Module):
             many time steps, counted from the end of the sequence; the state is carried on over the
             whole sequence. Not for two directions: the backward one would start in the middle.
         per_step: whether the head answers at every time step; then `readout` is not used.
-        embed: from one-hot tokens to what the recurrent layers read; None where those read x.
+        embed: from tokens to what the recurrent layers read; None where those read x.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Classifier(nn.Module):
         readout: Readout,
         tbptt: int | Literal["none"],
         per_step: bool = False,
-        embed: nn.Linear | None = None,
+        embed: nn.Embedding | None = None,
     ) -> None:
         super().__init__()
         self.embed = embed
@@ -77,13 +77,14 @@ class Classifier(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "T B D"],
+        x: Float[Tensor, "T B D"] | Int64[Tensor, "T B 1"],
         noises: State | None = None,
         lengths: Int64[Tensor, " B"] | None = None,
     ) -> Float[Tensor, "*T B K"]:
         """Logits of classes or bits, or values: [B, K], or [T, B, K] where each step is answered.
 
         Args:
+            x: numbers, or one-hot tokens; the numbers of tokens where they are embedded.
             lengths: of the sequences, where padding follows them: the answer is read at their ends.
             noises: what `noises` returned; () for none. None: drawn here in training, else none.
         """
@@ -96,9 +97,11 @@ class Classifier(nn.Module):
         answer: Tensor = self.head(features)
         return answer
 
-    def embedded(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B E"]:
+    def embedded(
+        self, x: Float[Tensor, "T B D"] | Int64[Tensor, "T B 1"]
+    ) -> Float[Tensor, "T B E"]:
         """What the recurrent layers read."""
-        return x if self.embed is None else self.embed(x)
+        return x if self.embed is None else self.embed(x.squeeze(-1))
 
     def _run(self, x: Tensor, noises: State) -> tuple[Tensor, Tensor | State]:
         """Outputs and final state; with `tbptt` and readout "last", outputs of the last part only.
@@ -161,15 +164,13 @@ def build_classifier(
         shape: shape of the task's sequences.
         rnn_seed, head_seed: seeds of two random streams. At one seed of a run, the heads of all
             cells of one width then start equal. torch's global random state stays as it was.
-        embedding: numbers that a one-hot token becomes, drawn from N(0, 1) as those of
-            `nn.Embedding`; 0 for none.
+        embedding: numbers that a token becomes, drawn from N(0, 1); 0 for none.
     """
     with torch.random.fork_rng(devices=[]):
         embed = None
         if embedding:
             torch.manual_seed(embedding_seed)
-            embed = nn.Linear(shape.input_size, embedding, bias=False)
-            nn.init.normal_(embed.weight)
+            embed = nn.Embedding(shape.input_size, embedding)
             shape = shape._replace(input_size=embedding)
         torch.manual_seed(rnn_seed)
         rnn = build_cell(shape, model)

@@ -1,8 +1,8 @@
 """Multi-query associative recall: which value came with each key?
 
-Source: Arora et al. 2024, arXiv:2312.04927, and their code (zoology). Differs: their 100,000 fixed
-training examples are `data.limit=100000`, their metric is the mean over examples, ours over all
-answers, and a length may exceed the vocabulary.
+Source: Arora et al. 2024, arXiv:2312.04927, and their code (zoology). Differs: the classes are the
+values, not all words; their 100,000 fixed training examples are `data.limit=100000`; their metric
+is the mean over examples, ours over all answers; and a length may exceed the vocabulary.
 """
 
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ class MQAR(Stream):
     def describe(self, length: int) -> Spec:
         """See `Stream`."""
         size = self.settings.vocabulary
-        return Spec("token", size, "class", size, time_steps=length, per_step=True)
+        return Spec("token", size, "class", size - size // 2, time_steps=length, per_step=True)
 
     def rule(self, length: int) -> str:
         """See `Stream`."""
@@ -64,7 +64,7 @@ class MQAR(Stream):
         gaps = np.arange(1, (length - 2 * pairs) // 2 + 1, dtype=np.float64)
         places = 2 * pairs + 2 * some_of(draw, num, gaps ** (POWER - 1), pairs)
         np.put_along_axis(x, places, keys, 1)
-        np.put_along_axis(y, places, values, 1)
+        np.put_along_axis(y, places, values - half, 1)
         np.put_along_axis(mask, places, values=True, axis=1)
         return Part(x, y, mask=mask)
 

@@ -110,6 +110,7 @@ FAULTS: list[tuple[Arrays, str]] = [
     ),
     ({"y_test": np.full(6, 9)}, "y_train must have each class from 0 to 9"),
     ({"y_train": np.zeros(12, int), "y_test": np.zeros(6, int)}, "two classes or more"),
+    ({"y_train": np.arange(12) + 5000}, "have 4096 classes or fewer: found 5012"),
     ({"y_train": np.ones(12)}, "whole numbers of shape (12,): found float64 of (12,)"),
     ({"y_train": np.ones((12, 3), int)}, "whole numbers of shape (12,): found int64 of (12, 3)"),
     ({"y_train": np.arange(11) % 3}, "whole numbers of shape (12,): found int64 of (11,)"),

@@ -111,6 +111,14 @@ def test_early_stopping_in_the_flat_is_said(
     assert "a guess has 0.1667: some tasks stay there" in caplog.text
 
 
+def test_one_hot_words_and_answers_at_each_step_count_as_memory() -> None:
+    """8,192 words at 256 time steps: an evaluation of 1,000 such sequences has ended a machine."""
+    words = ("data=mqar", "data.vocabulary=8192", "data.length=100000", "data.test=20",
+             "data.valid=20", "tracker=none")  # fmt: skip
+    with pytest.raises(ConfigError, match=r"training\.batch_size=64 keeps"):
+        check_memory(compose(*words))
+
+
 def test_sequences_that_do_not_fit_into_memory_are_refused() -> None:
     """Before they are made: a machine that swaps for an hour says nothing."""
     config = compose(*WORDS, "data.test=2000000000", "data.length=2000000")

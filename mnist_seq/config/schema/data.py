@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mnist_seq.config.schema.types import Count, CountOrNone, Fraction, Group, NonNegative, Text
 
+MOST_OUTPUTS = 4096  # classes that run.json allows
 Length = Annotated[int, Field(ge=1, le=2**21)]
 Many = Annotated[int, Field(ge=1, lt=2**31)]
 
@@ -94,7 +95,7 @@ class Copying(Tokens):
     option_names: ClassVar = ("copying",)
 
     items: Annotated[int, Field(ge=1, le=1000)]
-    symbols: Annotated[int, Field(ge=2, le=10_000)]
+    symbols: Annotated[int, Field(ge=2, lt=MOST_OUTPUTS)]
     variant: Literal["one_marker", "markers", "on_marker"]
     counts: Literal["recall", "all"]
 
@@ -110,7 +111,7 @@ class SelectiveCopying(Tokens):
     option_names: ClassVar = ("selective_copying",)
 
     items: Annotated[int, Field(ge=1, le=1000)]
-    vocabulary: Annotated[int, Field(ge=4, le=10_000)]
+    vocabulary: Annotated[int, Field(ge=4, le=MOST_OUTPUTS)]
 
 
 class ModularArithmetic(Tokens):
@@ -129,14 +130,14 @@ class Recall(Tokens):
     option_names: ClassVar = ("mqar",)
 
     pairs: Annotated[int, Field(ge=1, le=10_000)]
-    vocabulary: Annotated[int, Field(ge=4, le=2**16)]
+    vocabulary: Annotated[int, Field(ge=4, le=2 * MOST_OUTPUTS)]  # answers are values, the half
     fill: Literal["blank", "random"]
 
 
 class Induction(Tokens):
     option_names: ClassVar = ("induction",)
 
-    vocabulary: Annotated[int, Field(ge=3, le=10_000)]
+    vocabulary: Annotated[int, Field(ge=3, le=MOST_OUTPUTS)]
 
 
 class File(Data):

@@ -13,13 +13,13 @@ class Batch(NamedTuple):
     """B examples, time first. In a stack each tensor has a leading axis R.
 
     Attributes:
-        x: [T, B, D].
+        x: [T, B, D]; of tokens that are embedded their numbers, [T, B, 1].
         y: a class [B] or [T, B]; bits or values [B, K] or [T, B, K].
         lengths: [B], the lengths of the sequences; None if all have T time steps.
         mask: [T, B], where `y` counts; None if all of it counts.
     """
 
-    x: Float[Tensor, "*R T B D"]
+    x: Float[Tensor, "*R T B D"] | Int64[Tensor, "*R T B 1"]
     y: Tensor
     lengths: Int64[Tensor, "*R B"] | None = None
     mask: Bool[Tensor, "*R T B"] | None = None

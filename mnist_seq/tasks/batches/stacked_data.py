@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from mnist_seq.tasks.batches.batch import Batch, repeated
@@ -69,7 +69,7 @@ class StackedData:
             of(self._mask[part], is_per_step=True),
         )
 
-    def _read(self, part: PartName, rows: Int64[Tensor, "R B"]) -> Float[Tensor, "R T B D"]:
+    def _read(self, part: PartName, rows: Int64[Tensor, "R B"]) -> Tensor:
         x = self._first.read(part, rows.flatten())
         return x.view(len(x), *rows.shape, x.shape[-1]).movedim(1, 0)
 

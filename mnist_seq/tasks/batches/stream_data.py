@@ -6,11 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.tasks.batches.split import Split
-from mnist_seq.tasks.batches.task_data import Rows, TaskData
+from mnist_seq.tasks.batches.task_data import Rows, TaskData, words
 from mnist_seq.tasks.examples import Examples, Part
 from mnist_seq.tasks.spec import Spec
 from mnist_seq.tasks.streams import LENGTH, ORDER, Stream
@@ -108,8 +107,8 @@ class StreamData(TaskData):
         y = torch.as_tensor(part.y)
         if spec.output != "class" and y.ndim == 1 + spec.per_step:
             y = y.unsqueeze(-1)
-        x = torch.as_tensor(part.x).to(self.device).transpose(0, 1)
-        x = F.one_hot(x, spec.input_size).to(torch.float32) if spec.input == "token" else x
+        x = torch.as_tensor(part.x).to(self.device)
+        x = words(x, spec) if spec.input == "token" else x.transpose(0, 1)
         y = y.to(self.device)
         return Batch(
             x.contiguous(),

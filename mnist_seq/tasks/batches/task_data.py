@@ -12,6 +12,7 @@ from mnist_seq.tasks import Task
 from mnist_seq.tasks.batches.batch import Batch, Layout
 from mnist_seq.tasks.batches.split import Split
 from mnist_seq.tasks.examples import Examples, Part
+from mnist_seq.tasks.spec import Spec
 
 PartName = Literal["train", "valid", "test"]
 Rows = Int64[Tensor, " B"]
@@ -114,7 +115,7 @@ class TaskData:
         """The positions of a part's examples in the training set, on the device."""
         return self._device_rows[part]
 
-    def read(self, part: PartName, rows: Rows) -> Float[Tensor, "T B D"]:
+    def read(self, part: PartName, rows: Rows) -> Tensor:
         """The sequences at some rows of the set of a part."""
         x = self._as_input(self._sequences[part].index_select(0, rows))
         if not self.num_padded:
@@ -205,9 +206,17 @@ class TaskData:
         y = y.transpose(0, 1) if self.spec.per_step else y
         return y, lengths, None if mask is None else mask.transpose(0, 1)
 
-    def _as_input(self, chunk: Tensor) -> Float[Tensor, "T B D"]:
+    def _as_input(self, chunk: Tensor) -> Tensor:
         if self.spec.input == "token":
-            return F.one_hot(chunk.transpose(0, 1), self.input_size).to(torch.float32)
+            return words(chunk, self.spec)
         x = chunk.view(len(chunk), -1, self.input_size).transpose(0, 1).contiguous()
         # offset + scale * x in one pass over the bytes; measured: faster than a table or two passes
         return torch.add(self._offset, x, alpha=self._scale)
+
+
+def words(tokens: Int64[Tensor, "B T"], spec: Spec) -> Tensor:
+    """Tokens as a network reads them: one-hot [T, B, D], or their numbers [T, B, 1] to embed."""
+    first = tokens.transpose(0, 1)
+    if spec.embedding:
+        return first.unsqueeze(-1)
+    return F.one_hot(first, spec.input_size).to(torch.float32)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mnist_seq.config.schema.data import MOST_OUTPUTS
 from mnist_seq.tasks.examples import Part
 from mnist_seq.tasks.sources.own_arrays import PARTS, arrays_of, files_of, refuse
 
@@ -189,6 +190,8 @@ def _check_parts(path: Path, parts: Mapping[str, Part], output: str) -> None:
             refuse(path, f"y_{name}", rule, part.y.shape[-1])
     if output == "class":
         counts = np.bincount(train.y[_counted(train)].ravel(), minlength=_most(parts, "y") + 1)
+        if len(counts) > MOST_OUTPUTS:
+            refuse(path, "y_train", f"have {MOST_OUTPUTS} classes or fewer", len(counts))
         if len(counts) < 2:
             refuse(path, "y_train", "have two classes or more", "class 0 alone")
         if not counts.all():

@@ -43,12 +43,17 @@ def check_memory(config: Config) -> None:
         return
     if task.is_stream:
         check_sets(config, free)
-    is_cut = training.tbptt != "none" and model.readout == "last"
-    back = min(time_steps, training.tbptt) if is_cut else time_steps
+    back, tbptt = time_steps, training.tbptt
+    if tbptt != "none" and model.readout == "last":
+        back = min(time_steps, tbptt)
+    of_ends = time_steps * _ends(task.spec)
     passes = {
-        "training.batch_size": (task.num_train, back * num_kept),
+        "training.batch_size": (task.num_train, back * num_kept + of_ends),
         # An evaluation runs layer by layer, and keeps the outputs of one layer
-        "training.eval_batch_size": (task.num_test, time_steps * num_kept // model.layers),
+        "training.eval_batch_size": (
+            task.num_test,
+            time_steps * num_kept // model.layers + of_ends,
+        ),
     }
     for key, (num_examples, num_floats) in passes.items():
         batch_size = getattr(training, key.partition(".")[2])
@@ -58,6 +63,12 @@ def check_memory(config: Config) -> None:
                 f"a batch must fit into memory: {key}={batch_size} keeps {_gib(need)} or more of "
                 f"{time_steps} time steps, of {_gib(free)} that are free; choose {key}=64"
             )
+
+
+def _ends(spec: Spec) -> int:
+    """Floats that a time step of one example takes as one-hot token, and as answer of the net."""
+    one_hot = 3 * spec.input_size if spec.input == "token" and not spec.embedding else 0
+    return one_hot + 2 * spec.num_outputs * spec.per_step  # one-hot is made of int64
 
 
 def check_sets(config: Config, free: int) -> None:
