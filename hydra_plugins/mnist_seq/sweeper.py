@@ -33,8 +33,9 @@ class PlanSweeper(Sweeper):
     ) -> None:
         from mnist_seq.config import ConfigError
         from mnist_seq.config.errors import refuse
+        from mnist_seq.config.hydra_errors import hydra_node_of
         from mnist_seq.config.plugin_keys import keys_of_another, unknown_key
-        from mnist_seq.config.words import OUR_JOB
+        from mnist_seq.config.words import OUR_JOB, words_in
 
         if not getattr(task_function, OUR_JOB, False):
             name = getattr(task_function, "__name__", "job")
@@ -44,14 +45,15 @@ class PlanSweeper(Sweeper):
                 "sweep it, write hydra/sweeper=basic hydra/launcher=basic"
             )
 
-        unread = keys_of_another("sweeper", [str(w) for w in config.hydra.overrides.hydra])
+        unread = keys_of_another("sweeper", words_in(config, "hydra"))
         for key in self.unknown:
             if key not in unread:
                 raise ConfigError(unknown_key(f"hydra.sweeper.{key}", "mnist_seq"))
         self.config, self.hydra_context = config, hydra_context
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        with hydra_node_of(config):
+            launcher = Plugins.instance().instantiate_launcher(
+                hydra_context=hydra_context, task_function=task_function, config=config
+            )
         if isinstance(launcher, launchers.PlanLauncher):
             self.launcher = launcher.chosen
         else:

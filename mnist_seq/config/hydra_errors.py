@@ -220,7 +220,15 @@ def _no_config_path(match: re.Match[str]) -> str:
     )
 
 
+def _no_node(match: re.Match[str]) -> str:
+    return (
+        "${hydra:...} is known to runs, and the settings of a sweeper are read before; write the "
+        "value itself"
+    )
+
+
 _KNOWN = [
+    (r"HydraConfig was not set", _no_node),
     (r"Cannot find primary config '([^']+)'", _no_primary),
     (r"Check that the config directory '([^']+)' exists", _no_config_path),
     (r"use 'override ([\w/]+): ([^']+)'", _has_a_place),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_seq.config.words import key_of
+from mnist_seq.config.words import key_of, words_in
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -37,7 +37,7 @@ def options_of(loader: "ConfigLoader", config: Any) -> Callable[[str], Sequence[
     """
     if not config.hydra.searchpath:
         return lambda group: loader.get_group_options(group)
-    words = map(str, config.hydra.overrides.hydra)
+    words = words_in(config, "hydra")
     added = [word for word in words if key_of(word) == "hydra.searchpath"]
     name = config.hydra.job.config_name
     return lambda group: loader.get_group_options(group, config_name=name, overrides=added)

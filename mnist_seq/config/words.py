@@ -18,6 +18,20 @@ def key_of(word: str) -> str:
     return word.partition("=")[0].lstrip("+")
 
 
+def words_in(config: Any, kind: str) -> list[str]:
+    """The overrides that a config records, as they were typed: interpolations stay in them.
+
+    Args:
+        config: with Hydra's own node.
+        kind: "hydra" or "task".
+    """
+    from omegaconf import OmegaConf
+
+    found = OmegaConf.to_container(config.hydra.overrides, resolve=False)
+    assert isinstance(found, dict)
+    return [str(word) for word in found[kind]]
+
+
 def without_plus(word: str) -> str:
     """An override as it is without + or ++."""
     return word.lstrip("+")

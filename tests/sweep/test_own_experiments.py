@@ -64,7 +64,8 @@ def test_a_key_with_a_plus_is_not_searched(sweep: SweepRunner) -> None:
 
 
 def test_hydras_node_is_known_in_a_plan(sweep: SweepRunner) -> None:
-    words = [*SMALL, "sweep.dry_run=true", "data.root='${hydra:runtime.cwd}/data'"]
+    words = [*SMALL, "sweep.dry_run=true", "data.root=${hydra:runtime.cwd}/data"]
+    words.append("hydra.launcher.workers=${hydra:job_logging.version}")
     assert "2 runs: 2 new" in sweep(*words, "seed=0,1")
 
 

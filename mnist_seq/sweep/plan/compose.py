@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mnist_seq.config import ConfigError
 from mnist_seq.config.hydra_errors import hydra_node_of
 from mnist_seq.config.paths import options_of
-from mnist_seq.config.words import flattened, key_of
+from mnist_seq.config.words import flattened, key_of, words_in
 
 # interpolations that read no key of the config: the time, the environment, Hydra's own node
 _READS_NO_KEY = re.compile(r"\$\{(now|oc\.env|hydra):[^${}]*\}")
@@ -91,7 +91,7 @@ class Composer:
         choices, _ = self._parted(words)
         if choices in self._launched_alike:
             return
-        asked = [str(word) for word in self.master.hydra.overrides.task]
+        asked = words_in(self.master, "task")
         typed = {key_of(word) for word in asked}
         own, common = map(_launch, (self._compose(choices).whole, self.master))
         for key in [*own, *common]:
