@@ -29,7 +29,14 @@ from mnist_seq.report.analyse.searches import (
 from mnist_seq.report.analyse.tuning import Chosen, choose
 from mnist_seq.report.analyse.variants import variants_of
 from mnist_seq.report.analyse.warnings import warnings_of
-from mnist_seq.report.cautions import best_lstm, cautions, pairs_text, so_far, unlike_sizes
+from mnist_seq.report.cautions import (
+    best_lstm,
+    cautions,
+    headline,
+    pairs_text,
+    so_far,
+    unlike_sizes,
+)
 from mnist_seq.report.options import AUTO, Options, check_options
 from mnist_seq.report.read import select
 from mnist_seq.report.read.collect import Collected
@@ -123,7 +130,7 @@ def build(
             filter(
                 None,
                 [
-                    wording.headline(variants, read.metric),
+                    headline(variants, read.metric, read.undone),
                     best_lstm(groups, variants, read.selector, read.metric),
                     pairs_text(variants, pairs),
                 ],

@@ -85,6 +85,21 @@ def _error_over_examples(
     )
 
 
+def headline(variants: Sequence[Variant], metric: Metric, undone: str) -> str:
+    """The answer in one sentence; of an incomplete sweep, what it waits for.
+
+    Args:
+        undone: how many runs are not done; "" if all are.
+    """
+    if undone and not any(v.compared for v in variants):
+        return f"Nothing could be compared so far: {undone} are not done"
+    text = wording.headline(variants, metric)
+    if not undone:
+        return text
+    is_sentence = text.startswith("No")  # else it begins with the name of a variant
+    return f"So far, {undone} are not done: {text[0].lower() if is_sentence else text[0]}{text[1:]}"
+
+
 def pairs_text(variants: Sequence[Variant], pairs: Sequence[Pair]) -> str:
     """How many of all pairs differ, for the headline; "" where they were not asked for."""
     found = [pair for pair in pairs if pair.compared]

@@ -172,8 +172,8 @@ def headline(variants: Sequence[Variant], metric: Metric) -> str:
     better = [v for v in compared if v.word == "better"]
     if not better and any(v.word == "so far" for v in compared):
         return (
-            f"No verdict yet on {metric.label}, the sweep is not complete (allow_incomplete=true "
-            f"judges what is there): {_tally(compared)}{_shaky(variants)}"
+            f"No verdict on {metric.label} (allow_incomplete=true judges what is there): "
+            f"{_tally(compared)}{_shaky(variants)}"
         )
     if not better:
         return f"Nothing beats its baseline on {metric.label}: {_tally(compared)}{_shaky(variants)}"

@@ -40,7 +40,9 @@ def test_an_incomplete_sweep_has_values_and_no_p(tmp_path: Path, state: str) -> 
     assert gru.verdict == (
         "so far, at n=3: difference 5.01 points, and no p, since 1 of 8 runs are not done"
     )
-    assert report.headline.startswith("No verdict yet on test accuracy, the sweep is not complete")
+    assert report.headline.startswith(
+        "So far, 1 of 8 runs are not done: no verdict on test accuracy (allow_incomplete=true"
+    )
     values = {c.name: c.get(gru) for c in columns(report)}
     assert [values[name] for name in values if name.startswith("p_")].count(None) >= 1
     for name in ("p", "p_adjusted", "p_permutation", "p_wilcoxon", "p_diverged", "needed_seeds"):
@@ -61,6 +63,15 @@ def test_runs_that_ended_leave_a_sweep_complete(tmp_path: Path, state: str) -> N
     report = report_of(write_three(tmp_path / "s", state))
     assert report.variants[1].word != "so far"
     assert not any("not done" in text for text in report.cautions)
+
+
+def test_a_sweep_that_has_hardly_begun_needs_no_other_seeds(tmp_path: Path) -> None:
+    """The runs are planned: "add seeds" would be the wrong advice."""
+    write_run(tmp_path / "s", "lstm", seed=0)
+    write_run(tmp_path / "s", "gru", seed=0, state="interrupted")
+    assert report_of(tmp_path / "s").headline == (
+        "Nothing could be compared so far: 1 of 2 runs are not done"
+    )
 
 
 def test_what_a_search_pruned_is_not_missing(tmp_path: Path) -> None:

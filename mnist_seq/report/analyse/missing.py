@@ -7,6 +7,7 @@ from typing import Any
 from mnist_seq.config.words import key_of
 from mnist_seq.report.analyse.grouping import Group, command
 from mnist_seq.report.analyse.searches import GRID
+from mnist_seq.report.read.planned import plans_of
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.value import Missing
 from mnist_seq.runs.commands import override
@@ -46,7 +47,7 @@ def undone(
 
 def _not_begun(sweep: SweepFolder) -> set[Path]:
     """Folders of the runs of a sweep's last command that have no run.json."""
-    if not sweep.ledger_path.exists():
+    if not sweep.ledger_path.exists() or _stops_by_itself(sweep):
         return set()
     names: set[str] = set()
     is_planning = False
@@ -59,6 +60,14 @@ def _not_begun(sweep: SweepFolder) -> set[Path]:
         is_planning = is_plan
     folders = {sweep.path / name for name in names}
     return {path for path in folders if not RunFolder(path).record_path.exists()}
+
+
+def _stops_by_itself(sweep: SweepFolder) -> bool:
+    """Whether the sweep adds seeds until it is decided: then a run that has not begun may never."""
+    try:
+        return any(plan.mode == "anytime" for plan in plans_of(sweep.path))
+    except (ValueError, OSError):  # said where its comparisons are read
+        return False
 
 
 def missing_runs(
