@@ -85,6 +85,12 @@ def _error_over_examples(
     )
 
 
+def means_text(variants: Sequence[Variant]) -> str:
+    """That means leave out runs that diverged or failed, for a caption; "" where there are none."""
+    found = [f"{v.name} {of}" for v in variants if (of := wording.trained(v))]
+    return f" Means are of the runs that trained: {wording.listed(found)}." if found else ""
+
+
 def headline(variants: Sequence[Variant], metric: Metric, undone: str) -> str:
     """The answer in one sentence; of an incomplete sweep, what it waits for.
 

@@ -266,6 +266,16 @@ class Report:
     num_comparisons: int = 0
     parts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def caution_sentences(self) -> tuple[str, ...]:
+        """The cautions with a capital and a full stop."""
+        return tuple(f"{text[0].upper()}{text[1:]}." for text in self.cautions)
+
+    @property
+    def cautioned(self) -> str:
+        """The same as one text."""
+        return " ".join(self.caution_sentences)
+
     def __repr__(self) -> str:
         """One line; the whole value would be hundreds of thousands of characters."""
         return in_one_line(f"<report of {self.title}: {self.headline}; {self.counts}>")

@@ -26,6 +26,7 @@ def test_what_an_interval_covers_is_said_in_every_rendering(grid: Path) -> None:
     for text in (printed(report, 200), markdown.render(report), page):
         assert "one seed moves the split" in text
         assert "equivalence is tested at 0.05" in text
+    assert "\n\nIntervals and p are over seeds" in markdown.render(report)
     assert len(report_of(grid).cautions) == 1
     assert report_of(grid, where="model=lstm model.hidden=64").cautions == ()
 

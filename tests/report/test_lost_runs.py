@@ -7,6 +7,7 @@ import pytest
 
 from mnist_seq.report.columns import chosen
 from mnist_seq.report.render import markdown, table_csv
+from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.value import Report
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.stats import paired_comparison
@@ -67,6 +68,11 @@ def test_headline_and_row_name_the_runs_that_trained(worst_three: Report) -> Non
         header.split(",")
     )
     assert ",withheld," in row
+
+
+def test_a_front_of_means_says_whose_runs_are_missing(worst_three: Report) -> None:
+    (figure,) = [f for f in all_figures(worst_three) if f.name == "costs"]
+    assert "Means are of the runs that trained: gru 5 of 8." in figure.caption
 
 
 def test_a_clear_loss_stays_one_and_a_mean_of_two_advises_no_seeds(tmp_path: Path) -> None:

@@ -55,7 +55,9 @@ def verdicts(report: Report) -> str:
         for v in report.variants
         if not v.is_baseline
     )
-    cautions = "".join(f'<p class="caption">{for_html(text)}.</p>' for text in report.cautions)
+    cautions = "".join(
+        f'<p class="caption">{for_html(text)}</p>' for text in report.caution_sentences
+    )
     is_open = " open" if len(report.variants) <= _MANY else ""
     return (
         '<section id="verdicts"><h2>Verdicts</h2>'

@@ -23,7 +23,7 @@ def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
     ]
     parts += [f"> {for_markdown(warning)}." for warning in report.warnings]
     parts += ["## Verdicts", verdict_table(report), f"Rule: {for_markdown(report.rule_text)}."]
-    parts += [" ".join(f"{for_markdown(text)}." for text in report.cautions)]
+    parts += [for_markdown(report.cautioned)]
     parts += [_legend(report), _verdicts(report)]
     if report.missing:
         parts += ["## Missing"]

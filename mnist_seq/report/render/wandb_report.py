@@ -167,7 +167,7 @@ def _compose(report: Report, *, is_online: bool) -> Any:
         wr.H1("Does anything beat the baseline?"),
         wr.P(for_wandb(f"{report.headline}. {report.counts}.")),
         wr.MarkdownBlock(verdict_table(report)),
-        wr.P(for_wandb(". ".join([f"Declared rule: {report.rule_text}", *report.cautions, ""]))),
+        wr.P(for_wandb(f"Declared rule: {report.rule_text}. {report.cautioned}")),
         *(wr.P(for_wandb(f"Warning: {text}.")) for text in report.warnings),
         *_further(report),
         wr.H2("Variants"),

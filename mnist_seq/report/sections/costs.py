@@ -10,6 +10,7 @@ import numpy as np
 
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.budgets import unlike_kernels
+from mnist_seq.report.cautions import means_text
 from mnist_seq.report.charts.base import (
     HEIGHT,
     INK,
@@ -80,7 +81,7 @@ class Costs(Section[Fronts]):
             "the Pareto front of the means, the variants that no other beats at equal or lower "
             "cost."
         )
-        caption = f"{caption} {part.kernels}".strip()
+        caption = f"{caption}{means_text(report.variants)} {part.kernels}".strip()
         return [Figure("costs", "What it costs", caption, tuple(panels))]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 
 from mnist_seq.report import wording
+from mnist_seq.report.cautions import means_text
 from mnist_seq.report.charts.base import (
     HEIGHT,
     Series,
@@ -57,6 +58,7 @@ class Factors(Section[Keys]):
         caption = (
             f"Mean {report.metric.label} over seeds; whiskers: {wording.percent(report.level)} "
             "t-interval. A line joins variants that agree on all other keys."
+            f"{means_text(report.variants)}"
         )
         panels = tuple(_factor(report, key, known, series) for key in part.keys)
         return [Figure("factors", "Along each swept key", caption, panels)]
