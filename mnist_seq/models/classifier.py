@@ -7,7 +7,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.cells import Layers, Shape, State, build_cell
+from mnist_seq.models.blocks import build_layers
+from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.parameter_groups import ParameterGroup, collect
 from mnist_seq.models.recurrence import dropout_mask
 
@@ -21,7 +22,7 @@ class Classifier(nn.Module):
     are torch's, and torch's module loads them.
 
     Args:
-        dropout: rate of the dropout before the head.
+        dropout: rate of the dropout before the head; 0 where blocks drop out inside.
         readout: what the head reads: "last", the final h of each direction; "mean", the mean of the
             outputs over time; "flat", all outputs side by side.
         tbptt: truncated back-propagation through time. In training a gradient goes back over this
@@ -103,7 +104,7 @@ class Classifier(nn.Module):
         """What the recurrent layers read."""
         return x if self.embed is None else self.embed(x.squeeze(-1))
 
-    def _run(self, x: Tensor, noises: State) -> tuple[Tensor, Tensor | State]:
+    def _run(self, x: Tensor, noises: State) -> tuple[Tensor, Any]:
         """Outputs and final state; with `tbptt` and readout "last", outputs of the last part only.
 
         With `tbptt` the sequence is run in parts, and the state between parts is detached.
@@ -127,7 +128,7 @@ class Classifier(nn.Module):
                 read.append(outputs)
         return torch.cat(read), state
 
-    def _read(self, outputs: Tensor, state: Tensor | State, lengths: Tensor | None) -> Tensor:
+    def _read(self, outputs: Tensor, state: Any, lengths: Tensor | None) -> Tensor:
         """The features [B, width] that the head reads."""
         if self.readout == "mean":
             return outputs.mean(dim=0)
@@ -140,9 +141,9 @@ class Classifier(nn.Module):
 
 
 def _detached(state: Any) -> Any:
-    """The state (a tensor, a tuple of tensors, or None) without its gradient history."""
+    """The state (a tensor, a tuple of states, or None) without its gradient history."""
     if isinstance(state, tuple):
-        return tuple(each.detach() for each in state)
+        return tuple(_detached(each) for each in state)
     return None if state is None else state.detach()
 
 
@@ -173,16 +174,16 @@ def build_classifier(
             embed = nn.Embedding(shape.input_size, embedding)
             shape = shape._replace(input_size=embedding)
         torch.manual_seed(rnn_seed)
-        rnn = build_cell(shape, model)
+        rnn = build_layers(shape, model)
         torch.manual_seed(head_seed)
-        width = model.hidden * (2 if model.bidirectional else 1)
+        width = model.hidden * rnn.num_directions
         if model.readout == "flat":
             width *= shape.time_steps
         head = nn.Linear(width, num_outputs)
     return Classifier(
         rnn,
         head,
-        dropout=model.dropout,
+        dropout=model.dropout if model.block == "none" else 0.0,  # blocks drop inside
         readout=model.readout,
         tbptt=tbptt,
         per_step=per_step,

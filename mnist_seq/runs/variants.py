@@ -22,7 +22,9 @@ VariantKey = tuple[tuple[str, str, Any], ...]
 BASELINE_CELL = "lstm"
 ARM = "arm"
 NO_ARM = ("none", "baseline")  # a run outside of a study, and the baseline of a study's arms
-_OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
+OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
+# Keys of all cells that came after runs existed. A config lacks them where they have their default.
+_LATER = {f"model.{key}" for key, field in Model.model_fields.items() if not field.is_required()}
 _NOT_OF_A_VARIANT = {"seed", *NOT_OF_A_RESULT} - {ARM}
 TYPED = {"Infinity": "inf", "-Infinity": "-inf"}  # as JSON writes them -> as Hydra reads them
 # These change the batches of training, as a regulariser does, and not what is learnt
@@ -58,7 +60,8 @@ def words_of_own_option(variant: Flat, defaults: Flat, given: Collection[str]) -
     return [
         f"{key}={typed(value)}"
         for key, value in variant.items()
-        if key.startswith("model.") and defaults.get(key, value) != value and key not in left
+        if key.startswith("model.") and key not in left
+        if key in _LATER or defaults.get(key, value) != value
     ]
 
 
@@ -169,10 +172,12 @@ def _is_baseline_cell(candidate: Flat, variant: Flat, defaults: Flat) -> bool:
     if candidate["model.name"] != BASELINE_CELL:
         return False
     keys = (candidate.keys() & variant.keys()) - {"model.name"} - _solved(variant)
-    shared = {k for k in keys if not k.startswith("model.") or k in _OF_ALL_CELLS}
-    own = {k for k in candidate if k.startswith("model.")} - _OF_ALL_CELLS
-    return all(candidate[k] == variant[k] for k in shared) and all(
-        candidate[k] == defaults.get(k, candidate[k]) for k in own
+    shared = {k for k in keys if not k.startswith("model.") or k in OF_ALL_CELLS}
+    own = {k for k in candidate if k.startswith("model.")} - OF_ALL_CELLS
+    return (
+        all(candidate[k] == variant[k] for k in shared)
+        and not _LATER & (candidate.keys() ^ variant.keys())
+        and all(candidate[k] == defaults.get(k, candidate[k]) for k in own)
     )
 
 

@@ -4,7 +4,7 @@ No random number is drawn and no weight is changed, so the numbers of a run do n
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from mnist_seq.models import Classifier
+from mnist_seq.models.blocks import Blocks
 from mnist_seq.models.cells import Cell, Layers, State
 from mnist_seq.runs.events import Row
 from mnist_seq.tasks import Spec
@@ -51,7 +52,7 @@ def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
     """
     x = model.embedded(batch.x).detach()
     with torch.enable_grad(), _evaluating(model):
-        below, cell = _last_cell(model.rnn, x)
+        below, cell, finish = _last_cell(model.rnn, x)
         states: list[State] = []
         with _Sigmoids() as sigmoids:
             projected, outputs = cell.project(below), []
@@ -62,9 +63,7 @@ def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
                 states.append(state)
                 outputs.append(cell.output(x_t, state))
         h = torch.stack(outputs)
-        num_read = len(h) if model.readout == "flat" else 1
-        missing = model.head.in_features // num_read - cell.hidden  # the backward direction's share
-        whole = F.pad(h, (0, missing))
+        whole = finish(h)
         read = {"last": whole[-1:], "mean": whole.mean(dim=0, keepdim=True), "flat": whole}
         features = read[model.readout].transpose(0, 1).flatten(1)
         loss = answer_losses(spec, model.head(features), batch.y).sum()
@@ -98,11 +97,19 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def _last_cell(rnn: Layers, x: Tensor) -> tuple[Tensor, Cell]:
-    """The input of the last layer, and its cell of the forward direction."""
+def _last_cell(rnn: Layers, x: Tensor) -> tuple[Tensor, Cell, Callable[[Tensor], Tensor]]:
+    """The input of the last layer, its cell of the forward direction, and a function from the
+    cell's outputs to the layers' outputs, with zeros for those of the backward direction."""
     *below, last = rnn.step_cells()
+
+    def padded(h: Tensor) -> Tensor:
+        return F.pad(h, (0, (len(last) - 1) * last[0].hidden))
+
     with torch.no_grad():
+        if isinstance(rnn, Blocks):
+            x, behind = rnn.at_last_cell(x)
+            return x, last[0], lambda h: behind(padded(h))
         for forward, *backward in below:
             outputs = [forward(x)[0], *(cell(x.flip(0))[0].flip(0) for cell in backward)]
             x = torch.cat(outputs, dim=-1)
-    return x, last[0]
+    return x, last[0], padded

@@ -27,9 +27,19 @@ class Model(Group):
     readout: Literal["last", "mean", "flat"]
     match: Annotated[str, AfterValidator(_cell_and_size)]
     params: Literal["any"] | Count
+    # These came after runs existed, so they have defaults; see `identity.plain`
+    block: Literal["none", "residual"] = "none"
+    norm: Literal["layer", "rms"] = "layer"
+    conv: Annotated[int, Field(ge=0, le=1000)] = 0
+    after: Literal["none", "glu", "mlp"] = "none"
 
     def problem(self) -> str:
         """Why these values are impossible together, or ""."""
+        given = {key: getattr(self, key) for key in ("norm", "conv", "after")}
+        fields = Model.model_fields
+        words = [f"model.{k}={v}" for k, v in given.items() if v != fields[k].default]
+        if words and self.block == "none":
+            return f"{' '.join(words)} is a part of a block; choose model.block=residual"
         return ""
 
     def options(self) -> dict[str, Any]:
@@ -63,6 +73,8 @@ class LSTM(Model):
 
     def problem(self) -> str:
         """Why these values are impossible together, or ""."""
+        if problem := super().problem():
+            return problem
         gates = ("input_gate", "forget_gate", "output_gate")
         off = [f"model.{key}=false" for key in gates if not getattr(self, key)]
         if self.cifg and not (self.input_gate and self.forget_gate):

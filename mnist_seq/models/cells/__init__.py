@@ -195,7 +195,8 @@ class Layers(nn.Module):
 
     `forward(x, state, noises)` takes x [T, B, D], a state or None for zeros, and what `noises`
     returned or () for none. It returns the last layer's outputs [T, B, directions * H] and the
-    final state. A state is one tensor [layers * directions, B, ...], or a tuple of such tensors.
+    final state. A state is one tensor [layers * directions, B, ...], or a tuple of such tensors;
+    that of `models.blocks` is a tuple of such states.
     """
 
     num_directions = 1

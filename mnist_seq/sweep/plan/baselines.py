@@ -6,6 +6,7 @@ from typing import Any
 from mnist_seq.config.words import key_of
 from mnist_seq.runs.variants import (
     BASELINE_CELL,
+    OF_ALL_CELLS,
     BaselineRule,
     Flat,
     flat,
@@ -64,7 +65,7 @@ def _baseline_job(
         if has_other_cell:
             if key == "model":
                 word = f"model={BASELINE_CELL}"
-            elif key.startswith("model.") and key not in defaults:
+            elif key.startswith("model.") and key not in defaults.keys() | OF_ALL_CELLS:
                 continue  # a key that the LSTM does not have
         elif key in swept and key != "seed":
             default = defaults.get(f"{key}.name", defaults.get(key))

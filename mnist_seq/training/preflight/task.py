@@ -105,6 +105,13 @@ def _check_monitor(config: Config, task: Task) -> None:
 def _check_answers(config: Config, task: Task) -> None:
     """Refuse what would compute something else than the task means."""
     model, training, spec = config.model, config.training, task.spec
+    is_joined = model.bidirectional and model.block != "none"
+    if is_joined and model.readout == "last" and not spec.per_step:
+        raise ConfigError(
+            "a block joins both directions at each time step, and at the last one the backward "
+            f"direction has read one: model.block={model.block} model.bidirectional=true "
+            "model.readout=last; choose model.readout=mean or flat"
+        )
     which = "answers at every time step" if spec.per_step else "has sequences of several lengths"
     is_mixed = spec.per_step or spec.varied  # else each batch has one length, and one answer each
     is_flat = model.readout == "flat" and bool(spec.shortest or task.probes)
