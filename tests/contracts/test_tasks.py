@@ -44,19 +44,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def with_a_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the working directory, where `data=file` looks for one."""
-    write_archive(root)
+    if not (root / "sequences.npz").exists():
+        fuzz.write_archive(root / "sequences.npz")
     monkeypatch.chdir(root)
-
-
-def write_archive(folder: Path) -> None:
-    draw = np.random.RandomState(0)
-    arrays = {}
-    for part, num in (("train", 90), ("test", 60)):
-        arrays[f"x_{part}"] = draw.standard_normal((num, 6, 3))
-        arrays[f"y_{part}"] = np.arange(num) % 3
-        arrays[f"lengths_{part}"] = draw.randint(2, 7, size=num)
-    if not (folder / "sequences.npz").exists():
-        np.savez(folder / "sequences.npz", **arrays)
 
 
 @pytest.fixture(params=NAMES)
@@ -100,7 +90,7 @@ def same(a: Batch, b: Batch) -> bool:
 
 def test_a_plan_needs_no_torch(tmp_path: Path) -> None:
     """It asks every task for its spec, its sizes and its rules, for each run of a sweep."""
-    write_archive(tmp_path)
+    fuzz.write_archive(tmp_path / "sequences.npz")
     program = (
         "import sys; from mnist_seq.config.reference import default_data;"
         "from mnist_seq.tasks import task_of;"
