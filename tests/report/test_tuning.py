@@ -115,7 +115,7 @@ def test_unequal_seeds_do_not_compete_and_are_named(tmp_path: Path) -> None:
     )
     (missing,) = report.missing
     assert (missing.what, missing.seeds) == ("lstm at lr=0.1", (1, 2))
-    assert "optimizer.lr=0.1 seed=1,2" in missing.command
+    assert "'optimizer.lr=choice(0.1)' seed=1,2" in missing.command
 
 
 def test_one_run_that_served_the_choice_is_one_run(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_missing_baseline_is_asked_for_at_all_values(tmp_path: Path) -> None:
     for lr in (0.01, 0.1):
         write(tmp_path / "s", "gru", lr, 0, valid=0.9)
     (missing,) = report_of(tmp_path / "s", over=OVER).missing
-    assert "model=lstm optimizer.lr=0.01,0.1" in missing.command
+    assert "'model=choice(lstm)' 'optimizer.lr=choice(0.01,0.1)'" in missing.command
     assert missing.command.count("optimizer.lr") == 1
 
 
