@@ -68,8 +68,10 @@ def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
         features = read[model.readout].transpose(0, 1).flatten(1)
         loss = answer_losses(spec, model.head(features), batch.y).sum()
         flat = [tensor for state in states for tensor in state]
-        found = torch.autograd.grad(loss, flat, allow_unused=True)
-    gradients = [torch.zeros_like(a) if g is None else g for a, g in zip(flat, found, strict=True)]
+        passed = [each for each in flat if each.requires_grad]  # a state may be a constant
+        found = torch.autograd.grad(loss, passed, allow_unused=True, materialize_grads=True)
+    by_state = {id(each): gradient for each, gradient in zip(passed, found, strict=True)}
+    gradients = [by_state.get(id(each), torch.zeros_like(each)) for each in flat]
     row: Row = {}
     points = torch.linspace(0, len(x) - 1, min(MOST_POINTS, len(x))).round().long().tolist()
     for t in points:

@@ -16,7 +16,7 @@ from mnist_seq.config.reference import default_model
 from mnist_seq.models import Classifier, Shape, build_classifier
 from mnist_seq.models.cells import Cell, Layers, State
 from mnist_seq.models.kernels.scan import Scanned
-from tests.models.variants import EVERY, SMALL, built, plain_gradients, sequence
+from tests.models.variants import EVERY, SMALL, built, plain_gradients, sequence, small_model
 
 
 @pytest.fixture(params=EVERY)
@@ -179,7 +179,7 @@ Weights = dict[str, Tensor]
 def nets(variant: str, **changes: Any) -> list[Classifier]:
     """Nets of equal shape and different weights, in float64."""
     name, options = EVERY[variant]
-    model = default_model(name, hidden=3, **options, **changes)
+    model = small_model(name, hidden=3, **options, **changes)
     return [
         build_classifier(model, shape=SMALL, num_outputs=10, rnn_seed=r, head_seed=r + 9).double()
         for r in range(RUNS)

@@ -18,7 +18,7 @@ from mnist_seq.tasks import Spec
 from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.diagnostics import diagnose
 from mnist_seq.training.preflight.task import check_task
-from tests.models.variants import sequence
+from tests.models.variants import sequence, small_model
 
 SHAPE = Shape(4, 2)
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -30,7 +30,7 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def net(name: str, *, hidden: int = 2, seed: int = 0, tbptt: Any = "none", **changes: Any) -> Any:
-    model = default_model(name, block="residual", hidden=hidden, **changes)
+    model = small_model(name, block="residual", hidden=hidden, **changes)
     return build_classifier(
         model, shape=SHAPE, num_outputs=3, rnn_seed=seed, head_seed=seed, tbptt=tbptt
     ).double()

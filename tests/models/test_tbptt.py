@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Classifier, Shape, build_classifier
-from tests.models.variants import EVERY, sequence
+from tests.models.variants import EVERY, sequence, small_model
 
 SHAPE = Shape(7, 2)
 LABELS = torch.tensor([1, 2, 3])
@@ -23,7 +23,7 @@ def net(
     variant: str, form: str, tbptt: int | Literal["none"], *, seed: int = 1, **changes: Any
 ) -> Classifier:
     name, options = EVERY[variant]
-    model = default_model(name, hidden=3, **options, **FORMS[form], **changes)
+    model = small_model(name, hidden=3, **options, **FORMS[form], **changes)
     built = build_classifier(
         model, shape=SHAPE, num_outputs=10, rnn_seed=seed, head_seed=seed, tbptt=tbptt
     )

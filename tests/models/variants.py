@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mnist_seq.config.paths import options
 from mnist_seq.config.reference import default_model
+from mnist_seq.config.schema import Model
 from mnist_seq.models.cells import Shape, build_cell
 
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in options("model")}
@@ -53,6 +54,8 @@ GRUS: dict[str, dict[str, Any]] = {
 MODERN: dict[str, tuple[str, dict[str, Any]]] = {
     "mingru, positive": ("mingru", {"candidate": "positive", "forget_bias": "chrono"}),
     "minlstm, positive": ("minlstm", {"candidate": "positive", "forget_bias": 3}),
+    "lru, other size": ("lru", {"states": 2}),
+    "rglru, plain": ("rglru", {"heads": 1, "input_gate": False, "normalise": False}),
 }
 SMALL = Shape(5, 2)
 EVERY = (
@@ -63,12 +66,18 @@ EVERY = (
 )
 
 
+def small_model(name: str, *, hidden: int, **changes: Any) -> Model:
+    """Settings of a cell, with one head where the size is no multiple of the cell's own number."""
+    heads = {"heads": 1} if hidden % default_model(name).hidden_multiple() else {}
+    return default_model(name, hidden=hidden, **heads | changes)
+
+
 def built(
     name: str, *, hidden: int = 3, shape: Shape = SMALL, seed: int = 0, **changes: Any
 ) -> nn.Module:
     """Freshly initialised recurrent layers in float64, in evaluation mode."""
     torch.manual_seed(seed)
-    layers = build_cell(shape, default_model(name, hidden=hidden, **changes))
+    layers = build_cell(shape, small_model(name, hidden=hidden, **changes))
     return layers.double().eval()
 
 

@@ -12,17 +12,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mnist_seq.config.reference import default_model
 from mnist_seq.models import Classifier, Shape, build_classifier
 from mnist_seq.tasks import Spec
 from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.diagnostics import diagnose
 from tests.conftest import SMALL, Command
-from tests.models.variants import EVERY
+from tests.models.variants import EVERY, small_model
 
 
 def net(name: str, **changes: Any) -> Classifier:
-    model = default_model(name, hidden=5, **changes)
+    model = small_model(name, hidden=5, **changes)
     built = build_classifier(model, shape=Shape(6, 3), num_outputs=10, rnn_seed=1, head_seed=2)
     return built.double()
 

@@ -1,5 +1,7 @@
 """Hidden sizes solved for a number of parameters."""
 
+import re
+
 import pytest
 
 from mnist_seq.config import ConfigError
@@ -31,11 +33,20 @@ def test_hidden_sizes_are_those_of_the_table(match: str, overrides: list[str], h
 def test_every_cell_comes_within_a_hundredth(name: str, sequence: str, hidden: int) -> None:
     """A new cell is matched the moment its YAML exists; the nearest width is the one taken."""
     words = [f"model={name}", f"data.sequence={sequence}", f"model.match=lstm-{hidden}"]
-    solved = with_hidden_solved(config_of(*words))
     target = num_params(config_of(f"data.sequence={sequence}", f"model.hidden={hidden}"))
+    try:
+        solved = with_hidden_solved(config_of(*words))
+    except ConfigError as error:  # a unit more is over 2 %: an LRU's 73 and 74 are on both sides
+        below, above = (
+            int(n.replace(",", "")) for n in re.findall(r"([\d,]+) at (?:model|\d)", str(error))
+        )
+        assert below < 0.99 * target < 1.01 * target < above
+        assert name == "lru"
+        return
     count = num_params(solved)
     assert abs(count - target) <= 0.01 * target
-    for other in (solved.model.hidden - 1, solved.model.hidden + 1):
+    step = solved.model.hidden_multiple()
+    for other in (solved.model.hidden - step, solved.model.hidden + step):
         near = solved.model_copy(
             update={"model": solved.model.model_copy(update={"hidden": other})}
         )

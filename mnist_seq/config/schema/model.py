@@ -42,6 +42,10 @@ class Model(Group):
             return f"{' '.join(words)} is a part of a block; choose model.block=residual"
         return ""
 
+    def hidden_multiple(self) -> int:
+        """`hidden` must be a multiple of this."""
+        return 1
+
     def options(self) -> dict[str, Any]:
         """The cell's own keys, beyond those that every cell has."""
         return {key: value for key, value in dict(self).items() if key not in Model.model_fields}
@@ -110,3 +114,51 @@ class MinGRU(Model):
 
     candidate: Literal["linear", "positive"] = "linear"
     forget_bias: Literal["default", "chrono"] | Finite = "default"
+
+
+class LRU(Model):
+    option_names: ClassVar = ("lru",)
+
+    states: Literal["hidden"] | Count
+    r_min: Annotated[float, Field(ge=0, lt=1)]
+    r_max: Annotated[float, Field(gt=0, le=1)]
+    max_phase: Annotated[float, Field(gt=0, le=6.2832)]
+    lr_factor: Annotated[float, Field(gt=0, le=1000)]
+
+    def problem(self) -> str:
+        """Why these values are impossible together, or ""."""
+        if self.r_min >= self.r_max:
+            return (
+                "model.r_min must be below model.r_max, between which the moduli are drawn: "
+                f"model.r_min={self.r_min} model.r_max={self.r_max}; choose model.r_min=0"
+            )
+        return super().problem()
+
+
+class WithHeads(Model):
+    """A cell whose units are divided into heads."""
+
+    heads: Count
+
+    def hidden_multiple(self) -> int:
+        """`hidden` must be a multiple of this."""
+        return self.heads
+
+    def problem(self) -> str:
+        """Why these values are impossible together, or ""."""
+        is_solved = (self.match, self.params) != ("none", "any")
+        if self.hidden % self.heads and not is_solved:
+            return (
+                "model.hidden must be a multiple of model.heads: "
+                f"model.hidden={self.hidden} model.heads={self.heads}; choose model.hidden="
+                f"{self.heads * max(1, round(self.hidden / self.heads))}"
+            )
+        return super().problem()
+
+
+class RGLRU(WithHeads):
+    option_names: ClassVar = ("rglru",)
+
+    c: Annotated[float, Field(gt=0, le=1000)]
+    input_gate: bool
+    normalise: bool

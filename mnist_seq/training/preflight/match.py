@@ -26,23 +26,26 @@ def with_hidden_solved(config: Config) -> Config:
         asked = f"model.match={model.match}"
         target = model_params(_reference(model.match), spec)
 
-    def count(hidden: int) -> int:
-        return model_params(model.model_copy(update={"hidden": hidden}), spec)
+    multiple = model.hidden_multiple()
+
+    def count(num: int) -> int:
+        return model_params(model.model_copy(update={"hidden": num * multiple}), spec)
 
     below = 1
     while count(2 * below) <= target:
         below *= 2
     step = below
-    while step := step // 2:  # count grows with hidden, and count(below) <= target from here on
+    while step := step // 2:  # count grows with num, and count(below) <= target from here on
         below += step if count(below + step) <= target else 0
-    hidden = min((below, below + 1), key=lambda h: abs(count(h) - target))
-    if abs(count(hidden) - target) > TOLERANCE * target:
+    best = min((below, below + 1), key=lambda num: abs(count(num) - target))
+    if abs(count(best) - target) > TOLERANCE * target:
         raise ConfigError(
             f"{asked} asks for {target:,} parameters within {TOLERANCE:.0%}, and {model.name} has "
-            f"{count(below):,} at model.hidden={below} and {count(below + 1):,} at {below + 1}; "
+            f"{count(below):,} at model.hidden={below * multiple} and {count(below + 1):,} at "
+            f"{(below + 1) * multiple}; "
             "choose a larger size, fewer layers, or model.hidden itself"
         )
-    return config.model_copy(update={"model": model.model_copy(update={"hidden": hidden})})
+    return config.model_copy(update={"model": model.model_copy(update={"hidden": best * multiple})})
 
 
 def _reference(match: str) -> Model:

@@ -1,0 +1,102 @@
+"""LRU: a linear recurrence with a complex diagonal state, and a linear read-out of it.
+
+Source: Orvieto et al. 2023, arXiv:2303.06349; initial values and learning rates as in the code of
+N. Zucchet, github.com/NicolasZucchet/minimal-LRU.
+Differs: where the input is not `model.hidden` wide (outside of blocks), a linear layer comes first.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mnist_seq.config.schema import LRU as Options
+from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.kernels.diagonal import diagonal_scan
+from mnist_seq.models.kernels.scan import is_scannable
+from mnist_seq.models.parameter_groups import ParameterGroup
+from mnist_seq.models.recurrence import Recurrence
+
+
+class LRU(Cell):
+    """h = lam * h' + exp(gamma) * (B x), y = Re(C h) + D * x, lam = exp(-exp(nu) + i exp(theta)).
+
+    h is complex, [B, N]; its state is the pair of its real and imaginary parts. B has real rows,
+    then imaginary ones; C has real columns, then imaginary ones.
+    """
+
+    def __init__(self, input_size: int, hidden: int, options: Options) -> None:
+        super().__init__(input_size, hidden, blocks_x=int(input_size != hidden), blocks_h=0)
+        self.options = options
+        self.states = hidden if options.states == "hidden" else options.states
+        self.nu, self.theta, self.gamma = (nn.Parameter(torch.empty(self.states)) for _ in range(3))
+        self.B = nn.Parameter(torch.empty(2 * self.states, hidden))
+        self.C = nn.Parameter(torch.empty(hidden, 2 * self.states))
+        self.D = nn.Parameter(torch.empty(hidden))
+
+    @torch.no_grad()
+    def initialise(self, time_steps: int) -> None:
+        """See `Cell`; eigenvalues are uniform in a ring, and gamma makes all states as large."""
+        super().initialise(time_steps)
+        options = self.options
+        low, high = options.r_min**2, options.r_max**2
+        squared = self.nu.uniform_().mul_(high - low).add_(low)  # of the moduli
+        squared.clamp_(1e-8, 1 - 1e-7)  # 0 and 1 have no finite nu
+        self.nu.copy_(torch.log(-0.5 * torch.log(squared)))
+        self.theta.uniform_().clamp_(min=1e-8).mul_(options.max_phase).log_()
+        self.gamma.copy_(0.5 * torch.log(-torch.expm1(-2 * self.nu.exp())))
+        self.B.normal_(std=(2 * self.hidden) ** -0.5)
+        self.C.normal_(std=self.states**-0.5)
+        self.D.normal_()
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """What makes the state learns slowly and does not decay."""
+        names = ("nu", "theta", "gamma", "B")
+        return [ParameterGroup("lru", names, lr_factor=self.options.lr_factor, is_decayed=False)]
+
+    def initial(self, x: Tensor) -> State:
+        """See `Cell`; the real and the imaginary part."""
+        return (x.new_zeros(x.shape[1], self.states),) * 2
+
+    def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B E"]:
+        """See `Cell`; exp(gamma) B x, its real and its imaginary part, and x."""
+        x = super().project(x)
+        return torch.cat((F.linear(x, self.B) * self.gamma.exp().repeat(2), x), dim=-1)
+
+    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
+        """See `Cell`; returns the real and the imaginary part of h."""
+        re, im = state
+        u_re, u_im, _ = self._parts(x)
+        lam = self._eigenvalues()
+        return (
+            lam.real * re - lam.imag * im + u_re,
+            lam.real * im + lam.imag * re + u_im,
+        )
+
+    def output(self, x: Tensor, state: State) -> Tensor:
+        """See `Cell`; y."""
+        return self._read(torch.cat(state, dim=-1), self._parts(x)[2])
+
+    def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
+        """See `Cell`; by `diagonal_scan`."""
+        if not is_scannable(x, self.B.dtype):
+            return super().scan(x, state, noises)
+        u_re, u_im, skipped = self._parts(x)
+        h = diagonal_scan(self._eigenvalues(), torch.complex(u_re, u_im), torch.complex(*state))
+        return self._read(torch.cat((h.real, h.imag), dim=-1), skipped), (h[-1].real, h[-1].imag)
+
+    def _parts(self, x: Tensor) -> State:
+        return torch.split(x, [self.states, self.states, self.hidden], dim=-1)
+
+    def _eigenvalues(self) -> Tensor:
+        return torch.polar(torch.exp(-self.nu.exp()), self.theta.exp())
+
+    def _read(self, h: Tensor, x: Tensor) -> Tensor:
+        """y, from the parts of h side by side."""
+        c_re, c_im = self.C.chunk(2, dim=-1)
+        return F.linear(h, torch.cat((c_re, -c_im), dim=-1)) + self.D * x
+
+
+def build(shape: Shape, model: Options) -> Layers:
+    """The recurrence of `LRU`."""
+    return Recurrence(lambda size, hidden: LRU(size, hidden, model), shape, model)

@@ -1,0 +1,120 @@
+"""Modern cells against their papers' equations, written out once more, a unit at a time."""
+
+import cmath
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mnist_seq.config.reference import default_model
+from mnist_seq.models import Shape, build_classifier
+from mnist_seq.notebook import compose
+from mnist_seq.training.preflight.count import num_params
+from mnist_seq.training.preflight.match import with_hidden_solved
+from tests.models.variants import built, sequence
+
+SHAPE = Shape(4, 4)  # as wide as the cells: then no linear layer comes first
+
+
+def cell_of(name: str, **changes: Any) -> Any:
+    (cell,) = built(name, hidden=4, shape=SHAPE, **changes).cells  # type: ignore[union-attr, misc]
+    return cell.requires_grad_(requires_grad=False)
+
+
+def close(found: Tensor, expected: list[list[float]]) -> None:
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=found.dtype))
+
+
+def sigmoid(v: float) -> float:
+    return 1 / (1 + math.exp(-v))
+
+
+@pytest.mark.parametrize("states", ["hidden", 3])
+def test_lru_is_that_of_its_paper(states: Any) -> None:
+    """In Python's complex numbers; equation 2 of the paper, with gamma."""
+    cell = cell_of("lru", states=states)
+    x = sequence(SHAPE, batch=1)
+    b, c = (torch.complex(*part).tolist() for part in (cell.B.chunk(2), cell.C.chunk(2, dim=-1)))
+    lam = [cmath.exp(complex(-math.exp(nu), math.exp(theta)))
+           for nu, theta in zip(cell.nu, cell.theta, strict=True)]  # fmt: skip
+    h, expected = [0j] * len(lam), []
+    for x_t in x[:, 0].tolist():
+        h = [a * old + math.exp(gamma) * sum(w * v for w, v in zip(row, x_t, strict=True))
+             for a, old, gamma, row in zip(lam, h, cell.gamma, b, strict=True)]  # fmt: skip
+        expected.append([sum(w * s for w, s in zip(row, h, strict=True)).real + float(d) * v
+                         for row, d, v in zip(c, cell.D, x_t, strict=True)])  # fmt: skip
+    close(cell(x)[0][:, 0], expected)
+
+
+def test_the_ring_of_the_lru() -> None:
+    """Moduli between r_min and r_max; gamma makes a white input's state of variance one."""
+    cell = cell_of("lru", states=500, r_min=0.5, r_max=0.9)
+    modulus = cell._eigenvalues().abs()
+    assert 0.5 <= float(modulus.min()) < 0.6 < 0.8 < float(modulus.max()) <= 0.9
+    torch.testing.assert_close(cell.gamma.exp().square(), 1 - modulus.square(), rtol=1e-6, atol=0)
+    (group,) = cell.parameter_groups()
+    assert (group.lr_factor, group.is_decayed, *group.weights) == (
+        0.5, False, "nu", "theta", "gamma", "B",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{}, {"input_gate": False}, {"normalise": False}])
+def test_rglru_is_that_of_its_paper(changes: dict[str, bool]) -> None:
+    """Equations 1 to 4, two heads; at the first time step of a sequence the root is 1."""
+    cell = cell_of("rglru", heads=2, **changes)
+    cell.bias.normal_()
+    x = sequence(SHAPE, batch=1)
+
+    def gate(k: int, unit: int, x_t: list[float]) -> float:
+        head, j = divmod(unit, 2)
+        weights = cell.weight[k, head, :, j].tolist()
+        a = sum(w * v for w, v in zip(weights, x_t[2 * head : 2 * head + 2], strict=True))
+        return sigmoid(a + float(cell.bias[k, unit]))
+
+    h, expected = [0.0] * 4, []
+    for t, x_t in enumerate(x[:, 0].tolist()):
+        for unit in range(4):
+            decay = sigmoid(-float(cell.L[unit])) ** (8 * gate(0, unit, x_t))  # s(-L) = e^-softplus
+            i = gate(1, unit, x_t) if "input_gate" not in changes else 1.0
+            root = math.sqrt(1 - decay**2) if t and "normalise" not in changes else 1.0
+            h[unit] = decay * h[unit] + root * i * x_t[unit]
+        expected.append(list(h))
+    close(cell(x)[0][:, 0], expected)
+
+
+def test_rglru_knows_a_state_that_is_handed_on() -> None:
+    """Truncated back-propagation starts in the middle of a sequence, where the root is not 1."""
+    cell, x = cell_of("rglru", heads=2), sequence(SHAPE)
+    first, state = cell(x[:1])
+    rest, _ = cell(x[1:], state)
+    torch.testing.assert_close(torch.cat((first, rest)), cell(x)[0], rtol=0, atol=1e-12)
+
+
+def test_the_radius_of_rglru() -> None:
+    """At r = 1 the decay is radius^8; the radius is from 0.9 to 0.999."""
+    cell = built("rglru", hidden=400).cells[0]  # type: ignore[union-attr, index]
+    radius = torch.exp(-torch.nn.functional.softplus(cell.L.detach()))
+    assert 0.9 <= float(radius.min()) < 0.92 < 0.98 < float(radius.max()) <= 0.9991
+    (group,) = cell.parameter_groups()
+    assert (group.is_decayed, group.weights) == (False, ("L",))
+
+
+def test_heads_divide_the_units() -> None:
+    """Refused where they do not; a solved size is a multiple."""
+    problem = default_model("rglru", hidden=30).problem()
+    assert problem.endswith("model.hidden=30 model.heads=4; choose model.hidden=32")
+    assert "model.r_min must be below" in default_model("lru", r_min=0.9, r_max=0.5).problem()
+    solved = with_hidden_solved(compose("model=rglru", "model.heads=8", "model.match=lstm-64"))
+    assert solved.model.hidden % 8 == 0
+    assert num_params(solved) == pytest.approx(24_714, rel=0.01)
+
+
+def test_published_sizes() -> None:
+    """4 N D + 3 N + D of an LRU, 2 H^2 / heads + 3 H of an RG-LRU."""
+    for name, count in (("lru", 4 * 64 * 64 + 3 * 64 + 64), ("rglru", 2 * 64**2 // 4 + 3 * 64)):
+        net = build_classifier(
+            default_model(name), shape=Shape(5, 64), num_outputs=1, rnn_seed=0, head_seed=0
+        )
+        assert sum(w.numel() for w in net.rnn.parameters()) == count
