@@ -5,12 +5,13 @@ import dataclasses
 import difflib
 import re
 import sys
+import traceback
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mnist_seq.config.errors import ConfigError, said
-from mnist_seq.config.paths import conf_dir, groups, options
+from mnist_seq.config.paths import conf_dir, groups, keys_of_option, options
 from mnist_seq.config.words import key_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ def one_line(error: Exception) -> str:
             "hold spaces, commas, ~, brackets or quotes, such as 'key=\"a, b\"'"
         )
     text = said(error)
+    file = _file_of(error)
+    if isinstance(error, UnicodeDecodeError) and file:
+        return f"a config is written in UTF-8: {file}: {error.reason}; save that file as UTF-8"
+    if text.startswith("Invalid loaded object type") and file:
+        return f"a config is keys with values: {file} is none; mend that file"
     for pattern, explain in _KNOWN:
         if match := re.search(pattern, text):
             return explain(match)
@@ -35,6 +41,14 @@ def one_line(error: Exception) -> str:
     if cause is not None and str(cause) and str(cause).splitlines()[0] not in text:
         lines.append(str(cause).splitlines()[0])
     return "; ".join(lines) or type(error).__name__
+
+
+def _file_of(error: Exception) -> str:
+    """The YAML that Hydra was reading when the error came, or ""."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "load_config" and "full_path" in frame.f_locals:
+            return str(frame.f_locals["full_path"])
+    return ""
 
 
 _NAMES = (
@@ -131,7 +145,7 @@ def _unknown_key(match: re.Match[str]) -> str:
         return f"{key} is a key of {group}=<name>, which must be chosen too: write {group}=<name>"
     known = list(known_keys(defaults()))
     if group in groups():
-        own = {name: _keys(group, name) for name in options(group)}
+        own = {name: keys_of_option(group, name) for name in options(group)}
         having = [name for name, keys in own.items() if key in keys]
         if having:
             return _of_another_option(key, group, having)
@@ -161,21 +175,6 @@ def _of_another_option(key: str, group: str, having: list[str]) -> str:
 
 _STARTS = "'defaults: [train, _self_]'"
 _OPTIONAL = ("ablation", "experiment")
-
-
-def _keys(group: str, name: str) -> list[str]:
-    """The keys of an option: those that its YAML sets, and those of the base YAML below it."""
-    from omegaconf import DictConfig, OmegaConf
-
-    found: list[str] = []
-    files = [f"{group}/{name}.yaml"]
-    for file in files:
-        values = OmegaConf.load(conf_dir() / file)
-        assert isinstance(values, DictConfig)
-        found += [f"{group}.{key}" for key in map(str, values) if key != "defaults"]
-        bases = (str(item).partition("@")[0] for item in values.get("defaults", []))
-        files += [f"{base.strip('/')}.yaml" for base in bases if base.startswith("/base/")]
-    return found
 
 
 def _no_option(match: re.Match[str]) -> str:
@@ -232,6 +231,7 @@ _KNOWN = [
     (r"Cannot find primary config '([^']+)'", _no_primary),
     (r"Check that the config directory '([^']+)' exists", _no_config_path),
     (r"use 'override ([\w/]+): ([^']+)'", _has_a_place),
+    (r"force-add of config groups is not supported: '\+\+([^=]+)=(.*)'", _has_a_place),
     (r"Config group override must be a string", _no_choice),
     (r"Could not override '([^']+)'", _unknown_key),
     (r"Could not find '([^']+)'", _no_option),

@@ -29,6 +29,21 @@ def groups() -> list[str]:
     return sorted(p.name for p in conf_dir().iterdir() if p.is_dir() and p.name not in hidden)
 
 
+def keys_of_option(group: str, name: str) -> list[str]:
+    """The keys of an option: those that its YAML sets, and those of the base YAML below it."""
+    from omegaconf import DictConfig, OmegaConf
+
+    found: list[str] = []
+    files = [f"{group}/{name}.yaml"]
+    for file in files:
+        values = OmegaConf.load(conf_dir() / file)
+        assert isinstance(values, DictConfig)
+        found += [f"{group}.{key}" for key in map(str, values) if key != "defaults"]
+        bases = (str(item).partition("@")[0] for item in values.get("defaults", []))
+        files += [f"{base.strip('/')}.yaml" for base in bases if base.startswith("/base/")]
+    return found
+
+
 def options_of(loader: "ConfigLoader", config: Any) -> Callable[[str], Sequence[str]]:
     """Lists the options of a group as a command sees them, with those of its own folders.
 

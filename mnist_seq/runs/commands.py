@@ -62,6 +62,8 @@ def to_add(overrides: Sequence[str], run: Path, *, is_search: bool) -> str:
     kept = [w for w in _words(asked, kind="hydra") if _OF_A_LAUNCHER.fullmatch(w)]
     if is_search:
         kept.append("hydra/sweeper=mnist_seq")  # a YAML may have chosen the search
+    if _at(asked, "sweeper", "params"):  # of a YAML; those of the recorded run are in `overrides`
+        kept.append("hydra.sweeper.params=null")
     flags = _flags(asked) if _are_flags_of_here(asked, run) else []
     return _command("train", ["-m", *flags, *kept, *overrides])
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from mnist_seq.config import ConfigError, plain
 from mnist_seq.config.hydra_errors import check_hydra_node, hydra_node_of
 from mnist_seq.config.parse import parse, rooted
-from mnist_seq.config.words import key_of
+from mnist_seq.config.words import key_of, words_in
 from mnist_seq.runs.commands import quoted, to_continue_sweep
 from mnist_seq.runs.console import QuietConsole
 from mnist_seq.runs.sweep_folder import SweepFolder
@@ -56,6 +56,12 @@ class SweepCommand:
         launcher: Launcher | ForeignLauncher,
     ) -> None:
         check_hydra_node(master, is_sweep=True)
+        for word in words_in(master, "hydra"):
+            if key_of(word).startswith("hydra.run."):
+                raise ConfigError(
+                    f"{word} says where one run goes, and this is a sweep; write "
+                    "hydra.sweep.dir=<folder>, or leave out -m"
+                )
         self.master, self.launcher = master, launcher
         self.console = QuietConsole()
         self.composer = Composer(loader, master)

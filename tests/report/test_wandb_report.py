@@ -145,8 +145,9 @@ def test_an_entity_that_no_run_names_is_asked_for(tmp_path: Path) -> None:
     sweep = record(write_grid(tmp_path / "s", seeds=2), {"entity": "default"})
     with serving() as server:
         server.runs["p", "id0"] = Run("id0", fields={"project": "p"})
+        # wandb does not start with the last two, which say nothing of a report
         env = {**clean_env(), "HOME": str(tmp_path), "WANDB_BASE_URL": server.url,
-               "WANDB_API_KEY": KEY}  # fmt: skip
+               "WANDB_API_KEY": KEY, "WANDB_RESUME": "odd", "WANDB_SILENT": ""}  # fmt: skip
         del env["PYTHONWARNINGS"]  # wandb's report client leaves sockets to the collector
         done = warm.run(
             [sys.executable, "-m", "mnist_seq.compare", f"sweep={sweep}", "wandb_report=true",

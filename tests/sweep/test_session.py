@@ -49,6 +49,7 @@ def test_a_finished_sweep_is_reused_grown_and_never_mixed(sweep: SweepRunner) ->
     ("words", "says"),
     some(
         [
+            (["hydra.run.dir=x"], "hydra.run.dir=x says where one run goes, and this is a sweep"),
             (["model.hidden=8,x"], "model.hidden must be a whole number: model.hidden=x"),
             (["model=lstm,lsmt"], "did you mean model=lstm?"),
             (["model.hiden=8,16"], "did you mean model.hidden?"),

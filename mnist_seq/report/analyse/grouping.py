@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mnist_seq.config.paths import keys_of_option, options
 from mnist_seq.config.text import in_one_line
 from mnist_seq.report.charts import style
 from mnist_seq.report.options import AUTO
@@ -130,12 +131,24 @@ def _by_hand(text: str, variants: Sequence[Flat], keys: Sequence[str], runs: Seq
             f"what tells them apart ({', '.join(keys)})"
         )
     seeds = sorted({run.seed for run in runs})
-    words = " ".join(f"{key}={values[0]}" for key, values in wanted.items())
+    words = [f"{key}={values[0]}" for key, values in wanted.items()]
+    drop = {*wanted, *_keys_of_others(runs[0], words)}
     raise CannotCompare(
         f"a baseline is one of the variants, and baseline={text!r} is none of them: {names}; add "
         "it: "
-        f"{command(runs[0], words.split(), seeds=seeds, drop=wanted)}"
+        f"{command(runs[0], words, seeds=seeds, drop=drop)}"
     )
+
+
+def _keys_of_others(run: Run, words: Sequence[str]) -> set[str]:
+    """Keys of a run's overrides that options chosen in their place lack."""
+    lost: set[str] = set()
+    typed = {_override_key(str(word)) for word in run.record.get("overrides", [])}
+    for group, _, name in (word.partition("=") for word in words):
+        if name in options(group):  # a user's own is not read here
+            known = keys_of_option(group, name)
+            lost |= {key for key in typed if key.startswith(f"{group}.") and key not in known}
+    return lost
 
 
 def command(

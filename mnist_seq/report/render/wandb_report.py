@@ -34,9 +34,7 @@ _LATER = (
 
 
 def publish(report: Report, folder: Path) -> list[str]:
-    """Publish the report, or say why not; its specification is written either way.
-
-    It takes the place of the one that was published last from this folder.
+    """Publish the report in the place of this folder's last one, or say why not.
 
     Returns:
         What happened, one line each.
@@ -55,18 +53,15 @@ def publish(report: Report, folder: Path) -> list[str]:
         _write(path, {**specified, "published": place or known})
         return [*lines, line]
     except queue.Empty:
-        return [
-            *lines,
-            f"W&B report: not published, W&B did not answer in {PATIENCE:g} s; {_LATER}",
-        ]
+        why = f"W&B did not answer in {PATIENCE:g} s"
+        return [*lines, f"W&B report: not published, {why}; {_LATER}"]
 
 
 def specification(report: Report) -> dict[str, Any]:
     """The report as W&B stores it, made without a server, a key or a network."""
     model = _compose(report, is_online=False)._to_model()
-    found = json.loads(model.spec.model_dump_json(by_alias=True, exclude_none=True))
-    assert isinstance(found, dict)
-    return {"title": model.display_name, "project": report.mirror.project, "spec": found}
+    spec = json.loads(model.spec.model_dump_json(by_alias=True, exclude_none=True))
+    return {"title": model.display_name, "project": report.mirror.project, "spec": spec}
 
 
 def _why_offline(report: Report) -> str:
@@ -82,7 +77,9 @@ def _why_offline(report: Report) -> str:
         wandb = _library()
         has_key = wandb.login(prompt=False, verify=False)
     except Exception as error:  # whatever wandb raises here, the answer is offline, and says why
-        return f"credentials did not work ({_reason(error)})"
+        is_asked = type(error).__module__.startswith("wandb.")  # else a variable is wrong
+        what = "credentials did not work" if is_asked else "wandb does not start"
+        return f"{what} ({_reason(error)})"
     return "" if has_key else "no credentials"
 
 
@@ -142,6 +139,10 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def _library() -> Any:
+    # wandb does not start with some values of these, which say nothing of a report
+    empty = [n for n, v in os.environ.items() if n.startswith("WANDB_") and not v]
+    for name in ("WANDB_RESUME", *empty):
+        os.environ.pop(name, None)
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
     return importlib.import_module("wandb")

@@ -1,0 +1,39 @@
+"""Errors of Hydra in one line each."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from mnist_seq.config.hydra_errors import one_line
+
+FILES = {
+    "main": b"defaults: [{model: a}]\n",
+    "model/a": b"hidden: 1\n",
+    "model/latin": "name: caf\u00e9".encode("latin-1"),
+    "model/scalar": b"3\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        (
+            "model=latin",
+            "a config is written in UTF-8: {}/model/latin.yaml: unexpected end of data",
+        ),
+        ("model=scalar", "a config is keys with values: {}/model/scalar.yaml is none; mend that"),
+        ("++model=a", "model is a group with a place of its own: write model=a, without a +"),
+    ],
+)
+def test_a_line_names_the_file_or_the_way_out(tmp_path: Path, word: str, says: str) -> None:
+    for name, text in FILES.items():
+        path = tmp_path / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text)
+    with (
+        initialize_config_dir(str(tmp_path), version_base="1.3"),
+        pytest.raises(Exception, match=".") as caught,
+    ):
+        compose("main", [word])
+    assert one_line(caught.value).startswith(says.format(tmp_path))
