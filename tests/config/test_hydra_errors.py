@@ -33,7 +33,7 @@ def test_a_line_names_the_file_or_the_way_out(tmp_path: Path, word: str, says: s
         path.write_bytes(text)
     with (
         initialize_config_dir(str(tmp_path), version_base="1.3"),
-        pytest.raises(Exception, match=".") as caught,
+        pytest.raises(Exception, match=r".") as caught,
     ):
         compose("main", [word])
     assert one_line(caught.value).startswith(says.format(tmp_path))

@@ -25,6 +25,7 @@ from mnist_seq.runs.files import write_text
 from mnist_seq.runs.text import cut
 
 NAME = "wandb_report.json"
+_NO_KEY = "credentials did not work"
 PATIENCE = 60.0  # seconds until W&B must have taken the report
 log = logging.getLogger("mnist_seq.report")
 _LATER = (
@@ -78,8 +79,7 @@ def _why_offline(report: Report) -> str:
         has_key = wandb.login(prompt=False, verify=False)
     except Exception as error:  # whatever wandb raises here, the answer is offline, and says why
         is_asked = type(error).__module__.startswith("wandb.")  # else a variable is wrong
-        what = "credentials did not work" if is_asked else "wandb does not start"
-        return f"{what} ({_reason(error)})"
+        return f"{_NO_KEY if is_asked else 'wandb does not start'} ({_reason(error)})"
     return "" if has_key else "no credentials"
 
 
@@ -139,10 +139,9 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def _library() -> Any:
-    # wandb does not start with some values of these, which say nothing of a report
     empty = [n for n, v in os.environ.items() if n.startswith("WANDB_") and not v]
     for name in ("WANDB_RESUME", *empty):
-        os.environ.pop(name, None)
+        os.environ.pop(name, None)  # wandb may refuse them, and they say nothing of a report
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
     return importlib.import_module("wandb")
