@@ -101,7 +101,8 @@ def load_weights(path: Path, model: nn.Module) -> None:
 def restore_random(saved: Saved, generator: torch.Generator) -> None:
     """Restore the state of a generator; on another kind of device it starts from its seed."""
     if generator.device.type in saved["random"]:
-        generator.set_state(saved["random"][generator.device.type].cpu())
+        # set_state reads from the start of a tensor's memory, where another one may begin
+        generator.set_state(saved["random"][generator.device.type].cpu().clone())
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from mnist_seq.config.paths import options
 from mnist_seq.runs.errors import Interrupted, RunFailed
 from mnist_seq.runs.events import Listener, Progress
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.training.checkpoint import restore_random
 from mnist_seq.training.run import Job, train_run, train_stack
 from tests.faults.crafted import crafted, crafts
 from tests.tasks.made import locate
@@ -98,6 +99,16 @@ def test_entries_that_are_one_tensor_get_memory_of_their_own(tmp_path: Path) -> 
         train_run(job_in(folder, "adam"), [])
         weights.append(torch.load(folder / "model.pt", weights_only=True))
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_a_random_state_inside_a_larger_tensor_is_the_one_that_was_checked() -> None:
+    """torch reads from the start of the memory, unchecked: its process would end by a signal."""
+    own, other = (torch.Generator().manual_seed(seed) for seed in (3, 4))
+    state = own.get_state()
+    inside = torch.cat([other.get_state(), state])[len(state) :]
+    found = torch.Generator()
+    restore_random({"random": {"cpu": inside}}, found)
+    assert torch.equal(found.get_state(), state)
 
 
 def test_a_stack_goes_on_without_the_run_whose_checkpoint_is_another_ones(tmp_path: Path) -> None:
