@@ -51,6 +51,7 @@ WITHOUT_NUMBERS = {  # a module, or a folder of modules -> why
     "training.diagnostics": "measures a run; not part of its identity in the config either",
     "tasks.sources.containers": "brings files, whose checksums are known",
     "tasks.sources.download": "brings files, whose checksums are known",
+    "tasks.sources.idx_files": "finds files, and compares their checksums",
     "tasks.sources.nearby": "brings files, whose checksums are known",
     "tasks.sources.published": "names files and their checksums",
     "tasks.sources.torchvision_compat": "brings files, whose checksums are known",

@@ -25,7 +25,7 @@ MODULES = {
     "tasks": (
         "batches.augment batches.batch batches.split batches.stacked_data batches.stream_data "
         "batches.task_data examples images images.idx images.padding images.permutation "
-        "images.published_task images.sequence located mnist sources.idx_files spec streams"
+        "images.published_task images.sequence located mnist spec streams"
     ),
     "training": (
         "batched.stack batched.stacked_optimizer checkpoint device loop.batch loop.budget "

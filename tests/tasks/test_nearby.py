@@ -3,7 +3,9 @@
 import gzip
 import importlib.util
 import io
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from mnist_seq.tasks import DataNotFound, Located
-from mnist_seq.tasks.sources import containers
+from mnist_seq.tasks.sources import containers, idx_files
 from mnist_seq.tasks.sources.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from tests.tasks.conftest import Published
 from tests.tasks.made import load, locate, make_task
@@ -175,6 +177,54 @@ def test_a_zip_bomb_is_not_unpacked(
     assert (tmp_path / "mnist.npz").stat().st_size < 2 << 10
     with pytest.raises(DataNotFound, match="it holds more than 0 MiB"):
         found(published, tmp_path)
+
+
+def picture(width: int, height: int, extra: bytes, pixels: bytes) -> bytes:
+    """A PNG file."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        crc = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = (
+        chunk(b"IHDR", header),
+        extra,
+        chunk(b"IDAT", zlib.compress(pixels)),
+        chunk(b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("content", [
+    picture(20_000, 20_000, b"", b""), picture(10_000, 10_000, b"", b""), picture(28, 28, b"", b""),
+    picture(29, 28, b"", bytes(900)), b"BM", b"",
+])  # fmt: skip
+def test_a_picture_that_unpacks_to_gigabytes_is_refused(content: bytes) -> None:
+    """PIL raises an error of its own, or warns, and unpacks."""
+    with pytest.raises(containers.Unreadable, match="an image"):
+        containers._picture(content)
+
+
+def test_a_picture_of_the_right_size_is_read() -> None:
+    assert containers._picture(picture(28, 28, b"", bytes(29 * 28))).shape == (28, 28)
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"])
+def test_a_file_that_never_ends_is_read_to_a_limit(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A sparse file of terabytes, or an archive of so much, would be read for days."""
+    raw = published.write(tmp_path / "MNIST" / "raw", archived=name.endswith(".gz"))
+    monkeypatch.setattr(idx_files, "MAX_BYTES", 5 << 20)
+    if name.endswith(".gz"):
+        (raw / name).write_bytes(gzip.compress(bytes(8 << 20)))
+    else:
+        with open(raw / name, "wb") as file:
+            file.truncate(5 << 40)
+    with pytest.raises(ValueError, match="it holds more than 5 MiB") as refusal:
+        found(published, tmp_path)
+    assert "\n" not in str(refusal.value)
 
 
 def test_parquet_without_pyarrow_names_the_extra(

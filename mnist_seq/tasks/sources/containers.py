@@ -7,6 +7,7 @@ that the published checksums say whether it is the same data in the same order.
 import io
 import math
 import struct
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,7 @@ def idx_contents(path: Path) -> Iterator[bytes]:
             yield _idx(labels)
     except Unreadable:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib, NumPy and PIL raise many kinds, MemoryError too
         raise Unreadable(" ".join(str(error).split())[:200] or type(error).__name__) from error
 
 
@@ -83,21 +84,36 @@ def _parquet(path: Path) -> Iterator[_Pair]:
         import pyarrow.parquet
     except ImportError:
         raise Unreadable("parquet needs pyarrow: pip install 'mnist_seq[parquet]'") from None
-    from PIL import Image
-
     try:
         groups = pyarrow.parquet.ParquetFile(path).metadata
         _check_size(sum(groups.row_group(i).total_byte_size for i in range(groups.num_row_groups)))
+        _check_size(groups.num_rows * SIDE * SIDE)  # a column of one repeated image takes no bytes
         table = pyarrow.parquet.read_table(path, columns=["image", "label"])
     except pyarrow.ArrowException as error:
         raise Unreadable(" ".join(str(error).split())[:200]) from error
-    images = []
-    for each in table.column("image").to_pylist():
-        image = Image.open(io.BytesIO(each["bytes"]))
-        if image.size != (SIDE, SIDE):  # known before the pixels are unpacked
-            raise Unreadable(f"an image of {image.size[0]} x {image.size[1]}")
-        images.append(np.asarray(image.convert("L")))
+    images = [_picture(each["bytes"]) for each in table.column("image").to_pylist()]
     yield np.stack(images), _bytes(table.column("label").to_numpy())
+
+
+def _picture(content: bytes) -> UInt8[np.ndarray, "28 28"]:
+    """The pixels of a PNG file.
+
+    Raises:
+        Unreadable: it is no picture, or one of another size.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a size that PIL warns of is refused below
+            image = Image.open(io.BytesIO(content), formats=["PNG"])
+            if image.size != (SIDE, SIDE):  # known before the pixels are unpacked
+                raise Unreadable(f"an image of {image.size[0]} x {image.size[1]}")
+            return np.asarray(image.convert("L"))
+    except Unreadable:
+        raise
+    except Exception as error:  # PIL raises many kinds, of its own too
+        raise Unreadable(f"an image that is none: {type(error).__name__}") from error
 
 
 def _bytes(array: Integer[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:

@@ -5,7 +5,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,13 +110,13 @@ def _check_by_archive(path: Path, archive: Path, file: IdxFile) -> tuple[str, st
                 "beside it, or move it away so that both are downloaded"
             )
         return None
-    found = _md5(archive)
+    found = file_md5(archive)
     if found != file.archive_md5:
         raise _altered(archive, f"md5 {file.archive_md5}", f"md5 {found}")
     content = content_md5(archive)
     if not path.exists():
         return str(archive), content
-    if (raw := _md5(path)) != content:
+    if (raw := file_md5(path)) != content:
         raise _altered(path, f"md5 {content}", f"md5 {raw}")
     return str(path), content
 
@@ -127,23 +127,31 @@ def _is_of_another_source(path: Path, archive: Path, source: Source) -> bool:
     return content_md5(present) in others - {""}
 
 
-def _md5(path: Path) -> str:
+def file_md5(path: Path) -> str:
+    """The md5 of a file as it lies there; for a huge one, a text that says so."""
     with open(path, "rb") as stream:
-        # not for security, so FIPS machines may compute it too
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return _digest(stream.read)
 
 
 def content_md5(path: Path) -> str:
-    """The md5 of the content of a file; for a damaged `.gz`, a text that says so."""
+    """The md5 of the content of a file; for a damaged `.gz` or a huge file, a text that says so."""
     if path.suffix != ".gz":
-        return _md5(path)
-    md5 = hashlib.md5(usedforsecurity=False)
+        return file_md5(path)
     try:
         with gzip.open(path) as stream:
-            while chunk := stream.read(1 << 20):
-                md5.update(chunk)
+            return _digest(stream.read)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        return f"{_md5(path)} of an archive that does not unpack ({error})"
+        return f"{file_md5(path)} of an archive that does not unpack ({error})"
+
+
+def _digest(read: Callable[[int], bytes]) -> str:
+    """The md5 of a stream, up to a limit: few bytes of an archive may stand for terabytes."""
+    md5, left = hashlib.md5(usedforsecurity=False), MAX_BYTES  # not for security: FIPS allows it
+    while chunk := read(1 << 20):
+        md5.update(chunk)
+        left -= len(chunk)
+        if left < 0:
+            return f"unknown (it holds more than {MAX_BYTES >> 20} MiB)"
     return md5.hexdigest()
 
 

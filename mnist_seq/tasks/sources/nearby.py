@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mnist_seq.tasks.sources.idx_files import MAX_BYTES, Found, content_md5, find_files
+from mnist_seq.tasks.sources.idx_files import MAX_BYTES, Found, content_md5, file_md5, find_files
 from mnist_seq.tasks.sources.published import SOURCES, IdxFile, Source
 
 _DEPTH, _MOST = 3, 3_000  # folders below the root, and files and folders that are looked at
@@ -142,7 +142,7 @@ def _add_idx(
     try:
         is_archive = path.suffix.lower() == ".gz"
         content = content_md5(path)
-        archive = _md5(path) if is_archive else ""
+        archive = file_md5(path) if is_archive else ""
     except OSError as error:
         near.odd.append(f"{name} ({error.strerror or error})")
         return
@@ -229,8 +229,3 @@ def _write(source: Source, root: Path, file: IdxFile, content: bytes) -> Path:
         f"{source.folder} must be written as IDX files, and cannot be ({reason}); choose a "
         "data.root that can be written, or set XDG_CACHE_HOME"
     )
-
-
-def _md5(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
