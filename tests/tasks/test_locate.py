@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from mnist_seq.config.paths import options
 from mnist_seq.tasks import DataNotFound, Located, remember, task_class
 from mnist_seq.tasks.sources.idx_files import AlteredFile
 from tests.tasks.made import locate
@@ -74,7 +75,7 @@ def test_a_data_set_without_fallback_says_how_to_get_it(published, tmp_path):
 
 def test_an_unknown_name_is_refused(tmp_path):
     """The message lists what there is."""
-    with pytest.raises(ValueError, match="fashion_mnist, kmnist, mnist, mnist1d, mnist_5k"):
+    with pytest.raises(ValueError, match=", ".join(options("data"))):
         task_class("mnis")
 
 
