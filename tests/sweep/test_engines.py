@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -116,6 +117,23 @@ def test_a_job_that_outlives_its_sweep_is_waited_for(sweep: SweepRunner, engine:
     for name in NAMES[:2]:
         steps = [row["step"] for row in folder.run(name).metrics()]
         assert steps == sorted(set(steps))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_stopped_run_names_the_command_of_its_sweep(sweep: SweepRunner, engine: str) -> None:
+    """Its process was started by the engine, with words that no user can type."""
+    words = [*LONG, f"hydra/launcher={engine}"]
+    process = sweep.start(*words)
+    folder = sweep.sweep("s")
+    wait_until(lambda: any(folder.path.glob("*/checkpoint.pt")), process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+    (command,) = re.findall("^to go on: (.*)$", output, re.M)
+    assert command.startswith("python -m mnist_seq.train -m data=mnist_5k ")
+    logs = [run.path / "log.txt" for run in folder.runs() if run.state() == "interrupted"]
+    assert logs
+    assert all(f"; to go on: {command}\n" in path.read_text() for path in logs)
 
 
 @pytest.fixture

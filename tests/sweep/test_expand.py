@@ -86,6 +86,12 @@ def test_excluded_combinations_are_left_out(parser: OverridesParser) -> None:
     ]  # fmt: skip
 
 
+def test_a_plus_is_no_part_of_an_excluded_key(parser: OverridesParser) -> None:
+    grid = expand(["++seed=0,1", "model.hidden=8,16"], parser)
+    left = without(grid, ["seed=0,++model.hidden=8", "seed=1,model.hidden=16"])
+    assert words(left) == ["++seed=0 model.hidden=16", "++seed=1 model.hidden=8"]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

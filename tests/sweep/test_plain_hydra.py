@@ -13,6 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from mnist_seq.config import ConfigError
+from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.words import words_of
 from mnist_seq.sweep.plan.compose import Composer
 from mnist_seq.sweep.plan.expand import expand
@@ -99,3 +100,19 @@ def test_hydras_own_node_is_read_as_in_a_job_of_hydra(app: Path) -> None:
 def test_what_only_a_started_job_knows_is_refused_in_a_plan(app: Path) -> None:
     with pytest.raises(ConfigError, match=r"hydra.job.num is known then.*write the values"):
         of_plan(app, "seed='${hydra:job.num}'")
+
+
+def test_a_users_own_job_over_our_configs_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """Our sweeper trained our runs in its place; with the words of its refusal Hydra runs it."""
+    text = APP.replace('"conf"', repr(str(conf_dir()))).replace('"main"', '"train"')
+    (tmp_path / "app.py").write_text(text, encoding="utf-8")
+    command = [sys.executable, "app.py", "-m", "seed=3,4"]
+    done = warm.run(
+        command, cwd=tmp_path, env=clean_env(), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "this program has a job of its own, app; to sweep it, write " in line
+    jobs = of_hydra(tmp_path, "seed=3,4", *line.partition("to sweep it, write ")[2].split())
+    assert [job["seed"] for job in jobs] == [3, 4]
+    assert not list(tmp_path.rglob("run.json"))

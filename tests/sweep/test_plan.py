@@ -245,6 +245,12 @@ def baselines(planner: Planner, composer: Composer, jobs: list[Job]) -> dict[str
             ["model.hidden=32 seed=1", "model.hidden=64 seed=0", "model.hidden=16 seed=0"],
             {"model.hidden=64,seed=1": "model.hidden=64 seed=1"},
         ),
+        (
+            ["model.hidden"],
+            ["++model.hidden=32", "++model.hidden=16"],
+            {"model.hidden=64": "model.hidden=64"},
+        ),
+        (["model.hidden"], ["++model.hidden=64", "model.hidden=16"], {}),
         (["model"], ["model=lstm", "model=gru"], {}),
         (["model"], ["model=gru", "model=rnn"], {"model=lstm": "model=lstm"}),
         (

@@ -23,7 +23,7 @@ def online(player: Player, server: Server) -> Player:
 
 def sync_as_said(player: Player, log: str) -> str:
     """Run the command that the closing line names, as it stands there; what it says."""
-    found = re.search(r"; (python -m mnist_seq\.sync .*) brings them there", log)
+    found = re.search(r"; (python -m mnist_seq\.sync .*) brings (?:them|it) there", log)
     assert found is not None, log
     python, *words = shlex.split(found[1])
     assert python == "python"
@@ -76,6 +76,18 @@ def test_runs_go_online_again_after_an_outage_in_the_middle(online: Player, serv
     check(server, "abcd")
     files = [path for path in online.root.parent.rglob("*") if path.is_file()]
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+def test_a_single_run_that_finds_no_server_ends_with_its_sync_command(
+    online: Player, server: Server
+) -> None:
+    """So do the runs of Hydra's own launcher, each of which has a mirror to itself."""
+    server.stop()
+    played = online.play([{"name": "a", "steps": STEPS}])
+    assert "W&B: the run is not on the server; python -m mnist_seq.sync sweep=" in played.log
+    server.start()
+    assert "W&B: 1 of 1 run complete" in sync_as_said(online, played.log)
+    check(server, "a")
 
 
 @pytest.mark.slow

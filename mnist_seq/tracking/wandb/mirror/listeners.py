@@ -48,7 +48,7 @@ class LoneRun(Listener):
     """A run that has a mirror process to itself."""
 
     def __init__(self, settings: Settings, folder: RunFolder) -> None:
-        self._folder = folder.path.resolve()
+        self._folder, self._settings = folder.path.resolve(), settings
         self._client: Client | None = Client(
             self._folder, finish=settings.finish, is_sweep=is_in_sweep(folder)
         )
@@ -66,6 +66,10 @@ class LoneRun(Listener):
         if client is not None:
             client.ended(self._folder, event)
             client.close()
+            state = client.states.get(self._folder)
+            if state in ("offline", "partial") and may_be_online(self._settings):
+                there = "not on the server" if state == "offline" else "on the server in part"
+                log.info(f"W&B: the run is {there}; {to_sync(self._folder)} brings it there")
 
 
 @contextlib.contextmanager
