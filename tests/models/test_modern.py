@@ -10,6 +10,8 @@ from torch import Tensor
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Shape, build_classifier
+from mnist_seq.models.cells import Cell
+from mnist_seq.models.kernels.chunks import mlstm_scan
 from mnist_seq.notebook import compose
 from mnist_seq.training.preflight.count import num_params
 from mnist_seq.training.preflight.match import with_hidden_solved
@@ -111,9 +113,67 @@ def test_heads_divide_the_units() -> None:
     assert num_params(solved) == pytest.approx(24_714, rel=0.01)
 
 
+def test_slstm_has_the_numbers_of_the_authors_code() -> None:
+    """One unit, x as (i, f, z, o); computed with their code in float64."""
+    cell = built("slstm", hidden=1, heads=1, head_norm=False).cells[0].requires_grad_(False)  # type: ignore[union-attr, index]
+    cell.weight_hh.copy_(torch.tensor([0.1, 0.2, 0.3, 0.4]).view(1, 1, 4))
+    x = torch.tensor(
+        [[0.5, 1, -1, 0.3], [2, 0, 0.4, -0.2], [-1, 3, 0.1, 1]], dtype=torch.float64
+    ).unsqueeze(1)
+    h, _ = cell.scan(x, cell.initial(x))
+    expected = [-0.43749206373628, 0.06507969530180, 0.11619910268820]
+    torch.testing.assert_close(
+        h.flatten(), torch.tensor(expected, dtype=h.dtype), rtol=0, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2, 28])
+def test_mlstm_has_the_numbers_of_the_authors_code(size: int) -> None:
+    """One head of two keys and values, for chunks that divide the three time steps and others."""
+    q, k, v, i, f = (
+        torch.tensor(each, dtype=torch.float64).view(3, 1, 1, *shape)
+        for each, shape in (
+            ([[1, 0], [0, 1], [1, 1]], [2]), ([[1, 0], [0.6, 0.8], [0, 1]], [2]),
+            ([[1, 2], [3, 4], [-1, 1]], [2]), ([0, 2, -1], []), ([1, 0, 3], []),
+        )
+    )  # fmt: skip
+    state = (q.new_zeros(1, 1, 2, 2), q.new_zeros(1, 1, 2), q.new_zeros(1, 1))
+    h, _ = mlstm_scan(q, k, v, i, f, state, size=size)
+    close(h.flatten(0, -2), [[1, 2], [3, 4], [2.773412077575645, 3.807798991112082]])
+
+
+def test_chunks_hand_on_the_state() -> None:
+    """Outputs, final state and gradients are those of the step, from a given state, in chunks of 2
+    that do not divide the 5 time steps."""
+    (cell,) = built("mlstm", hidden=4, heads=2, head_norm=False).cells  # type: ignore[union-attr, misc]
+    with torch.no_grad():
+        cell.weight_gates.normal_()
+    x = cell.project(sequence()).detach().requires_grad_()
+    _, state = Cell.scan(cell, x.detach().flip(0), cell.initial(x))
+    state = tuple(each.detach().requires_grad_() for each in state)
+    results = []
+    for size in (0, 2):
+        q, k, v, g, i, f = cell._parts(x)
+        if size:
+            h, new = mlstm_scan(q, k, v, i, f, state, size=size)  # type: ignore[arg-type]
+            outputs = cell._read(h, g)
+        else:
+            outputs, new = Cell.scan(cell, x, state)
+        loss = outputs.sin().sum() + sum(each.square().sum() for each in new)
+        results.append([outputs, *new, *torch.autograd.grad(loss, (x, *state[:2]))])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+
+
 def test_published_sizes() -> None:
-    """4 N D + 3 N + D of an LRU, 2 H^2 / heads + 3 H of an RG-LRU."""
-    for name, count in (("lru", 4 * 64 * 64 + 3 * 64 + 64), ("rglru", 2 * 64**2 // 4 + 3 * 64)):
+    """4 N D + 3 N + D of an LRU, 2 H^2 / heads + 3 H of an RG-LRU, 4 H (D + H / heads + 1) of an
+    sLSTM and H of its norm, 5 H^2 + 2 heads (3 H + 1) + H of an mLSTM."""
+    for name, count in (
+        ("lru", 4 * 64 * 64 + 3 * 64 + 64),
+        ("rglru", 2 * 64**2 // 4 + 3 * 64),
+        ("slstm", 4 * 64 * (64 + 16 + 1) + 64),
+        ("mlstm", 5 * 64**2 + 8 * (3 * 64 + 1) + 64),
+    ):
         net = build_classifier(
             default_model(name), shape=Shape(5, 64), num_outputs=1, rnn_seed=0, head_seed=0
         )

@@ -55,6 +55,8 @@ MODERN: dict[str, tuple[str, dict[str, Any]]] = {
     "mingru, positive": ("mingru", {"candidate": "positive", "forget_bias": "chrono"}),
     "minlstm, positive": ("minlstm", {"candidate": "positive", "forget_bias": 3}),
     "lru, other size": ("lru", {"states": 2}),
+    "slstm, no norm": ("slstm", {"head_norm": False}),
+    "mlstm, no norm": ("mlstm", {"head_norm": False}),
     "rglru, plain": ("rglru", {"heads": 1, "input_gate": False, "normalise": False}),
 }
 SMALL = Shape(5, 2)

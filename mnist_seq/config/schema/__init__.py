@@ -13,7 +13,17 @@ from pydantic import Field, create_model
 from mnist_seq.config.paths import conf_dir, options
 from mnist_seq.config.schema.data import Data, Images, Stream, Tokens
 from mnist_seq.config.schema.device import Device
-from mnist_seq.config.schema.model import GRU, LRU, LSTM, MAX_HIDDEN, RGLRU, RNN, MinGRU, Model
+from mnist_seq.config.schema.model import (
+    GRU,
+    LRU,
+    LSTM,
+    MAX_HIDDEN,
+    RGLRU,
+    RNN,
+    XLSTM,
+    MinGRU,
+    Model,
+)
 from mnist_seq.config.schema.optimizer import SGD, Adagrad, Adam, NAdam, Optimizer, RMSprop
 from mnist_seq.config.schema.schedule import Cosine, OneCycle, Schedule, Step
 from mnist_seq.config.schema.sweep import Ablation, Sweep
@@ -23,7 +33,7 @@ from mnist_seq.config.schema.types import NAMED, Finite, Group
 
 __all__ = [
     "CHOSEN", "GRU", "LRU", "LSTM", "MAX_HIDDEN", "RGLRU", "RNN",
-    "SGD", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data", "Device", "Finite",
+    "SGD", "XLSTM", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data", "Device", "Finite",
     "Group", "Images", "MinGRU", "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop", "Schedule",
     "Step", "Stream", "Sweep", "Tokens", "Tracker", "Training", "WandB", "schema_of", "schemas",
 ]  # fmt: skip

@@ -162,3 +162,9 @@ class RGLRU(WithHeads):
     c: Annotated[float, Field(gt=0, le=1000)]
     input_gate: bool
     normalise: bool
+
+
+class XLSTM(WithHeads):
+    option_names: ClassVar = ("mlstm", "slstm")
+
+    head_norm: bool

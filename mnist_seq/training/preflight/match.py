@@ -42,8 +42,8 @@ def with_hidden_solved(config: Config) -> Config:
         raise ConfigError(
             f"{asked} asks for {target:,} parameters within {TOLERANCE:.0%}, and {model.name} has "
             f"{count(below):,} at model.hidden={below * multiple} and {count(below + 1):,} at "
-            f"{(below + 1) * multiple}; "
-            "choose a larger size, fewer layers, or model.hidden itself"
+            f"{(below + 1) * multiple}; choose a larger size, fewer layers, "
+            f"{'fewer model.heads, ' * (multiple > 1)}or model.hidden itself"
         )
     return config.model_copy(update={"model": model.model_copy(update={"hidden": best * multiple})})
 

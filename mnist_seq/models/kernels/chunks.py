@@ -1,0 +1,78 @@
+"""Runs cells whose state is a matrix for each head over a whole sequence, in chunks of time steps.
+
+Within a chunk all pairs of time steps meet in one product of matrices, as in attention; the state
+goes on from chunk to chunk. Autograd differentiates it. On a CPU this takes a sixth to a quarter of
+the time of a loop over the time steps.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Measured at 4 heads of 16 and of 32 on a CPU, 28 and 784 time steps; it divides both. In float32,
+# chunks of up to 64 are exact to 3e-5 of the largest output.
+SIZE = 28
+
+
+def mlstm_scan(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    i: Tensor,
+    f: Tensor,
+    state: tuple[Tensor, Tensor, Tensor],
+    *,
+    size: int = SIZE,
+) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """The mLSTM's h at all time steps, and its final state.
+
+        m = max(log f + m', i)      S = exp(log f + m' - m) S' + exp(i - m) k v^T, and n likewise
+        h = S^T q / max(|n q|, exp(-m))
+
+    No gradient goes through m, which cancels.
+
+    Args:
+        q, k, v: [T, B, heads, K]; k comes scaled.
+        i, f: [T, B, heads], before exp and before the logarithm of the sigmoid.
+        state: S [B, heads, K, K], n [B, heads, K] and m [B, heads] to start from.
+        size: time steps of a chunk.
+
+    Returns:
+        h [T, B, heads, K]; the state in the form of `state`.
+    """
+    num_steps, size = len(q), min(size, len(q))
+    missing = -num_steps % size
+    ones = torch.ones_like(v[..., :1])  # a further value, whose sum under the keys is n
+    q, k, v = (_chunks(each, size) for each in (q, k, torch.cat((v, ones), dim=-1)))
+    # a time step that is missing writes nothing and keeps everything
+    i = _chunks(F.pad(i, (0, 0, 0, 0, 0, missing), value=-1e30).unsqueeze(-1), size)
+    total = _chunks(F.logsigmoid(f).unsqueeze(-1), size).cumsum(-2)
+    s, n, m_0 = state
+    s = torch.cat((s, n.unsqueeze(-1)), dim=-1)
+    lead, end = i - total, total[..., -1:, :]
+    with torch.no_grad():
+        highest = lead.cummax(-2).values
+        m, before = m_0[..., None, None], []
+        for c in range(len(q)):
+            before.append(m)
+            m = end[c] + torch.maximum(m, highest[c][..., -1:, :])
+        m_before, m_after = torch.stack(before), torch.stack([*before[1:], m])
+        peak = torch.maximum(m_before, highest)  # of m_t - total_t
+        above = torch.ones(size, size, dtype=torch.bool, device=q.device).triu(1)
+    weights = (q @ k.mT) * (lead.mT - peak).masked_fill(above, -torch.inf).exp()
+    written = (k * (lead + end - m_after).exp()).mT @ v
+    keep = (m_before + end - m_after).exp()
+    states = [s]
+    for c in range(len(q)):
+        states.append(keep[c] * states[-1] + written[c])
+    found = weights @ v + (q * (m_before - peak).exp()) @ torch.stack(states[:-1])
+    value, norm = found[..., :-1], found[..., -1:]
+    h = value / torch.maximum(norm.abs(), (-(total + peak)).exp())
+    h = h.permute(0, 3, 1, 2, 4).flatten(0, 1).narrow(0, 0, num_steps)
+    return h, (states[-1][..., :-1], states[-1][..., -1], m[..., 0, 0])
+
+
+def _chunks(x: Tensor, size: int) -> Tensor:
+    """[T, B, heads, X] as [T / C, B, heads, C, X], filled up with zeros."""
+    x = F.pad(x, (0, 0, 0, 0, 0, 0, 0, -len(x) % size))
+    return torch.unflatten(x, 0, (-1, size)).permute(0, 2, 3, 1, 4)
