@@ -80,6 +80,7 @@ class Session:
         self.slots: Slots = [{}]
         self.is_stacking = False
         self.seeds: Seeds | None = None  # of sweep.until=decided
+        self._record: SweepPlan | None = None
 
     def plan(self) -> Plan:
         """Find out which runs must be trained, and print the plan."""
@@ -201,8 +202,11 @@ class Session:
 
     def _recorded(self, plan: Plan) -> SweepPlan:
         """The plan as it is recorded before the first run."""
-        mode: Mode = "anytime" if self.options.until == "decided" else "fixed"
-        return plan_of(plan, self.options, defaults=self.command.defaults, mode=mode)
+        if self._record is None:  # of hundreds of variants it takes a while
+            mode: Mode = "anytime" if self.options.until == "decided" else "fixed"
+            defaults = self.command.defaults
+            self._record = plan_of(plan, self.options, defaults=defaults, mode=mode)
+        return self._record
 
     def _run_until_decided(self, plan: Plan, recorded: SweepPlan) -> tuple[str, int]:
         """Run seeds of open arms until each is decided. Returns why it was stopped, and by what."""

@@ -8,7 +8,7 @@ import pytest
 from mnist_seq.runs.sweep_folder import SweepFolder
 from tests.faults.damage import ALL, ENDLESS
 
-FILES = ("ledger.jsonl", "multirun.yaml", ".lock", ".lock-holder")
+FILES = ("ledger.jsonl", "plan.json", "multirun.yaml", ".lock", ".lock-holder")
 MULTIRUN = "hydra:\n  sweeper:\n    sampler: random\nseed: 0\n"
 
 
@@ -30,6 +30,7 @@ def test_a_damaged_file_of_a_sweep_is_read_around_or_named(
     for name in "abc":
         folder.note("planned", name)
     folder.config_path.write_text(MULTIRUN)
+    folder.add_plan({"mode": "fixed"})
     if file == ".lock" and how.startswith("flipped"):
         (folder.path / file).write_text("x")
     {**ALL, **ENDLESS}[how](folder.path / file)
@@ -37,6 +38,7 @@ def test_a_damaged_file_of_a_sweep_is_read_around_or_named(
         "note": lambda: folder.note("started", "d"),
         "ledger": folder.ledger,
         "sampler": folder.sampler,
+        "plans": folder.plans,
         "lock": lambda: hold(folder),
     }
     done, said = {}, {}

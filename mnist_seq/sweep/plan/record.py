@@ -10,7 +10,6 @@ from mnist_seq.runs.provenance import commit
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.variants import BaselineRule, flat, naming_keys, title, variant_key
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun
-from mnist_seq.sweep.pool.failures import state_of
 
 
 def plan_of(plan: Plan, options: Sweep, *, defaults: Mapping[str, Any], mode: Mode) -> SweepPlan:
@@ -52,7 +51,7 @@ def arms_of(runs: Sequence[PlannedRun], *, defaults: Mapping[str, Any]) -> list[
                 name=names[key],
                 baseline="" if base is None else names[variant_key(base)],
                 runs={run.config.seed: run.name for run in members},
-                ended=sum(state_of(run.folder)[0] in ("finished", "diverged") for run in members),
+                ended=sum(run.action == "reuse" for run in members),
             )
         )
     return arms
