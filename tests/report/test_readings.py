@@ -185,6 +185,11 @@ def test_a_plan_that_was_made_after_the_runs_or_of_one_seed_is_none(sweep: Path)
     plan(other, "lstm gru", 5, ended=1)
     write(other, "lstm gru", range(5))
     assert gru_of(report_of(other)).kind == "planned"
+    older = sweep.parent / "older"  # that goes on with sweep.until=decided
+    older.mkdir()
+    plan(older, "lstm gru", 20, mode="anytime", first_seeds=5, ended=5)
+    write(older, "lstm gru", range(5))
+    assert gru_of(report_of(older)).kind == "anytime"
 
 
 @pytest.mark.parametrize("text", ["{", '{"plans": [{"rule": 99}]}', '{"plans": 3}'])

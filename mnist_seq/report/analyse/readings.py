@@ -74,7 +74,8 @@ class Plans:
         own = list(self._arms(variant))
         planned = next((arm for _, arm in own if len(arm.runs) > 1), None)
         is_unplanned = any(not self._plans.get(run.folder.parent) for run in sides)
-        if is_unplanned or (planned is not None and planned.ended > 1):
+        is_fixed = bool(own) and own[0][0].mode == "fixed"
+        if is_unplanned or (is_fixed and planned is not None and planned.ended > 1):
             return Reading("one look")
         of_base = {seed for _, arm in self._arms(baseline) for seed in arm.runs}
         of_base |= {run.seed for run in baseline.runs}
@@ -82,7 +83,7 @@ class Plans:
         order = [s for s in dict.fromkeys([*order, *sorted(seeds)]) if s in of_base]
         if len(order) < 2:  # seeds that do not pair by design have no e-value
             return Reading("one look")
-        if planned is not None and own[0][0].mode == "fixed":
+        if planned is not None and is_fixed:
             first = [seed for seed in planned.runs if seed in of_base]
             has_more = any(seed in of_base and seed not in first for seed in seeds)
             if not has_more and _prefix(first, variant, baseline) == first:
