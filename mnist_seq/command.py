@@ -17,7 +17,6 @@ from mnist_seq.runs import stop_signals
 
 _NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate memory")
 _UNDECODED = re.compile("[\ud800-\udfff]")
-_SECRET = re.compile(r"(^|[._])(api_?key|(access|auth)_token|secret|passw(or)?d)$", re.IGNORECASE)
 IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # then the user wants tracebacks
 
 
@@ -91,13 +90,12 @@ def _run_or_stop(job: Callable[[], object]) -> None:
 
 def check_secrets(words: Sequence[str]) -> None:
     """Refuse a key of W&B or of another service as an override: configs are written to disk."""
-    for word in words:
-        key, equals, _ = word.lstrip("+~").partition("=")
-        if equals and _SECRET.search(key):
-            refuse(
-                f"a secret stays out of configs, which are written to disk: {key}=***; set it in "
-                "the environment (WANDB_API_KEY), or run `wandb login`"
-            )
+    from mnist_seq.config.secrets import check_words
+
+    try:
+        check_words(words)
+    except ConfigError as error:
+        refuse(str(error))
 
 
 def _check_here(encoding: str) -> None:

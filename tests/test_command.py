@@ -5,8 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from mnist_seq.command import check_secrets
+from mnist_seq.config import ConfigError
+from mnist_seq.config.hydra_errors import check_hydra_node
+from mnist_seq.config.parse import parse
+from mnist_seq.config.secrets import check_values
 from tests import warm
 from tests.conftest import clean_env
 
@@ -27,6 +32,38 @@ def test_a_secret_is_refused_by_its_key_alone(
     assert KEY not in said
     assert f"{word.lstrip('+')}=***; set it in the environment (WANDB_API_KEY)" in said
     check_secrets(["model.tokens=4", "data.secretary=1", "tracker.entity=me", "api_key"])
+
+
+@pytest.mark.parametrize("word", [
+    f"+tracker={{mode:offline,api_key:{KEY}}}", f"hydra.job.env_set={{WANDB_API_KEY:{KEY}}}",
+    f"+hydra.job.env_set.HF_TOKEN={KEY}", f"hydra.job.env_set={{HF_TOKEN: {KEY}}}",
+])  # fmt: skip
+def test_a_secret_is_refused_inside_a_mapping_and_among_variables(
+    capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    with pytest.raises(SystemExit):
+        check_secrets([word])
+    assert KEY not in capsys.readouterr().err
+    check_secrets(["hydra.job.env_set={OMP_NUM_THREADS:1}", "data.path='a: secrets/b.npz'"])
+
+
+@pytest.mark.parametrize("given", [
+    {"tracker": {"api_key": KEY}}, {"tracker": {"a": {"WANDB_API_KEY": KEY}}}, {"password": 1234},
+])  # fmt: skip
+def test_a_secret_in_a_yaml_is_neither_shown_nor_taken(given: dict[str, object]) -> None:
+    """The key was echoed as one that no code reads."""
+    with pytest.raises(ConfigError, match=r"a secret stays out of configs.*=\*\*\*; ") as said:
+        parse(given)
+    assert KEY not in str(said.value)
+
+
+def test_a_secret_among_hydras_variables_is_refused_and_a_reference_is_none() -> None:
+    """Hydra's node is written to each run's folder."""
+    node = {"job": {"env_set": {"HF_TOKEN": "${oc.env:X}", "OMP_NUM_THREADS": "1"}}}
+    check_values(node, "hydra")
+    node["job"]["env_set"]["HF_TOKEN"] = KEY
+    with pytest.raises(ConfigError, match=r"hydra.job.env_set.HF_TOKEN=\*"):
+        check_hydra_node(OmegaConf.create({"hydra": node}), is_sweep=False)
 
 
 def test_a_secret_that_is_typed_is_written_nowhere(tmp_path: Path) -> None:

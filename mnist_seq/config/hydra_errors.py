@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_seq.config.errors import ConfigError, said
 from mnist_seq.config.paths import conf_dir, groups, keys_of_option, options
+from mnist_seq.config.secrets import check_values
 from mnist_seq.config.words import key_of
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def check_hydra_node(config: Any, *, is_sweep: bool) -> None:
 
     given = OmegaConf.to_container(config.hydra, resolve=False)
     assert isinstance(given, dict)
+    check_values(given, "hydra")
     for key in _NAMES:
         _, *parts = key.split(".")
         value: Any = given

@@ -16,6 +16,7 @@ from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.messages import known_keys, no_option, shown, validated
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema import CHOSEN, Config, schema_of
+from mnist_seq.config.secrets import check_values
 from mnist_seq.config.words import key_of
 
 
@@ -33,6 +34,7 @@ def parse(values: Mapping[str, Any]) -> Config:
             "an ablation study is a sweep of several runs: add -m before ablation=... "
             "(hydra/sweeper=mnist_seq, the default, runs it)"
         )
+    check_values(values)
     groups: dict[str, BaseModel] = {}
     for group, base in CHOSEN.items():
         given = values.get(group)
