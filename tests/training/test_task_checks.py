@@ -23,6 +23,11 @@ from tests.conftest import config_of
         (["data=mnist_5k", "training.monitor_test=1001"],
          "training.monitor_test must not exceed the test images: training.monitor_test=1001 of"),
         (["training.epochs=100000000"], "training.epochs must come to an end"),
+        (["training.updates=1000000", "training.eval_every=1"],
+         "in 1,000,000 steps; choose training.eval_every=3 or more"),
+        (["training.updates=1000000", "training.eval_every=3", "training.diagnostics=gradients"],
+         "metrics.jsonl can hold: training.eval_every=3 gives 333,333 in"),
+        (["data=mnist_5k", "training.epochs=1000000"], "training.eval_every=epoch gives 1,000,000"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_with_the_task_is_refused(overrides: list[str], says: str) -> None:

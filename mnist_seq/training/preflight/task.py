@@ -3,16 +3,22 @@
 They need neither torch nor the data, and refuse before anything is written.
 """
 
+import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.messages import validated
 from mnist_seq.config.schema import Data, schema_of
+from mnist_seq.runs.disk import limits
 from mnist_seq.tasks import Task, task_of
 from mnist_seq.training.loop import budget
 
 MAX_STEPS = 10**10  # a year, at 300 steps a second
+# Of a line of metrics.jsonl: values beside the task's metrics, those of the diagnostics, and the
+# bytes that one takes with its name
+_VALUES, _DIAGNOSED, _VALUE_BYTES = 9, 32, 50
 
 
 def check_task(config: Config) -> Task:
@@ -69,10 +75,29 @@ def check_steps(config: Config) -> None:
             f"training.{key} must come to an end: training.{key}={getattr(config.training, key)} "
             f"is {num_steps(config):,} steps, more than {MAX_STEPS:,}; choose less"
         )
+    _check_evaluations(config)
     if config.schedule.warmup and config.schedule.warmup >= num_steps(config):
         raise ConfigError(
             "schedule.warmup must end before the run does: "
             f"schedule.warmup={config.schedule.warmup} of {num_steps(config)} steps; choose less"
+        )
+
+
+def _check_evaluations(config: Config) -> None:
+    """Refuse more evaluations than metrics.jsonl may hold, which nobody could read at the end."""
+    training, task, total = config.training, task_of(config.data), num_steps(config)
+    every = steps_per_epoch(config) if training.eval_every == "epoch" else training.eval_every
+    values = _VALUES + len(task.metrics)
+    if training.diagnostics != "none":
+        values += _DIAGNOSED
+    largest = limits.limit_of(Path("metrics.jsonl"))
+    most = min(limits.MAX_VALUES, largest // _VALUE_BYTES) // values
+    if total // every > most:
+        raise ConfigError(
+            f"training.eval_every must give {most:,} evaluations or fewer, as many as "
+            f"metrics.jsonl can hold: training.eval_every={training.eval_every} gives "
+            f"{total // every:,} in {total:,} steps; choose training.eval_every="
+            f"{math.ceil(total / most)} or more"
         )
 
 
