@@ -141,6 +141,18 @@ def test_no_command_is_suggested_of_words_that_are_none_of_ours(word: str, tmp_p
     assert word in missing.command
 
 
+def test_a_command_sends_runs_to_no_account_that_a_record_names(tmp_path: Path) -> None:
+    """Whoever pastes it would train for somebody else's project."""
+    words = ["tracker=wandb", "++tracker.entity=them", "tracker.entity=them",
+             "++tracker={entity:them}", "tracker.project=p"]  # fmt: skip
+    for seed, cell in enumerate(("gru", "rnn")):
+        run = write_run(tmp_path / "s", cell, seed=seed)
+        run.update_record(overrides=[*words, *run.record()["overrides"]])
+    (missing,) = report_of(tmp_path / "s").missing
+    assert "them" not in missing.command
+    assert "tracker=wandb tracker.project=p" in missing.command
+
+
 @pytest.mark.parametrize("word", ["seed=range(5)", "++model.hidden=8", "~model.dropout", "arm=x",
                                   "experiment=psmnist", "data.root=${training.epochs}",
                                   "+sweep.zip=[a,b]", "optimizer.betas=[0.9,0.99]"])  # fmt: skip

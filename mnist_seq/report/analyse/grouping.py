@@ -167,7 +167,7 @@ def command(
     # What pairs and excludes the values of that sweep says nothing of the runs that are added
     left = {*drop, "seed", "sweep.name", "sweep.zip", "sweep.exclude", "sweep.stale",
             "sweep.baseline"}  # fmt: skip
-    kept = [word for word in given if _override_key(word) not in left]
+    kept = [word for word in given if _override_key(word) not in left and not _is_account(word)]
     naming = {*words, *run.folder.name.split(",")}
     asked = named_by([*kept, *words], [word for word in (*kept, *words) if word in naming])
     asked += [f"seed={','.join(map(str, seeds))}", "sweep.baseline=none"]
@@ -189,6 +189,13 @@ def _place(run: Run, sweep: str) -> list[str]:
     if folder.resolve() == (SWEEPS / sweep).resolve() or folder.name != sweep:
         return []
     return [override("hydra.sweep.dir", str(folder))]
+
+
+def _is_account(word: str) -> bool:
+    """Whether an override names an account of W&B: a record of others may name theirs."""
+    key, _, value = word.partition("=")
+    key = key.lstrip("+~")
+    return key == "tracker.entity" or (key == "tracker" and "{" in value)
 
 
 def _override_key(word: str) -> str:
