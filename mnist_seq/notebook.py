@@ -10,6 +10,7 @@ Sweeps are started with the command, `!python -m mnist_seq.train -m ...`: their 
 of their own.
 """
 
+import contextlib
 import datetime
 import functools
 import html
@@ -44,10 +45,9 @@ def compose(*overrides: str | Sequence[str]) -> Config:
     """
     from hydra import compose
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from mnist_seq.config.hydra_errors import hydra_node_of, one_line, own_hydra
+    from mnist_seq.config.hydra_errors import one_line, own_hydra
     from mnist_seq.training.preflight.task import check_task
 
     words = [w for given in overrides for w in ([given] if isinstance(given, str) else given)]
@@ -61,11 +61,7 @@ def compose(*overrides: str | Sequence[str]) -> Config:
     try:
         with own_hydra():  # a notebook may use Hydra for something else
             whole = compose("train", words, return_hydra_config=True)
-            with hydra_node_of(whole):
-                values = OmegaConf.to_container(
-                    OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]),
-                    resolve=True,
-                )
+            values = _values_of(whole)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(one_line(error)) from None
     config = _checked(values)
@@ -73,8 +69,41 @@ def compose(*overrides: str | Sequence[str]) -> Config:
     return config
 
 
+def _values_of(config: "DictConfig") -> Any:
+    """All values of a config, without Hydra's own node, which `${hydra:...}` reads."""
+    from omegaconf import OmegaConf
+
+    from mnist_seq.config.hydra_errors import hydra_node_of
+
+    keys = [str(key) for key in config if key != "hydra"]
+    with hydra_node_of(config) if "hydra" in config else contextlib.nullcontext():
+        return OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=True)
+
+
 def _checked(values: Any) -> Config:
     return rooted(parse({str(key): value for key, value in values.items()}), os.getcwd())
+
+
+def _of_hydra(config: "DictConfig") -> Config:
+    """A config that Hydra's own `compose` made.
+
+    Raises:
+        ConfigError: it is something else, or cannot be.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from mnist_seq.config.hydra_errors import one_line
+
+    if not OmegaConf.is_dict(config):
+        raise ConfigError(
+            f"train_run takes the config of one run: {config!r}; write "
+            'train_run(compose("model=gru"))'
+        )
+    try:
+        return _checked(_values_of(config))
+    except OmegaConfBaseException as error:
+        raise ConfigError(one_line(error)) from None
 
 
 def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -> "LoadedRun":
@@ -104,14 +133,7 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
     from mnist_seq.training.run import train_run as train
 
     if not isinstance(config, Config):
-        from omegaconf import OmegaConf
-
-        if not OmegaConf.is_dict(config):
-            raise ConfigError(
-                f"train_run takes the config of one run: {config!r}; write "
-                'train_run(compose("model=gru"))'
-            )
-        config = _checked(OmegaConf.to_container(config, resolve=True))
+        config = _of_hydra(config)
     check_device(config.device)
     check_tracker(config)
     config, located = find_data(with_hidden_solved(config))

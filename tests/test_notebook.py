@@ -96,8 +96,11 @@ def test_what_hydras_users_hand_over_is_taken(tmp_path: Path) -> None:
     assert identity(compose(words)) == asked
     assert compose("arm='${hydra:job.config_name}'").arm == "train"
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = hydra_compose("train", words)
+        config = hydra_compose("train", words, return_hydra_config=True)
+        odd = hydra_compose("train", ["arm='${hydra:job.name}'"])
     assert identity(train_run(config, tmp_path / "run").config) == asked
+    with pytest.raises(ConfigError, match="is known to runs"):
+        train_run(odd)
     with pytest.raises(ConfigError, match="takes the config of one run"):
         train_run("model=gru")  # type: ignore[arg-type]
 

@@ -223,8 +223,8 @@ def _no_config_path(match: re.Match[str]) -> str:
 
 def _no_node(match: re.Match[str]) -> str:
     return (
-        "${hydra:...} is known to runs, and the settings of a sweeper are read before; write the "
-        "value itself"
+        "${hydra:...} is known to runs, and neither to the settings of a sweeper nor to a config "
+        "without Hydra's node; write the value itself"
     )
 
 
