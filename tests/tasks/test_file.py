@@ -1,5 +1,6 @@
 """Own sequences from a NumPy archive: read as they are meant, or refused by name."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,24 @@ def test_no_archive_is_refused(tmp_path: Path, content: bytes | None) -> None:
     with pytest.raises(ValueError, match="must be") as caught:
         read(path, output="class", per_step=False)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["bomb.npz", "Sparse/Sparse_TRAIN.ts"])
+def test_what_unpacks_to_more_than_memory_is_refused_unread(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name.endswith(".npz"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x_train.npy", b"")
+            archive.filelist[0].file_size = 2**50
+    else:
+        path.parent.mkdir()
+        for part in ("TRAIN", "TEST"):
+            with open(path.parent / f"Sparse_{part}.ts", "wb") as file:
+                file.truncate(2**43)
+        path = path.parent
+    with pytest.raises(ValueError, match=r"must fit into memory: it takes [0-9,.]+ GiB") as said:
+        read(path, output="class", per_step=False)
+    assert "\n" not in str(said.value)
 
 
 def test_what_may_be_meant_is_said(tmp_path: Path) -> None:

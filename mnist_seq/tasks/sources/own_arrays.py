@@ -3,7 +3,10 @@
 Nothing in a file is executed: arrays of Python objects are refused.
 """
 
+import contextlib
 import importlib.util
+import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +18,8 @@ from mnist_seq.tasks.sources import ts_file
 
 KINDS, PARTS = ("x", "y", "lengths", "mask"), ("train", "valid", "test")
 NAMES = [f"{kind}_{part}" for part in PARTS for kind in KINDS]
+
+_TEXT = 4  # bytes of memory for a byte of text, at least: numbers are read one by one
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -61,8 +66,12 @@ def arrays_of(path: Path) -> Arrays:
         ValueError: it is damaged, has an array that nobody reads, or lacks one.
     """
     if path.is_dir():
-        return ts_file.read(*files_of(path))
+        files = files_of(path)
+        _check_fits(path, _TEXT * sum(file.stat().st_size for file in files))
+        return ts_file.read(*files)
     arrays = {}
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as whole:
+        _check_fits(path, sum(part.file_size for part in whole.infolist()))
     try:
         # opened here, because NumPy leaves a damaged archive open
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -83,6 +92,16 @@ def arrays_of(path: Path) -> Arrays:
         if name not in arrays:
             refuse(path, name, "be there", f"only {', '.join(arrays) or 'no array'}")
     return arrays
+
+
+def _check_fits(path: Path, size: int) -> None:
+    """Refuse what unpacks to more than the machine's memory, as few bytes can."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise ValueError(
+            f"data.path={path} must fit into memory: it takes {size / 2**30:,.1f} GiB, and this "
+            f"machine has {memory / 2**30:,.1f}; choose fewer sequences"
+        )
 
 
 def _array(archive: Any, name: str) -> np.ndarray:
