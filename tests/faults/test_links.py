@@ -108,6 +108,8 @@ FILES: dict[str, Act] = {
     ".lock-holder": lock,
     ".at_work/run.lock": at_work,
     "ledger.jsonl": note,
+    "plan.json": lambda path: SweepFolder(path).add_plan({}),
+    "decisions.jsonl": lambda path: SweepFolder(path).note_decision("gru", "decided"),
     "multirun.yaml": lambda path: files.write_text(path / "multirun.yaml", "x"),
     JOURNAL: search,
     f"{JOURNAL}.lock": search,
