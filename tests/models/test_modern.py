@@ -11,7 +11,7 @@ from torch import Tensor
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Shape, build_classifier
 from mnist_seq.models.cells import Cell
-from mnist_seq.models.kernels.chunks import mlstm_scan
+from mnist_seq.models.kernels.chunks import delta_scan, mlstm_scan
 from mnist_seq.notebook import compose
 from mnist_seq.training.preflight.count import num_params
 from mnist_seq.training.preflight.match import with_hidden_solved
@@ -165,13 +165,39 @@ def test_chunks_hand_on_the_state() -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("size", [1, 2, 28])
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [
+        ([0.5, 0.8, 0.9], [[1, 2], [1.008, 1.216], [1.8308, 3.3316]]),
+        ([1, 1, 1], [[1, 2], [0.96, 1.12], [2.19, 3.93]]),
+    ],
+)
+def test_the_delta_rule_has_known_numbers(
+    decay: list[float], expected: list[list[float]], size: int
+) -> None:
+    """One head of two keys and values, worked out by hand."""
+    q, k, v, log_a, beta = (
+        torch.tensor(each, dtype=torch.float64).view(3, 1, 1, *shape)
+        for each, shape in (
+            ([[1, 0], [0, 1], [1, 1]], [2]), ([[1, 0], [0.6, 0.8], [0, 1]], [2]),
+            ([[1, 2], [3, 4], [-1, 1]], [2]), ([math.log(a) for a in decay], []),
+            ([1, 0.5, 0.25], []),
+        )
+    )  # fmt: skip
+    o, _ = delta_scan(q, k, v, log_a, beta, q.new_zeros(1, 1, 2, 2), size=size)
+    close(o.flatten(0, -2), expected)
+
+
 def test_published_sizes() -> None:
     """4 N D + 3 N + D of an LRU, 2 H^2 / heads + 3 H of an RG-LRU, 4 H (D + H / heads + 1) of an
-    sLSTM and H of its norm, 5 H^2 + 2 heads (3 H + 1) + H of an mLSTM."""
+    sLSTM and H of its norm, 5 H^2 + 2 heads (3 H + 1) + H of an mLSTM; Gated DeltaNet's matrices,
+    convolution of 4, two values a head, and norm."""
     for name, count in (
         ("lru", 4 * 64 * 64 + 3 * 64 + 64),
         ("rglru", 2 * 64**2 // 4 + 3 * 64),
         ("slstm", 4 * 64 * (64 + 16 + 1) + 64),
+        ("gated_delta", 5 * 64**2 + 2 * 64 * 4 + 4 * 3 * 64 + 2 * 4 + 16),
         ("mlstm", 5 * 64**2 + 8 * (3 * 64 + 1) + 64),
     ):
         net = build_classifier(

@@ -57,6 +57,7 @@ MODERN: dict[str, tuple[str, dict[str, Any]]] = {
     "lru, other size": ("lru", {"states": 2}),
     "slstm, no norm": ("slstm", {"head_norm": False}),
     "mlstm, no norm": ("mlstm", {"head_norm": False}),
+    "gated_delta, other": ("gated_delta", {"conv_width": 1, "gated": False, "negative": True}),
     "rglru, plain": ("rglru", {"heads": 1, "input_gate": False, "normalise": False}),
 }
 SMALL = Shape(5, 2)

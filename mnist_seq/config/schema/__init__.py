@@ -21,6 +21,7 @@ from mnist_seq.config.schema.model import (
     RGLRU,
     RNN,
     XLSTM,
+    GatedDelta,
     MinGRU,
     Model,
 )
@@ -34,8 +35,9 @@ from mnist_seq.config.schema.types import NAMED, Finite, Group
 __all__ = [
     "CHOSEN", "GRU", "LRU", "LSTM", "MAX_HIDDEN", "RGLRU", "RNN",
     "SGD", "XLSTM", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data", "Device", "Finite",
-    "Group", "Images", "MinGRU", "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop", "Schedule",
-    "Step", "Stream", "Sweep", "Tokens", "Tracker", "Training", "WandB", "schema_of", "schemas",
+    "GatedDelta", "Group", "Images", "MinGRU", "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop",
+    "Schedule", "Step", "Stream", "Sweep", "Tokens", "Tracker", "Training", "WandB", "schema_of",
+    "schemas",
 ]  # fmt: skip
 
 

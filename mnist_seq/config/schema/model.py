@@ -168,3 +168,11 @@ class XLSTM(WithHeads):
     option_names: ClassVar = ("mlstm", "slstm")
 
     head_norm: bool
+
+
+class GatedDelta(WithHeads):
+    option_names: ClassVar = ("gated_delta",)
+
+    conv_width: Annotated[int, Field(ge=1, le=1000)]
+    gated: bool
+    negative: bool

@@ -72,6 +72,51 @@ def mlstm_scan(
     return h, (states[-1][..., :-1], states[-1][..., -1], m[..., 0, 0])
 
 
+def delta_scan(
+    q: Tensor, k: Tensor, v: Tensor, log_a: Tensor, beta: Tensor, s: Tensor, *, size: int = SIZE
+) -> tuple[Tensor, Tensor]:
+    """The gated delta rule at all time steps, and the final state.
+
+        S = a (I - beta k k^T) S' + beta k v^T      o = S^T q
+
+    Within a chunk, with g the sums of log a so far and A_ij = beta_i exp(g_i - g_j) k_i k_j for
+    i > j, a triangular system (I + A) [U | W] = beta [v | exp(g) k] gives all that is written:
+    U - W S of the state before the chunk.
+
+    Args:
+        q, k, v: [T, B, heads, K].
+        log_a, beta: [T, B, heads].
+        s: the state to start from, [B, heads, K, K].
+        size: time steps of a chunk.
+
+    Returns:
+        o [T, B, heads, K], and S.
+    """
+    num_steps, size = len(q), min(size, len(q))
+    # a time step that is missing writes nothing and keeps everything
+    q, k, v, log_a, beta = (
+        _chunks(each, size) for each in (q, k, v, log_a.unsqueeze(-1), beta.unsqueeze(-1))
+    )
+    total = log_a.cumsum(-2)
+    end = total[..., -1:, :]
+    square = torch.ones(size, size, dtype=torch.bool, device=q.device)
+    gap = (total - total.mT).masked_fill(square.triu(1), -torch.inf).exp()
+    system = (beta * (k @ k.mT) * gap).masked_fill(square.triu(), 0.0)
+    system = system + torch.eye(size, dtype=q.dtype, device=q.device)
+    right = beta * torch.cat((v, total.exp() * k), dim=-1)
+    solved = torch.linalg.solve_triangular(system, right, upper=False, unitriangular=True)
+    u, w = solved.chunk(2, dim=-1)
+    weights, read = (q @ k.mT) * gap, q * total.exp()
+    keys, decay = (k * (end - total).exp()).mT, end.exp()
+    outputs = []
+    for c in range(len(q)):
+        new = u[c] - w[c] @ s
+        outputs.append(read[c] @ s + weights[c] @ new)
+        s = decay[c] * s + keys[c] @ new
+    o = torch.stack(outputs).permute(0, 3, 1, 2, 4).flatten(0, 1)
+    return o.narrow(0, 0, num_steps), s
+
+
 def _chunks(x: Tensor, size: int) -> Tensor:
     """[T, B, heads, X] as [T / C, B, heads, C, X], filled up with zeros."""
     x = F.pad(x, (0, 0, 0, 0, 0, 0, 0, -len(x) % size))
