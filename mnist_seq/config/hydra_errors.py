@@ -137,8 +137,8 @@ def _unknown_key(match: re.Match[str]) -> str:
 
     key = match[1]
     group = key.partition(".")[0]
-    if key.endswith("_options"):
-        return f"{key} takes options one by one, with a plus: write +{key}.<option>=<value>"
+    if key.endswith("_options") or key == "hydra.sweeper.params":
+        return f"{key} takes keys one by one, with a plus: write +{key}.<key>=<value>"
     if group == "hydra":
         return _unknown_hydra_key(key)
     if key in groups() and key not in (*CHOSEN, *_OPTIONAL):
@@ -201,6 +201,11 @@ def _has_a_place(match: re.Match[str]) -> str:
     )
 
 
+def _is_there(match: re.Match[str]) -> str:
+    key = match[1]
+    return f"{key} is in the config already: write {key}=<value>, or ++{key}=<value>"
+
+
 def _no_choice(match: re.Match[str]) -> str:
     return (
         f"a group is chosen by the name of an option: write one of {', '.join(groups())}=<option>"
@@ -234,6 +239,7 @@ _KNOWN = [
     (r"Check that the config directory '([^']+)' exists", _no_config_path),
     (r"use 'override ([\w/]+): ([^']+)'", _has_a_place),
     (r"force-add of config groups is not supported: '\+\+([^=]+)=(.*)'", _has_a_place),
+    (r"Could not append to config. An item is already at '([^']+)'", _is_there),
     (r"Config group override must be a string", _no_choice),
     (r"Could not override '([^']+)'", _unknown_key),
     (r"Could not find '([^']+)'", _no_option),

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from mnist_seq.config.hydra_errors import one_line
 
 FILES = {
-    "main": b"defaults: [{model: a}]\n",
+    "main": b"defaults: [{model: a}, _self_]\nhydra: {sweeper: {params: {}}}\n",
     "model/a": b"hidden: 1\n",
     "model/latin": "name: caf\u00e9".encode("latin-1"),
     "model/scalar": b"3\n",
@@ -23,6 +23,8 @@ FILES = {
             "a config is written in UTF-8: {}/model/latin.yaml: unexpected end of data",
         ),
         ("model=scalar", "a config is keys with values: {}/model/scalar.yaml is none; mend that"),
+        ("+model.hidden=2", "model.hidden is in the config already: write model.hidden=<value>"),
+        ("hydra.sweeper.params={a: 1}", "hydra.sweeper.params takes keys one by one, with a plus"),
         ("++model=a", "model is a group with a place of its own: write model=a, without a +"),
     ],
 )
