@@ -19,6 +19,9 @@ _WAYS_OUT = {
     errno.EACCES: "change its rights, or choose another folder",
     errno.EPERM: "change its rights, or choose another folder",
     errno.EROFS: "choose another folder",
+    errno.ENOTDIR: "a file is where a folder should be: move it away, or choose another folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "links lead in a circle: remove one",
     errno.ENOSPC: "free some space, or choose another folder",
     errno.EDQUOT: "free some space, or choose another folder",
 }

@@ -17,6 +17,8 @@ from mnist_seq.config.errors import refuse, said
             "a/b cannot be read or written: Read-only file system; choose another",
         ),
         (errno.ENOSPC, "a/b cannot be read or written: No space left on device; free some space"),
+        (errno.ENOTDIR, "a/b cannot be read or written: Not a directory; a file is where a folder"),
+        (errno.ENAMETOOLONG, "a/b cannot be read or written: File name too long; choose a shorter"),
         (errno.EISDIR, "a/b: Is a directory"),
     ],
 )
