@@ -2,7 +2,7 @@
 
 Each unit sees only itself at the time step before. Autograd through a loop records every operation
 of every time step; here each direction of a pass takes one or two operations a time step, and the
-rest is done for all time steps at once. On a CPU this is also faster than the parallel forms
+rest is done for all time steps at once. On a CPU this is faster than the parallel forms
 (doubling, log space, FFT), since the state of one time step stays in the caches.
 """
 
