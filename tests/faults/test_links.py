@@ -24,6 +24,7 @@ from mnist_seq.sweep.pool.call import Call, _logged
 from mnist_seq.sweep.pool.worker import LOG
 from mnist_seq.sweep.search.study import JOURNAL, _storage
 from mnist_seq.tracking.wandb.mirror.client import _open_log
+from mnist_seq.tracking.wandb.mirror.process import take_lock
 from mnist_seq.tracking.wandb.run.offline_file import files_of, mark_synced
 from mnist_seq.tracking.wandb.run.remote_run import _check_writable
 from mnist_seq.training import checkpoint
@@ -119,10 +120,15 @@ FILES: dict[str, Act] = {
     ),
     ".submitit/1_submitted.pkl": own_folder,
     "wandb/local/mirror.log": lambda path: os.close(_open_log(path)),
+    "wandb/.lock": take_lock,
     "wandb/offline-run-1-x/run-x.wandb.synced": synced,
     "report.html": lambda path: files.write_text(path / "report.html", "x"),
 }  # fmt: skip
-SILENT = (".lock-holder", "wandb/offline-run-1-x/run-x.wandb.synced")  # nothing hangs on them
+SILENT = (
+    ".lock-holder",
+    "wandb/.lock",
+    "wandb/offline-run-1-x/run-x.wandb.synced",
+)  # nothing hangs on them
 FOLDERS: dict[str, Act] = {
     ".hydra": asked,
     ".stale": set_aside,

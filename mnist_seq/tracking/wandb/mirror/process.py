@@ -24,6 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from mnist_seq.runs import files
+from mnist_seq.runs.errors import OutsideFolder
 from mnist_seq.runs.events import Ended
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tracking.wandb import variables
@@ -142,10 +144,20 @@ def _running_uploads() -> list[Upload]:
     return [thread for thread in threading.enumerate() if isinstance(thread, Upload)]
 
 
-def main() -> None:
-    """Carry out commands until the input ends."""
+def take_lock(home: Path) -> Any:
+    """Lock the W&B files of a sweep. Without the lock uploads fail too, and say so."""
     import filelock
 
+    # a link could lead to any file of the user, which a lock empties
+    with contextlib.suppress(OSError, filelock.Timeout, OutsideFolder):
+        lock = filelock.FileLock(files.inside(home, "wandb", ".lock"))
+        lock.acquire(timeout=LOCK_SECONDS)
+        return lock
+    return None
+
+
+def main() -> None:
+    """Carry out commands until the input ends."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # only the end of the input ends this process
     out = os.fdopen(os.dup(1), "w")
@@ -163,9 +175,7 @@ def main() -> None:
         os._exit(code)  # wandb's own exit handlers wait for runs that were given up
 
     mirror = Mirror(reporter, leave)
-    lock = filelock.FileLock(home / "wandb" / ".lock")
-    with contextlib.suppress(OSError, filelock.Timeout):  # then uploads fail too, and say so
-        lock.acquire(timeout=LOCK_SECONDS)
+    lock = take_lock(home)  # freed with the variable, at the end
     for line in sys.stdin:
         try:
             mirror.do(json.loads(line))
@@ -173,6 +183,7 @@ def main() -> None:
             log.warning("W&B's mirror failed at one command: %s", reason(error))
     mirror.close()
     out.flush()
+    del lock
     leave(0)
 
 
