@@ -99,7 +99,11 @@ class LerpScan(torch.autograd.Function):
             for t in reversed(range(len(g_t) - 1)):  # addcmul_ would round once, autograd twice
                 g_t[t].add_(torch.mul(g_t[t + 1], keep_t[t + 1], out=passed_on))
         dh_0 = g.select(-3, 0) * keep.select(-3, 0) if ctx.needs_input_grad[2] else None
-        return g * z, g * (n - _before(h, h_0)), dh_0
+        dz, later = torch.empty_like(h), h.shape[-3] - 1  # n less the state before, times g
+        torch.sub(n.select(-3, 0), h_0, out=dz.select(-3, 0))
+        torch.sub(n.narrow(-3, 1, later), h.narrow(-3, 0, later), out=dz.narrow(-3, 1, later))
+        dz.mul_(g)
+        return g.mul_(z), dz, dh_0
 
 
 def _before(h: Tensor, h_0: Tensor) -> Tensor:
