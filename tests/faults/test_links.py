@@ -25,6 +25,7 @@ from mnist_seq.sweep.pool.worker import LOG
 from mnist_seq.sweep.search.study import JOURNAL, _storage
 from mnist_seq.tracking.wandb.mirror.client import _open_log
 from mnist_seq.tracking.wandb.mirror.process import take_lock
+from mnist_seq.tracking.wandb.package import remove_empty_staging
 from mnist_seq.tracking.wandb.run.offline_file import files_of, mark_synced
 from mnist_seq.tracking.wandb.run.remote_run import _check_writable
 from mnist_seq.training import checkpoint
@@ -206,6 +207,20 @@ def test_no_offline_file_is_looked_for_behind_a_link(tmp_path: Path) -> None:
     assert files_of(tmp_path / "s", "x") == []
     mark_synced(tmp_path / "s", "x")
     assert [path.name for path in (tmp_path / "outside").iterdir()] == ["run-x.wandb"]
+
+
+def test_no_folder_is_removed_through_a_link(tmp_path: Path) -> None:
+    """wandb's staging is tidied at the end, and `wandb` may be a link of somebody else's."""
+    theirs = tmp_path / "outside" / "local" / "artifacts" / "staging" / "tmp1"
+    theirs.mkdir(parents=True)
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "wandb").symlink_to(tmp_path / "outside")
+    remove_empty_staging(tmp_path / "s")
+    assert theirs.exists()
+    ours = tmp_path / "own" / "wandb" / "local" / "artifacts" / "staging" / "tmp1"
+    ours.mkdir(parents=True)
+    remove_empty_staging(tmp_path / "own")
+    assert not ours.exists()
 
 
 # Writes that are not of `runs/files.py`, each with its reason

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from mnist_seq.runs import files
+from mnist_seq.runs.errors import OutsideFolder
 from mnist_seq.runs.text import cut, one_line
 
 _MODE = "WANDB_MODE"
@@ -77,10 +79,12 @@ def forget_agent(environment: MutableMapping[str, str]) -> None:
 
 
 def remove_empty_staging(home: Path) -> None:
-    """Remove the empty folders that wandb leaves below `home` for each table."""
-    for folder in (home / "wandb" / "local" / "artifacts" / "staging").glob("tmp*"):
-        with contextlib.suppress(OSError):  # not empty: a replay needs its files
-            folder.rmdir()
+    """Remove the empty folders that wandb leaves below `home` for each table; follow no link."""
+    with contextlib.suppress(OutsideFolder):
+        staging = files.inside(home, "wandb", "local", "artifacts", "staging")
+        for folder in staging.glob("tmp*"):
+            with contextlib.suppress(OSError):  # not empty: a replay needs its files
+                folder.rmdir()
 
 
 def own_temporary_folder() -> "tempfile.TemporaryDirectory[str]":
