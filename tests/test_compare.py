@@ -137,6 +137,7 @@ def test_a_comparison_of_several_sweeps_leaves_their_own_reports_alone(tmp_path:
     assert report_of(a).skipped == (), "a report is no folder to skip"
 
 
+@pytest.mark.slow
 def test_the_command_for_a_missing_baseline_adds_it(folder: Path) -> None:
     """It is printed to be pasted."""
     sweep = folder / "outputs" / "sweeps" / "cells"
@@ -268,6 +269,7 @@ def test_flags_are_true_or_false() -> None:
         compare.read_options(values)
 
 
+@pytest.mark.slow
 def test_a_sweep_over_tasks_is_trained_but_never_compared_as_one(tmp_path: Path) -> None:
     """A difference between two data sets, orders or splits is no difference between cells."""
     words = ["data=mnist,mnist_5k" if SHARED_DATA.is_dir() else "data=mnist_5k",

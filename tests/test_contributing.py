@@ -42,7 +42,9 @@ SECTIONS = re.split(r"^### ", PAGE.partition("\n## Add a member")[2], flags=re.M
 EXAMPLES = {section.partition("\n")[0]: read(section) for section in SECTIONS}
 CELL = EXAMPLES["A cell"]
 COMMANDS = [
-    pytest.param(kind, line, marks=[pytest.mark.slow] * line.startswith("pytest"))
+    pytest.param(
+        kind, line, marks=[pytest.mark.slow] * (line.startswith("pytest") or kind == "A launcher")
+    )
     for kind, example in EXAMPLES.items()
     for line in example.commands
 ]
@@ -132,6 +134,7 @@ def test_the_cell_is_short() -> None:
     assert len(code.splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_the_cell_gets_baselines_a_size_and_a_place_in_the_report(copy: Path) -> None:
     """Tuned by its own key, matched in size, judged against the LSTM."""
     sweep = ["model=leaky", "model.leak=0.3,0.6", "seed=0,1", "sweep.name=judged"]

@@ -127,6 +127,7 @@ class Tags(html.parser.HTMLParser):
 CODE = r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)"
 
 
+@pytest.mark.slow
 def test_reports_show_hostile_names_and_obey_none(sweep: Path) -> None:
     """HTML, Markdown, CSV and the terminal, each read back as its reader would."""
     report = build_report(sweep)

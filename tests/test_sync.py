@@ -160,6 +160,7 @@ def test_runs_that_were_never_mirrored_are_brought_too(mirrored: Path, server: S
     assert player.record("a")["project"] == "theirs"
 
 
+@pytest.mark.slow
 def test_an_interrupted_sync_goes_on(offline: Player, server: Server) -> None:
     """Killed in the middle, with half a run on the server; the next one sends what it lacks."""
     for path in offline.root.glob("wandb/offline-run-*"):

@@ -196,6 +196,7 @@ def test_a_full_disk_ends_the_run_without_a_result(tmp_path: Path) -> None:
 SLOW_TO_IMPORT = ("torch", "torchvision", "wandb", "pandas", "scipy")
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_does_not_end_the_run(tmp_path: Path) -> None:
     """`| head -1` is no reason to lose a run."""
     words = shlex.join([sys.executable, "-m", "mnist_seq.train", *LONG])

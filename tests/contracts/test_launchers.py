@@ -92,16 +92,15 @@ def test_what_it_offers_is_one_value_and_no_key_is_passed_over(name: str) -> Non
             launcher(name, **{key: value})
 
 
-# Two options of one engine: the second one is slow
-_ENGINES = [keys_of(name)["engine"] for name in LAUNCHERS]
-ONE_EACH = [
-    pytest.param(*case.values, marks=[*case.marks, pytest.mark.slow])
-    if engine in _ENGINES[:i] else case
-    for i, (engine, case) in enumerate(zip(_ENGINES, RUNNABLE, strict=True))
-]  # fmt: skip
+# The engines of other packages start processes of theirs, and `auto` is the pool on a CPU
+SLOW = ("auto", "joblib", "ray", "submitit_local", "submitit_slurm")
+OURS_FIRST = [
+    pytest.param(*case.values, marks=[*case.marks, *[pytest.mark.slow] * (name in SLOW)])
+    for name, case in zip(LAUNCHERS, RUNNABLE, strict=True)
+]
 
 
-@pytest.mark.parametrize("name", ONE_EACH)
+@pytest.mark.parametrize("name", OURS_FIRST)
 def test_a_failing_and_a_killed_run_are_lost_alone_and_the_same_command_runs_just_them(
     sweep: SweepRunner, alone: dict[int, RunFolder], name: str
 ) -> None:

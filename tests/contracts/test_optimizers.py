@@ -17,6 +17,7 @@ from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.program import Program, Single
 from mnist_seq.training.optimizers import build_optimizer, class_of, groups_of
 from mnist_seq.training.preflight.optimizer import traits
+from tests.conftest import some
 from tests.training.conftest import make_config
 from tests.training.learners import advance, make_learner
 from tests.training.test_stack import check_equal, close, differing, float64
@@ -169,7 +170,7 @@ def test_one_group_is_the_list_of_all_weights(name: str) -> None:
     assert kinds == {None} or None not in kinds
 
 
-@pytest.mark.parametrize("name", STACKABLE)
+@pytest.mark.parametrize("name", some(STACKABLE, 2))
 def test_a_stack_has_rates_and_decays_of_its_runs(name: str) -> None:
     """Weight decay is in the gradient, or apart."""
     own = [
@@ -186,7 +187,7 @@ def test_nesterovs_momentum_is_linear_too() -> None:
     check_equal(("optimizer=sgd", "optimizer.nesterov=true", "model=rnn"), differing(2))
 
 
-@pytest.mark.parametrize("name", STACKABLE)
+@pytest.mark.parametrize("name", some(STACKABLE, 2))
 def test_groups_in_a_stack_are_those_of_the_run_alone(name: str) -> None:
     """Weights, optimizer's state and what goes on from it, alone or in a stack."""
     words = (f"optimizer={name}", "training.clip_norm=0.5")

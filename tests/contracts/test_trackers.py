@@ -113,7 +113,7 @@ def test_a_tracker_that_cannot_write_costs_a_warning_at_most(
     assert len(warnings(caplog, capsys)) <= 1
 
 
-@pytest.mark.parametrize("launcher", ["pool", "stack"])
+@pytest.mark.parametrize("launcher", ["pool", pytest.param("stack", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", EVERY)
 def test_a_sweep_is_tracked_without_a_warning(
     name: str, launcher: str, tmp_path: Path, train: Command

@@ -76,7 +76,7 @@ def everything(run: RunFolder) -> Any:
     return numbers(run), values, saved["loop"], saved["random"]["cpu"].tolist(), names
 
 
-@pytest.mark.parametrize(("point", "number"), some(CASES, 8))
+@pytest.mark.parametrize(("point", "number"), some(CASES, 4))
 def test_a_run_killed_at_any_point_and_started_again_gives_the_same_bits(
     victims: Victims, whole: Any, tmp_path: Path, point: str, number: int
 ) -> None:
@@ -159,6 +159,7 @@ def check(sweep: SweepRunner, undisturbed: dict[str, Any]) -> None:
     assert gone(sweep.folder, 15)
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_while_it_writes_its_ledger_goes_on(
     sweep: SweepRunner, undisturbed: dict[str, Any]
 ) -> None:

@@ -140,6 +140,7 @@ def test_the_entity_is_that_of_the_runs_that_are_on_a_server(tmp_path: Path) -> 
     assert (mirror.entity, mirror.project, mirror.groups) == ("", "q", ("autumn",))
 
 
+@pytest.mark.slow
 def test_an_entity_that_no_run_names_is_asked_for(tmp_path: Path) -> None:
     """Else the report's address would have no entity, and lead nowhere."""
     sweep = record(write_grid(tmp_path / "s", seeds=2), {"entity": "default"})

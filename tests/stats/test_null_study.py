@@ -37,12 +37,14 @@ def test_one_comparison_of_equals_is_called_in_about_5_percent(n: int) -> None:
     assert _rate(Rule(), num_variants=1, n=n) == pytest.approx(0.05, abs=0.021)
 
 
+@pytest.mark.slow
 def test_one_unpaired_comparison_of_equals_is_called_in_about_5_percent() -> None:
     """The same where seeds do not pair."""
     rate = _rate(Rule(), num_variants=1, n=5, paired=False)
     assert rate == pytest.approx(0.05, abs=0.021)
 
 
+@pytest.mark.slow
 def test_the_permutation_rule_never_exceeds_5_percent() -> None:
     """Exact, hence at most alpha; at 5 seeds it can call nothing at all."""
     rule = Rule(test="permutation")

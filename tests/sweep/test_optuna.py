@@ -97,6 +97,7 @@ def _the_command_repeats_the_best_run(sweep: SweepRunner, output: str, run: RunF
     assert numbers(RunFolder(sweep.folder / "alone")) == numbers(run)
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_without_losing_or_repeating_a_trial(sweep: SweepRunner) -> None:
     """Hydra's sweeper leaves a trial running for ever, and overwrites the folders of the first."""
     process = sweep.start(*TPE)
@@ -208,6 +209,7 @@ def test_a_search_that_cannot_be_is_refused_in_one_line(
     assert not sweep.sweep("s").path.exists()
 
 
+@pytest.mark.slow
 def test_another_search_under_the_same_name_is_refused(sweep: SweepRunner) -> None:
     words = [*BASE, "model.hidden=8", "optimizer.lr=0.01,0.02", "hydra.sweeper.n_trials=2"]
     sweep(*words)

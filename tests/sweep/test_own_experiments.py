@@ -91,6 +91,7 @@ def test_a_key_of_some_options_is_explained_in_a_sweep_over_them(sweep: SweepRun
     assert "2 runs: 2 new" in sweep(*words, "++optimizer.momentum=0.9", "sweep.baseline=none")
 
 
+@pytest.mark.slow
 def test_what_lies_beside_another_setting_is_said_and_the_next_command_works(
     sweep: SweepRunner,
 ) -> None:

@@ -292,6 +292,7 @@ def test_the_baseline_runs_that_a_comparison_would_miss(
     assert found == expected
 
 
+@pytest.mark.slow
 def test_300_runs_and_their_baselines_are_planned_with_one_composition_a_choice(
     planner: Callable[..., Planner], composer: Composer
 ) -> None:

@@ -24,6 +24,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(sweep: SweepRunner) -> Non
     assert not (sweep.folder / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_is_reused_grown_and_never_mixed(sweep: SweepRunner) -> None:
     """One name, five commands: a grid, a larger one, another config, and both ways out of that."""
     words = [*TINY, "sweep.name=s"]

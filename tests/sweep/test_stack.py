@@ -46,6 +46,7 @@ def names_in(run: RunFolder) -> set[str]:
     return {path.name for path in run.path.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_stack_gives_the_folders_and_numbers_of_the_pool(
     sweep: SweepRunner, by_pool: dict[str, RunFolder]
 ) -> None:
@@ -101,6 +102,7 @@ def test_kill_9_of_the_command_ends_its_stack_and_the_next_goes_on(
         check_alike(folder.run(name), by_pool[name])
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_or_diverges_leaves_the_others_as_they_were(
     sweep: SweepRunner, by_pool: dict[str, RunFolder]
 ) -> None:

@@ -93,8 +93,8 @@ def send(process: "subprocess.Popen[str]", folder: Path, signum: int, who: str, 
 
 
 @pytest.mark.parametrize(("engine", "signum", "who", "times"),
-                         [CASES[0], *(pytest.param(*case, marks=pytest.mark.slow)
-                                      for case in CASES[1:])])  # fmt: skip
+                         CASES)  # fmt: skip
+@pytest.mark.slow
 def test_a_stop_signal_loses_no_step_whoever_gets_it(
     sweep: SweepRunner, whole: dict[str, Any], engine: str, signum: int, who: str, times: int
 ) -> None:
@@ -270,9 +270,10 @@ train.main()
 """
 
 
-@pytest.mark.parametrize("module", ["mnist_seq.command", "mnist_seq.config.parse",
-                                    "hydra_plugins.mnist_seq.sweeper", "mnist_seq.sweep.session",
-                                    "mnist_seq.sweep.plan.planner"])  # fmt: skip
+@pytest.mark.parametrize("module", some(["mnist_seq.command", "mnist_seq.config.parse",
+                                         "hydra_plugins.mnist_seq.sweeper",
+                                         "mnist_seq.sweep.plan.planner",
+                                         "mnist_seq.sweep.session"], 2))  # fmt: skip
 def test_ctrl_c_while_a_sweep_imports_or_plans_is_one_line(tmp_path: Path, module: str) -> None:
     """That is when a mistake in the command is seen; modules stand for the moments."""
     done = warm.run(
@@ -304,12 +305,12 @@ runpy.run_module({program!r}, run_name="__main__", alter_sys=True)
 """
 
 
-@pytest.mark.parametrize(("program", "module", "says"), [
+@pytest.mark.parametrize(("program", "module", "says"), some([
     ("mnist_seq.compare", "mnist_seq.config.schema", "; nothing has begun"),
     ("mnist_seq.compare", "mnist_seq.config.hydra_errors", ""),
-    ("mnist_seq.sync", "mnist_seq.command", "; nothing has begun"),
     ("mnist_seq.sync", "mnist_seq.config.hydra_errors", "; the same command goes on"),
-])  # fmt: skip
+    ("mnist_seq.sync", "mnist_seq.command", "; nothing has begun"),
+], 2))  # fmt: skip
 def test_ctrl_c_while_a_command_imports_is_one_line(
     tmp_path: Path, program: str, module: str, says: str
 ) -> None:

@@ -136,6 +136,7 @@ def values(folder: Path) -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow
 def test_a_study_that_was_killed_ends_as_an_undisturbed_one(sweep: SweepRunner) -> None:
     """kill -9 loses no seed and changes no decision; the same command goes on."""
     output = sweep(*STUDY, "sweep.name=whole")

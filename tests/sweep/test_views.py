@@ -45,6 +45,7 @@ def on_a_terminal(folder: Path, columns: int, *words: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("columns", [60, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_and_a_line_a_worker_in_its_width(
     tmp_path: Path, columns: int
 ) -> None:

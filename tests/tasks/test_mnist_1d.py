@@ -45,6 +45,7 @@ def test_the_hash_sees_a_label_and_a_value_and_passes_over_rounding(signals):
     assert mnist1d_file.content_hash(rounded) == mnist1d_file.SHA256
 
 
+@pytest.mark.slow
 def test_generating_leaves_the_global_random_states_alone(tmp_path):
     """The package reseeds them: a run's later draws would be the same at every seed.
 

@@ -17,6 +17,7 @@ def _run(program: str, *paths: Path) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_torchvision_imports_whether_or_not_its_operators_fit_and_the_sources_are_its_own():
     """One pip line gives a mismatched pair here; also, our mirrors and checksums are copies."""
     program = (

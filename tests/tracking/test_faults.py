@@ -108,6 +108,7 @@ OTHERS = {moment: [f for f in FAULTS if f not in SOME[moment]] for moment in _MO
         for case in (*list(SOME.items())[:2], *OTHERS.items())
     ],
 )
+@pytest.mark.slow
 def test_a_failing_server_costs_seconds_and_no_row(
     moment: str, faults: list[str], tmp_path: Path, faultless: dict[str, Any]
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_failing_server_costs_seconds_and_no_row(
 
 
 @pytest.mark.parametrize("case", some(["wrong key", "blackholed", "no key"], 1))
+@pytest.mark.slow
 def test_without_a_way_to_the_server_runs_go_on_and_are_synced_later(
     case: str, tmp_path: Path, faultless: dict[str, Any]
 ) -> None:

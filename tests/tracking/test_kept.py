@@ -21,6 +21,7 @@ TINY = ["data=mnist_5k", "data.limit=200", "model.hidden=4", "training.batch_siz
 SWEEP = [*TINY, "sweep.baseline=none", "sweep.name=a b"]
 
 
+@pytest.mark.slow
 def test_a_sweep_repeated_online_names_the_runs_that_are_only_offline(
     server: Server, tmp_path: Path
 ) -> None:

@@ -116,6 +116,7 @@ def test_a_run_of_its_own_keeps_its_exit_code(player: Player) -> None:
     assert (found["exit"], found["summary"]["state"]) == (143, "interrupted")
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_told_to_its_end_and_continues_under_its_id(
     player: Player, server: Server
 ) -> None:

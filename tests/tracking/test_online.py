@@ -242,6 +242,7 @@ def test_a_machine_whose_load_wandb_cannot_see_loses_no_row(
     assert [len(run.history) for run in server.runs.values()] == [3]
 
 
+@pytest.mark.slow
 def test_a_killed_online_run_continues_without_a_hole_or_a_double(
     online: Player, server: Server
 ) -> None:

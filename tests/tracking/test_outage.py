@@ -78,6 +78,7 @@ def test_runs_go_online_again_after_an_outage_in_the_middle(online: Player, serv
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_single_run_that_finds_no_server_ends_with_its_sync_command(
     online: Player, server: Server
 ) -> None:

@@ -45,6 +45,7 @@ def pull(player: Player, cache: Path, **arguments: str) -> "subprocess.Completed
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_pulled_run_says_what_its_folder_says(
     online: Player, server: Server, tmp_path: Path
 ) -> None:

@@ -151,6 +151,7 @@ def test_a_folder_that_cannot_be_written_to_costs_one_warning(
     assert RunFolder(tmp_path).state() == "finished"
 
 
+@pytest.mark.slow
 def test_a_sweep_is_one_log_directory(train: Command, tmp_path: Path) -> None:
     """`tensorboard --logdir outputs/sweeps/s` shows its runs side by side, of a stack too."""
     words = [word for word in TINY if "epochs" not in word]

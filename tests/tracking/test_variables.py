@@ -115,6 +115,7 @@ def test_a_value_that_no_server_takes_is_refused_before_training(
     WandB({**options, "mode": "disabled"}).check()
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_where_the_lab_says_also_when_it_is_synced(
     player: Player, server: Server, tmp_path: Path
 ) -> None:
