@@ -107,7 +107,8 @@ def test_a_failing_and_a_killed_run_are_lost_alone_and_the_same_command_runs_jus
     """Numbers and files of a run do not say how it was launched."""
     words = [*TINY, *SWEEP, f"hydra/launcher={name}"]
     is_stacked = launcher(name).placement.stacks_on == "anything"
-    trouble = {"seed=1": "raise"} if is_stacked else {"seed=1": "raise", "seed=2": "kill"}
+    is_killed = name in ("pool", *SLOW)  # another may run its jobs in the command's own process
+    trouble = {"seed=1": "raise", **({"seed=2": "kill"} if is_killed else {})}
     sweep.trouble(**trouble)
     output = sweep(*words, code=1)
     folder = sweep.sweep("s")
@@ -116,7 +117,7 @@ def test_a_failing_and_a_killed_run_are_lost_alone_and_the_same_command_runs_jus
     assert re.search(rf"seed=1: .*the job's own fault.*\n    {folder.run('seed=1').path}/log.txt",
                      output), output  # fmt: skip
     assert is_stacked or "Traceback" in (folder.run("seed=1").path / "log.txt").read_text()
-    assert is_stacked or re.search(r"seed=2: .*(died|SIGKILL).*\n", output), output
+    assert not is_killed or re.search(r"seed=2: .*(died|SIGKILL).*\n", output), output
     everything = [f"seed={seed}" for seed in SEEDS]
     assert sorted(changes(folder, "started")) == everything, "no run is tried again unasked"
     assert sorted(changes(folder, "failed")) == sorted(trouble)

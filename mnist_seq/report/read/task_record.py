@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_seq.runs.events import BY_ACCURACY
+from mnist_seq.runs.text import cut
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ class TaskRecord:
                 plateaus={str(name): float(value) for name, value in task["plateaus"].items()},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"run.json must hold a task that can be read: {error}") from None
+            raise ValueError(
+                f"run.json must hold a task that can be read: {cut(str(error))}"
+            ) from None
 
 
 def _metric(
