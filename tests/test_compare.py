@@ -77,6 +77,7 @@ def test_a_real_sweep_becomes_a_report(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"outputs"}, "Hydra leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_the_same_report_again_leaves_the_sweep_as_it_is(folder: Path) -> None:
     """A report inside a sweep is no run of it."""
     words = ("sweep=outputs/sweeps/cells", "formats=[csv]")
@@ -153,6 +154,7 @@ def test_the_command_for_a_missing_baseline_adds_it(folder: Path) -> None:
     assert "of 1 comparison" in again.stdout
 
 
+@pytest.mark.slow
 def test_one_run_folder_and_a_baseline_by_hand_can_be_typed_plainly(folder: Path) -> None:
     """Folder names hold commas and '=', which Hydra's grammar would take for its own."""
     runs = sorted(p for p in (folder / "outputs/sweeps/cells").iterdir() if p.is_dir())

@@ -275,6 +275,7 @@ def refused(*words: str, cwd: Path, **env: str) -> str:
     return done.stderr.strip()
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_in_one_line(mirrored: Path, tmp_path: Path) -> None:
     """The rule, the value, the way out."""
     sweep = f"sweep={mirrored / 'sweep'}"

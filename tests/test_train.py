@@ -129,6 +129,7 @@ def wait_for_any(root: Path, name: str, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_kept(train: Command, tmp_path: Path) -> None:
     train(*SMALL, RUN)
     before = (tmp_path / "run" / "result.json").stat().st_mtime_ns

@@ -134,6 +134,7 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"good.svg", "good.png"}
 
 
+@pytest.mark.slow
 def test_a_report_with_an_undrawable_figure_is_whole(
     report: Report,
     tmp_path: Path,

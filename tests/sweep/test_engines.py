@@ -79,6 +79,7 @@ GROW = "import sys, time; sys.hoard = b'x' * (400 << 20); time.sleep(1.1)"
 
 
 @needs("joblib")
+@pytest.mark.slow
 def test_a_worker_that_dies_between_two_jobs_is_replaced_and_one_that_grows_is_not() -> None:
     """The system's out-of-memory killer does not wait for a job; importing torch is no leak."""
     from mnist_seq.sweep.engines.joblib import JoblibEngine

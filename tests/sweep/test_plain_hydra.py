@@ -80,6 +80,7 @@ def test_a_plus_means_what_it_means_in_hydra(app: Path, words: list[str]) -> Non
     assert of_plan(app, *words) == of_hydra(app, *words)
 
 
+@pytest.mark.slow
 def test_a_grid_of_a_yaml_means_what_it_means_in_hydra(app: Path) -> None:
     """Hydra keeps a grid in `hydra.sweeper.params`; words on the command line win over it."""
     import yaml

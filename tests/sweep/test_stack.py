@@ -172,6 +172,7 @@ def test_out_of_memory_halves_the_stack_which_goes_on(sweep: SweepRunner, tmp_pa
     assert not changes(sweep.sweep("s"), "failed")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_stacked_is_refused_by_name_or_goes_to_the_pool(
     sweep: SweepRunner,
 ) -> None:

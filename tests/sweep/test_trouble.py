@@ -93,6 +93,7 @@ def test_after_a_kill_of_the_sweep_itself_no_process_is_left_and_nothing_is_lost
 
 
 @pytest.mark.parametrize("signum", some([signal.SIGINT, signal.SIGTERM], 1))
+@pytest.mark.slow
 def test_a_signal_saves_the_running_jobs_and_prints_the_command_that_goes_on(
     sweep: SweepRunner, undisturbed: dict[str, Any], signum: int
 ) -> None:
@@ -135,6 +136,7 @@ def test_ctrl_c_twice_ends_jobs_that_do_not_listen(sweep: SweepRunner) -> None:
     assert len(changes(sweep.sweep("s"), "interrupted")) == 2
 
 
+@pytest.mark.slow
 def test_a_second_sweep_of_one_name_is_refused_and_a_dead_ones_lock_is_free(
     sweep: SweepRunner,
 ) -> None:

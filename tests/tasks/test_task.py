@@ -95,6 +95,7 @@ def test_identity_says_all_that_makes_runs_comparable(images):
     assert _data(images)[0].identity()["permutation_hash"] == ""
 
 
+@pytest.mark.slow
 def test_signals_come_as_they_are_published_and_are_drawn_to_be_looked_at(signals):
     """MNIST-1D's values are no pixels: nothing is divided by 255."""
     found = load(locate("mnist1d", signals))

@@ -57,6 +57,7 @@ IMPORT = (
 )
 
 
+@pytest.mark.slow
 def test_a_torchvision_that_works_is_left_alone(stand_in):
     """Defining an operator that its library defines itself would break a sound installation."""
     assert _run(IMPORT, stand_in("")) == "mnist False"

@@ -81,6 +81,7 @@ def test_credentials_in_netrc_are_found(player: Player, server: Server) -> None:
     assert player.play([{"name": "a"}]).states() == ["synced"]
 
 
+@pytest.mark.slow
 def test_the_key_is_in_no_file_and_no_line(online: Player, server: Server) -> None:
     """Run folders are shared, uploaded and published."""
     runs = [{"name": "a", "samples": True}, {"name": "b"}]
@@ -120,6 +121,7 @@ def test_without_credentials_auto_is_offline_and_asks_nobody(
     assert len(found["history"]) == 3
 
 
+@pytest.mark.slow
 def test_online_without_credentials_asks_nobody_and_goes_offline(
     player: Player, server: Server
 ) -> None:

@@ -166,7 +166,7 @@ def test_a_tracker_that_raises_costs_a_sweep_one_warning(copy: Path, launcher: s
         assert (folder / "log.txt").read_text().count("tracker=faulty failed") == 1
 
 
-@pytest.mark.parametrize("point", some(SWEEP_POINTS, 2))
+@pytest.mark.parametrize("point", some(SWEEP_POINTS, 1))
 def test_a_tracker_of_sweeps_that_raises_costs_one_warning(copy: Path, point: str) -> None:
     """It is in the process that all runs depend on."""
     out = run(
