@@ -5,6 +5,8 @@ Differs: biases; with `forget_bias`, z starts near 0. The paper's log-space form
 evaluation of the positive candidate; the scan has the same numbers, and is faster and more exact.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -16,23 +18,14 @@ from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.recurrence import Recurrence
 
 
-class MinGRU(Cell):
-    """z = sigmoid(W x + b), h = (1 - z) * h' + z * g(W x + b); each with weights of its own.
+class Lerp(Cell):
+    """h moves from h' towards a candidate by a share, and both depend on x only."""
 
-    g(v) is v, or with `candidate=positive` v + 1/2 where v >= 0 and sigmoid(v) elsewhere.
-    """
+    num_blocks: ClassVar[int]  # products W x + b, of H values each
 
     def __init__(self, input_size: int, hidden: int, options: Options) -> None:
-        super().__init__(input_size, hidden, blocks_x=2, blocks_h=0)
+        super().__init__(input_size, hidden, blocks_x=self.num_blocks, blocks_h=0)
         self.options = options
-
-    def initialise(self, time_steps: int) -> None:
-        """See `Cell`; z is the sigmoid of minus the forget bias."""
-        super().initialise(time_steps)
-        z, _ = self.bias_ih.detach().chunk(2)
-        set_forget_bias_(z, self.options, time_steps)
-        if self.options.forget_bias != "default":
-            z.neg_()
 
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
         """See `Cell`; returns h."""
@@ -47,7 +40,28 @@ class MinGRU(Cell):
         return outputs, (last,)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Candidate and gate."""
+        """Candidate, and the share of it in the new h."""
+        raise NotImplementedError
+
+
+class MinGRU(Lerp):
+    """z = sigmoid(W x + b), h = (1 - z) * h' + z * g(W x + b); each with weights of its own.
+
+    g(v) is v, or with `candidate=positive` v + 1/2 where v >= 0 and sigmoid(v) elsewhere.
+    """
+
+    num_blocks = 2
+
+    def initialise(self, time_steps: int) -> None:
+        """See `Cell`; z is the sigmoid of minus the forget bias."""
+        super().initialise(time_steps)
+        z, _ = self.bias_ih.detach().chunk(2)
+        set_forget_bias_(z, self.options, time_steps)
+        if self.options.forget_bias != "default":
+            z.neg_()
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Lerp`; the share is z."""
         x_z, n = x.chunk(2, dim=-1)
         return candidate(n, self.options), torch.sigmoid(x_z)
 

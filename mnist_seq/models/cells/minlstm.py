@@ -9,22 +9,18 @@ import torch
 from torch import Tensor
 
 from mnist_seq.config.schema import MinGRU as Options
-from mnist_seq.models.cells import Cell, Layers, Shape, State
-from mnist_seq.models.cells.mingru import candidate, set_forget_bias_
-from mnist_seq.models.kernels.diagonal import lerp_scan
-from mnist_seq.models.kernels.scan import is_scannable
+from mnist_seq.models.cells import Layers, Shape
+from mnist_seq.models.cells.mingru import Lerp, candidate, set_forget_bias_
 from mnist_seq.models.recurrence import Recurrence
 
 
-class MinLSTM(Cell):
+class MinLSTM(Lerp):
     """h = (f * h' + i * g(W x + b)) / (f + i), with f, i = sigmoid(W x + b); own weights.
 
     g(v) is v, or with `candidate=positive` v + 1/2 where v >= 0 and sigmoid(v) elsewhere.
     """
 
-    def __init__(self, input_size: int, hidden: int, options: Options) -> None:
-        super().__init__(input_size, hidden, blocks_x=3, blocks_h=0)
-        self.options = options
+    num_blocks = 3
 
     def initialise(self, time_steps: int) -> None:
         """See `Cell`; with a forget bias, the input gate has its negative."""
@@ -34,20 +30,8 @@ class MinLSTM(Cell):
         if self.options.forget_bias != "default":
             i.copy_(-f)
 
-    def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
-        """See `Cell`; returns h."""
-        (h,) = state
-        return (torch.lerp(h, *self._parts(x)),)
-
-    def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
-        """See `Cell`; by `lerp_scan`."""
-        if not is_scannable(x, self.bias_ih.dtype):
-            return super().scan(x, state, noises)
-        outputs, last = lerp_scan(*self._parts(x), *state)
-        return outputs, (last,)
-
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Candidate, and the share of it in the new h."""
+        """See `Lerp`; the share is i / (f + i)."""
         x_f, x_i, n = x.chunk(3, dim=-1)
         f, i = torch.sigmoid(x_f), torch.sigmoid(x_i)
         return candidate(n, self.options), i / (f + i)
