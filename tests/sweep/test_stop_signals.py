@@ -254,9 +254,21 @@ def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "the end\n", "")
 
 
-ENTRY = """
+def run_code_in(folder: Path, code: str) -> "subprocess.CompletedProcess[str]":
+    return warm.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=sweep_env(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+# SIGINT at the moment when a module is imported
+SIGNAL_AT = """
 import os, signal, sys
-from mnist_seq import train
 
 class SignalAt:
     def find_spec(self, name, path=None, target=None):
@@ -265,7 +277,10 @@ class SignalAt:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, SignalAt())
-sys.argv = ["train", "-m", "seed=0,1", "sweep.name=s", "tracker=none"]
+"""
+ENTRY = f"""
+from mnist_seq import train
+{SIGNAL_AT}sys.argv = ["train", "-m", "seed=0,1", "sweep.name=s", "tracker=none"]
 train.main()
 """
 
@@ -276,32 +291,16 @@ train.main()
                                          "mnist_seq.sweep.session"], 2))  # fmt: skip
 def test_ctrl_c_while_a_sweep_imports_or_plans_is_one_line(tmp_path: Path, module: str) -> None:
     """That is when a mistake in the command is seen; modules stand for the moments."""
-    done = warm.run(
-        [sys.executable, "-c", ENTRY.format(module=module)],
-        cwd=tmp_path,
-        env=sweep_env(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_code_in(tmp_path, ENTRY.format(module=module))
     said = "interrupted by SIGINT while nothing was training; the same command goes on\n"
     assert (done.returncode, done.stdout + done.stderr) == (130, said)
     assert gone(tmp_path, 10)
 
 
-PROGRAM = """
-import os, runpy, signal, sys
-
-class SignalAt:
-    def find_spec(self, name, path=None, target=None):
-        if name == {module!r} and sys.meta_path[0] is self:
-            del sys.meta_path[0]
-            os.kill(os.getpid(), signal.SIGINT)
-
-sys.meta_path.insert(0, SignalAt())
-sys.argv = ["x", "sweep=s"]
-runpy.run_module({program!r}, run_name="__main__", alter_sys=True)
+PROGRAM = f"""
+import runpy
+{SIGNAL_AT}sys.argv = ["x", "sweep=s"]
+runpy.run_module({{program!r}}, run_name="__main__", alter_sys=True)
 """
 
 
@@ -315,15 +314,7 @@ def test_ctrl_c_while_a_command_imports_is_one_line(
     tmp_path: Path, program: str, module: str, says: str
 ) -> None:
     """A second goes by before the command's own code begins, and a traceback has nothing to say."""
-    done = warm.run(
-        [sys.executable, "-c", PROGRAM.format(program=program, module=module)],
-        cwd=tmp_path,
-        env=sweep_env(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_code_in(tmp_path, PROGRAM.format(program=program, module=module))
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == f"interrupted by SIGINT{says}\n"
     assert not list(tmp_path.iterdir())
