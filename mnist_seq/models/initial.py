@@ -1,5 +1,7 @@
 """Sets initial weights and biases that differ from torch's."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -31,3 +33,20 @@ def chrono_(bias: Tensor, time_steps: int) -> None:
     """
     with torch.no_grad():
         bias.uniform_(1.0, max(1.0, time_steps - 1.0)).log_()
+
+
+@torch.no_grad()
+def step_size_(bias: Tensor) -> None:
+    """Make softplus(bias) a step size of log U[0.001, 0.1].
+
+    Source: github.com/state-spaces/mamba.
+    """
+    dt = bias.uniform_(math.log(1e-3), math.log(0.1)).exp()
+    bias.copy_(dt + torch.log(-torch.expm1(-dt)))
+
+
+@torch.no_grad()
+def fan_in_(*weights: Tensor) -> None:
+    """Draw matrices [out, in] from U[-1/sqrt(in), 1/sqrt(in)], as `nn.Linear` does."""
+    for weight in weights:
+        weight.uniform_(-(weight.shape[1] ** -0.5), weight.shape[1] ** -0.5)

@@ -58,6 +58,8 @@ MODERN: dict[str, tuple[str, dict[str, Any]]] = {
     "slstm, no norm": ("slstm", {"head_norm": False}),
     "mlstm, no norm": ("mlstm", {"head_norm": False}),
     "gated_delta, other": ("gated_delta", {"conv_width": 1, "gated": False, "negative": True}),
+    "mamba, other": ("mamba", {"conv_width": 1, "expand": 1, "states": 2}),
+    "ssd, retention": ("ssd", {"decay": "fixed", "conv_width": 2, "states": 2}),
     "rglru, plain": ("rglru", {"heads": 1, "input_gate": False, "normalise": False}),
 }
 SMALL = Shape(5, 2)

@@ -20,8 +20,10 @@ from mnist_seq.config.schema.model import (
     MAX_HIDDEN,
     RGLRU,
     RNN,
+    SSD,
     XLSTM,
     GatedDelta,
+    Mamba,
     MinGRU,
     Model,
 )
@@ -33,11 +35,10 @@ from mnist_seq.config.schema.training import Training
 from mnist_seq.config.schema.types import NAMED, Finite, Group
 
 __all__ = [
-    "CHOSEN", "GRU", "LRU", "LSTM", "MAX_HIDDEN", "RGLRU", "RNN",
-    "SGD", "XLSTM", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data", "Device", "Finite",
-    "GatedDelta", "Group", "Images", "MinGRU", "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop",
-    "Schedule", "Step", "Stream", "Sweep", "Tokens", "Tracker", "Training", "WandB", "schema_of",
-    "schemas",
+    "CHOSEN", "GRU", "LRU", "LSTM", "MAX_HIDDEN", "RGLRU", "RNN", "SGD", "SSD", "XLSTM", "Ablation",
+    "Adagrad", "Adam", "Config", "Cosine", "Data", "Device", "Finite", "GatedDelta", "Group",
+    "Images", "Mamba", "MinGRU", "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop", "Schedule",
+    "Step", "Stream", "Sweep", "Tokens", "Tracker", "Training", "WandB", "schema_of", "schemas",
 ]  # fmt: skip
 
 

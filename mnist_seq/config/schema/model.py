@@ -176,3 +176,20 @@ class GatedDelta(WithHeads):
     conv_width: Annotated[int, Field(ge=1, le=1000)]
     gated: bool
     negative: bool
+
+
+class Mamba(Model):
+    option_names: ClassVar = ("mamba",)
+
+    states: Count
+    expand: Count
+    conv_width: Annotated[int, Field(ge=1, le=1000)]
+
+
+class SSD(WithHeads):
+    option_names: ClassVar = ("ssd",)
+
+    states: Count
+    expand: Count
+    conv_width: Annotated[int, Field(ge=1, le=1000)]
+    decay: Literal["input", "fixed"]

@@ -6,8 +6,6 @@ decay as in github.com/fla-org/flash-linear-attention.
 Differs: keys and values are equally wide; all matrices start in U[-1/sqrt(H), 1/sqrt(H)].
 """
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,7 +13,9 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import GatedDelta as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.initial import step_size_
 from mnist_seq.models.kernels.chunks import delta_scan
+from mnist_seq.models.kernels.short_conv import convolved
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 
@@ -56,8 +56,7 @@ class GatedDelta(Cell):
         self.scale.fill_(1)
         if self.options.gated:
             self.log_A.uniform_(0, 16).clamp_(min=1e-4).log_()
-            dt = self.dt_bias.uniform_(math.log(1e-3), math.log(0.1)).exp()
-            self.dt_bias.copy_(dt + torch.log(-torch.expm1(-dt)))  # whose softplus is dt
+            step_size_(self.dt_bias)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The decay's weights do not decay."""
@@ -114,11 +113,7 @@ class GatedDelta(Cell):
 
     def _convolved(self, seen: Tensor, num_steps: int) -> State:
         """q, k and v [T, B, heads, K], from the inputs [T + width - 1, B, 3 H]."""
-        y = sum(
-            weight * seen.narrow(0, k, num_steps)
-            for k, weight in enumerate(self.weight_conv.unbind(0))
-        )
-        assert isinstance(y, Tensor)
+        y = convolved(seen, self.weight_conv, num_steps)
         by_head = torch.unflatten(F.silu(y), -1, (3 * self.options.heads, -1))
         q, k, v = by_head.chunk(3, dim=-2)
         return _unit(q) * self.size**-0.5, _unit(k), v

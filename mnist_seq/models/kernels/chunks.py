@@ -117,6 +117,38 @@ def delta_scan(
     return o.narrow(0, 0, num_steps), s
 
 
+def decayed_scan(
+    q: Tensor, k: Tensor, v: Tensor, log_a: Tensor, s: Tensor, *, size: int = SIZE
+) -> tuple[Tensor, Tensor]:
+    """A memory that decays, one rate a head, at all time steps, and the final state.
+
+        S = a S' + k v^T      o = S^T q
+
+    Args:
+        q, k: [T, B, heads, K]; one head of them may be for all heads of v.
+        v: [T, B, heads, V].
+        log_a: [T, B, heads].
+        s: the state to start from, [B, heads, K, V].
+        size: time steps of a chunk.
+
+    Returns:
+        o [T, B, heads, V], and S.
+    """
+    num_steps, size = len(q), min(size, len(q))
+    # a time step that is missing writes nothing and keeps everything
+    q, k, v, log_a = (_chunks(each, size) for each in (q, k, v, log_a.unsqueeze(-1)))
+    total = log_a.cumsum(-2)
+    end = total[..., -1:, :]
+    later = torch.ones(size, size, dtype=torch.bool, device=q.device).triu(1)
+    weights = (q @ k.mT) * (total - total.mT).masked_fill(later, -torch.inf).exp()
+    written = (k * (end - total).exp()).mT @ v
+    decay, states = end.exp(), [s]
+    for c in range(len(q)):
+        states.append(decay[c] * states[-1] + written[c])
+    o = weights @ v + (q * total.exp()) @ torch.stack(states[:-1])
+    return o.permute(0, 3, 1, 2, 4).flatten(0, 1).narrow(0, 0, num_steps), states[-1]
+
+
 def _chunks(x: Tensor, size: int) -> Tensor:
     """[T, B, heads, X] as [T / C, B, heads, C, X], filled up with zeros."""
     x = F.pad(x, (0, 0, 0, 0, 0, 0, 0, -len(x) % size))
