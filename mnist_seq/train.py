@@ -24,7 +24,6 @@ def main() -> None:
 def _main() -> None:
     # imports take half a second, in which a signal must end the command with a line too
     import hydra
-    from omegaconf import OmegaConf
 
     from mnist_seq import command
     from mnist_seq.config import hydra_errors
@@ -32,7 +31,6 @@ def _main() -> None:
     from mnist_seq.config.words import OUR_JOB
 
     setattr(_job, OUR_JOB, True)
-    OmegaConf.register_new_resolver("mnist_seq.options", _options_text, replace=True)
     of_hydra = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
     command.run(of_hydra(_job), hydra_errors.one_line)
 
@@ -173,13 +171,6 @@ def _remove_unused(folder: Path, words: list[str]) -> None:
     is_ours = not any(key_of(word) == "hydra.run.dir" for word in words)
     if is_ours and {path.name for path in folder.iterdir()} <= {".lock", "train.log"}:
         shutil.rmtree(folder)
-
-
-def _options_text() -> str:
-    """All groups with their options, for --help."""
-    from mnist_seq.config.paths import groups, options
-
-    return "\n".join(f"{group + '=':<12}{' | '.join(options(group))}" for group in groups())
 
 
 if __name__ == "__main__":

@@ -242,6 +242,7 @@ def test_help_imports_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "python -m mnist_seq.compare sweep=outputs/sweeps/<name>" in done.stdout
+    assert re.search("^level: 0.95 +# of intervals$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

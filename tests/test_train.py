@@ -231,6 +231,7 @@ def test_help_imports_nothing_slow(tmp_path: Path, words: list[str]) -> None:
     assert "hydra" in imported
     assert not imported & set(SLOW_TO_IMPORT)
     assert "model" in done.stdout
+    assert ("# passes over the training set" in done.stdout) == (words == ["--help"])
 
 
 def test_help_lists_the_groups_and_their_options(train: Command) -> None:
