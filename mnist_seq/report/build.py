@@ -39,6 +39,7 @@ from mnist_seq.report.cautions import (
 )
 from mnist_seq.report.options import AUTO, Options, check_options
 from mnist_seq.report.read import select
+from mnist_seq.report.read.asked import asked_of
 from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.metric import Metric, find_metric, find_selector, task_of
 from mnist_seq.report.read.run import Run
@@ -119,7 +120,7 @@ def build(
     tried = values_tried(read.runs, chosen.keys)
     missing = missing_runs(groups, keys, defaults, is_by_hand=is_by_hand, tried=tried)
     report = Report(
-        title=_title(collected.sources),
+        title=select.title_of(collected.sources),
         sources=tuple(str(source) for source in collected.sources),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         metric=read.metric,
@@ -154,6 +155,8 @@ def build(
         main=read.guess.task.main,
         seconds_differ=inputs.seconds_differ,
         num_comparisons=num_compared,
+        undone=read.undone,
+        asked=asked_of(collected.sources),
         cautions=(
             *so_far(read.undone, variants),
             *cautions(groups, variants, read.metric, rule, sorted(chosen.keys), num_compared),
@@ -230,15 +233,6 @@ def _warnings(
         *read.chosen.warnings,
         *warnings_of(read.chosen.runs, groups, read.metric, read.guess.task),
     )
-
-
-def _title(sources: Sequence[Path]) -> str:
-    """The names of the sweeps; if the sources are runs, the name of their folder."""
-    places = [source.resolve() for source in sources]
-    are_runs = all((place / "run.json").exists() for place in places)
-    if are_runs and len(places) > 1 and len({place.parent for place in places}) == 1:
-        return places[0].parent.name
-    return " + ".join(place.name for place in places)
 
 
 def _weighed(read: _Read, options: Options) -> list[Subject]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mnist_seq.config.text import in_one_line
+from mnist_seq.report.read.asked import Asked
 from mnist_seq.report.read.metric import Metric
-from mnist_seq.stats import Comparison, Posterior, Rule, Verdict
+from mnist_seq.stats import Comparison, Interval, Posterior, Rule, Verdict
 from mnist_seq.stats.verdicts import Word
 
 Kind = Literal["planned", "one look", "anytime"]  # how a comparison is read: analyse.readings
@@ -56,6 +57,8 @@ class Compared:
         second: the second reading; None where no run of either side diverged or failed.
         kind: "planned": read once, at the planned number of seeds. "one look": no plan says so.
             "anytime": by e-values, which hold however often somebody looked.
+        wide: interval that covers all comparisons at once (Bonferroni); None where p is not
+            corrected, or is of an e-value.
     """
 
     comparison: Comparison
@@ -66,6 +69,7 @@ class Compared:
     posterior: Posterior | None = None
     second: Second | None = None
     kind: Kind = "one look"
+    wide: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ class Variant:
         not_learning: number of these n that are not shown to learn; they count like the others.
         p_diverged: adjusted p of Fisher's test that it diverges as often as its baseline; NaN where
             no run of either diverged.
+        pairs: (seed, difference to the baseline's run of that seed) where both finished; `apart`:
+            their mean, which needs no second seed.
         word: the word of the verdict; "baseline" for a baseline.
         updates: optimizer steps, mean over its runs; early stopping may have ended some.
         change: overrides by which an arm of a study differs from its baseline; else "".
@@ -169,6 +175,8 @@ class Variant:
     change: str = ""
     choice: Choice | None = None
     p_diverged: float = math.nan
+    pairs: tuple[tuple[int, float], ...] = ()
+    apart: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -239,6 +247,8 @@ class Report:
         seconds_differ: why the variants' seconds do not compare; "" where they do.
         cautions: what intervals and p do not cover, one sentence each.
         num_comparisons: size of the family that p is corrected over.
+        undone: how many runs of the sweep are not done: "3 of 10 runs"; "" if all are.
+        asked: the command of the sweep, its study and the words for its arms.
         parts: the result of each section, by its name; empty for a table alone.
     """
 
@@ -264,6 +274,8 @@ class Report:
     seconds_differ: str = ""
     cautions: tuple[str, ...] = ()
     num_comparisons: int = 0
+    undone: str = ""
+    asked: Asked = field(default_factory=Asked)
     parts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

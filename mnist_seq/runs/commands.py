@@ -50,6 +50,30 @@ def to_continue_sweep(name: str, folder: Path, *, asked: Mapping[str, Any] | Non
     return _command("train", words)
 
 
+def to_repeat_sweep(folder: Path, changes: Mapping[str, str], *, asked: Mapping[str, Any]) -> str:
+    """The command of a recorded sweep with other values; "" where a part of it is none of ours.
+
+    Args:
+        folder: of the sweep.
+        changes: values by their keys. With another `sweep.name` it is a sweep beside this one.
+        asked: Hydra's node of the sweep's config.
+    """
+    words = _words(asked, kind="task")
+    if not words or unknown_word(words) or not _are_flags_of_here(asked, folder / "run"):
+        return ""
+    launcher = [word for word in _words(asked, kind="hydra") if _OF_A_LAUNCHER.fullmatch(word)]
+    kept = [word if (key := key_of(word)) not in changes else f"{key}={changes[key]}"
+            for word in words if key_of(word) != "sweep.name"]  # fmt: skip
+    there = {key_of(word) for word in words}
+    new = [f"{key}={value}" for key, value in changes.items() if key not in there]
+    kept += [word for word in new if key_of(word) != "sweep.name"]
+    name = changes.get("sweep.name", folder.name)
+    kept.append(override("sweep.name", name))
+    if (place := folder.parent / name).resolve() != (SWEEPS / name).resolve():
+        kept.append(override("hydra.sweep.dir", str(place)))
+    return _command("train", ["-m", *_flags(asked), *launcher, *kept])
+
+
 def to_add(overrides: Sequence[str], run: Path, *, is_search: bool) -> str:
     """The command that trains further runs as a recorded one was trained, as a sweep.
 

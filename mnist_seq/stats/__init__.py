@@ -35,6 +35,7 @@ from mnist_seq.stats.intervals import (
     describe,
     mean_interval,
     proportion_interval,
+    t_interval,
 )
 from mnist_seq.stats.paired import PairedComparison, paired_comparison, wilcoxon_p
 from mnist_seq.stats.pareto import pareto_front
@@ -100,6 +101,7 @@ __all__ = [
     "sign_flip_test",
     "split_test",
     "squared_error_p",
+    "t_interval",
     "t_test_power",
     "time_to_threshold",
     "verdict",

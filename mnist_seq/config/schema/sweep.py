@@ -31,9 +31,15 @@ ArmName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=
 
 
 class Ablation(Group):
-    """An ablation study: the overrides of all its runs, and its arms, each a list of overrides."""
+    """An ablation study: the overrides of all its runs, and its arms, each a list of overrides.
+
+    `labels` says in words what an arm is: "no input gate". Reports show it beside the arm's name.
+    """
 
     base: list[str]
     arms: dict[ArmName, Annotated[list[str], Field(min_length=1)]]
     design: Literal["one_at_a_time", "leave_one_out"]
     pairs: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    labels: dict[ArmName, Annotated[str, Field(min_length=1, max_length=100)]] = Field(
+        default_factory=dict
+    )

@@ -11,7 +11,7 @@ import numpy as np
 
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.arms import by_effect, change_of
-from mnist_seq.report.analyse.comparisons import Found
+from mnist_seq.report.analyse.comparisons import Found, pairs_of
 from mnist_seq.report.analyse.grouping import Group, reordered
 from mnist_seq.report.analyse.guess import Guess
 from mnist_seq.report.analyse.judging import Judged, judged
@@ -21,7 +21,16 @@ from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Choice, Compared, Pair, Variant
 from mnist_seq.runs.variants import shown, variant_key
-from mnist_seq.stats import Rule, Verdict, describe, detectable_at, no_verdict, posterior
+from mnist_seq.stats import (
+    Interval,
+    Rule,
+    Verdict,
+    describe,
+    detectable_at,
+    no_verdict,
+    posterior,
+    t_interval,
+)
 
 
 def variants_of(
@@ -63,6 +72,8 @@ def variants_of(
                 variant,
                 not_learning=sum(run.folder in stuck for run in groups[place].finished),
                 p_diverged=own.p_diverged if own else math.nan,
+                pairs=(pairs_by_seed := _differences(groups, place, metric)),
+                apart=float(np.mean([x for _, x in pairs_by_seed])) if pairs_by_seed else math.nan,
                 change=change_of(groups[place], groups),
                 reached=times_to(groups[place], options.thresholds, guess.task),
                 choice=choices.get(variant_key(groups[place].variant)),
@@ -91,7 +102,32 @@ def _compared(
         None if judged.verdict.word == "so far" else against,
         judged.second,
         made.kind,
+        None if judged.verdict.word == "so far" else _wide(made, rule, family_size),
     )
+
+
+def _wide(made: Found, rule: Rule, family_size: int) -> Interval | None:
+    """The interval that holds for all comparisons at once."""
+    c = made.comparison
+    if rule.correction == "none" or family_size < 2 or made.kind == "anytime":
+        return None
+    level = 1 - rule.alpha / family_size
+    return t_interval(c.difference, c.standard_error, c.df, level=level)
+
+
+def _differences(
+    groups: Sequence[Group], place: int, metric: Metric
+) -> tuple[tuple[int, float], ...]:
+    """(seed, difference to the baseline) of each seed that both have finished."""
+    base = groups[place].baseline
+    if base is None or base == place:
+        return ()
+    found = []
+    for own, other in pairs_of(groups[place], groups[base], metric):
+        a, b = metric.of(own), metric.of(other)
+        if a is not None and b is not None:
+            found.append((own.seed, a - b))
+    return tuple(found)
 
 
 def _means(found: Found, sides: tuple[Group, Group], metric: Metric) -> str:

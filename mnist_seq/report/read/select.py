@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from mnist_seq.config.messages import suggestion
@@ -23,6 +24,15 @@ DATA_KEYS = (
     "data.num_test",
 )
 _ENDED = {"finished": 0, "diverged": 0, "unreadable": 1, "failed": 2, "interrupted": 3}
+
+
+def title_of(sources: Sequence[Path]) -> str:
+    """The names of the sweeps; if the sources are runs, the name of their folder."""
+    places = [source.resolve() for source in sources]
+    are_runs = all((place / "run.json").exists() for place in places)
+    if are_runs and len(places) > 1 and len({place.parent for place in places}) == 1:
+        return places[0].parent.name
+    return " + ".join(place.name for place in places)
 
 
 def parse_filter(text: str, key: str) -> dict[str, tuple[str, ...]]:

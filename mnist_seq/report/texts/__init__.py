@@ -1,0 +1,1 @@
+"""How a report writes numbers (`fmt`) and words (`words`, `headline`), once for all."""

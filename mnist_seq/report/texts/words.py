@@ -1,0 +1,158 @@
+"""What things are called: verdicts, variants, the groups that they stand in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mnist_seq.report.charts import style
+from mnist_seq.report.texts import fmt
+from mnist_seq.report.value import Report, Variant
+from mnist_seq.runs.text import plural
+from mnist_seq.runs.variants import ARM, NO_ARM
+
+CELL = "model.name"
+_UNDECIDED = "undecided"
+# The words that people read for those of report.csv
+VERDICTS = {"not distinguishable": _UNDECIDED, "too few seeds": "too few seeds", "so far": "so far"}
+DECIDED = ("better", "worse", "equivalent")
+_UNITS = {"model.hidden": "hidden unit", "model.layers": "layer"}
+
+
+def verdict(variant: Variant) -> str:
+    """The verdict in one word: better, worse, equivalent, undecided, withheld, ..."""
+    return VERDICTS.get(str(variant.word), str(variant.word))
+
+
+def kind(variant: Variant) -> str:
+    """How its verdict is drawn: "baseline", one of DECIDED, or "undecided" for all others."""
+    word = str(variant.word)
+    return word if word in (*DECIDED, "baseline") else _UNDECIDED
+
+
+def cell(name: str) -> str:
+    """A cell as people write it: LSTM; one without a place of its own as commands write it."""
+    return name.upper() if name in style.CELLS else name
+
+
+def setting(key: str, value: str, keys: Sequence[str] = ()) -> str:
+    """A setting in words: "32 hidden units"; "lr=0.01" where it has no unit."""
+    if key == CELL:
+        return cell(value)
+    if key == ARM:
+        return value
+    if key in _UNITS and value.isdecimal():
+        return plural(int(value), _UNITS[key])
+    return f"{_short(key, keys)}={value}"
+
+
+@dataclass(frozen=True)
+class Family:
+    """A baseline and the variants that are compared with it.
+
+    Attributes:
+        title: what all of them share and others do not, such as "32 hidden units"; or "".
+        baseline: None where it is missing.
+        members: the variants, without the baseline.
+        labels: by the variant's key, what tells it apart within the family; the baseline's too.
+    """
+
+    title: str
+    baseline: Variant | None
+    members: tuple[Variant, ...]
+    labels: dict[int, str]
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """All of them, the baseline first."""
+        return (*([self.baseline] if self.baseline else []), *self.members)
+
+
+def families(report: Report) -> list[Family]:
+    """The variants by their baseline, in the order of the report."""
+    found: dict[object, list[Variant]] = {}
+    for v in report.variants:
+        rest = tuple(item for item in v.settings.items() if item[0] not in (CELL, ARM))
+        found.setdefault(rest if v.baseline is None else v.baseline, []).append(v)
+    return [_family(report, members) for members in found.values()]
+
+
+def _family(report: Report, variants: Sequence[Variant]) -> Family:
+    keys = report.factor_keys
+    shared = [key for key in keys if len({v.settings.get(key) for v in variants}) == 1]
+    told = [key for key in shared if len({v.settings.get(key) for v in report.variants}) > 1]
+    first = variants[0]
+    parts = [setting(key, first.settings[key], keys) for key in told if key in first.settings]
+    if len(variants) == len(report.variants):
+        parts = []  # there is one family: what it shares is what all share
+    return Family(
+        title=", ".join(parts),
+        baseline=next((v for v in variants if v.is_baseline), None),
+        members=tuple(v for v in variants if not v.is_baseline),
+        labels={v.key: _label(v, [key for key in keys if key not in told], keys) for v in variants},
+    )
+
+
+def _label(v: Variant, own: Sequence[str], keys: Sequence[str]) -> str:
+    """What tells a variant apart: its arm, its cell, else its settings."""
+    parts = []
+    is_arm = ARM in keys and v.settings.get(ARM, NO_ARM[1]) not in NO_ARM
+    for key in own:
+        if key not in v.settings or v.settings[key] in NO_ARM:
+            continue
+        if key == CELL and is_arm:
+            continue
+        value = v.settings[key]
+        is_alone = len(own) == 1
+        parts.append(setting(key, value, keys) if key in (CELL, ARM) or is_alone
+                     else f"{_short(key, keys)}={value}")  # fmt: skip
+    if not parts or (ARM in keys and not is_arm and CELL not in own):
+        parts.insert(0, cell(v.cell))
+    return ", ".join(parts)
+
+
+def labels(report: Report) -> dict[int, str]:
+    """A name of each variant that is unique in the report: "GRU, 32 hidden units"."""
+    return {
+        key: f"{label}, {family.title}" if family.title else label
+        for family in families(report)
+        for key, label in family.labels.items()
+    }
+
+
+def arm_title(report: Report, variant: Variant) -> str:
+    """What a variant changes, for people: the study's own words for the arm, else its overrides."""
+    return report.asked.label(variant.settings.get(ARM, "")) or changes(variant)
+
+
+def changes(variant: Variant) -> str:
+    """The overrides of an arm, without the group that they all are of."""
+    return variant.change.replace("model.", "")
+
+
+def decimals_of(report: Report) -> int:
+    """Decimals of all numbers in the metric's unit: by the narrowest interval of a difference."""
+    ends = [v.compared.comparison.interval for v in report.variants if v.compared]
+    halves = [(end.high - end.low) / 2 for end in ends]
+    if not halves:
+        halves = [(v.high - v.low) / 2 for v in report.variants]
+    return fmt.decimals(halves, report.metric.decimals)
+
+
+def seeds(variants: Sequence[Variant]) -> str:
+    """How many seeds comparisons rest on: "6 seeds", "4 to 6 seeds"."""
+    found = sorted({v.compared.comparison.n if v.compared else v.n for v in variants})
+    if not found:
+        return "no seeds"
+    return plural(found[0], "seed") if len(found) == 1 else f"{found[0]} to {found[-1]} seeds"
+
+
+def points(report: Report, size: str) -> str:
+    """A difference with its unit: "2.3 points"."""
+    unit = report.metric.points
+    return f"{size} {unit}" if unit else size
+
+
+def _short(key: str, keys: Sequence[str]) -> str:
+    """Last part of a key where no other ends alike; the group's name for an option."""
+    of_group = key.removesuffix(".name")
+    last = of_group.rsplit(".", 1)[-1]
+    return last if sum(k.removesuffix(".name").endswith(last) for k in keys) <= 1 else of_group

@@ -1,0 +1,108 @@
+"""One way to write numbers and words, for the page, LaTeX, the terminal and figures."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from mnist_seq.report.read.asked import asked_of
+from mnist_seq.report.texts import fmt, words
+from mnist_seq.report.texts.headline import headline
+from tests.report.sweeps import report_of, write_run
+
+
+def test_numbers_are_written_by_the_rules() -> None:
+    thin = fmt.THIN
+    assert fmt.signed(-2.345, 1) == "\N{MINUS SIGN}2.3"
+    assert [fmt.signed(x, 1) for x in (0.0, -0.04, 0.04, 1234.5)] == [
+        "0.0",
+        "0.0",
+        "0.0",
+        "+1,234.5",
+    ]
+    assert (
+        fmt.interval(-12.5, -0.03, 1, is_signed=True) == "[\N{MINUS SIGN}12.5, \N{MINUS SIGN}0.03]"
+    )
+    assert fmt.interval(0.0, math.nan) == fmt.NONE
+    assert [fmt.p_value(p) for p in (0.0004, 0.0304, 0.314, 0.0496, 0.04996, 1.0)] == [
+        f"<{thin}0.001", "0.030", "0.31", "0.0496", "0.04996", "1.00",
+    ]  # fmt: skip
+    assert fmt.decimals([5.2, 0.31, math.nan, 0]) == 2
+    assert fmt.decimals([5.2]) == 1
+    assert fmt.decimals([]) == 2
+    assert [fmt.significant(x) for x in (123.0, 0.0123, 1.5, 0.0, 3.14e-7)] == [
+        "120", "0.012", "1.5", "0", "3.1e\N{MINUS SIGN}7",
+    ]  # fmt: skip
+    assert [fmt.plain(x) for x in (0.01, 32.0, 1e-05, 0.0005, 123456.0)] == [
+        "0.01", "32", "1e-05", "0.0005", "123456",
+    ]  # fmt: skip
+    assert fmt.ranges([0, 1, 2, 3, 8]) == "0 to 3, 8"
+    assert fmt.date("2026-11-28T20:00:00+00:00") == "28 Nov 2026"
+    assert [fmt.seconds(x) for x in (0.84, 12, 200, 7260)] == [
+        f"0.84{thin}s", f"12{thin}s", f"3{thin}min 20{thin}s", f"2{thin}h 1{thin}min",
+    ]  # fmt: skip
+    assert fmt.joined(["a", "b", "c"]) == "a, b and c"
+
+
+def test_the_headline_names_variants_and_numbers(grid: Path) -> None:
+    report = report_of(grid)
+    assert headline(report) == (
+        "The GRU is 0.39 to 0.44 points better than the LSTM.",
+        "The RNN is 4.95 to 5.00 points worse than the LSTM.",
+    )
+    families = words.families(report)
+    assert [f.title for f in families] == ["32 hidden units", "64 hidden units"]
+    assert [f.labels[v.key] for f in families for v in f.variants] == ["LSTM", "GRU", "RNN"] * 2
+
+
+def test_one_seed_each_is_said_and_has_numbers(tmp_path: Path) -> None:
+    for cell, accuracy in (("lstm", 0.9), ("gru", 0.93), ("rnn", 0.7)):
+        write_run(tmp_path / "s", cell, accuracy=accuracy)
+    assert headline(report_of(tmp_path / "s")) == (
+        "Against the LSTM: the RNN \N{MINUS SIGN}20.00 points and the GRU +3.00 points.",
+        "One seed each: no interval and no verdict.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "says"),
+    [((0.90, 0.91, 0.905), "cannot be told apart from the LSTM with 3 seeds."),
+     ((0.99, 0.992, 0.991), "points better than the LSTM.")],
+)  # fmt: skip
+def test_what_is_open_is_told_from_what_is_decided(
+    tmp_path: Path, accuracies: tuple[float, ...], says: str
+) -> None:
+    for seed, accuracy in enumerate(accuracies):
+        write_run(tmp_path / "s", seed=seed, accuracy=(0.9, 0.905, 0.91)[seed])
+        write_run(tmp_path / "s", "gru", seed=seed, accuracy=accuracy)
+    (sentence,) = headline(report_of(tmp_path / "s"))
+    assert sentence.startswith("The GRU ")
+    assert sentence.endswith(says)
+
+
+def test_a_study_says_in_words_what_its_arms_are(tmp_path: Path) -> None:
+    """Labels and the command come from the sweep's folder, which somebody may have sent."""
+    write_run(tmp_path / "s")
+    hydra = """hydra:
+  runtime: {choices: {ablation: lstm_gates}}
+  overrides: {task: [ablation=lstm_gates, 'seed=range(4)', tracker=none]}
+"""
+    study = """
+ablation:
+  labels: {NIG: no input gate, CIFG: coupled gates}
+"""
+    (tmp_path / "s/multirun.yaml").write_text(hydra + study)
+    asked = asked_of([tmp_path / "s"])
+    assert asked.study == "lstm_gates"
+    assert [asked.label(arm) for arm in ("NIG", "NIG+CIFG", "without_NIG", "NIG+x", "y")] == [
+        "no input gate", "no input gate and coupled gates", "all changes but: no input gate", "",
+        "",
+    ]  # fmt: skip
+    longer = asked.command({"seed": "range(8)", "training.epochs": "4", "sweep.name": "s-long"})
+    assert longer == (
+        "python -m mnist_seq.train -m ablation=lstm_gates 'seed=range(8)' tracker=none "
+        f"training.epochs=4 sweep.name=s-long hydra.sweep.dir={tmp_path}/s-long"
+    )
+    odd = hydra.replace("tracker=none", "hydra.launcher._target_=os.system")
+    (tmp_path / "s/multirun.yaml").write_text(odd + study)
+    assert asked_of([tmp_path / "s"]).command() == ""
