@@ -271,7 +271,9 @@ def test_the_article_repeats_the_tutorial(train: Command, tmp_path: Path) -> Non
     rows = RunFolder(tmp_path / "run").metrics()
     assert [row["step"] for row in rows] == [50, 63]
     assert "monitor/accuracy" in done.stdout
-    assert RunFolder(tmp_path / "run").result()["num_params"] == 24_714
+    result = RunFolder(tmp_path / "run").result()
+    counted = [result[key] for key in ("num_params", "state_size", "multiply_adds")]
+    assert counted == [24_714, 128, 23_744]
     assert len(re.findall(r"real: ((?:\d ?){10})", done.stdout)) == 1
 
 

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
 from mnist_seq.models.cells import Cell, Layers, Shape, State, build_cell
+from mnist_seq.models.counting import Counts, multiply_adds
 from mnist_seq.models.recurrence import dropout_mask
 
 EPS = 1e-5  # of both norms, as in S5 and Mamba
@@ -60,6 +61,14 @@ class Blocks(Layers):
     def step_cells(self) -> list[list[Cell]]:
         """See `Layers`; their inputs and outputs pass through the rest of their blocks."""
         return [block.cell.step_cells()[0] for block in self._blocks()]
+
+    def counts(self, shape: Shape) -> Counts:
+        """See `Layers`; the encoder and all parts of the blocks are counted too."""
+        x = self.encoder.weight.new_zeros(1, 1, shape.input_size)
+        width = shape._replace(input_size=self.encoder.out_features)
+        return Counts(0, multiply_adds(self.encoder, x)).plus(
+            *(block.counts(width) for block in self._blocks())
+        )
 
     def forward(
         self, x: Float[Tensor, "T B D"], state: Any = None, noises: State = ()
@@ -124,6 +133,18 @@ class Block(nn.Module):
             dropout_mask(shape, self.dropout, like=like, generator=generator)
             for _ in range(self._num_masks)
         ]
+
+    def counts(self, shape: Shape) -> Counts:
+        """See `Layers`; the convolution carries its last inputs on."""
+        x = next(self.parameters()).new_zeros(1, 1, shape.input_size)
+        outputs = x.repeat(1, 1, self.cell.num_directions)
+        window = (len(self.conv.weight) - 1) * shape.input_size if self.conv else 0
+        around = Counts(
+            window,
+            multiply_adds(lambda x: self.before_cell(x, None), x)
+            + multiply_adds(lambda x, y: self.behind_cell(x, y, ()), x, outputs),
+        )
+        return around.plus(self.cell.counts(shape))
 
     @property
     def _num_masks(self) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mnist_seq.config.schema import Model
 from mnist_seq.models.blocks import build_layers
 from mnist_seq.models.cells import Layers, Shape, State
+from mnist_seq.models.counting import Counts, multiply_adds
 from mnist_seq.models.parameter_groups import ParameterGroup, collect
 from mnist_seq.models.recurrence import dropout_mask
 
@@ -75,6 +76,22 @@ class Classifier(nn.Module):
         weight = self.head.weight
         shape = (*(time_steps,) * self.per_step, batch_size, self.head.in_features)
         return (*drawn, dropout_mask(shape, self.dropout, like=weight, generator=generator))
+
+    def counts(self, shape: Shape) -> Counts:
+        """Numbers carried from one time step to the next, and products at each time step.
+
+        A head that answers once a sequence is not part of a time step.
+
+        Args:
+            shape: of the task's sequences.
+        """
+        if self.embed is not None:
+            shape = shape._replace(input_size=self.embed.embedding_dim)
+        found = self.rnn.counts(shape)
+        if not self.per_step:
+            return found
+        features = self.head.weight.new_zeros(1, 1, self.head.in_features)
+        return found.plus(Counts(0, multiply_adds(self.head, features)))
 
     def forward(
         self,

@@ -3,6 +3,7 @@
 A new number of a variant is one field (of `Variant`, or of what `stats` finds) and one `Column`.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 from mnist_seq.report import wording
@@ -206,14 +207,31 @@ def _verdict() -> list[Column]:
 def _costs(report: Report) -> list[Column]:
     params = Shown(150, "parameters", "trained numbers of the model",
                    lambda v: wording.count(v.num_params))  # fmt: skip
+    state = Shown(152, "state", "numbers that the model carries from one time step to the next",
+                  lambda v: wording.count(v.state_size))  # fmt: skip
+    products = Shown(154, "multiply-adds", "of the model at each time step of one example",
+                     lambda v: wording.count(v.multiply_adds))  # fmt: skip
     seconds = Shown(160, "seconds", "of training, mean over seeds",
                     lambda v: wording.number(v.seconds, 1))  # fmt: skip
     return [
         Column("num_params", lambda v: v.num_params, params),
+        Column(
+            "state_size", lambda v: v.state_size, state if _differ(report, "state_size") else None
+        ),
+        Column(
+            "multiply_adds",
+            lambda v: v.multiply_adds,
+            products if _differ(report, "multiply_adds") else None,
+        ),
         Column("seconds", lambda v: v.seconds, None if report.seconds_differ else seconds),
         Column("seconds_sd", lambda v: v.seconds_sd),
         Column("updates", lambda v: v.updates),
     ]
+
+
+def _differ(report: Report, name: str) -> bool:
+    """Whether variants differ in a number, so that a table has a column of it."""
+    return len({x for v in report.variants if not math.isnan(x := getattr(v, name))}) > 1
 
 
 def _settings(report: Report) -> list[Column]:

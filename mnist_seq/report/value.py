@@ -137,6 +137,8 @@ class Variant:
         pairs: (seed, difference to the baseline's run of that seed) where both finished; `apart`:
             their mean, which needs no second seed.
         word: the word of the verdict; "baseline" for a baseline.
+        state_size, multiply_adds: what the model carries from step to step, and its products at one
+            time step; NaN for runs of versions that did not count them.
         updates: optimizer steps, mean over its runs; early stopping may have ended some.
         change: overrides by which an arm of a study differs from its baseline; else "".
         choice: the chosen values of tuned keys; None if nothing was tuned.
@@ -170,6 +172,8 @@ class Variant:
     compared: Compared | None
     word: Word | str
     verdict: str
+    state_size: float = math.nan
+    multiply_adds: float = math.nan
     updates: float = math.nan
     reached: tuple[Reached, ...] = ()
     change: str = ""

@@ -41,6 +41,7 @@ MEMBERS = {  # config group -> folder of its members
     "schedule": "training.schedules",
 }
 WITHOUT_NUMBERS = {  # a module, or a folder of modules -> why
+    "models.counting": "counts what a model costs",
     "training.preflight": "refuses a config, or solves a size that the config then holds",
     "training.batched.errors": "ends a run or refuses it",
     "training.batched.sizing": "decides how many runs fit into memory",

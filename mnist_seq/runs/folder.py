@@ -81,7 +81,7 @@ class RunFolder:
             files.write_json(self.record_path, {**record, **values})
 
     def result(self) -> dict[str, Any]:
-        """What result.json says: state, metrics, num_params, steps, seconds.
+        """What result.json says: state, metrics, num_params and other counts, steps, seconds.
 
         Raises:
             ValueError: result.json is damaged, or not what a run writes.

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from mnist_seq.config.paths import options
 from mnist_seq.config.reference import default_model
@@ -147,6 +148,21 @@ def test_the_layers_are_of_the_contract(layers: nn.Module) -> None:
     states = state if isinstance(state, tuple) else (state,)
     assert all(each.shape[:2] == (1, 3) for each in states)
     assert all(each.dtype == torch.float64 for each in (*states, *layers.parameters()))
+
+
+def test_counts_are_those_of_the_step(layers: Layers) -> None:
+    """torch's own counter sees the products of matrices; those element by element come on top."""
+    counts = layers.counts(SMALL)
+    x = torch.zeros(1, 1, SMALL.input_size, dtype=torch.float64)
+    ((cell,),) = layers.step_cells()
+    with FlopCounterMode(display=False) as counter:
+        by_steps(cell, x, ())
+    of_matrices = counter.get_total_flops() // 2
+    states = cell.initial(cell.project(x))
+    assert counts.state_size == sum(each.numel() for each in states)
+    assert of_matrices <= counts.multiply_adds
+    # each number of a matrix meets one number at each time step, in a product of either kind
+    assert counts.multiply_adds >= sum(w.numel() for w in layers.parameters() if w.dim() > 1)
 
 
 @pytest.mark.parametrize("name", options("model"))

@@ -6,6 +6,7 @@ import pytest
 
 from mnist_seq.report.columns import chosen
 from mnist_seq.report.render.figures import all_figures
+from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 
 
@@ -67,3 +68,25 @@ def test_seconds_of_unlike_kernels_are_said_to_be(tmp_path: Path) -> None:
     write_run(tmp_path / "s", "mgu").update_record(kernel="steps")
     (figure,) = [f for f in all_figures(report_of(tmp_path / "s")) if f.name == "costs"]
     assert "lstm run by a module of torch, such as nn.LSTM, and mgu step by step" in figure.caption
+
+
+def test_state_and_multiply_adds_are_shown_where_variants_differ(tmp_path: Path) -> None:
+    """Runs of versions that did not count them have neither columns nor panels."""
+
+    def panels(report: Report) -> list[str]:
+        (figure,) = [f for f in all_figures(report) if f.name == "costs"]
+        return [panel.title for panel in figure.panels]
+
+    names = ["state_size", "multiply_adds"]
+    for cell, state in (("lstm", 128), ("gru", 64)):
+        run = write_run(tmp_path / "s", cell)
+        assert chosen(report_of(tmp_path / "s"), names) == []
+        run.write_result(**run.result() | {"state_size": state, "multiply_adds": 17_792})
+    report = report_of(tmp_path / "s")
+    (column,) = chosen(report, names)
+    assert [column.written(v) for v in report.variants] == ["128", "64"]
+    assert panels(report) == ["against parameters", "against state", "against training time"]
+    write_run(tmp_path / "s", "mgu")
+    with_an_older = report_of(tmp_path / "s")
+    assert panels(with_an_older) == ["against parameters", "against training time"]
+    assert [v.state_size for v in with_an_older.variants[:2]] == [128, 64]

@@ -69,7 +69,8 @@ def test_a_pulled_run_says_what_its_folder_says(
         if ours.state() in ("finished", "diverged"):
             a, b = ours.result(), theirs.result()
             assert a["metrics"].items() <= b["metrics"].items()
-            for key in ("best", "num_params", "seconds", "state", "reason", "steps"):
+            for key in ("best", "num_params", "seconds", "state", "reason", "steps",
+                        "state_size", "multiply_adds"):  # fmt: skip
                 assert a[key] == b[key]
     first = "model=lstm,seed=0"
     for a, b in zip(

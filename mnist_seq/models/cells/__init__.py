@@ -40,6 +40,10 @@ What may raise
     error in `build`, `initialise` or `step` fails the run: its traceback goes to `error.txt`, and
     the sweep goes on.
 
+What it costs
+    `counts` runs one step and counts its products, so a cell writes nothing for it. Layers without
+    `step_cells` write `Layers.counts`. The step must run on the device `meta`, without values.
+
 A faster form beside the step
     A cell may override `scan`, which runs all time steps (`models.kernels.diagonal` has one for
     cells that are linear in their state). A `Scanned`, a module of torch, has a `scan` of a whole
@@ -57,6 +61,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
+from mnist_seq.models.counting import NOTHING, Counts, multiply_adds
 from mnist_seq.models.parameter_groups import ParameterGroup
 
 State = tuple[Tensor, ...]
@@ -177,6 +182,23 @@ class Cell(nn.Module):
             outputs.append(self.output(x_t, state))
         return torch.stack(outputs), state
 
+    def counts(self, input_size: int) -> Counts:
+        """Numbers in the state, and products of one time step, counted on `step` itself.
+
+        Args:
+            input_size: D, as `__init__` got it.
+        """
+        weight = next(self.parameters())
+        x = weight.new_zeros(1, 1, input_size)
+
+        def one_step(x: Tensor) -> None:
+            projected = self.project(x)
+            Cell.scan(self, projected, self.initial(projected))
+
+        with torch.no_grad():
+            state = self.initial(self.project(x))
+        return Counts(sum(each.numel() for each in state), multiply_adds(one_step, x))
+
     def forward(
         self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
     ) -> tuple[Float[Tensor, "T B H"], State]:
@@ -223,6 +245,20 @@ class Layers(nn.Module):
         They show what a faster form hides, such as the state and the gates at each time step.
         """
         raise NotImplementedError
+
+    def counts(self, shape: Shape) -> Counts:
+        """Numbers carried from step to step and products of a time step, of all layers together.
+
+        The sum over `step_cells`; layers that have none write this themselves.
+
+        Args:
+            shape: of what the first layer reads.
+        """
+        found, size = NOTHING, shape.input_size
+        for cells in self.step_cells():
+            found = found.plus(*(cell.counts(size) for cell in cells))
+            size = sum(cell.hidden for cell in cells)
+        return found
 
 
 def build_cell(shape: Shape, model: Model) -> Layers:

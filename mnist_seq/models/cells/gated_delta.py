@@ -83,7 +83,8 @@ class GatedDelta(Cell):
         s, window = state
         new, _, beta, log_a = self._parts(x)
         window = torch.cat((window[:, 1:], new.unsqueeze(1)), dim=1)
-        _, k, v = self._convolved(window.transpose(0, 1), 1)
+        k, v = self._convolved(window.transpose(0, 1), 1, "kv")
+        k = _unit(k)
         s = log_a.exp()[..., None, None] * s
         found = (k[0].unsqueeze(-2) @ s).squeeze(-2)
         error = beta.unsqueeze(-1) * (v[0] - found)
@@ -92,7 +93,8 @@ class GatedDelta(Cell):
     def output(self, x: Tensor, state: State) -> Tensor:
         """See `Cell`; y."""
         s, window = state
-        q, _, _ = self._convolved(window.transpose(0, 1), 1)
+        (q,) = self._convolved(window.transpose(0, 1), 1, "q")
+        q = _unit(q) * self.size**-0.5
         return self._read((q[0].unsqueeze(-2) @ s).squeeze(-2), self._parts(x)[1])
 
     def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
@@ -100,8 +102,8 @@ class GatedDelta(Cell):
         s, window = state
         new, g, beta, log_a = self._parts(x)
         seen = torch.cat((window.transpose(0, 1), new))
-        q, k, v = self._convolved(seen[1:], len(x))
-        o, s = delta_scan(q, k, v, log_a, beta, s)
+        q, k, v = self._convolved(seen[1:], len(x), "qkv")
+        o, s = delta_scan(_unit(q) * self.size**-0.5, _unit(k), v, log_a, beta, s)
         return self._read(o, g), (s, seen[len(x) :].transpose(0, 1))
 
     def _parts(self, x: Tensor) -> State:
@@ -111,12 +113,12 @@ class GatedDelta(Cell):
         qkv, g, beta, *log_a = torch.split(x, sizes, dim=-1)
         return qkv, g, beta, log_a[0] if log_a else torch.zeros_like(beta)
 
-    def _convolved(self, seen: Tensor, num_steps: int) -> State:
-        """q, k and v [T, B, heads, K], from the inputs [T + width - 1, B, 3 H]."""
-        y = convolved(seen, self.weight_conv, num_steps)
-        by_head = torch.unflatten(F.silu(y), -1, (3 * self.options.heads, -1))
-        q, k, v = by_head.chunk(3, dim=-2)
-        return _unit(q) * self.size**-0.5, _unit(k), v
+    def _convolved(self, seen: Tensor, num_steps: int, names: str) -> State:
+        """Some of q, k and v [T, B, heads, K], from the inputs [T + width - 1, B, 3 H] of all."""
+        columns = (-1, "qkv".index(names) * self.hidden, len(names) * self.hidden)
+        y = convolved(seen.narrow(*columns), self.weight_conv.narrow(*columns), num_steps)
+        by_head = torch.unflatten(F.silu(y), -1, (len(names) * self.options.heads, -1))
+        return by_head.chunk(len(names), dim=-2)
 
     def _read(self, o: Tensor, g: Tensor) -> Tensor:
         """y, from o [..., heads, K]."""

@@ -174,14 +174,20 @@ def _variant(
         high=about.interval.high if about else math.nan,
         median=about.median if about else math.nan,
         iqm=about.iqm if about else math.nan,
-        num_params=float(np.mean([run.num_params for run, _ in values])) if values else math.nan,
-        updates=float(np.mean([run.updates for run, _ in values])) if values else math.nan,
+        num_params=_mean([run.num_params for run, _ in values]),
+        state_size=_mean([run.state_size for run, _ in values]),
+        multiply_adds=_mean([run.multiply_adds for run, _ in values]),
+        updates=_mean([run.updates for run, _ in values]),
         seconds=float(seconds.mean()) if values else math.nan,
         seconds_sd=float(seconds.std(ddof=1)) if len(values) > 1 else math.nan,
         compared=compared,
         word="baseline" if is_baseline else (verdict.word if verdict else ""),
         verdict="the baseline" if is_baseline else (verdict.text if verdict else ""),
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
 
 
 def _factor(value: object) -> str | float:

@@ -98,6 +98,8 @@ def read_run(folder: RunFolder) -> Run | Skipped:
         task=task,
         metrics={k: float(v) for k, v in result.get("metrics", {}).items() if v is not None},
         num_params=float(result.get("num_params", math.nan)),
+        state_size=_number(result.get("state_size")),
+        multiply_adds=_number(result.get("multiply_adds")),
         seconds=float(result.get("seconds", math.nan)),
         updates=_number(result.get("steps")),
         is_stopped_early=bool(result.get("is_stopped_early", False)),

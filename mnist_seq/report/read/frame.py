@@ -36,7 +36,8 @@ def load_sweep(*paths: str | Path) -> SweepFrame:
 
     Columns: `variant`, `seed`, `state`; the swept keys by their dotted names (`model` for
     `model.name`); the metrics of result.json in its unit (accuracies as fractions);
-    `num_params`, `seconds`; every key of the config as `config.<key>`; `reason` and `folder`.
+    `num_params`, `state_size`, `multiply_adds`, `seconds`; every key of the config as
+    `config.<key>`; `reason` and `folder`.
 
     Args:
         paths: folders of sweeps or runs.
@@ -64,7 +65,8 @@ def _row(run: Run, keys: list[str]) -> dict[str, Any]:
     }
     row |= {key.removesuffix(".name"): run.variant.get(key) for key in keys}
     row |= dict(run.metrics)
-    row |= {"num_params": run.num_params, "seconds": run.seconds}
+    row |= {key: getattr(run, key) for key in ("num_params", "state_size", "multiply_adds")}
+    row["seconds"] = run.seconds
     row |= {f"config.{key}": v for key, v in run.values.items() if _is_in(key, config)}
     return row | {"reason": run.reason, "folder": str(run.folder)}
 

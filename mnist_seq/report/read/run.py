@@ -29,6 +29,7 @@ class Run:
         metrics: of result.json, fractions; empty unless finished or diverged.
         reason: why it did not finish, one line.
         num_params, seconds: NaN unless finished or diverged.
+        state_size, multiply_adds: the same, and NaN in runs of versions that did not count them.
         updates: optimizer steps, fewer where `is_stopped_early`; NaN unless finished or diverged.
     """
 
@@ -42,6 +43,8 @@ class Run:
     task: TaskRecord
     metrics: Mapping[str, float] = field(default_factory=dict)
     num_params: float = math.nan
+    state_size: float = math.nan
+    multiply_adds: float = math.nan
     seconds: float = math.nan
     updates: float = math.nan
     is_stopped_early: bool = False

@@ -1,7 +1,7 @@
-"""What the metric costs: parameters and training seconds, with the Pareto fronts."""
+"""What the metric costs: parameters, state, multiply-adds and seconds, with the Pareto fronts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,17 +29,26 @@ from mnist_seq.stats import pareto_front
 _LETTERS = (6, 13)  # width and height of a letter of a name, in pixels
 
 
+# Field of a variant -> title of a panel, title of its axis, format of its ticks
+_COSTS = {
+    "num_params": ("parameters", "trained parameters", "~s"),
+    "state_size": ("state", "numbers carried from step to step", "~s"),
+    "multiply_adds": ("multiply-adds", "multiply-adds a time step", "~s"),
+    "seconds": ("training time", "training time (s)", "~r"),
+}
+
+
 @dataclass(frozen=True)
 class Fronts:
     """Keys of the variants that no other beats in the mean at equal or lower cost.
 
     Attributes:
-        seconds: None where seconds do not compare.
+        by_cost: by the field of the cost. Seconds are absent where they do not compare, state and
+            multiply-adds where a run does not say them or all variants have the same.
         kernels: that the seconds are of different kinds of kernels; "" if not.
     """
 
-    num_params: frozenset[int]
-    seconds: frozenset[int] | None
+    by_cost: Mapping[str, frozenset[int]]
     kernels: str = ""
 
 
@@ -61,21 +70,22 @@ class Costs(Section[Fronts]):
             is_on_it = pareto_front(np.array(cost), value)
             return frozenset(v.key for v, is_best in zip(known, is_on_it, strict=True) if is_best)
 
-        of_params = front([v.num_params for v in known])
+        found = {name: [float(getattr(v, name)) for v in known] for name in _COSTS}
+        for name in ("state_size", "multiply_adds"):
+            if len(set(found[name])) == 1 or any(map(math.isnan, found[name])):
+                del found[name]
         if inputs.seconds_differ:
-            return Fronts(of_params, None)
-        return Fronts(of_params, front([v.seconds for v in known]), unlike_kernels(inputs.groups))
+            del found["seconds"]
+        kernels = unlike_kernels(inputs.groups) if "seconds" in found else ""
+        return Fronts({name: front(costs) for name, costs in found.items()}, kernels)
 
     def charts(self, report: Report, part: Fronts) -> Sequence[Figure]:
-        """The metric against parameters and against training seconds."""
+        """The metric against each cost."""
         known = [v for v in report.variants if v.n]
         panels = [
-            Panel("against parameters",
-                  *_cost(report, known, part.num_params, "num_params", "trained parameters"))
-        ]  # fmt: skip
-        if part.seconds is not None:
-            about = _cost(report, known, part.seconds, "seconds", "training time (s)")
-            panels.append(Panel("against training time", *about))
+            Panel(f"against {_COSTS[name][0]}", *_cost(report, known, on_front, name))
+            for name, on_front in part.by_cost.items()
+        ]
         caption = (
             f"Mean over seeds; whiskers: {wording.percent(report.level)} t-interval. Dashed line: "
             "the Pareto front of the means, the variants that no other beats at equal or lower "
@@ -86,8 +96,9 @@ class Costs(Section[Fronts]):
 
 
 def _cost(
-    report: Report, known: list[Variant], on_front: frozenset[int], name: str, title: str
+    report: Report, known: list[Variant], on_front: frozenset[int], name: str
 ) -> tuple[Any, Tables]:
+    _, title, ticks = _COSTS[name]
     tables, series = Tables(), series_of(report)
     rows = [_cost_row(report, v, series, getattr(v, name)) for v in known]
     front = [row for row, v in zip(rows, known, strict=True) if v.key in on_front]
@@ -95,9 +106,7 @@ def _cost(
     found = [getattr(v, name) for v in known]
     is_log = min(found) > 0 and max(found) >= 4 * min(found)
     scale = spaced(is_log=is_log, padding=28)
-    axis = alt.Axis(
-        tickCount=4, grid=False, labelOverlap=True, format="~s" if name == "num_params" else "~r"
-    )
+    axis = alt.Axis(tickCount=4, grid=False, labelOverlap=True, format=ticks)
     x = alt.X("x:Q", title=title, axis=axis, scale=scale)
     y = alt.Y("value:Q", title=label, scale=alt.Scale(zero=False, padding=14))
     base = alt.Chart(tables.add(rows)).encode(x=x)
@@ -105,7 +114,7 @@ def _cost(
         y=alt.Y("low:Q", title=label), y2="high:Q", color=series.color(used=known)
     )
     about = tooltip(variant="variant", text=label, interval="interval", params="parameters",
-                    seconds="seconds")  # fmt: skip
+                    state="state", products="multiply-adds", seconds="seconds")  # fmt: skip
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
         y=y, color=series.color(used=known), shape=series.shape(used=known), tooltip=about
     )
@@ -160,6 +169,8 @@ def _cost_row(report: Report, v: Variant, series: Series, cost: float) -> dict[s
         "text": wording.number(v.mean, d),
         "interval": wording.span(v.low, v.high, d),
         "params": wording.count(v.num_params),
+        "state": wording.count(v.state_size),
+        "products": wording.count(v.multiply_adds),
         "seconds": wording.number(v.seconds, 1),
     }
     return row if math.isnan(v.low) else row | {"low": v.low, "high": v.high}

@@ -144,6 +144,8 @@ class _Result(_Checked):
     metrics: Metrics
     best: Metrics = _ABSENT
     num_params: Annotated[float, Field(ge=0, le=1e18)]
+    state_size: Annotated[float, Field(ge=0, le=1e18)] | None = None
+    multiply_adds: Annotated[float, Field(ge=0, le=1e18)] | None = None
     steps: Annotated[float, Field(ge=0, le=1e18)] | None = None
     seconds: Seconds
 

@@ -262,6 +262,7 @@ def _write_end(summary: Mapping[str, Any], folder: RunFolder) -> None:
             metrics={k: v for k, v in own.items() if not k.startswith(("best/", "optimizer/"))},
             best=best,
             num_params=summary.get("num_params"),
+            **{k: summary[k] for k in ("state_size", "multiply_adds") if k in summary},
             steps=summary.get("num_steps"),
             seconds=summary.get("seconds"),
         )

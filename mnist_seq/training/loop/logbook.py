@@ -22,6 +22,7 @@ from mnist_seq.training.job import Job
 from mnist_seq.training.loop.evaluation import Evaluation
 from mnist_seq.training.loop.flat import flat_warning
 from mnist_seq.training.loop.learner import Learner
+from mnist_seq.training.preflight.count import recorded_counts
 
 log = logging.getLogger("mnist_seq.training")
 
@@ -248,6 +249,7 @@ class Logbook:
             metrics=ended.metrics,
             best=ended.best,
             num_params=self.num_params,
+            **recorded_counts(self.job.config),
             steps=self.state.step,
             seconds=round(ended.seconds, 4),
             is_stopped_early=self.state.is_stopped_early,

@@ -1,6 +1,7 @@
-"""Counts parameters of classifiers, and loads the classifier of a run from its weights."""
+"""Counts what classifiers cost, and loads the classifier of a run from its weights."""
 
 import functools
+import logging
 from pathlib import Path
 
 import torch
@@ -8,8 +9,11 @@ import torch
 from mnist_seq.config import Config
 from mnist_seq.config.schema import Model
 from mnist_seq.models import Classifier, Shape, build_classifier
+from mnist_seq.models.counting import Counts
 from mnist_seq.tasks import Spec, task_of
 from mnist_seq.training.checkpoint import load_weights
+
+log = logging.getLogger("mnist_seq.training")
 
 
 def num_params(config: Config) -> int:
@@ -23,6 +27,28 @@ def model_params(model: Model, spec: Spec) -> int:
     with torch.device("meta"):
         classifier = unseeded(model, spec)
     return sum(p.numel() for p in classifier.parameters())
+
+
+def counts(config: Config) -> Counts:
+    """What a config's classifier carries and multiplies at each time step."""
+    return model_counts(config.model, task_of(config.data).spec)
+
+
+def recorded_counts(config: Config) -> dict[str, int]:
+    """The same for result.json: empty for a cell whose step cannot run without values."""
+    try:
+        return counts(config)._asdict()
+    except Exception:  # an own cell may raise anything, and a finished run is not lost for a count
+        log.warning("state_size and multiply_adds of model=%s are not counted", config.model.name)
+        return {}
+
+
+@functools.cache
+def model_counts(model: Model, spec: Spec) -> Counts:
+    """The same of a classifier for a task."""
+    with torch.device("meta"):
+        classifier = unseeded(model, spec).eval()
+        return classifier.counts(Shape(spec.time_steps, spec.input_size))
 
 
 def load_classifier(config: Config, path: Path) -> Classifier:

@@ -136,7 +136,8 @@ def _agents_id() -> str:
 def _counts(folder: RunFolder) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError, KeyError):
         result = folder.result()
-        return {"num_params": result["num_params"], "num_steps": result["steps"]}
+        counted = {k: result[k] for k in ("state_size", "multiply_adds") if result.get(k)}
+        return {"num_params": result["num_params"], "num_steps": result["steps"], **counted}
     return {}
 
 

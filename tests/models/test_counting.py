@@ -1,0 +1,86 @@
+"""What a model carries and multiplies at each time step, against counts by hand."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from mnist_seq.config.reference import default_model
+from mnist_seq.models import Shape, build_classifier
+from mnist_seq.models.counting import Counts, multiply_adds
+from mnist_seq.notebook import compose
+from mnist_seq.training.preflight.count import counts, recorded_counts
+
+D, H, HEADS = 5, 8, 4
+K = H // HEADS
+# Numbers of the state, and products: with matrices, and then element by element
+BY_HAND: dict[str, tuple[int, int]] = {
+    "lstm": (2 * H, 4 * H * (D + H) + 3 * H),  # f c, i g, o tanh(c)
+    "gru": (H, 3 * H * (D + H) + 2 * H),  # r n_h, and a lerp
+    "rnn": (H, H * (D + H)),
+    "irnn": (H, H * (D + H)),
+    "indrnn": (H, H * D + H),
+    "mgu": (H, 2 * H * (D + H) + 2 * H),
+    "janet": (H, 2 * H * (D + H) + 2 * H),
+    "mut1": (H, 3 * H * D + 2 * H * H + 2 * H),
+    "mingru": (H, 2 * H * D + H),
+    "minlstm": (H, 3 * H * D + 2 * H),  # one division
+    "lru": (2 * H, D * H + 2 * H * H + 2 * H + 4 * H + 2 * H * H + H),
+    "rglru": (H + 1, D * H + 2 * H * K + 4 * H),
+    "slstm": (4 * H, 4 * H * D + 4 * H * K + 6 * H),  # one is the norm's scale
+    "mlstm": (
+        H * K + H + HEADS,
+        4 * H * D + 2 * HEADS * 3 * H + H * H  # of weights
+        + 3 * H * K + 3 * H  # keep S', k v, S q; keep n', write k, n q
+        + 3 * H,  # the quotient, the scale of the norm, and the gate
+    ),
+}  # fmt: skip
+
+
+def net_counts(changes: dict[str, Any], name: str = "lstm", **options: Any) -> Counts:
+    model = default_model(name, hidden=H, **changes)
+    shape = Shape(6, options.pop("num_inputs", D))
+    net = build_classifier(model, shape=shape, num_outputs=3, rnn_seed=0, head_seed=1, **options)
+    return net.eval().counts(shape)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_cell_has_the_counts_by_hand(name: str) -> None:
+    assert net_counts({}, name) == BY_HAND[name]
+
+
+def test_all_that_runs_at_each_time_step_is_counted() -> None:
+    """Layers, directions, blocks and an embedding; a head only where it answers each step."""
+    state, products = BY_HAND["lstm"]
+    of_two = 2 * (4 * H * 2 * H + 4 * H * H + 3 * H)
+    two = {"layers": 2, "bidirectional": True}
+    assert net_counts(two) == (4 * state, 2 * products + of_two)
+    inner = 4 * H * 2 * H + 3 * H
+    glu = {"block": "residual", "conv": 4, "after": "glu", "layers": 2}
+    block = 4 * H + inner + 2 * H * H
+    # the product of a gated linear unit is inside an activation
+    assert net_counts(glu) == (2 * (2 * H + 3 * H), D * H + 2 * block)
+    mlp = {"block": "residual", "after": "mlp", "norm": "layer"}
+    assert net_counts(mlp) == (2 * H, D * H + inner + 9 * H * H + 3 * H)
+    assert net_counts({}, per_step=True) == (state, products + 3 * H)
+    assert net_counts({}, embedding=D, num_inputs=50) == (state, products)
+
+
+def test_counts_are_of_one_example_and_need_no_values() -> None:
+    """What depends on the weights alone is computed once a batch, so it is not counted."""
+    weight = torch.ones(3, 4, device="meta")
+    assert multiply_adds(lambda x: x @ (weight * weight).mT, weight.new_zeros(1, 1, 4)) == 12
+    config = compose("model=rglru", "data=mqar", "model.hidden=8")
+    assert recorded_counts(config) == counts(config)._asdict()
+
+
+def test_a_cell_that_cannot_be_counted_ends_its_run_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An own cell may read values, which the meta device does not have."""
+    from mnist_seq.models.cells.mgu import MGU
+
+    step = MGU.step
+    monkeypatch.setattr(MGU, "step", lambda cell, x, *rest: step(cell, x * x.max().item(), *rest))
+    assert recorded_counts(compose("model=mgu", "model.hidden=3")) == {}
+    assert "state_size and multiply_adds of model=mgu are not counted" in caplog.text
