@@ -93,6 +93,19 @@ def test_hostile_texts_are_shown_and_obeyed_in_no_format(report: Report) -> None
             assert not re.match(r"-(?!\d|inf)", cell.strip()), cell
 
 
+def read_by_latex(text: str) -> str:
+    """What LaTeX sets of an escaped text; nothing but the commands that `for_latex` writes."""
+    names = {"textbackslash": "\\", "textasciicircum": "^", "textasciitilde": "~", "textless": "<",
+             "textgreater": ">", "textbar": "|", "char34": '"', "textasciigrave": "`"}  # fmt: skip
+    parts = re.findall(r"\\([A-Za-z]+(?:34)?)\{\}|\\([{}$&#%_])|\{([\[\]*])\}|(\{\})|"
+                       r"U\+([0-9A-F]{4})|([^\\{}$&#%_^~])|(.)", text)  # fmt: skip
+    assert not any(odd for *_, odd in parts), f"LaTeX would obey a character: {text}"
+    return "".join(
+        names[name] if name else chr(int(code, 16)) if code else escaped or bracket or plain
+        for name, escaped, bracket, _, code, plain, _ in parts
+    )
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_no_letter_is_lost(text: str) -> None:
     """Who sent it must be recognisable: what is escaped can be read back."""
@@ -104,6 +117,7 @@ def test_no_letter_is_lost(text: str) -> None:
     assert markdown_text == " ".join(shown.split())
     assert shown in escape.for_markdown_code(text)
     assert escape.for_markdown_block(text).split("\n")[1] == shown
+    assert read_by_latex(escape.for_latex(text)) == shown
 
 
 @pytest.mark.parametrize("text", ["- x", "+ x", "1. x", "12) x", "=====", "# x", "> x", "---"])

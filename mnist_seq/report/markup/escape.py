@@ -3,7 +3,7 @@
 Names, notes, errors, tags, labels and config values come from run folders, which somebody else may
 have sent. No character in them may be obeyed: as markup, as a formula, or by a terminal. In every
 format control characters, ends of lines and characters that turn the reading direction are shown as
-escapes such as \\x1b. A new format, such as LaTeX, gets its function here and its case in
+escapes such as \\x1b. A new format gets its function here and its case in
 tests/report/test_escape.py.
 """
 
@@ -18,6 +18,22 @@ from mnist_seq.config.text import in_one_line
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#&~$!])")
 # What starts a list or a rule, or makes a heading of the line before, where a text begins a line
 _MARKDOWN_START = re.compile(r"^([-+](?=\s|$)|-(?=[-\s]+$)|=(?=[=\s]*$)|\d{1,9}(?=[.)](?:\s|$)))")
+# Every character of ASCII that LaTeX obeys, or sets as another one; brackets and * follow a \\\\ in
+# tables, where they would be its argument
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\char34{}",
+    "`": r"\textasciigrave{}", "[": "{[}", "]": "{]}", "*": "{*}",
+}  # fmt: skip
+# What all engines set with LaTeX alone, beside Latin-1
+_LATEX_KNOWN = {
+    "\N{MINUS SIGN}": "$-$", "\N{EN DASH}": r"\textendash{}", "\N{EM DASH}": r"\textemdash{}", "\u202f": r"\,",
+    "\N{NO-BREAK SPACE}": "~", "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{INFINITY}": r"$\infty$",
+    "\N{PLUS-MINUS SIGN}": r"$\pm$", "\N{ALMOST EQUAL TO}": r"$\approx$",
+}  # fmt: skip
+_LATEX_LACKS = set("ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")  # letters of Latin-1 and Extended-A
+_LATEX_LIGATURE = re.compile("(?<=-)-|(?<=,),|(?<=')'")
 # Spreadsheets also take the wide forms for a formula's first character
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -71,6 +87,22 @@ def _is_formula(text: str) -> bool:
     except ValueError:
         return True
     return False
+
+
+def for_latex(text: str) -> str:
+    """A text in a paragraph, a caption or a cell of a table, for pdfLaTeX too.
+
+    A character that plain LaTeX has no letter for is written as its number, U+4E2D.
+    """
+    return _LATEX_LIGATURE.sub(r"{}\g<0>", "".join(map(_for_latex, in_one_line(text))))
+
+
+def _for_latex(character: str) -> str:
+    found = _LATEX.get(character) or _LATEX_KNOWN.get(character)
+    if found or character.isascii():
+        return found or character
+    is_letter = 0xC0 <= ord(character) <= 0x17F and character not in _LATEX_LACKS
+    return character if is_letter else f"U+{ord(character):04X}"
 
 
 def for_terminal(text: str) -> str:
