@@ -56,6 +56,7 @@ def test_pictures_are_written_without_a_browser(report: Report, tmp_path: Path) 
     written = Drawing(all_figures(report), tmp_path / "figures").finish()
     for name, caption in written:
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / name).with_suffix(".pdf").read_bytes().startswith(b"%PDF")
         svg = (tmp_path / name).with_suffix(".svg").read_text()
         assert svg.startswith("<svg")
         assert "NaN" not in svg
@@ -131,7 +132,7 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(tmp_pat
     reasons = dict(map(json.loads, done.stdout.splitlines()))
     assert reasons["bad"]
     assert reasons["good"] == ""
-    assert {path.name for path in tmp_path.iterdir()} == {"good.svg", "good.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {"good.svg", "good.png", "good.pdf"}
 
 
 @pytest.mark.slow

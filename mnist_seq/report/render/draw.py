@@ -1,4 +1,4 @@
-"""Draws Vega-Lite specifications as SVG and PNG, without a browser: a process beside the report's.
+"""Draws Vega-Lite specifications as SVG, PNG and PDF, without a browser: a process beside the report's.
 
 python -m mnist_seq.report.render.draw <folder> < {"name": specification, ...}
 
@@ -26,11 +26,13 @@ def main() -> None:
         try:
             svg = vl_convert.vegalite_to_svg(specification, vl_version=VEGALITE)
             png = vl_convert.svg_to_png(svg, scale=_PNG_SCALE)
+            pdf = vl_convert.svg_to_pdf(svg)
         except ValueError as error:
             reason = " ".join(str(error).split())
         else:
             write_text(folder / f"{name}.svg", svg)
             write_bytes(folder / f"{name}.png", png)
+            write_bytes(folder / f"{name}.pdf", pdf)
         print(json.dumps([name, reason]), flush=True)
 
 

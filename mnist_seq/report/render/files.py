@@ -52,7 +52,7 @@ def _remove_earlier(folder: Path, kept: set[str]) -> None:
     known = [name for section in all_sections() for name in section.figures]
     figures = [f"figures/{name}" for name in known if f"figures/{name}.png" not in kept]
     names = [name for name in _TEXTS if name not in kept]
-    names += [f"{figure}.{kind}" for figure in figures for kind in ("png", "svg")]
+    names += [f"{figure}.{kind}" for figure in figures for kind in ("png", "svg", "pdf")]
     for name in names:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             (folder / name).unlink()
