@@ -28,8 +28,9 @@ _LATEX = {
 }  # fmt: skip
 # What all engines set with LaTeX alone, beside Latin-1
 _LATEX_KNOWN = {
-    "\N{MINUS SIGN}": "$-$", "\N{EN DASH}": r"\textendash{}", "\N{EM DASH}": r"\textemdash{}", "\u202f": r"\,",
-    "\N{NO-BREAK SPACE}": "~", "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{INFINITY}": r"$\infty$",
+    "\N{MINUS SIGN}": "$-$", "\N{EN DASH}": r"\textendash{}", "\N{EM DASH}": r"\textemdash{}",
+    "\u202f": r"\,", "\N{NO-BREAK SPACE}": "~",
+    "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{INFINITY}": r"$\infty$",
     "\N{PLUS-MINUS SIGN}": r"$\pm$", "\N{ALMOST EQUAL TO}": r"$\approx$",
 }  # fmt: skip
 _LATEX_LACKS = set("ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")  # letters of Latin-1 and Extended-A

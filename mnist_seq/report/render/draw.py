@@ -1,4 +1,4 @@
-"""Draws Vega-Lite specifications as SVG, PNG and PDF, without a browser: a process beside the report's.
+"""Draws Vega-Lite specifications as SVG, PNG and PDF, without a browser: a process of its own.
 
 python -m mnist_seq.report.render.draw <folder> < {"name": specification, ...}
 

@@ -30,7 +30,7 @@ def all_figures(report: Report) -> list[Figure]:
 
 
 class Drawing:
-    """Figures on their way to SVG, PNG and PDF, drawn by a process of its own while the page is made."""
+    """Figures on their way to files, drawn by a process of its own while the page is made."""
 
     def __init__(self, figures: Sequence[Figure], folder: Path) -> None:
         files.make_folder(folder.parent, folder.name)
