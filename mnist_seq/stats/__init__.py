@@ -55,7 +55,15 @@ from mnist_seq.stats.search import best_sd, expected_best
 from mnist_seq.stats.time_to_threshold import TimeToThreshold, time_to_threshold
 from mnist_seq.stats.tost import Equivalence, Posterior, equivalence, posterior
 from mnist_seq.stats.unpaired import WelchComparison, welch_comparison
-from mnist_seq.stats.verdicts import Rule, Verdict, detectable_at, judge, no_verdict, verdict
+from mnist_seq.stats.verdicts import (
+    Rule,
+    Verdict,
+    detectable_at,
+    judge,
+    no_verdict,
+    stands,
+    verdict,
+)
 
 __all__ = [
     "BOOTSTRAP_MIN_N",
@@ -101,6 +109,7 @@ __all__ = [
     "sign_flip_test",
     "split_test",
     "squared_error_p",
+    "stands",
     "t_interval",
     "t_test_power",
     "time_to_threshold",

@@ -172,6 +172,23 @@ def no_verdict(word: Literal["no baseline", "too few seeds"], n: int) -> Verdict
     return Verdict(word, text, math.nan, math.nan, None, False, None)
 
 
+def stands(first: Word, second: Word, growth: float) -> bool:
+    """Whether a verdict on the runs that trained also stands where lost runs count as a guess.
+
+    It does where both readings have one word, and the difference is still on its side: an e-value
+    keeps a call that later seeds turned round. A single guess among good runs spreads the
+    differences, so "better" and "worse" also stand where the second reading is "not
+    distinguishable" with a larger difference to the same side.
+
+    Args:
+        first, second: words on the runs that trained, and on all.
+        growth: difference of the second reading, as a multiple of that of the first.
+    """
+    if first not in ("better", "worse"):
+        return first == second
+    return growth > 0 if first == second else second == "not distinguishable" and growth >= 1
+
+
 def p_of(comparison: Comparison, test: Test) -> float:
     """The unadjusted p of the declared test."""
     return comparison.p_t if test == "t" else comparison.p_permutation

@@ -129,6 +129,32 @@ def test_an_arm_that_was_given_up_says_why(sweep: Path) -> None:
     (found,) = [v.compared for v in report_of(sweep).variants if v.compared]
     assert found.kind == "anytime"
     assert "given up at 6 seeds: chance of a verdict within 20 seeds 3.0%" in found.pairing
+    SweepFolder(sweep).note_decision("rnn", "open", seeds=6, max_seeds=30)
+    (found,) = [v.compared for v in report_of(sweep).variants if v.compared]
+    assert "given up" not in found.pairing
+
+
+def test_an_arm_that_was_given_up_and_is_decided_since_says_no_more_of_it(sweep: Path) -> None:
+    """Runs that were still at work count, and may decide what the sweep had given up."""
+    plan(sweep, "lstm gru", 20, mode="anytime", first_seeds=5)
+    write(sweep, "lstm gru", range(8))
+    SweepFolder(sweep).note_decision("gru", "out of reach", seeds=6, max_seeds=20, chance=0.03)
+    found = gru_of(report_of(sweep))
+    assert found.verdict.word == "better"
+    assert "given up" not in found.pairing
+
+
+def test_a_run_that_failed_before_it_began_does_not_stop_the_order(sweep: Path) -> None:
+    """Killed while it was loaded, it has no run.json; it has ended nevertheless."""
+    plan(sweep, "lstm gru", 20, mode="anytime", first_seeds=5)
+    write(sweep, "lstm gru", range(6), gru2="absent")
+    assert gru_of(report_of(sweep)).comparison.n == 2
+    early = SweepFolder(sweep).run(name("gru", 2))
+    early.path.mkdir()
+    early.write_error("the worker was killed")
+    found = gru_of(report_of(sweep))
+    assert (found.comparison.n, found.kind) == (5, "anytime")
+    assert "seed 2: variant has no run" in found.pairing
 
 
 def test_the_seeds_count_in_planned_order(sweep: Path) -> None:

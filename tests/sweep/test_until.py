@@ -1,20 +1,29 @@
 """`sweep.until=decided`: seeds where a verdict is open, the same end however it is interrupted."""
 
 import json
+import math
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mnist_seq.config import ConfigError
 from mnist_seq.config.schema import Sweep
+from mnist_seq.report.build import build
+from mnist_seq.report.options import Options
+from mnist_seq.report.read.collect import collect
 from mnist_seq.report.read.planned import PlannedArm, SweepPlan
+from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.plan.arms import Study
 from mnist_seq.sweep.until.asked import check_decidable, with_seeds
-from mnist_seq.sweep.until.decide import State, decide
+from mnist_seq.sweep.until.decide import Lost, State, decide
+from mnist_seq.sweep.until.seeds import Seeds
+from tests.report.sweeps import DEFAULTS, write_run
 from tests.sweep.conftest import SMALL, SweepRunner, changes, wait_until
 
 CAP = 20
@@ -116,6 +125,58 @@ def test_what_cannot_be_decided_is_refused_before_anything_runs() -> None:
     ):
         with pytest.raises(ConfigError, match=text):
             check_decidable(plan)
+
+
+def test_an_arm_does_not_end_by_a_verdict_that_its_report_withholds() -> None:
+    """Better among the runs that trained says nothing while the others diverge."""
+    good, bad = noise(4.0, 1), Lost(-85.0)
+    cases: dict[str, tuple[Sequence[float | Lost | None], bool]] = {
+        "variant": ([*good[:4], bad, *good[4:7], bad], False),
+        "baseline": ([*good[:4], Lost(85.0), *good[4:7]], True),  # further apart with a guess
+        "both": ([*good[:4], Lost(0.0), *good[4:12]], True),
+        "unknown": ([*good[:8], Lost(math.nan)], False),
+        "no pair": ([*good[:8], Lost(None), None], True),
+    }
+    for name, (d, is_called) in cases.items():
+        state = decide({"a": d}, plan_of("a"), higher_is_better=True)["a"]
+        assert (state.word == "better") == is_called, name
+        assert state.is_withheld != is_called, name
+    assert decide({"a": good[:6]}, plan_of("a"), higher_is_better=True)["a"].word == "better"
+    for lost, word in ((1, "open"), (CAP - 6, "at the cap")):  # runs that were still at work then
+        state = decide({"a": [*good[:6], *[bad] * lost]}, plan_of("a"), higher_is_better=True)["a"]
+        assert state == State(word, 6 + lost, is_withheld=True)  # type: ignore[arg-type]
+
+
+def test_what_ends_an_arm_is_the_verdict_of_the_report(tmp_path: Path) -> None:
+    """Both read the same runs, lost ones too; decisions.jsonl and the report must not differ."""
+    seen: set[str] = set()
+    for study in (3, 5, 7):
+        rng, path = np.random.default_rng(study), tmp_path / str(study)
+        arms, runs = {}, []
+        for cell in ("lstm", "gru", "rnn"):
+            gain = 0.0 if cell == "lstm" else float(rng.choice([0.0, 0.02]))
+            names = {seed: f"{cell}-{seed}" for seed in range(9)}
+            arms[cell] = PlannedArm(cell, "lstm", names)
+            for seed, name in names.items():
+                state = "diverged" if rng.random() < 0.04 * (study % 4) else "finished"
+                accuracy = round(0.9 + gain + float(rng.normal(0, 0.004)), 4)
+                folder = write_run(path, cell, seed=seed, name=name, accuracy=accuracy, state=state,
+                                   num_evaluations=1)  # fmt: skip
+                asked = SimpleNamespace(seed=seed)
+                runs.append(SimpleNamespace(name=name, folder=folder, action="reuse", config=asked))
+        recorded = plan_of(arms=arms, max_seeds=9)
+        SweepFolder(path).add_plan(recorded.record())
+        plan: Any = SimpleNamespace(folder=SweepFolder(path), runs=runs)
+        states = Seeds(plan, recorded, console=Console(quiet=True), job=lambda run: run).states  # type: ignore[arg-type, return-value]
+        noted = {row["arm"]: row["word"] for row in SweepFolder(path).decisions()}
+        assert noted == {arm: s.word for arm, s in states.items() if not s.is_open}
+        report = build(collect([path]), Options(), defaults=DEFAULTS, is_table_only=True)
+        said = {v.name: v.word for v in report.variants if v.compared}
+        for arm, state in states.items():
+            is_call = state.word in ("better", "worse")
+            assert (state.word == said[arm]) == is_call, (study, arm, state, said)
+            seen |= {state.word, said[arm], *(["ends withheld"] * state.is_withheld)}
+    assert {"better", "withheld", "ends withheld", "out of reach"} <= seen
 
 
 STUDY = [*SMALL, "data.limit=300", "model=lstm,gru,rnn", "model.hidden=4", "sweep.until=decided",

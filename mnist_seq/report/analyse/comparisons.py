@@ -24,6 +24,7 @@ class Found:
     p_wilcoxon: float
     kind: Kind = "one look"
     looks: Looks | None = None
+    given_up: str = ""  # why its sweep gave it no more seeds while it was undecided
 
 
 def compare_as_read(
@@ -78,6 +79,7 @@ def compare_as_read(
         wilcoxon_p(x, y) if wilcoxon else math.nan,
         kind="anytime",
         looks=looks,
+        given_up=reading.given_up,
     )
 
 

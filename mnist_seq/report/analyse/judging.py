@@ -22,7 +22,7 @@ from mnist_seq.report.options import Options
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Second
-from mnist_seq.stats import Rule, Verdict, adjust, fisher_p, no_verdict
+from mnist_seq.stats import Rule, Verdict, adjust, fisher_p, no_verdict, stands
 from mnist_seq.stats.sequential.verdicts import judge_looks
 
 Pair = tuple[int, int]  # positions of a variant and of what it is compared with
@@ -184,6 +184,10 @@ def _with_second(
         text = f"{first.word} among {among}, and nobody knows what a guess has, to count {lost} as"
         return replace(first, word="withheld", text=f"withheld: {text} ({first.text})"), None
     comparison, verdict = second[0].comparison, second[1]
+    growth = comparison.difference / (found.comparison.difference or math.nan) if found else 1.0
+    if first.word == verdict.word and not stands(first.word, verdict.word, growth):
+        # an e-value keeps a call, and lost runs have turned the difference round since
+        verdict = replace(verdict, word="not distinguishable")
     other = Second(first.word, verdict.word, comparison.difference, verdict.p_adjusted)
     counted = f"where {lost} as a guess ({guess})"
     both = f"trained: {first.text}; all: {verdict.text}"
@@ -191,8 +195,7 @@ def _with_second(
         return replace(first, text=f"{first.text}; {verdict.word} {counted}: {verdict.text}"), other
     if first.word == verdict.word:
         return replace(first, text=f"{first.word} among {among}, and {counted}; {both}"), other
-    is_open = first.word in ("better", "worse") and verdict.word == "not distinguishable"
-    if is_open and comparison.difference / found.comparison.difference >= 1:
+    if stands(first.word, verdict.word, growth):
         further = f"further apart, but more scattered, {counted}"
         return replace(first, text=f"{first.word} among {among}, {further}; {both}"), other
     text = f"withheld: {first.word} among {among}, {verdict.word} {counted}; {both}"

@@ -15,6 +15,7 @@ from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.planned import PlannedArm, SweepPlan, plans_of
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.value import Kind
+from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.text import plural
 from mnist_seq.stats import Rule
@@ -31,11 +32,13 @@ class Reading:
             recorded, so it is read as if it was the only look. "anytime": by e-values.
         seeds: of an e-value: the seeds in planned order, up to the first that has not ended.
         waits: why later seeds do not count yet; "" if all count.
+        given_up: why the sweep gave it no more seeds while it was undecided; "" if it did not.
     """
 
     kind: Kind
     seeds: tuple[int, ...] = ()
     waits: str = ""
+    given_up: str = ""
 
 
 class Plans:
@@ -86,19 +89,43 @@ class Plans:
         if planned is not None and is_fixed:
             first = [seed for seed in planned.runs if seed in of_base]
             has_more = any(seed in of_base and seed not in first for seed in seeds)
-            if not has_more and _prefix(first, variant, baseline) == first:
+            if not has_more and self._prefix(first, variant, baseline) == first:
                 return Reading("planned")
         return self._anytime(order, variant, baseline)
 
     def _anytime(self, order: Sequence[int], variant: Group, baseline: Group) -> Reading:
-        prefix = _prefix(order, variant, baseline)
+        prefix = self._prefix(order, variant, baseline)
         ended = _ended(variant) & _ended(baseline)
         later = [seed for seed in order if seed in ended and seed not in prefix]
         gap = next((seed for seed in order if seed not in prefix), None)
         waits = f"; {plural(len(later), 'later pair')} wait for seed {gap}" if later else ""
         names = [(folder, arm.name) for folder, arm in self._named(variant)]
         why = next((text for name in names if (text := self._given_up.get(name))), "")
-        return Reading("anytime", tuple(prefix), waits.replace("pair wait", "pair waits") + why)
+        return Reading("anytime", tuple(prefix), waits.replace("pair wait", "pair waits"), why)
+
+    def _prefix(self, order: Sequence[int], variant: Group, baseline: Group) -> list[int]:
+        """The seeds up to the first of which a side has not ended.
+
+        Later ones do not count yet: which runs end early may depend on their results. A run that
+        failed before it began has ended too.
+        """
+        ended = _ended(variant) & _ended(baseline)
+        prefix = list(itertools.takewhile(ended.__contains__, order))
+        if len(prefix) == len(order):
+            return prefix
+        over = (_ended(side) | self._failed_early(side) for side in (variant, baseline))
+        ended = set.intersection(*over)
+        return list(itertools.takewhile(ended.__contains__, order))
+
+    def _failed_early(self, group: Group) -> set[int]:
+        """Planned seeds whose run failed before it wrote run.json, so that no report has it."""
+        known = {run.seed for run in group.runs}
+        return {
+            seed
+            for folder, arm in self._named(group)
+            for seed, name in arm.runs.items()
+            if seed not in known and _is_failed(SweepFolder(folder).run(name))
+        }
 
     def _arms(self, group: Group) -> Iterator[tuple[SweepPlan, PlannedArm]]:
         """The planned arms that hold a run of a group, in the order of their plans."""
@@ -176,13 +203,11 @@ def _why(row: Mapping[str, Any]) -> str:
     return ""
 
 
-def _prefix(order: Sequence[int], variant: Group, baseline: Group) -> list[int]:
-    """The seeds up to the first of which a side has not ended.
-
-    Later ones do not count yet: which runs end early may depend on their results.
-    """
-    ended = _ended(variant) & _ended(baseline)
-    return list(itertools.takewhile(ended.__contains__, order))
+def _is_failed(run: RunFolder) -> bool:
+    try:
+        return run.error_path.exists() and run.state() == "failed"
+    except (OSError, ValueError):
+        return False
 
 
 def _ended(group: Group) -> set[int]:

@@ -92,11 +92,13 @@ def _compared(
     """The comparison as the report keeps it; None where there is none."""
     if (made := judged.found) is None:
         return None
+    is_open = judged.verdict.word not in ("better", "worse", "equivalent")
+    given_up = made.given_up if is_open else ""  # runs that were at work then may have decided it
     against = posterior(made.comparison, rule.margin) if rule.margin is not None else None
     return Compared(
         made.comparison,
         judged.verdict,
-        made.pairing + _means(made, (own, base), metric),
+        made.pairing + given_up + _means(made, (own, base), metric),
         math.nan if judged.verdict.word == "so far" else made.p_wilcoxon,
         detectable_at(made.comparison, rule, family_size),
         None if judged.verdict.word == "so far" else against,

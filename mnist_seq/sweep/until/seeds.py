@@ -1,10 +1,13 @@
 """Hands out the runs of `sweep.until=decided`, and tells which arms are open and why."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
 
+from mnist_seq.report.analyse.guess import guess_of
+from mnist_seq.report.analyse.judging import LOST
 from mnist_seq.report.read.collect import read_run
 from mnist_seq.report.read.metric import Metric, metric_of
 from mnist_seq.report.read.planned import SweepPlan
@@ -17,7 +20,7 @@ from mnist_seq.sweep.plan.planner import Plan, PlannedRun
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.pool import Pool
 from mnist_seq.sweep.pool.views import LineView
-from mnist_seq.sweep.until.decide import Differences, State, decide
+from mnist_seq.sweep.until.decide import Differences, Lost, State, decide
 
 _ENDED = ("finished", "diverged", "failed", "unreadable")
 
@@ -54,6 +57,8 @@ class Seeds:
         self._runs = {run.name: run for run in plan.runs}
         self._order = list(dict.fromkeys(s for arm in recorded.arms.values() for s in arm.runs))
         self._values: dict[str, float | None] = {}
+        self._lost: set[str] = set()  # runs that diverged or failed
+        self._guess = math.nan  # what counts for them in the second reading
         self._metric: Metric | None = None
         self._at_work = 0
         for run in plan.runs:
@@ -161,7 +166,12 @@ class Seeds:
             return
         if self._metric is None:
             self._metric = metric_of(self.recorded.metric, run.task)
+        if math.isnan(self._guess):
+            guess = guess_of([run]).of(self._metric)
+            self._guess = guess if math.isfinite(guess) else math.nan
         self._values[name] = self._metric.of(run)
+        if run.state in LOST:
+            self._lost.add(name)
 
     def _decided(self) -> dict[str, State]:
         metric = self._metric
@@ -175,12 +185,15 @@ class Seeds:
         self._states = decide(found, self.recorded, higher_is_better=better)
         return self._states
 
-    def _differences(self, own: Any, base: Any) -> Iterator[float | None]:
+    def _differences(self, own: Any, base: Any) -> Iterator[float | Lost | None]:
         for seed in self._order:
-            if own.get(seed) not in self._values or base.get(seed) not in self._values:
+            pair = (own.get(seed), base.get(seed))
+            if not all(name in self._values for name in pair):
                 return
-            a, b = self._values[own[seed]], self._values[base[seed]]
-            yield None if a is None or b is None else a - b
+            lost = self._lost.intersection(pair)
+            a, b = (self._guess if name in lost else self._values[name] for name in pair)
+            d = None if a is None or b is None else a - b
+            yield Lost(d) if lost else d
 
     def _tell(self) -> None:
         """Note and say which arms have ended since."""
@@ -188,34 +201,44 @@ class Seeds:
             if state.word != self._told[arm]:
                 self._told[arm] = state.word
                 self._note(arm, state)
-                say(self.console, f"decided: {arm} {self.why(state)}")
+                head = "open again" if state.is_open else "decided"
+                say(self.console, f"{head}: {arm} {self.why(state)}")
 
     def _note(self, arm: str, state: State) -> None:
-        """Write down how an arm has ended, once."""
-        if state.is_open:
-            return
+        """Write down how an arm has ended, once; and that it is open again."""
         facts = {"seeds": state.seeds, "max_seeds": self.recorded.max_seeds}
         row = {"arm": arm, "word": state.word, **facts}
-        if any(row.items() <= known.items() for known in self.folder.decisions()):
+        known = [found for found in self.folder.decisions() if found.get("arm") == arm]
+        last = known[-1] if known else {"word": "open"}
+        if row.items() <= last.items() or (state.is_open and last.get("word") == "open"):
             return
         self.folder.note_decision(
             arm, state.word, **facts, p_adjusted=state.p_adjusted, chance=state.chance
         )
 
     def why(self, state: State) -> str:
-        """How an arm has ended, in words."""
+        """How an arm has ended, or why it is open, in words."""
         at = f"after {plural(state.seeds, 'seed')}"
+        text = f"{state.word} {at}"
         if state.word == "out of reach":
             cap = self.recorded.max_seeds
-            return f"out of reach {at}: chance of a verdict within {cap} seeds {state.chance:.1%}"
-        if state.word == "at the cap":
-            return f"undecided at the cap of {plural(state.seeds, 'seed')}"
-        return f"{state.word} {at}"
+            text += f": chance of a verdict within {cap} seeds {state.chance:.1%}"
+        elif state.word == "at the cap":
+            text = f"undecided at the cap of {plural(state.seeds, 'seed')}"
+        elif state.is_open:
+            text = f"open at {plural(state.seeds, 'seed')}"
+        if state.is_withheld:
+            text += "; withheld: no verdict where runs that diverged or failed count as a guess"
+        return text
 
     def in_a_line(self) -> str:
         """What is open, and how many arms have ended how."""
         states = self._states
-        still = [f"{arm} ({s.seeds})" for arm, s in states.items() if s.is_open]
+        still = [
+            f"{arm} ({s.seeds}{', withheld' if s.is_withheld else ''})"
+            for arm, s in states.items()
+            if s.is_open
+        ]
         shown = ", ".join(still[:8]) + (f" and {len(still) - 8} more" if still[8:] else "")
         words = [s.word for s in states.values() if not s.is_open]
         counts = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
@@ -226,7 +249,6 @@ class Seeds:
         say(self.console, "")
         width = max(map(len, self._states), default=0)
         for arm, state in self._states.items():
-            text = f"open at {plural(state.seeds, 'seed')}" if state.is_open else self.why(state)
-            say(self.console, f"{arm:<{width}}  {text}")
+            say(self.console, f"{arm:<{width}}  {self.why(state)}")
         used, most = len(self.given), len(self._runs)
         say(self.console, f"{plural(used, 'run')} of at most {most}")
