@@ -1,6 +1,5 @@
-"""A user's own sequences, from a NumPy archive or .ts files of the UEA and UCR archive."""
+"""A user's own sequences: a NumPy archive, a CSV, or .ts files of the UEA and UCR archive."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,9 @@ from mnist_seq.config.schema.data import File as FileSettings
 from mnist_seq.tasks import Located, Spec, Task
 
 if TYPE_CHECKING:
-    from mnist_seq.tasks.examples import Examples, Part
+    import numpy as np
+
+    from mnist_seq.tasks.examples import Examples
     from mnist_seq.tasks.sources.own_file import Own
 
 
@@ -25,7 +26,13 @@ class File(Task):
         assert isinstance(settings, FileSettings)
         super().__init__(settings)
         parts = self._own().parts
-        self.num_train, self.num_test = len(parts["train"].x), len(parts["test"].x)
+        self.num_test, self._num_given = len(parts["test"].x), len(parts["train"].x)
+
+    @property
+    def num_train(self) -> int:  # type: ignore[override]
+        """See `Task`; without those for validation."""
+        is_of_file = self.settings.valid == "file"
+        return self._num_given - (0 if is_of_file else self.num_valid)
 
     def _own(self) -> "Own":
         from mnist_seq.tasks.sources.own_arrays import place_of
@@ -50,7 +57,8 @@ class File(Task):
 
     def check(self) -> None:
         """See `Task`."""
-        settings, parts = self.settings, self._own().parts
+        settings, own = self.settings, self._own()
+        parts = own.parts
         if settings.valid == "file" and "valid" not in parts:
             raise ConfigError(
                 f"data.valid=file needs x_valid and y_valid in {settings.path}: it has none; "
@@ -61,19 +69,68 @@ class File(Task):
                 f"data.valid={settings.valid} would leave x_valid of {settings.path} unused; "
                 "choose data.valid=file"
             )
+        if settings.valid != "file":
+            self._check_division()
+
+    def _check_division(self) -> None:
+        """Refuse a validation part that leaves too little, or that whole groups cannot make."""
+        import numpy as np
+
+        settings, own = self.settings, self._own()
+        asked = f"data.valid={settings.valid} of {self._num_given:,} sequences of {settings.path}"
+        if self._num_asked() >= self._num_given:
+            raise ConfigError(f"data.valid must leave training sequences: {asked}; choose less")
+        train, valid = self._division()
+        if self._num_asked() and not len(valid):
+            num = 0 if own.groups is None else len(np.unique(own.groups))
+            raise ConfigError(
+                f"group_train keeps {num} groups whole, and none of them fits: {asked}; choose "
+                "more, or data.valid=file"
+            )
+        if settings.output == "class" and not settings.per_step:
+            y = own.parts["train"].y
+            missing = np.setdiff1d(y, y[train])
+            if len(missing):
+                raise ConfigError(
+                    f"data.valid must leave sequences of each class for training: {asked} takes "
+                    f"all of class {missing[0]}; choose less, or another data.task_seed"
+                )
+
+    def _num_asked(self) -> int:
+        valid = self.settings.valid
+        assert valid != "file"
+        return max(1, round(valid * self._num_given)) if isinstance(valid, float) else valid
 
     @property
     def num_valid(self) -> int:
-        """See `Task`."""
-        valid, parts = self.settings.valid, self._own().parts
-        if valid == "file":
-            return len(parts["valid"].x)
-        return max(1, round(valid * self.num_train)) if isinstance(valid, float) else valid
+        """See `Task`; groups stay whole, so it may be another number than `data.valid`."""
+        if self.settings.valid == "file":
+            parts = self._own().parts
+            return len(parts["valid"].x) if "valid" in parts else 0
+        return len(self._division()[1])
+
+    def _division(self) -> "tuple[np.ndarray, np.ndarray]":
+        """Positions of the sequences for training and for validation, from x_train.
+
+        Raises:
+            ValueError: too many are asked for.
+        """
+        from mnist_seq.tasks.recordings.division import divided
+
+        own, settings = self._own(), self.settings
+        is_stratified = settings.output == "class" and not settings.per_step
+        return divided(
+            own.parts["train"].y if is_stratified else None,
+            self._num_asked(),
+            seed=settings.task_seed,
+            groups=own.groups,
+            size=self._num_given,
+        )
 
     @property
     def has_own_valid(self) -> bool:
-        """See `Task`."""
-        return self.settings.valid == "file"
+        """See `Task`: the same in all runs."""
+        return True
 
     def source(self) -> dict[str, Any]:
         """See `Task`: the content of the file, wherever it lies, and how it is read."""
@@ -94,7 +151,10 @@ class File(Task):
         Raises:
             ValueError: the file is another one than when the run was planned.
         """
+        import numpy as np
+
         from mnist_seq.tasks.examples import Examples
+        from mnist_seq.tasks.recordings.scaling import joined, scaled, taken
 
         own = self._own()
         if own.checksum != located.files[0][1]:
@@ -102,44 +162,21 @@ class File(Task):
                 f"data.path={self.settings.path} has changed since the run was planned"
             )
         train, test = own.parts["train"], own.parts["test"]
-        if self.has_own_valid:
-            train = _joined(train, own.parts["valid"])
+        if self.settings.valid == "file":
+            rows = np.arange(len(train.x))
+            train = joined(train, own.parts["valid"])
+        else:
+            rows, valid = self._division()
+            train = taken(train, np.concatenate([rows, valid]))
         if self.settings.normalize == "standard" and not own.is_token:
-            train, test = _normalized(train, test, of=own.parts["train"])
+            train, test = scaled((train, test), of=taken(train, np.arange(len(rows))))
         return Examples(train, test)
 
     def num_loaded(self) -> dict[str, int]:
         """See `Task`."""
-        more = self.num_valid if self.has_own_valid else 0
-        return {"training set": self.num_train + more, "test set": self.num_test}
+        return {"training set": self.num_train + self.num_valid, "test set": self.num_test}
 
-
-def _joined(a: "Part", b: "Part") -> "Part":
-    import numpy as np
-
-    def both(name: str) -> Any:
-        parts = [getattr(part, name) for part in (a, b)]
-        return None if parts[0] is None else np.concatenate(parts)
-
-    return replace(a, **{name: both(name) for name in ("x", "y", "lengths", "mask")})
-
-
-def _normalized(*parts: "Part", of: "Part") -> list["Part"]:
-    """The parts with mean 0 and sd 1 in each channel over the time steps of one; padding stays 0.
-
-    A channel that never changes keeps its scale.
-    """
-    import numpy as np
-
-    def inside(part: "Part") -> Any:
-        lengths = part.lengths
-        whole = np.ones(part.x.shape[:2], dtype=bool)
-        return whole if lengths is None else np.arange(part.x.shape[1]) < lengths[:, None]
-
-    steps = of.x[inside(of)].astype(np.float64)
-    mean, sd = steps.mean(axis=0), steps.std(axis=0)
-    sd[sd == 0] = 1.0
-    return [
-        replace(part, x=(((part.x - mean) / sd) * inside(part)[..., None]).astype(np.float32))
-        for part in parts
-    ]
+    def identity(self) -> dict[str, str | int]:
+        """See `Task`: the names of the classes, for whoever reads the run."""
+        names = self._own().classes
+        return {"classes": ", ".join(names)} if names else {}

@@ -85,6 +85,14 @@ class Tokens(Stream):
     embedding: Literal["none"] | Annotated[int, Field(ge=1, le=2**16)]
 
 
+class Recorded(Data):
+    """What recorded sequences of a package have: `conf/base/recorded.yaml`."""
+
+    normalize: Literal["standard", "none"]
+    read_at: Literal["length", "padded_end"]
+    task_seed: Annotated[int, Field(ge=0, lt=2**32)]
+
+
 class Adding(Stream):
     option_names: ClassVar = ("adding",)
 
@@ -150,3 +158,4 @@ class File(Data):
     output: Literal["class", "value", "bits"]
     per_step: bool
     normalize: Literal["standard", "none"]
+    task_seed: Annotated[int, Field(ge=0, lt=2**32)] = 1  # runs from before this key have none

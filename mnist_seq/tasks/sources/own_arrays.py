@@ -1,10 +1,9 @@
-"""The arrays of a user's data, by their names: of a NumPy archive, or of files of the UCR archive.
+"""The arrays of a user's data, by their names: of an archive, a CSV, or .ts files of UCR.
 
 Nothing in a file is executed: arrays of Python objects are refused.
 """
 
 import contextlib
-import importlib.util
 import os
 import zipfile
 from collections.abc import Mapping
@@ -14,10 +13,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mnist_seq.config.messages import suggestion
-from mnist_seq.tasks.sources import ts_file
+from mnist_seq.tasks.sources import csv_file, ts_file
+from mnist_seq.tasks.sources.carried import folder_of
 
-KINDS, PARTS = ("x", "y", "lengths", "mask"), ("train", "valid", "test")
-NAMES = [f"{kind}_{part}" for part in PARTS for kind in KINDS]
+KINDS, PARTS = ("x", "y", "lengths", "mask", "group"), ("train", "valid", "test")
+NAMES = [*(f"{kind}_{part}" for part in PARTS for kind in KINDS), "classes"]
 
 _TEXT = 4  # bytes of memory for a byte of text, at least: numbers are read one by one
 
@@ -30,7 +30,7 @@ def refuse(path: Path, name: str, rule: str, found: object) -> NoReturn:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The files that a path means: an archive, or the two files of a folder.
+    """The files that a path means: itself, or the two files of a folder.
 
     Raises:
         ValueError: it is neither.
@@ -47,10 +47,10 @@ def place_of(text: str) -> Path:
     package, colon, name = text.partition(":")
     if not colon or package != "aeon":
         return Path(text).expanduser().absolute()
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
+    folder = folder_of(package)
+    if folder is None:
         raise ValueError(f"data.path={text} needs the package {package}: pip install {package}")
-    sets = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
+    sets = folder / "datasets" / "data"
     known = sorted(folder.name for folder in sets.glob("*") if any(folder.glob("*_TRAIN.ts")))
     if name not in known:
         raise ValueError(
@@ -59,8 +59,11 @@ def place_of(text: str) -> Path:
     return sets / name
 
 
-def arrays_of(path: Path) -> Arrays:
+def arrays_of(path: Path, *, per_step: bool) -> Arrays:
     """The arrays of a file or folder.
+
+    Args:
+        per_step: whether each time step has an answer, which a CSV does not say.
 
     Raises:
         ValueError: it is damaged, has an array that nobody reads, or lacks one.
@@ -69,7 +72,19 @@ def arrays_of(path: Path) -> Arrays:
         files = files_of(path)
         _check_fits(path, _TEXT * sum(file.stat().st_size for file in files))
         return ts_file.read(*files)
-    arrays = {}
+    if path.suffix.lower() == ".csv":
+        _check_fits(path, _TEXT * path.stat().st_size)
+        arrays = csv_file.read(path, per_step=per_step)
+    else:
+        arrays = _of_archive(path)
+    for name in ("x_train", "y_train", "x_test", "y_test"):
+        if name not in arrays:
+            refuse(path, name, "be there", f"only {', '.join(arrays) or 'no array'}")
+    return arrays
+
+
+def _of_archive(path: Path) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
     with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as whole:
         _check_fits(path, sum(part.file_size for part in whole.infolist()))
     try:
@@ -85,12 +100,9 @@ def arrays_of(path: Path) -> Arrays:
     except Exception as error:  # a damaged archive raises errors of many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"data.path={path} must be an archive of np.savez, or a folder with <name>_TRAIN.ts "
-            f"and <name>_TEST.ts: {reason}"
+            f"data.path={path} must be an archive of np.savez, a .csv, or a folder with "
+            f"<name>_TRAIN.ts and <name>_TEST.ts: {reason}"
         ) from error
-    for name in ("x_train", "y_train", "x_test", "y_test"):
-        if name not in arrays:
-            refuse(path, name, "be there", f"only {', '.join(arrays) or 'no array'}")
     return arrays
 
 

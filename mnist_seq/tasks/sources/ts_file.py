@@ -60,7 +60,7 @@ def read(train: Path, test: Path) -> dict[str, np.ndarray]:
             f"{test}: @classLabel must name the classes of {train.name}, {' '.join(classes)}: "
             f"found {' '.join(contents['test'].classes)}"
         )
-    found = {}
+    found = {"classes": np.array(classes)} if classes else {}
     for part, path in (("train", train), ("test", test)):
         content = contents[part]
         lengths = np.array([len(sequence) for sequence in content.sequences])
