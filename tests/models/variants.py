@@ -56,6 +56,7 @@ MODERN: dict[str, tuple[str, dict[str, Any]]] = {
     "minlstm, positive": ("minlstm", {"candidate": "positive", "forget_bias": 3}),
     "lru, other size": ("lru", {"states": 2}),
     "slstm, no norm": ("slstm", {"head_norm": False}),
+    "slstm, LSTM": ("slstm", {"head_norm": False, "exponential": False, "normaliser": False}),
     "mlstm, no norm": ("mlstm", {"head_norm": False}),
     "gated_delta, other": ("gated_delta", {"conv_width": 1, "gated": False, "negative": True}),
     "mamba, other": ("mamba", {"conv_width": 1, "expand": 1, "states": 2}),

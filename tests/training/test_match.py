@@ -65,6 +65,26 @@ def test_without_a_wish_nothing_changes() -> None:
     assert with_hidden_solved(plain) is plain
 
 
+BLOCKS = ["model.block=residual", "model.after=glu", "model.layers=2"]
+
+
+def test_blocks_are_matched_with_the_same_blocks() -> None:
+    """With blocks an LSTM of 64 units stands for the same blocks around it; else the blocks' own
+    parameters would shrink the cell. Its layers can be said outside of blocks too."""
+    target = num_params(config_of("model.hidden=64", *BLOCKS))
+    matched = [
+        with_hidden_solved(config_of(f"model={cell}", "model.match=lstm-64", *BLOCKS))
+        for cell in ("lstm", "mingru", "lru")
+    ]
+    assert [config.model.hidden for config in matched] == [64, 100, 82]
+    assert all(abs(num_params(config) - target) <= 0.01 * target for config in matched)
+    both = ["model.bidirectional=true", "model.readout=mean", "model.block=residual"]
+    assert with_hidden_solved(config_of("model.match=lstm-64", *both)).model.hidden == 64
+    deep = num_params(config_of("model.layers=2"))
+    solved = with_hidden_solved(config_of("model=rnn", "model.match=lstm-64x2", "model.layers=2"))
+    assert abs(num_params(solved) - deep) <= 0.01 * deep
+
+
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
@@ -73,7 +93,9 @@ def test_without_a_wish_nothing_changes() -> None:
          "choose a larger size"),
         (["model=mut2", "data.sequence=pixels", "model.match=lstm-64"],
          "mut2 has 17,622 at model.hidden=74 and 18,085 at 75"),  # 1.01 % off
-        (["model.match=transformer-64"], "model.match must name a cell and its hidden size"),
+        (["model=mlstm", "model.match=lstm-64", *BLOCKS], "fewer layers, fewer model.heads, or"),
+        (["model.match=mlstm-30"], "model.match=mlstm-30 must be a possible model: model.hidden"),
+        (["model.match=no_such_cell-64"], "model.match must name a cell and its hidden size"),
     ],
 )  # fmt: skip
 def test_what_fits_no_width_is_refused(overrides: list[str], says: str) -> None:

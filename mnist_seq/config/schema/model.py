@@ -8,20 +8,30 @@ from pydantic_core import PydanticCustomError
 from mnist_seq.config.schema.types import Count, Finite, Fraction, Group
 
 MAX_HIDDEN = 10**6
+MAX_LAYERS = 100
 
 
 def _cell_and_size(text: str) -> str:
-    cell, _, hidden = text.rpartition("-")
-    is_size = hidden.isascii() and hidden.isdecimal() and 1 <= int(hidden[:9]) <= MAX_HIDDEN
-    if text != "none" and not (cell and is_size and len(hidden) <= len(str(MAX_HIDDEN))):
-        raise PydanticCustomError("cell_and_size", "none, or a cell and its hidden size: lstm-64")
+    cell, _, size = text.rpartition("-")
+    hidden, x, layers = size.partition("x")
+    is_size = _is_number(hidden, MAX_HIDDEN) and (not x or _is_number(layers, MAX_LAYERS))
+    if text != "none" and not (cell and is_size):
+        raise PydanticCustomError(
+            "cell_and_size",
+            "none, or a cell and its hidden size: lstm-64, or lstm-64x2 for two layers",
+        )
     return text
+
+
+def _is_number(text: str, most: int) -> bool:
+    is_short = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    return is_short and 1 <= int(text) <= most
 
 
 class Model(Group):
     name: str
     hidden: Annotated[int, Field(ge=1, le=MAX_HIDDEN)]
-    layers: Annotated[int, Field(ge=1, le=100)]
+    layers: Annotated[int, Field(ge=1, le=MAX_LAYERS)]
     bidirectional: bool
     dropout: Fraction
     readout: Literal["last", "mean", "flat"]
@@ -164,9 +174,17 @@ class RGLRU(WithHeads):
     normalise: bool
 
 
-class XLSTM(WithHeads):
-    option_names: ClassVar = ("mlstm", "slstm")
+class MLSTM(WithHeads):
+    option_names: ClassVar = ("mlstm",)
 
+    head_norm: bool
+
+
+class SLSTM(WithHeads):
+    option_names: ClassVar = ("slstm",)
+
+    exponential: bool
+    normaliser: bool
     head_norm: bool
 
 

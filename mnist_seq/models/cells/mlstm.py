@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mnist_seq.config.schema import XLSTM as Options
+from mnist_seq.config.schema import MLSTM as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.cells.slstm import head_norm
 from mnist_seq.models.kernels.chunks import mlstm_scan

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mnist_seq.config.schema import XLSTM as Options
+from mnist_seq.config.schema import SLSTM as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 
 EPS = 1e-5
+LARGEST = 80.0  # of m where it does not cancel; exp(89) is no number of float32
 
 
 class SLSTM(Cell):
@@ -25,7 +26,9 @@ class SLSTM(Cell):
         h = s(o) * c / n                  n = exp(log s(f) + m' - m) * n' + exp(i - m)
 
     s is the sigmoid. The state is h, c, n, m. The stabiliser m cancels, so no gradient goes through
-    it. The output is h, normalised in each head.
+    it. The output is h, normalised in each head. Without `exponential`, log s(i) stands for i, and
+    the input gate is the LSTM's. Without `normaliser`, h is s(o) * tanh(exp(m) c), as in the LSTM.
+    Without both, this is an LSTM whose recurrent weights are within heads.
     """
 
     def __init__(self, input_size: int, hidden: int, options: Options) -> None:
@@ -65,12 +68,15 @@ class SLSTM(Cell):
         of_h = torch.einsum("bhi,hij->bhj", by_head, self.weight_hh)
         of_h = torch.unflatten(of_h, -1, (4, -1)).transpose(1, 2).flatten(1)
         i, f, z, o = (x + of_h).chunk(4, dim=-1)
+        i = i if self.options.exponential else F.logsigmoid(i)
         f = F.logsigmoid(f) + m.detach()
         m = torch.maximum(f, i).detach()
         keep, write = torch.exp(f - m), torch.exp(i - m)
         c = keep * c + write * torch.tanh(z)
         n = keep * n + write
-        return torch.sigmoid(o) * c / n, c, n, m
+        if self.options.normaliser:
+            return torch.sigmoid(o) * c / n, c, n, m
+        return torch.sigmoid(o) * torch.tanh(c * torch.exp(m.clamp(max=LARGEST))), c, n, m
 
     def output(self, x: Tensor, state: State) -> Tensor:
         """See `Cell`; h, normalised in each head."""

@@ -1,5 +1,7 @@
 """Solves the hidden size for a number of parameters, to compare cells at equal size."""
 
+from typing import Any
+
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import Model
@@ -24,7 +26,7 @@ def with_hidden_solved(config: Config) -> Config:
         asked, target = f"model.params={model.params}", model.params
     else:
         asked = f"model.match={model.match}"
-        target = model_params(_reference(model.match), spec)
+        target = model_params(_reference(model), spec)
 
     multiple = model.hidden_multiple()
 
@@ -48,13 +50,27 @@ def with_hidden_solved(config: Config) -> Config:
     return config.model_copy(update={"model": model.model_copy(update={"hidden": best * multiple})})
 
 
-def _reference(match: str) -> Model:
-    """The settings of the named cell: one layer in one direction, all else as in its YAML."""
-    name, _, hidden = match.rpartition("-")
+def _reference(model: Model) -> Model:
+    """The settings of the cell that `match` names, all else as in its YAML.
+
+    It has one direction, and as many layers as `match` says: `lstm-64x2` has two. Where the run has
+    blocks, it has the same ones, as many layers and directions, so that only the cell differs.
+    """
+    name, _, size = model.match.rpartition("-")
+    hidden, _, layers = size.partition("x")
+    same: dict[str, Any] = {}
+    if model.block != "none":
+        keys = ("block", "norm", "conv", "after", "layers", "bidirectional")
+        same = {key: getattr(model, key) for key in keys}
+    if layers:
+        same["layers"] = int(layers)
     try:
-        return default_model(name, hidden=int(hidden))
+        found = default_model(name, hidden=int(hidden), **same)
     except KeyError:
         raise ConfigError(
-            f"model.match must name a cell and its hidden size: model.match={match}; "
+            f"model.match must name a cell and its hidden size: model.match={model.match}; "
             "write model.match=lstm-64"
         ) from None
+    if problem := found.problem():
+        raise ConfigError(f"model.match={model.match} must be a possible model: {problem}")
+    return found
