@@ -18,13 +18,13 @@ from mnist_seq.tasks.batches.stacked_data import StackedData
 from mnist_seq.tasks.batches.task_data import PartName
 from mnist_seq.training.batched.errors import NotStackable
 from mnist_seq.training.batched.stacked_optimizer import StackedOptimizer
-from mnist_seq.training.device import autocast
+from mnist_seq.training.device import autocast, sum_dtype
 from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
 from mnist_seq.training.loop.evaluation import Evaluation, evaluate
 from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.objective import mean_loss
-from mnist_seq.training.loop.program import Program, evaluating, sum_dtype
+from mnist_seq.training.loop.program import Program, evaluating
 from mnist_seq.training.optimizers import groups_of
 
 Noises = tuple[Tensor, ...]

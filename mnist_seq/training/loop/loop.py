@@ -40,7 +40,7 @@ class Loop:
         self.step = books[0].state.step
         self.loss_count = books[0].state.loss_count
         loss_sums = [book.loss_sum for book in books]
-        self.program.loss_sums.copy_(torch.tensor(loss_sums, dtype=torch.float64))
+        self.program.loss_sums.copy_(torch.tensor(loss_sums, dtype=self.program.loss_sums.dtype))
         self._rates = torch.empty(0)
         self._last_told = time.perf_counter()
         self._next_save = 0.0  # time before which a stack is not saved again

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from mnist_seq.tasks import Spec
 from mnist_seq.tasks.batches.batch import Batch
+from mnist_seq.training.device import sum_dtype
 
 Sums = dict[str, Tensor]  # over the examples of a batch, [R] each
 
@@ -63,8 +64,9 @@ def sums_of(spec: Spec, outputs: Tensor, batch: Batch) -> Sums:
     if spec.output == "value":
         sums["absolute"] = _counted((said - y).abs().mean(dim=-1), batch, spec)
         for k in range(spec.num_outputs):
-            sums[f"y/{k}"] = _counted(y[..., k].double(), batch, spec)
-            sums[f"y2/{k}"] = _counted(y[..., k].double().square(), batch, spec)
+            wide = y[..., k].to(sum_dtype(y.device))
+            sums[f"y/{k}"] = _counted(wide, batch, spec)
+            sums[f"y2/{k}"] = _counted(wide.square(), batch, spec)
         return sums
     is_right = said == y
     share = is_right if spec.output == "class" else is_right.float().mean(dim=-1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mnist_seq.tasks.batches.batch import Batch, repeated
 from mnist_seq.tasks.batches.task_data import PartName
-from mnist_seq.training.device import autocast
+from mnist_seq.training.device import autocast, sum_dtype
 from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
 from mnist_seq.training.loop.evaluation import Evaluation, evaluate
@@ -170,8 +170,3 @@ def evaluating(model: nn.Module, device: torch.device, precision: str) -> Iterat
             yield
     finally:
         model.train()
-
-
-def sum_dtype(device: torch.device) -> torch.dtype:
-    """Data type of sums of losses."""
-    return torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
