@@ -24,7 +24,7 @@ from mnist_seq.report.render import markdown, table_csv, terminal
 from mnist_seq.report.render.html import render
 from mnist_seq.runs.commands import override, quoted
 from mnist_seq.runs.folder import RunFolder, find_runs
-from mnist_seq.sweep.plan.planner import MAX_NAME, run_name
+from mnist_seq.sweep.plan.planner import MAX_NAME, longest_name, run_name
 from tests import fuzz
 from tests.conftest import clean_env
 
@@ -188,3 +188,14 @@ def test_a_sweep_of_hostile_names_runs_is_compared_and_added_to(tmp_path: Path) 
     assert not list(tmp_path.rglob("pwned"))
     assert [path.name for path in tmp_path.iterdir()] == [place.name]
     assert {path.name for path in place.iterdir()} <= {"outputs", "data"}
+
+
+def test_windows_takes_fewer_characters_of_a_path() -> None:
+    """Names become shorter there, and a folder that is too long is refused."""
+    folder = Path("C" * 120)
+    most = longest_name(folder, longest_path=259 + len(str(Path.cwd())) + 1)
+    name = run_name((f"arm={'a' * 150}",), ["arm"], most=most)
+    assert len(name) == most == 259 - 120 - 45
+    with pytest.raises(ConfigError, match=r"must be shorter: this system takes 259"):
+        longest_name(Path("/" + "a" * 230), longest_path=259)
+    assert longest_name(folder) == MAX_NAME

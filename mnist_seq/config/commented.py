@@ -109,7 +109,7 @@ def comments_of_config(hydra: Any) -> dict[str, str]:
     }
     for package, name in places.items():
         for own, file in _files(name, package, folders):
-            found |= comments_of_file(file.read_text(), own)
+            found |= comments_of_file(file.read_text(encoding="utf-8"), own)
     return found
 
 
@@ -120,7 +120,7 @@ def _files(name: str, package: str, folders: Sequence[Path]) -> Iterator[tuple[s
     file = next((path for path in paths if path.is_file()), None)
     if file is None:
         return
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     own = "" if re.search(r"^# @package _global_\s*$", text, re.MULTILINE) else package
     based_on = yaml.load(text, Loader=_LOADER) or {}
     for item in based_on.get("defaults", []) if isinstance(based_on, dict) else []:

@@ -5,13 +5,13 @@ The words of a command are overrides and flags, unquoted; they are quoted for th
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mnist_seq import system
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.text import is_control, reads_as_number
 from mnist_seq.config.words import CONFIG_FLAGS, OF_A_SWEEP, key_of
@@ -210,7 +210,7 @@ def _flags(asked: Mapping[str, Any]) -> list[str]:
 def shell_word(word: str) -> str:
     """A word in the quotes that a shell needs; what a terminal would obey stands as an escape."""
     if not any(map(is_control, word)):
-        return shlex.quote(word)
+        return system.shell_word(word)
     letters = word.replace("\\", "\\\\").replace("'", "\\'")
     escaped = "".join(_octal(c) if is_control(c) else c for c in letters)
     return f"$'{escaped}'"

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from mnist_seq import system
 from mnist_seq.runs.disk import limits
 from mnist_seq.runs.disk.kill_points import reached
 from mnist_seq.runs.disk.parsing import from_json
@@ -21,6 +21,7 @@ from mnist_seq.runs.errors import OutsideFolder
 
 _CHECKSUM = "crc32"  # over the other keys, to find bits that a disk has changed
 _UNFINISHED = ".tmp"
+_RECORD_LOCK, _LOCK_AGAIN_S = ".record-lock", 0.01
 
 
 def inside(folder: Path, *names: str) -> Path:
@@ -62,7 +63,8 @@ def open_append(path: Path, flags: int = os.O_WRONLY) -> int:
     """
     inside(path.parent, path.name)
     # also refuses a link that was made since
-    return os.open(path, flags | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+    flags |= os.O_CREAT | os.O_APPEND | system.NO_LINK | system.BINARY
+    return os.open(path, flags, 0o666)
 
 
 class LogHandler(logging.FileHandler):
@@ -88,10 +90,10 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
         with os.fdopen(fd, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            system.sync_to_disk(file.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)
         reached(f"{path.name}: written")
-        os.replace(temporary, path)
+        system.replace(temporary, path)
         reached(f"{path.name}: renamed")
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
@@ -116,13 +118,15 @@ def exclusive(folder: Path) -> Iterator[None]:
 
     A file system without locks is used without one.
     """
-    fd = os.open(folder, os.O_RDONLY)
+    import filelock
+
+    lock = filelock.FileLock(inside(folder, _RECORD_LOCK))
+    with contextlib.suppress(OSError, NotImplementedError):
+        lock.acquire(poll_interval=_LOCK_AGAIN_S)
     try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(fd)  # which frees the lock
+        lock.release()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -188,7 +192,8 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
         if not stat.S_ISREG(os.fstat(fd).st_mode):  # a pipe would lose the line
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         size = os.fstat(fd).st_size
-        if size and os.pread(fd, 1, size - 1) != b"\n":
+        os.lseek(fd, max(0, size - 1), os.SEEK_SET)  # writes are at the end all the same
+        if size and os.read(fd, 1) != b"\n":
             line = b"\n" + line
         reached(f"{path.name}: half a line", first=lambda: os.write(fd, line[: len(line) // 2]))
         written = os.write(fd, line)

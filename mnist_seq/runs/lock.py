@@ -46,7 +46,7 @@ def locked(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
         # waits for the disk, and a failure to write it is ignored
         with contextlib.suppress(OSError):
             (folder / HOLDER).unlink(missing_ok=True)  # opening a pipe would wait for a reader
-            with os.fdopen(files.open_append(folder / HOLDER), "w") as file:
+            with os.fdopen(files.open_append(folder / HOLDER), "w", encoding="utf-8") as file:
                 json.dump(me, file)
         yield
     finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mnist_seq
+from mnist_seq import system
 from mnist_seq.config import Config
 from mnist_seq.runs import code_identity
 
@@ -38,11 +39,11 @@ def beside() -> dict[str, Any]:
         this process included; None where the system has none.
     """
     at_once = os.environ.get(AT_ONCE, "1")
-    try:
-        load = round(os.getloadavg()[0], 2)
-    except (AttributeError, OSError):
-        load = None
-    return {"at_once": int(at_once) if at_once.isdecimal() else None, "load": load}
+    load = system.load()
+    return {
+        "at_once": int(at_once) if at_once.isdecimal() else None,
+        "load": None if load is None else round(load, 2),
+    }
 
 
 @functools.cache
@@ -51,10 +52,8 @@ def host() -> dict[str, Any]:
     return {
         "name": socket.gethostname(),
         "system": platform.platform(),
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cpu": system.cpu_name(),
+        "cores": system.cores(),
     }
 
 
@@ -87,11 +86,11 @@ def _root() -> Path:
 def _git(root: Path, *words: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10, check=True
+            ["git", "-C", str(root), *words], capture_output=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()
+    return done.stdout.decode(errors="replace").strip()
 
 
 @functools.cache
@@ -105,11 +104,3 @@ def _versions() -> dict[str, str]:
     if "torch" in sys.modules:  # the build ("+cpu") that the metadata may leave out
         versions["torch"] = str(sys.modules["torch"].__version__)
     return versions
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), "")

@@ -8,15 +8,15 @@ until the checkpoint is saved. While a sweep's pool works, the pool asks its job
 A signal that is ignored when the command starts stays ignored, as SIGHUP is under `nohup`.
 """
 
-import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from mnist_seq import system
+from mnist_seq.system import STOP_SIGNALS
 
 AGAIN_S = 0.1  # seconds until a signal is sent again whose exception was lost
 
@@ -111,23 +111,6 @@ def check() -> None:
         raise Stopped(_State.signum) from None
 
 
-@contextlib.contextmanager
-def blocked() -> Iterator[None]:
-    """Delay stop signals during the block. A process that starts in it starts with them blocked."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def let_through() -> None:
-    """Let stop signals end this process, which may have started with them blocked or ignored."""
-    for signum in STOP_SIGNALS:
-        signal.signal(signum, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-
-
 def _raise_stopped(signum: int, frame: object) -> None:
     if not _State.is_ending:
         _State.signum = signum
@@ -137,7 +120,7 @@ def _raise_stopped(signum: int, frame: object) -> None:
 def _send_again(lost: Any) -> None:
     """Repeat a signal whose `Stopped` was raised where Python drops exceptions (`__del__`)."""
     if isinstance(lost.exc_value, Stopped):
-        again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), lost.exc_value.signum))
+        again = threading.Timer(AGAIN_S, system.signal_this_process, (lost.exc_value.signum,))
         again.daemon = True
         again.start()
     else:

@@ -25,7 +25,7 @@ from mnist_seq.sweep.plan.expand import Grid, expand, without
 from mnist_seq.sweep.plan.others import runs_to_compare
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
 from mnist_seq.sweep.plan.record import judged_by, plan_of, record_plan
-from mnist_seq.sweep.pool.fork_server import stop_fork_server
+from mnist_seq.sweep.pool import starts
 from mnist_seq.sweep.pool.jobs import PoolJob
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.slots import Slots, threads_of
@@ -64,7 +64,7 @@ def run_sweep(
         with command.folder.locked():
             code = session.run(session.plan())
     finally:
-        stop_fork_server()
+        starts.end()
     if code:
         raise SystemExit(code)
 

@@ -1,12 +1,12 @@
 """Free memory of this process, and errors that mean "out of memory"."""
 
 import contextlib
-import os
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+
+from mnist_seq import system
 
 # Texts of plain RuntimeErrors: of torch's CPU allocator, of mmap, and of CUDA libraries that
 # allocate by themselves, such as graphs, cuBLAS and cuDNN
@@ -40,26 +40,15 @@ def available() -> int:
 
 
 def _amounts() -> Iterator[int]:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        amounts = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}
-        yield amounts["MemAvailable"] + amounts.get("SwapFree", 0)
-    except (OSError, ValueError, KeyError, IndexError):  # not Linux
-        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    yield system.free_memory()
     for folder, (most, taken) in _CGROUPS.items():
         with contextlib.suppress(OSError, ValueError, KeyError):  # no such container, or "max"
-            yield int((folder / most).read_text()) - _used(folder, taken)
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY:
-        num_pages = 0
-        with contextlib.suppress(OSError):  # not Linux
-            num_pages = int(Path("/proc/self/statm").read_text().split()[0])
-        yield limit - num_pages * resource.getpagesize()
+            yield int((folder / most).read_text(encoding="utf-8")) - _used(folder, taken)
 
 
 def _used(folder: Path, taken: str) -> int:
     """Memory that a container uses, without cached files, which the kernel drops when needed."""
-    lines = (folder / "memory.stat").read_text().splitlines()
+    lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
     amounts = {name: int(num) for name, num in map(str.split, lines)}
     cached = amounts["active_file"] + amounts["inactive_file"]
-    return int((folder / taken).read_text()) - cached
+    return int((folder / taken).read_text(encoding="utf-8")) - cached

@@ -128,7 +128,7 @@ def _has_replaced(made: Any, report_id: str) -> bool:
 def _published(path: Path) -> dict[str, str]:
     """Where W&B has a folder's report: its id, entity and project; nothing where it has none."""
     try:
-        found = json.loads(path.read_text())["published"]
+        found = json.loads(path.read_text(encoding="utf-8"))["published"]
         return {key: str(found[key]) for key in ("id", "entity", "project")}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -6,10 +6,11 @@ file and kills itself with SIGKILL. Without the variable, a point costs one comp
 """
 
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+
+from mnist_seq import system
 
 _OF_A_RUN = ("run.json", "best.pt", "checkpoint.pt", "predictions.npz", "model.pt", "result.json")
 _WHEN = ("begun", "written", "renamed")  # of a file that is written whole and then renamed
@@ -42,11 +43,11 @@ def reached(point: str, *, first: Callable[[], object] = lambda: None) -> None:
         return
     _times[point] += 1
     try:
-        wanted = Path(_FILE).read_text()
+        wanted = Path(_FILE).read_text(encoding="utf-8")
         if wanted != f"{point} {_times[point]}":
             return
         os.unlink(_FILE)
     except FileNotFoundError:  # another process has ended already; one is enough
         return
     first()
-    os.kill(os.getpid(), signal.SIGKILL)
+    system.kill(os.getpid())

@@ -18,6 +18,7 @@ command:
 import functools
 import importlib
 import importlib.util
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,10 +78,12 @@ class Launcher(Group, ABC):
     Attributes:
         package: Python package that it needs, or "".
         extra: extra of this project that installs the package.
+        needs_posix: whether it cannot work on Windows.
     """
 
     package: ClassVar[str] = ""
     extra: ClassVar[str] = ""
+    needs_posix: ClassVar[bool] = False
 
     workers: AutoNumber
     grace: Seconds
@@ -130,13 +133,18 @@ def launcher_of(name: str, engine: str, keys: Mapping[str, Any]) -> Launcher:
         name: its option, for the errors.
 
     Raises:
-        ConfigError: there is no such engine, its package is missing, or a key is wrong.
+        ConfigError: there is no such engine, it cannot work here, or a key is wrong.
     """
     chosen = _class_of(engine)
     if chosen is None:
         raise ConfigError(
             f"hydra.launcher.engine must name a file of mnist_seq/sweep/engines: "
             f"hydra.launcher.engine={engine}"
+        )
+    if chosen.needs_posix and not hasattr(os, "setsid"):
+        raise ConfigError(
+            f"hydra/launcher={name} needs process groups and signals, which this system does not "
+            "have; choose hydra/launcher=pool, or use WSL"
         )
     if chosen.package and importlib.util.find_spec(chosen.package) is None:
         raise ConfigError(

@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future
 from typing import Any, ClassVar
 
-from mnist_seq.runs import stop_signals
+from mnist_seq import system
 from mnist_seq.sweep.engines import EngineLauncher, Number, Placement
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.pool.slots import THREADS
 from mnist_seq.sweep.pool.worker import ORPHAN_GRACE_S
-
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class JoblibLauncher(EngineLauncher):
@@ -29,6 +28,7 @@ class JoblibLauncher(EngineLauncher):
 
     package: ClassVar[str] = "joblib"
     extra: ClassVar[str] = "joblib"
+    needs_posix: ClassVar[bool] = True
 
     slots_per_device: Number
 
@@ -54,7 +54,7 @@ class JoblibEngine:
 
     def __init__(self, slots: Sequence[dict[str, str]], *, threads: int) -> None:
         self.slots = list(slots)
-        self._env = {name: os.environ.get(name, str(threads)) for name in _THREADS}
+        self._env = {name: os.environ.get(name, str(threads)) for name in THREADS}
         self._workers: dict[int, _Worker] = {}
 
     def start(self, call: Call, slot: int) -> "JoblibHandle":
@@ -109,9 +109,7 @@ def _begin() -> None:
     from joblib.externals.loky import process_executor
 
     os.setsid()
-    for signum in stop_signals.STOP_SIGNALS:
-        signal.signal(signum, signal.SIG_IGN)  # drops those that came before
-    stop_signals.let_through()
+    system.let_stop_signals_through(are_earlier_dropped=True)
     # loky replaces a worker that has grown by 300 MB, which the import of torch does in the first
     # job; the next job may then be given to the one that leaves
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
@@ -122,7 +120,7 @@ def _leave_with_parent(parent: int) -> None:
     """End the worker when the command has died; joblib itself would wait for ever."""
     while os.getppid() == parent:
         time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)
+    system.signal_this_process(signal.SIGTERM)
     time.sleep(ORPHAN_GRACE_S)
     os._exit(1)
 
@@ -138,12 +136,14 @@ class _Worker:
         from joblib.externals.loky.backend import resource_tracker
 
         self.is_broken = False
-        with stop_signals.blocked():  # before the executor does, so that it outlives a SIGHUP
+        with (
+            system.stop_signals_blocked()
+        ):  # before the executor does, so that it outlives a SIGHUP
             resource_tracker.ensure_running()
         self.executor: Any = loky.ProcessPoolExecutor(
             max_workers=1, timeout=None, initializer=_begin, env=env
         )
-        with stop_signals.blocked():  # until the worker has left our group
+        with system.stop_signals_blocked():  # until the worker has left our group
             self._pid: Future[int] = self.executor.submit(os.getpid)
 
     def signal(self, signum: int) -> None:

@@ -1,12 +1,13 @@
 """pool: several runs at once on this machine, each in a new process."""
 
 from mnist_seq.sweep.engines import Launcher, Number, Placement
+from mnist_seq.sweep.pool import starts
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.pool import Pool
 
 
 class PoolLauncher(Launcher):
-    """Runs in processes that the fork server forks."""
+    """Runs in processes of their own: see `starts`."""
 
     slots_per_device: Number
 
@@ -19,9 +20,7 @@ class PoolLauncher(Launcher):
 
     def warm_up(self, *, threads: int, data: str) -> None:
         """Start the fork server, which imports torch meanwhile."""
-        from mnist_seq.sweep.pool.fork_server import start_fork_server
-
-        start_fork_server(threads, data=data)
+        starts.warm_up(threads, data=data)
 
     def open_pool(self, opening: Opening) -> Pool:
         """The pool itself."""

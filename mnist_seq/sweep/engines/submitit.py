@@ -27,6 +27,7 @@ class SubmititLauncher(EngineLauncher):
 
     package: ClassVar[str] = "submitit"
     extra: ClassVar[str] = "slurm"
+    needs_posix: ClassVar[bool] = True
 
     cluster: Literal["local", "slurm"]
     slots_per_device: Number

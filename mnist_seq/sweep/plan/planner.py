@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
-from mnist_seq.config import Config, plain
+from mnist_seq import system
+from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.parse import check_words
 from mnist_seq.config.paths import options
 from mnist_seq.config.words import key_of, without_plus
@@ -27,6 +29,7 @@ Action = Literal["run", "resume", "retry", "rerun", "reuse"]
 Stale = Literal["error", "rerun", "keep"]
 
 MAX_NAME = 200  # bytes; file systems allow 255, and names of temporary files are longer
+_MIN_NAME, _IN_A_RUN = 30, 45  # bytes; of the longest path in a run, with its slashes
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,8 @@ class Planner:
         variant, seed = self._variants.of(self._values(words))
         if notice := variant.prepared.located.notice:
             self.notices[notice] = None
-        name = run_name(words, {*self.swept, *also_named})
+        most = longest_name(self.folder.path)
+        name = run_name(words, {*self.swept, *also_named}, most=most)
         key = variant.identity(seed)
         # a run keeps its folder and its name when the grid around it changes
         folder = self._on_disk.get(key) or self.folder.run(name)
@@ -184,17 +188,37 @@ class Planner:
     def _in_own_folders(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
         """Give another folder to a run that has the same name as another run of this plan."""
         owners = {
-            self._on_disk[run.identity].path: run.identity
+            _same(self._on_disk[run.identity].path): run.identity
             for run in runs
             if run.identity in self._on_disk
         }
         settled = []
         for run in runs:
-            if owners.setdefault(run.folder.path, run.identity) != run.identity:
+            if owners.setdefault(_same(run.folder.path), run.identity) != run.identity:
                 digest = hashlib.sha256(run.identity.encode()).hexdigest()[:10]
                 run = replace(run, folder=self.folder.run(f"{run.name}-{digest}"))
             settled.append(run)
         return settled
+
+
+def _same(folder: Path) -> str:
+    """Equal for the paths that mean one folder on this system."""
+    return str(folder).casefold() if system.IGNORES_CASE else str(folder)
+
+
+def longest_name(sweep: Path, *, longest_path: int = system.LONGEST_PATH) -> int:
+    """The most bytes of a run's name, so that the system takes the paths of its files.
+
+    Raises:
+        ConfigError: the sweep's folder leaves too few.
+    """
+    most = min(MAX_NAME, longest_path - len(str(sweep.absolute())) - _IN_A_RUN)
+    if most < _MIN_NAME:
+        raise ConfigError(
+            f"{sweep.absolute()} must be shorter: this system takes {longest_path} characters of a "
+            "path, and too few are left for the names of runs; choose hydra.sweep.dir=<short path>"
+        )
+    return most
 
 
 # characters that a file system refuses, that a shell or terminal interprets, or that hide a folder
@@ -203,19 +227,22 @@ _UNSAFE = re.compile(
 )
 
 
-def run_name(words: Sequence[str], keys: Collection[str]) -> str:
+def run_name(words: Sequence[str], keys: Collection[str], *, most: int = MAX_NAME) -> str:
     """Folder name of a run: its overrides of these keys, in the order of the command.
 
     A name that a file system or an interpolation does not allow is changed, and a hash of the
     original makes it unique.
+
+    Args:
+        most: bytes.
     """
     whole = ",".join(without_plus(word) for word in words if key_of(word) in keys) or "run"
     name = _UNSAFE.sub("_", whole)
-    name = name.encode(errors="replace")[:MAX_NAME].decode(errors="ignore")
+    name = name.encode(errors="replace")[:most].decode(errors="ignore")
     if name == whole:
         return name
     digest = hashlib.sha256(whole.encode(errors="replace")).hexdigest()[:10]
-    return f"{name.encode()[: MAX_NAME - 11].decode(errors='ignore')}-{digest}"
+    return f"{name.encode()[: most - 11].decode(errors='ignore')}-{digest}"
 
 
 def _staleness(run: PlannedRun) -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from mnist_seq import system
 from mnist_seq.runs import files
 from mnist_seq.runs.events import WATCHERS
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.stop_signals import STOP_SIGNALS
 from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.jobs import Work
 
@@ -73,7 +73,7 @@ class Call:
         self._begin()
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         path = Path(self.folder) / worker.LOG
-        opened = os.fdopen(files.open_append(path), "a", buffering=1)
+        opened = os.fdopen(files.open_append(path), "a", buffering=1, encoding="utf-8")
         with opened as log, filelock.FileLock(self.lock):
             return self._done(lambda work: work.in_thread(log), log)
 
@@ -92,7 +92,7 @@ class Call:
             do(pickle.loads(self.work))
         except SystemExit as stop:
             signum = stop.code - 128 if isinstance(stop.code, int) else 0
-            if signum in STOP_SIGNALS:
+            if signum in system.STOP_SIGNALS:
                 return f"{INTERRUPTED}{signal.Signals(signum).name}"
             return f"it left with exit code {stop.code}"
         except BaseException as error:
@@ -120,7 +120,9 @@ def _logged(folder: Path) -> Iterator[None]:
     os.close(fd)
     streams = sys.stdout, sys.stderr
     # engines replace these by objects that may not write to the file descriptors
-    with open(1, "w", closefd=False) as out, open(2, "w", closefd=False) as err:
+    out = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    err = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    with out, err:
         sys.stdout, sys.stderr = out, err
         faulthandler.enable(err)
         try:
@@ -144,11 +146,11 @@ def _stopped_by_preemption() -> Iterator[None]:
     """Treat SIGUSR2 as SIGTERM: Slurm sends it before a time limit or a preemption."""
 
     def leave(signum: int, frame: FrameType | None) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        system.signal_this_process(signal.SIGTERM)
 
     try:
         before: Any = signal.signal(signal.SIGUSR2, leave)
-    except ValueError:  # not in the main thread: signals go elsewhere
+    except (ValueError, AttributeError):  # not in the main thread, or Windows
         yield
         return
     try:

@@ -5,9 +5,9 @@ import re
 import signal
 
 from mnist_seq.runs.folder import FolderState, RunFolder
-from mnist_seq.runs.stop_signals import STOP_SIGNALS
 from mnist_seq.sweep.pool.jobs import End
 from mnist_seq.sweep.pool.worker import LOG
+from mnist_seq.system import STOP_SIGNALS
 
 
 def cause_of_death(exit_code: int | None) -> str:

@@ -1,4 +1,7 @@
-"""The fork server: a process that has torch and this package imported, and forks the jobs."""
+"""The fork server: a process that has torch and this package imported, and forks the jobs.
+
+Only where `start_method` says so: see `starts`.
+"""
 
 import contextlib
 import fcntl
@@ -12,7 +15,8 @@ from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
 
-from mnist_seq.runs import stop_signals
+from mnist_seq import system
+from mnist_seq.sweep.pool.slots import THREADS
 from mnist_seq.sweep.pool.worker import WARM_DATA
 
 # the address of a socket has at most 103 bytes (macOS; Linux: 107); multiprocessing adds 32 or more
@@ -23,7 +27,6 @@ _locks: list[int] = []  # file descriptors
 
 # imported once in the fork server, so that forked jobs have all modules
 _PRELOAD = ("mnist_seq.sweep.pool.preload",)
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def start_fork_server(threads: int, *, data: str = "") -> None:
@@ -33,16 +36,16 @@ def start_fork_server(threads: int, *, data: str = "") -> None:
         threads: threads of OpenMP and MKL in the jobs, unless the environment sets them.
         data: name of a data set that is read into memory before.
     """
-    wanted = {**dict.fromkeys(_THREADS, str(threads)), WARM_DATA: data}
+    wanted = {**dict.fromkeys(THREADS, str(threads)), WARM_DATA: data}
     added = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(added)  # the number of threads is read when torch is imported
     try:
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(_PRELOAD))
         _choose_folder_of_socket()
-        with stop_signals.blocked():  # the server starts so too: it must outlive its jobs
+        with system.stop_signals_blocked():  # the server starts so too: it must outlive its jobs
             resource_tracker.ensure_running()
         # apart from the tracker, whose start lets SIGINT and SIGTERM through again
-        with stop_signals.blocked():
+        with system.stop_signals_blocked():
             forkserver.ensure_running()
     finally:
         for name in added:

@@ -1,8 +1,9 @@
-"""Runs jobs on this machine, several at once, each in a new process that the fork server forks.
+"""Runs jobs on this machine, several at once, each in a new process.
 
 One process for each job isolates them: no random state, thread count, default dtype, logger or W&B
-run can pass from one job to the next, and a crash ends one job only. A fork takes about 10 ms,
-because the fork server has imported torch and this package.
+run can pass from one job to the next, and a crash ends one job only. On Linux a process starts in
+about 10 ms, because the fork server has imported torch and this package; elsewhere (`spawn`) it
+imports them itself, which takes seconds.
 
 Why not a library: `concurrent.futures` and loky break the whole pool when one worker dies. pebble
 survives that, but ends a late task with SIGKILL, so it cannot save its checkpoint, and it has no
@@ -12,7 +13,6 @@ channel for progress. Without them the pool is a loop over `multiprocessing.conn
 import contextlib
 import functools
 import logging
-import multiprocessing
 import signal
 import statistics
 import time
@@ -25,7 +25,7 @@ from typing import Any
 
 from mnist_seq.runs import stop_signals
 from mnist_seq.runs.provenance import AT_ONCE
-from mnist_seq.sweep.pool import worker
+from mnist_seq.sweep.pool import starts, worker
 from mnist_seq.sweep.pool.failures import signature
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
 from mnist_seq.sweep.pool.process import JobProcess
@@ -62,7 +62,7 @@ class Pool:
         self.policy, self.views = policy, list(views)
         self.stop_reason, self.stop_signal = "", 0
         self._presses, self._last_press = 0, 0.0  # of Ctrl-C, after the signal that stops the pool
-        self._context = multiprocessing.get_context("forkserver")
+        self._context = starts.context()
         self._running: list[Running] = []
         self._queue: deque[PoolJob] = deque()
         self._outcomes: list[Outcome] = []

@@ -12,8 +12,8 @@ import importlib
 import os
 import signal
 
-from mnist_seq.runs.stop_signals import STOP_SIGNALS
 from mnist_seq.sweep.pool.worker import WARM_DATA
+from mnist_seq.system import STOP_SIGNALS
 from mnist_seq.training.preload import preload
 
 _MODULES = (

@@ -1,30 +1,29 @@
 """Starts, listens to, stops and ends the process of a job."""
 
-import contextlib
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from multiprocessing.context import ForkServerContext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mnist_seq.runs import stop_signals
-from mnist_seq.sweep.pool import worker
+from mnist_seq import system
+from mnist_seq.sweep.pool import starts, worker
 from mnist_seq.sweep.pool.failures import cause_of_death, is_stop, judged
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.stopping import Stoppable
+
+if TYPE_CHECKING:
+    from mnist_seq.sweep.pool.starts import Context
 
 NUM_STARTS, AGAIN_S = 6, 0.3  # until a fork server that was killed is known to be dead
 JOIN_S = 5.0  # seconds to wait for a killed process; it may hang in the kernel
 
 
 class WorkerProcess(Stoppable):
-    """A new process of the fork server.
+    """A new process.
 
     It has its own process group, and all processes that it has started end with it.
 
     Args:
-        target: function that runs in it; gets the sending end of a pipe, and `args`.
+        target: function that runs in it; gets its end of a pipe, and `args`.
 
     Raises:
         OSError, EOFError: the process could not be started.
@@ -32,7 +31,7 @@ class WorkerProcess(Stoppable):
 
     def __init__(
         self,
-        context: ForkServerContext,
+        context: "Context",
         target: Callable[..., None],
         args: tuple[Any, ...],
         *,
@@ -52,15 +51,15 @@ class WorkerProcess(Stoppable):
 
     def _start(
         self,
-        context: ForkServerContext,
+        context: "Context",
         target: Callable[..., None],
         args: tuple[Any, ...],
         name: str,
     ) -> None:
-        self.connection, sender = context.Pipe(duplex=False)
+        self.connection, sender = context.Pipe()
         self._process = context.Process(target=target, args=(sender, *args), name=name)
         try:
-            with sender, stop_signals.blocked():  # the fork server may be started again
+            with sender, starts.without_main(), system.stop_signals_blocked():
                 self._process.start()
         except (OSError, EOFError):
             self.connection.close()
@@ -82,14 +81,16 @@ class WorkerProcess(Stoppable):
             self.connection.close()
 
     def _ask(self) -> None:
-        self._process.terminate()
+        try:  # no signal: Windows has none that a process can treat
+            self.connection.send(worker.LEAVE)
+        except OSError:  # it has closed its end, which it does not live without
+            self._process.terminate()
 
     def kill(self) -> None:
         """Kill it and all processes that it has started."""
         assert self._pid is not None
         # its group exists once our code runs in it; processes that it started stay in the group
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, signal.SIGKILL)
+        system.kill_group(self._pid)
         self._process.kill()
 
     def note_exit(self, exit_code: int | None) -> None:
@@ -131,7 +132,7 @@ class JobProcess(WorkerProcess):
 
     def __init__(
         self,
-        context: ForkServerContext,
+        context: "Context",
         job: PoolJob,
         *,
         slot: int,

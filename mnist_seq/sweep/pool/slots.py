@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from mnist_seq import system
 from mnist_seq.config import Config
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 Slots = list[dict[str, str]]  # one environment for each run that trains at once
 
@@ -14,7 +17,7 @@ Slots = list[dict[str, str]]  # one environment for each run that trains at once
 def open_slots(
     configs: Sequence[Config], *, workers: int | Literal["auto"] = "auto", per_device: int = 1
 ) -> Slots:
-    """The slots: cores / threads of them on a CPU, GPUs * per_device on GPUs.
+    """The slots: cores / threads of them on a CPU, GPUs * per_device on GPUs, one with MPS.
 
     Args:
         workers: number of slots, or auto.
@@ -24,7 +27,12 @@ def open_slots(
     if num_gpus:
         slots = gpu_slots(num_gpus, per_device)
     else:
-        slots = [{} for _ in range(max(1, cores() // threads_of(configs)))]
+        num = 1 if "mps" in devices else max(1, system.cores() // threads_of(configs))
+        slots = [{} for _ in range(num)]
+    if system.start_method() == "spawn":  # no fork server has these when it imports torch
+        threads = dict.fromkeys(THREADS, str(threads_of(configs)))
+        added = {name: value for name, value in threads.items() if name not in os.environ}
+        slots = [{**added, **slot} for slot in slots]
     return slots if workers == "auto" else [slots[i % len(slots)] for i in range(workers)]
 
 
@@ -43,11 +51,6 @@ def gpu_slots(num_devices: int, per_device: int) -> Slots:
 def has_gpu(slots: Sequence[Mapping[str, str]]) -> bool:
     """Whether some of these slots are on a GPU."""
     return any("CUDA_VISIBLE_DEVICES" in slot for slot in slots)
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _num_gpus() -> int:

@@ -13,10 +13,13 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from mnist_seq.runs import files, stop_signals
+from mnist_seq import system
+from mnist_seq.runs import files
 from mnist_seq.runs.disk.kill_points import reached
 from mnist_seq.runs.errors import RunFailed
 from mnist_seq.runs.events import WATCHERS, Ended, Listener, Progress, Row, Started, Warned
+
+LEAVE = "leave"  # asks a job to save its checkpoint and end
 
 LOG = "log.txt"  # output of the job, in its folder
 
@@ -59,7 +62,7 @@ def run_job(connection: Connection, work: bytes, folder: str, env: Mapping[str, 
         work: a pickled `Work`.
     """
     pipe = Pipe(connection)
-    enter([Path(folder)], env, [pipe])
+    enter(connection, [Path(folder)], env, [pipe])
     WATCHERS.append(pipe)
     code = 1
     try:
@@ -75,18 +78,26 @@ def run_job(connection: Connection, work: bytes, folder: str, env: Mapping[str, 
     leave(code)
 
 
-def enter(folders: Sequence[Path], env: Mapping[str, str], pipes: Sequence[Listener]) -> None:
+def enter(
+    connection: Connection,
+    folders: Sequence[Path],
+    env: Mapping[str, str],
+    pipes: Sequence[Listener],
+) -> None:
     """Set this process up for its jobs.
 
     Args:
+        connection: to the parent, which may send `LEAVE`.
         folders: folders of the jobs; the first that can have a log gets the output of the process.
         pipes: to the parent, one for each job.
     """
     from hydra import version
 
     reached("job: begun")
-    os.setsid()  # the parent handles signals to its group, such as Ctrl-C at the terminal
-    stop_signals.let_through()  # the fork server blocks them
+    system.leave_group()
+    # they are blocked; a spawned process may have had some of the command's group
+    is_spawned = system.start_method() == "spawn"
+    system.let_stop_signals_through(are_earlier_dropped=is_spawned)
     version.setbase("1.3")  # as in `train`; without it Hydra changes the working directory
     os.environ.update(env)
     errors = []
@@ -100,7 +111,7 @@ def enter(folders: Sequence[Path], env: Mapping[str, str], pipes: Sequence[Liste
         for pipe, why in zip(pipes, errors, strict=True):
             pipe.ended(Ended("failed", 1, f"{type(why).__name__}: {why}"))
         leave(1)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_listen, args=(connection,), daemon=True).start()
 
 
 def leave(code: int) -> None:
@@ -126,11 +137,16 @@ def _log_to(folder: Path) -> None:
     faulthandler.enable(2)
 
 
-def _leave_with_parent() -> None:
-    """End the job when the command has died, with a checkpoint if there is time."""
+def _listen(connection: Connection) -> None:
+    """End the job when the command asks for it or has died, with a checkpoint if there is time."""
     parent = parent_process()
     assert parent is not None
-    wait([parent.sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)
+    if parent.sentinel not in wait([parent.sentinel, connection]):
+        with contextlib.suppress(EOFError, OSError):
+            connection.recv()
+            system.signal_this_process(signal.SIGTERM)
+        wait([parent.sentinel])
+    system.signal_this_process(signal.SIGTERM)
     threading.Event().wait(ORPHAN_GRACE_S)
-    os.killpg(os.getpid(), signal.SIGKILL)  # this process and all that it has started
+    system.kill_group(os.getpid())
+    os._exit(1)

@@ -19,7 +19,7 @@ from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.open_pool import open_pool, policy_of
 from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step
 from mnist_seq.sweep.plan.planner import PlannedRun
-from mnist_seq.sweep.pool.fork_server import stop_fork_server
+from mnist_seq.sweep.pool import starts
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.slots import threads_of
 from mnist_seq.sweep.search.answer import show_answer
@@ -64,7 +64,7 @@ def run_search(
         with search.command.folder.locked():
             code = search.run()
     finally:
-        stop_fork_server()
+        starts.end()
     if code:
         raise SystemExit(code)
 

@@ -3,17 +3,19 @@
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from multiprocessing.context import ForkServerContext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_seq.sweep.pool.failures import cause_of_death, judged
 from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.process import WorkerProcess
 from mnist_seq.sweep.stack.worker import run_stack
 
+if TYPE_CHECKING:
+    from mnist_seq.sweep.pool.starts import Context
+
 
 class StackProcess(WorkerProcess):
-    """A process of the fork server that works on several jobs of one shape.
+    """A process that works on several jobs of one shape.
 
     Args:
         share: share of the free memory that it may use; 0 for no measurement.
@@ -29,7 +31,7 @@ class StackProcess(WorkerProcess):
 
     def __init__(
         self,
-        context: ForkServerContext,
+        context: "Context",
         jobs: Sequence[PoolJob],
         *,
         slot: int,

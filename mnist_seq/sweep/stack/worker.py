@@ -42,7 +42,7 @@ def run_stack(
         share: share of the free memory that they may use; 0 for no measurement.
     """
     pipes = [_Tagged(connection, number) for number in range(len(folders))]
-    enter([Path(folder) for folder in folders], env, pipes)
+    enter(connection, [Path(folder) for folder in folders], env, pipes)
     code = 1
     try:
         fewer = _train([pickle.loads(work) for work in works], pipes, share)
@@ -115,7 +115,7 @@ def _opened(work: Work, watchers: Sequence[Listener]) -> Any:
     from mnist_seq.training.progress import open_progress
 
     job = work.job
-    log = os.fdopen(files.open_append(job.folder.path / LOG), "a", buffering=1)
+    log = os.fdopen(files.open_append(job.folder.path / LOG), "a", buffering=1, encoding="utf-8")
     tracker = open_tracker(job.config, job.folder)
     listeners = [tracker, open_progress(QuietConsole(file=log)), *watchers]
     return Stacked(job, HydraConfig.get(), listeners, log)

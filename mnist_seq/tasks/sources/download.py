@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import io
-import os
 import queue
 import shutil
 import socket
@@ -20,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from mnist_seq import system
 from mnist_seq.tasks.sources.idx_files import find_files
 from mnist_seq.tasks.sources.published import IdxFile, Source
 
@@ -147,7 +147,7 @@ def _fetch(
         for file in missing:
             # the archive first, because the raw file is checked by it
             for name in (file.name + ".gz", file.name):
-                os.replace(partial / source.folder / "raw" / name, target / name)
+                system.replace(partial / source.folder / "raw" / name, target / name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -22,6 +22,7 @@ import numpy as np
 from filelock import FileLock
 from jaxtyping import Float32, Int64
 
+from mnist_seq import system
 from mnist_seq.tasks.sources.idx_files import MAX_BYTES, AlteredFile
 
 # `content_hash` of mnist1d_data.pkl in the authors' repository, as float32
@@ -132,7 +133,7 @@ def _write(path: Path, arrays: Arrays) -> None:
         with os.fdopen(handle, "wb") as stream:
             np.savez(stream, **dict(zip(_PARTS, arrays, strict=True)))  # type: ignore[arg-type]
         os.chmod(partial, 0o644)  # mkstemp makes a private file; data may be read by all
-        os.replace(partial, path)
+        system.replace(partial, path)
     finally:
         Path(partial).unlink(missing_ok=True)
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mnist_seq import system
 from mnist_seq.tasks.sources.idx_files import MAX_BYTES, Found, content_md5, file_md5, find_files
 from mnist_seq.tasks.sources.published import SOURCES, IdxFile, Source
 
@@ -219,7 +220,7 @@ def _write(source: Source, root: Path, file: IdxFile, content: bytes) -> Path:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(content)
                 os.chmod(partial, 0o644)  # mkstemp makes a private file; data may be read by all
-                os.replace(partial, raw / file.name)
+                system.replace(partial, raw / file.name)
             finally:
                 Path(partial).unlink(missing_ok=True)
             return raw / file.name

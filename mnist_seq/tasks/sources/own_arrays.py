@@ -4,7 +4,6 @@ Nothing in a file is executed: arrays of Python objects are refused.
 """
 
 import contextlib
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from mnist_seq import system
 from mnist_seq.config.messages import suggestion
 from mnist_seq.tasks.sources import csv_file, ts_file
 from mnist_seq.tasks.sources.carried import folder_of
@@ -108,7 +108,7 @@ def _of_archive(path: Path) -> dict[str, np.ndarray]:
 
 def _check_fits(path: Path, size: int) -> None:
     """Refuse what unpacks to more than the machine's memory, as few bytes can."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = system.physical_memory()
     if size > memory:
         raise ValueError(
             f"data.path={path} must fit into memory: it takes {size / 2**30:,.1f} GiB, and this "

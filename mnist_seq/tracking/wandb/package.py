@@ -258,7 +258,7 @@ def fault_in(log_path: Path, run_id: str = "") -> str:
     """
     found = ""
     try:
-        lines = log_path.read_text(errors="replace").splitlines()
+        lines = log_path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     for line in lines:

@@ -1,13 +1,11 @@
 """Finds out how many runs of a stack fit into memory."""
 
-import contextlib
 import copy
-import resource
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
+from mnist_seq import system
 from mnist_seq.training.batched.errors import TooManyRuns
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.loop.learner import Learner
@@ -74,23 +72,14 @@ def _reset_peak(device: torch.device) -> int:
     if device.type == "cuda":  # CUDA only
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
-    with contextlib.suppress(OSError):  # Linux only; elsewhere the peak stays too high
-        Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
+    system.reset_peak()
+    return system.used_memory()
 
 
 def _peak(device: torch.device) -> int:
     if device.type == "cuda":  # CUDA only
         return torch.cuda.max_memory_allocated(device)
-    return _status("VmHWM")
-
-
-def _status(field: str) -> int:
-    """Bytes in a field of /proc/self/status; without it, the peak of this process."""
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return system.peak_memory()
 
 
 def free_bytes(device: torch.device) -> int:

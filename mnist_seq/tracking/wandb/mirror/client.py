@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mnist_seq import system
 from mnist_seq.runs import files
 from mnist_seq.runs.events import Ended, Started
 from mnist_seq.runs.folder import RunFolder
@@ -117,8 +117,8 @@ class Client:
                 logging.WARNING,
                 f"W&B's mirror did not end within {self._limit:g} s, and was killed",
             )
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            system.kill_group(process.pid)
+            process.kill()
             process.wait()
         for thread in self._threads:
             thread.join(5.0)
@@ -192,7 +192,7 @@ def _start(home: Path, *, is_sweep: bool) -> subprocess.Popen[str]:
         package.forget_agent(environment)
     with contextlib.ExitStack() as stack:
         try:
-            errors: Any = stack.enter_context(os.fdopen(_open_log(home), "a"))
+            errors: Any = stack.enter_context(os.fdopen(_open_log(home), "a", encoding="utf-8"))
         except OSError:  # the folder cannot be written to, which the mirror process reports
             errors = subprocess.DEVNULL
         return subprocess.Popen(
@@ -200,9 +200,9 @@ def _start(home: Path, *, is_sweep: bool) -> subprocess.Popen[str]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            text=True,
+            encoding="utf-8",
             env=environment,
             # Its own process group keeps Ctrl-C at the terminal away from it. It stays in our
             # session: Linux compares niceness only within a session, and it must yield to training
-            process_group=0,
+            **system.own_group(),
         )

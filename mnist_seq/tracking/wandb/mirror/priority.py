@@ -20,6 +20,6 @@ def lower_priority() -> None:
             os.setpriority(os.PRIO_PROCESS, int(task.name), NICENESS)
     for children in tasks.glob("*/children"):
         with contextlib.suppress(OSError):
-            for pid in map(int, children.read_text().split()):
+            for pid in map(int, children.read_text(encoding="utf-8").split()):
                 if os.getsid(pid) == pid:
-                    Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
+                    Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS), encoding="utf-8")

@@ -28,6 +28,7 @@ from mnist_seq.runs import files
 from mnist_seq.runs.errors import OutsideFolder
 from mnist_seq.runs.events import Ended
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.system import STOP_SIGNALS
 from mnist_seq.tracking.wandb import variables
 from mnist_seq.tracking.wandb.mirror import outage
 from mnist_seq.tracking.wandb.mirror.upload import Upload
@@ -158,9 +159,9 @@ def take_lock(home: Path) -> Any:
 
 def main() -> None:
     """Carry out commands until the input ends."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for signum in STOP_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)  # only the end of the input ends this process
-    out = os.fdopen(os.dup(1), "w")
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what wandb prints must not mix with the reports
     reporter = Reporter(out)
     log.setLevel(logging.INFO)
