@@ -20,6 +20,15 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.report.keys import (
+    command_of,
+    flag,
+    name_of,
+    read_formats,
+    read_options,
+    read_spread,
+    text,
+)
 from mnist_seq.runs import files
 from mnist_seq.runs.console import say
 
@@ -33,54 +42,82 @@ if TYPE_CHECKING:
     from mnist_seq.tracking.wandb.pull import Pulled
 
 # keys whose values have spaces, commas and '=', which must be quoted for Hydra's grammar
-_QUOTED = ("sweep", "where", "baseline", "out")
-_CHOICES = {
-    "test": ("t", "permutation"),
-    "correction": ("holm", "bh", "none"),
-    "duplicates": ("refuse", "first"),
-    "source": ("folders", "wandb"),
-    "importance": ("auto", "all", "none"),
-    "pairs": ("baseline", "all"),
-}
-_FORMATS = ("html", "markdown", "csv", "figures")
+_QUOTED = ("sweep", "where", "baseline", "out", "check")
 
 
 def run(values: Mapping[str, Any], console: "Console") -> Path:
-    """Compare, print the table, write the report.
+    """Compare, print the table, write the report; or check a paper, and write nothing.
 
     Args:
         values: the keys of `conf/compare.yaml`.
 
     Returns:
-        The report's folder.
+        The report's folder, or the paper.
 
     Raises:
         ValueError: the runs cannot be compared, or not as requested.
+        SystemExit: a number of the paper is not that of the runs; each is printed.
     """
+    from mnist_seq.report.paper.document import Asked
     from mnist_seq.report.render.files import write
     from mnist_seq.report.render.terminal import print_report
     from mnist_seq.runs.sweep_folder import expanded
 
-    options, formats = read_options(values), _formats(values["formats"])
+    options, formats = read_options(values), read_formats(values["formats"])
+    spread, paper = read_spread(values["spread"]), _paper(values)
     left_out = ""
     if values["source"] == "wandb":
         pulled = _pulled(values, console)
         sources, left_out = pulled.paths, pulled.left_out
     else:
         sources = _sources(values["sweep"])
+    if paper is not None:
+        _check(paper, values, build_from(sources, options), console)
+        return paper
     out = _folder_of_report(values, [expanded(source) for source in sources])
     report = build_from(sources, options)
     if left_out:
         report = dataclasses.replace(report, warnings=(*report.warnings, left_out))
     print_report(report, console)
-    lines = [f"written: {path}" for path in write(report, out, formats=formats)]
-    if _flag(values, "wandb_report"):
+    asked = Asked(name_of(report.title, values), spread, command_of(sources, values))
+    lines = [f"written: {path}" for path in write(report, out, formats=formats, paper=asked)]
+    if flag(values, "wandb_report"):
         from mnist_seq.report.render.wandb_report import publish
 
         lines += publish(report, out)
     for line in lines:
         say(console, line)
     return out
+
+
+def _paper(values: Mapping[str, Any]) -> Path | None:
+    """The paper to check; None where a report is to be written.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    from mnist_seq.runs.sweep_folder import expanded
+
+    if (given := text(values, "check")) == "none":
+        return None
+    if not (paper := expanded(given)).is_file():
+        raise ConfigError(f"check must be a LaTeX file that exists: check={given}; write "
+                          "check=paper.tex")  # fmt: skip
+    return paper
+
+
+def _check(paper: Path, values: Mapping[str, Any], report: "Report", console: "Console") -> None:
+    """Print the numbers of a paper that no longer are those of the runs."""
+    from mnist_seq.report.paper.check import check, summary
+    from mnist_seq.report.paper.numbers import numbers
+    from mnist_seq.report.sections.methods import Methods
+
+    name = name_of(report.title, values)
+    checked = check(paper, name, numbers(report, Methods.of(report)))
+    for line in summary(checked, paper, name):
+        say(console, line)
+    if checked.faults:
+        raise SystemExit(1)
 
 
 def build_from(sources: Sequence[Path], options: "Options") -> "Report":
@@ -101,55 +138,12 @@ def _pulled(values: Mapping[str, Any], console: "Console") -> "Pulled":
     from mnist_seq.tracking.wandb import variables
     from mnist_seq.tracking.wandb.pull import pull
 
-    given = {key: _text(values, key) for key in ("project", "entity", "group")}
+    given = {key: text(values, key) for key in ("project", "entity", "group")}
     place, held = variables.place_of_pull(given)
     if held:
         say(console, f"W&B: {variables.said(held)}")
-    cache = Path(_text(values, "cache"))
+    cache = Path(text(values, "cache"))
     return pull(place["project"], place["group"], cache, entity=place["entity"])
-
-
-def read_options(values: Mapping[str, Any]) -> "Options":
-    """Check the keys of `conf/compare.yaml` that say how to compare.
-
-    Raises:
-        ConfigError: a value of a wrong type, or an unknown choice.
-    """
-    from mnist_seq.report.options import Options
-
-    for key in ("baseline", "where", "metric"):
-        _text(values, key)
-    for key, choices in _CHOICES.items():
-        if values[key] not in choices:
-            raise ConfigError(f"{key} must be one of {', '.join(choices)}: {key}={values[key]}")
-    thresholds = values["thresholds"]
-    if not isinstance(thresholds, list) or not all(_is_number(t) and 0 < t < 1 for t in thresholds):
-        raise ConfigError(
-            f"thresholds must be a list of accuracies as fractions: thresholds={thresholds}; write "
-            "thresholds=[0.97,0.98]"
-        )
-    margin = values["margin"]
-    if margin not in ("auto", "none") and not _is_number(margin):
-        raise ConfigError(
-            f"margin must be auto, none or a number: margin={margin}; write margin=0.1"
-        )
-    for key in ("level", "alpha"):
-        if not _is_number(values[key]):
-            raise ConfigError(f"{key} must be a number: {key}={values[key]}; write {key}=0.05, say")
-    return Options(
-        baseline=str(values["baseline"]),
-        where=str(values["where"]),
-        metric=str(values["metric"]),
-        level=float(values["level"]),
-        alpha=float(values["alpha"]),
-        margin="auto" if margin == "auto" else None if margin == "none" else float(margin),
-        **{key: values[key] for key in _CHOICES if key != "source"},
-        wilcoxon=_flag(values, "wilcoxon"),
-        thresholds=tuple(float(t) for t in thresholds),
-        select=str(values["select"]),
-        over=_over(values["over"]),
-        allow_incomplete=_flag(values, "allow_incomplete"),
-    )
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="compare")
@@ -217,7 +211,7 @@ def _folder_of_report(values: Mapping[str, Any], sources: Sequence[Path]) -> Pat
     from mnist_seq.runs.sweep_folder import check_writable, expanded
 
     if values["out"] != "auto":
-        out = expanded(_text(values, "out"))
+        out = expanded(text(values, "out"))
     else:
         is_wandb = values["source"] == "wandb"
         out = files.inside(sources[0].parent, "report") if is_wandb else _out(sources)
@@ -242,21 +236,6 @@ def _out(sources: Sequence[Path]) -> Path:
     return files.inside(sources[0], f"report-with-{names}")
 
 
-def _over(over: object) -> tuple[str, ...]:
-    given = over if isinstance(over, list) else [] if over == "none" else [over]
-    if not all(isinstance(key, str) and key for key in given):
-        raise ConfigError(f"over must be a key or a list of them: over={over}; write "
-                          "over=[optimizer.lr,optimizer.weight_decay]")  # fmt: skip
-    return tuple(str(key) for key in given)
-
-
-def _formats(formats: object) -> Sequence[str]:
-    if not isinstance(formats, list) or not formats or any(f not in _FORMATS for f in formats):
-        raise ConfigError(f"formats must be a list of {', '.join(_FORMATS)}: formats={formats}; "
-                          "write formats=[html,csv]")  # fmt: skip
-    return formats
-
-
 def _defaults() -> dict[str, Any]:
     """The default values of `conf/train.yaml`, flat, in the form of run.json."""
     from mnist_seq.config import parse, plain
@@ -277,22 +256,6 @@ def _pictures(collected: "Collected") -> "Callable[[Sequence[int]], np.ndarray |
         return test_pictures(name, [Path(root) for root in roots], indexes)
 
     return load
-
-
-def _flag(values: Mapping[str, Any], key: str) -> bool:
-    if not isinstance(values[key], bool):
-        raise ConfigError(f"{key} must be true or false: {key}={values[key]}")
-    return bool(values[key])
-
-
-def _text(values: Mapping[str, Any], key: str) -> str:
-    if not isinstance(values[key], str) or not values[key]:
-        raise ConfigError(f"{key} must be text, not empty: {key}={values[key]}")
-    return str(values[key])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 if __name__ == "__main__":

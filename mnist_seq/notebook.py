@@ -255,8 +255,9 @@ def build_report(*sweeps: str | Path, **keys: Any) -> "NotebookReport":
     """
     from omegaconf import OmegaConf
 
-    from mnist_seq.compare import build_from, read_options
+    from mnist_seq.compare import build_from
     from mnist_seq.config.paths import conf_dir
+    from mnist_seq.report.keys import read_options
     from mnist_seq.report.render.notebook import for_notebook
 
     values = OmegaConf.to_container(OmegaConf.load(conf_dir() / "compare.yaml"))

@@ -18,6 +18,7 @@ from rich.console import Console
 from mnist_seq import compare
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.report.keys import read_options
 from mnist_seq.report.read.errors import CannotCompare
 from tests import warm
 from tests.conftest import SHARED_DATA, SMALL, clean_env, some
@@ -269,7 +270,7 @@ def test_flags_are_true_or_false() -> None:
         "select": "valid/accuracy", "over": "none", "importance": "auto", "pairs": "baseline",
     }  # fmt: skip
     with pytest.raises(ConfigError, match="wilcoxon must be true or false: wilcoxon=maybe"):
-        compare.read_options(values)
+        read_options(values)
 
 
 @pytest.mark.slow

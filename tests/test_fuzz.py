@@ -25,6 +25,7 @@ from mnist_seq.config.parse import parse_plain
 from mnist_seq.config.paths import conf_dir, groups, options
 from mnist_seq.config.schema import CHOSEN, Images, schema_of
 from mnist_seq.notebook import LoadedRun, compose, train_run
+from mnist_seq.report import keys
 from mnist_seq.report.build import build
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.collect import collect
@@ -303,9 +304,9 @@ def test_every_key_of_compare_is_taken_or_refused(sweep: Path) -> None:
             values = {**as_it_is, "sweep": str(sweep), key: value}
             try:
                 command.check_keys("compare", values)
-                options = compare.read_options(values)
+                options = keys.read_options(values)
                 compare._sources(values["sweep"])
-                compare._formats(values["formats"])
+                keys.read_formats(values["formats"])
                 if options not in built:
                     if num_built[key] == 4 and not fuzz.DEEP:
                         continue  # read, and neither taken nor refused by what computes

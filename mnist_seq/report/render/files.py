@@ -4,16 +4,25 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_seq.report.render import markdown, table_csv
+from mnist_seq.report.paper import document, numbers
+from mnist_seq.report.paper.document import Asked
+from mnist_seq.report.paper.numbers import slug
+from mnist_seq.report.render import markdown, report_json, table_csv
 from mnist_seq.report.sections import all_sections
+from mnist_seq.report.sections.methods import Methods
 from mnist_seq.report.value import Report
 from mnist_seq.runs.files import inside, write_text
 
-_TEXTS = ("report.html", "report.md", "report.csv")
+_TEXTS = ("report.html", "report.md", "report.csv", "report.tex", "numbers.tex", "report.json")
 
 
-def write(report: Report, folder: Path, *, formats: Sequence[str]) -> list[Path]:
-    """Write the chosen renderings: "html", "markdown", "csv", "figures".
+def write(
+    report: Report, folder: Path, *, formats: Sequence[str], paper: Asked | None = None
+) -> list[Path]:
+    """Write the chosen renderings: those of `report.keys.FORMATS`.
+
+    Args:
+        paper: what is asked of report.tex.
 
     What an earlier report left in the folder goes: it may be of another comparison.
 
@@ -41,6 +50,13 @@ def write(report: Report, folder: Path, *, formats: Sequence[str]) -> list[Path]
         texts["report.md"] = markdown.render(report, figures=pictures)
     if "csv" in formats:
         texts["report.csv"] = table_csv.render(report)
+    if "latex" in formats:
+        asked = paper or Asked(slug(report.title))
+        setup = Methods.of(report)
+        texts["report.tex"] = document.render(report, setup, asked)
+        texts["numbers.tex"] = numbers.render(report, setup, asked.name)
+    if "json" in formats:
+        texts["report.json"] = report_json.render(report)
     _remove_earlier(folder, {*texts, *(name for name, _ in pictures)})
     for name, text in texts.items():
         write_text(folder / name, text)
