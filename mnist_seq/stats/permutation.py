@@ -71,7 +71,9 @@ def sign_flip_test(d: Float[np.ndarray, " N"], *, rng_seed: int = 0) -> Permutat
     if n <= SIGN_FLIP_EXACT_N:
         left, right = _signed_sums(d64[: n // 2]), _signed_sums(d64[n // 2 :])
         # signs come in mirror pairs, so the lower tail is as large as the upper one
-        below = np.searchsorted(right, threshold - left, side="left")
+        below = np.searchsorted(
+            right, threshold - left[::-1], side="left"
+        )  # rising: near in memory
         count = 2 * int((len(right) - below).sum())
         return PermutationTest(count / 2**n, True, floor)
     rng = np.random.default_rng(rng_seed)

@@ -53,6 +53,7 @@ class Plans:
         self.damaged: list[str] = []
         self._plans: dict[Path, tuple[SweepPlan, ...] | None] = {}
         self._given_up: dict[tuple[Path, str], str] = {}
+        self._found: dict[int, tuple[Group, list[tuple[SweepPlan, PlannedArm]]]] = {}
         for folder in dict.fromkeys(run.folder.parent for run in runs):
             try:
                 self._plans[folder] = plans_of(folder)
@@ -72,11 +73,12 @@ class Plans:
         """How a comparison of two groups is read."""
         sides = variant.runs + baseline.runs
         seeds = {run.seed for run in variant.runs}
-        if any(self._plans.get(run.folder.parent, ()) is None for run in sides):
+        plans = [self._plans.get(folder, ()) for folder in {run.folder.parent for run in sides}]
+        if None in plans:
             return self._anytime(sorted(seeds), variant, baseline)
-        own = list(self._arms(variant))
+        own = self._arms(variant)
         planned = next((arm for _, arm in own if len(arm.runs) > 1), None)
-        is_unplanned = any(not self._plans.get(run.folder.parent) for run in sides)
+        is_unplanned = not all(plans)
         is_fixed = bool(own) and own[0][0].mode == "fixed"
         if is_unplanned or (is_fixed and planned is not None and planned.ended > 1):
             return Reading("one look")
@@ -127,14 +129,22 @@ class Plans:
             if seed not in known and _is_failed(SweepFolder(folder).run(name))
         }
 
-    def _arms(self, group: Group) -> Iterator[tuple[SweepPlan, PlannedArm]]:
+    def _arms(self, group: Group) -> list[tuple[SweepPlan, PlannedArm]]:
         """The planned arms that hold a run of a group, in the order of their plans."""
+        if id(group) in self._found:  # a baseline is asked for once for each of its variants
+            return self._found[id(group)][1]
         names: dict[Path, set[str]] = {}
         for run in group.runs:
             names.setdefault(run.folder.parent, set()).add(run.folder.name)
-        for folder, own in names.items():
-            for plan in self._plans.get(folder) or ():
-                yield from ((plan, a) for a in plan.arms.values() if own & set(a.runs.values()))
+        found = [
+            (plan, arm)
+            for folder, own in names.items()
+            for plan in self._plans.get(folder) or ()
+            for arm in plan.arms.values()
+            if not own.isdisjoint(arm.runs.values())
+        ]
+        self._found[id(group)] = (group, found)
+        return found
 
     def _named(self, group: Group) -> Iterator[tuple[Path, PlannedArm]]:
         """The planned arms of a group, with the folder of their sweep."""
