@@ -34,6 +34,7 @@ from mnist_seq.report.cautions import (
     cautions,
     headline,
     pairs_text,
+    seconds_note,
     so_far,
     unlike_sizes,
 )
@@ -146,7 +147,7 @@ def build(
             *read.notes,
             *_plan_notes(plans, groups, variants, rule, read),
             *sections.notes,
-            *wording.seconds_note(inputs.seconds_differ),
+            *seconds_note(inputs.seconds_differ),
         ),
         missing=(*missing, *chosen.missing),
         skipped=tuple(Left(str(s.folder), s.reason) for s in collected.skipped),

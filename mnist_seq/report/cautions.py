@@ -85,6 +85,16 @@ def _error_over_examples(
     )
 
 
+def seconds_note(why: str) -> tuple[str, ...]:
+    """A note on seconds that do not compare, and on what the table has instead."""
+    if not why:
+        return ()
+    return (
+        "seconds do not compare, so that only report.csv has them, and the table has the time of a "
+        f"step of each variant by itself: {why}",
+    )
+
+
 def means_text(variants: Sequence[Variant]) -> str:
     """That means leave out runs that diverged or failed, for a caption; "" where there are none."""
     found = [f"{v.name} {of}" for v in variants if (of := wording.trained(v))]

@@ -213,6 +213,8 @@ def _costs(report: Report) -> list[Column]:
                      lambda v: wording.count(v.multiply_adds))  # fmt: skip
     seconds = Shown(160, "seconds", "of training, mean over seeds",
                     lambda v: wording.number(v.seconds, 1))  # fmt: skip
+    step = Shown(160, "ms a step", "training time over updates, of each variant by itself: what "
+                 "trained beside its runs differs, or is unknown", _step_cell)  # fmt: skip
     return [
         Column("num_params", lambda v: v.num_params, params),
         Column(
@@ -226,7 +228,15 @@ def _costs(report: Report) -> list[Column]:
         Column("seconds", lambda v: v.seconds, None if report.seconds_differ else seconds),
         Column("seconds_sd", lambda v: v.seconds_sd),
         Column("updates", lambda v: v.updates),
+        Column("step_seconds", lambda v: v.step_seconds, step if report.seconds_differ else None),
+        Column("beside", lambda v: v.beside),
     ]
+
+
+def _step_cell(variant: Variant) -> str:
+    """Milliseconds a step, and what trained beside: "3.2 (2 at once)"."""
+    text = wording.small(1000 * variant.step_seconds)
+    return text if text == wording.NONE else f"{text} ({variant.beside})"
 
 
 def _differ(report: Report, name: str) -> bool:

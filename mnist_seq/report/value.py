@@ -140,6 +140,7 @@ class Variant:
         state_size, multiply_adds: what the model carries from step to step, and its products at one
             time step; NaN for runs of versions that did not count them.
         updates: optimizer steps, mean over its runs; early stopping may have ended some.
+        step_seconds: training seconds over updates; beside: what trained at once, "2 at once".
         change: overrides by which an arm of a study differs from its baseline; else "".
         choice: the chosen values of tuned keys; None if nothing was tuned.
     """
@@ -175,6 +176,8 @@ class Variant:
     state_size: float = math.nan
     multiply_adds: float = math.nan
     updates: float = math.nan
+    step_seconds: float = math.nan
+    beside: str = ""
     reached: tuple[Reached, ...] = ()
     change: str = ""
     choice: Choice | None = None

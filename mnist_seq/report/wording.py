@@ -236,11 +236,6 @@ def means_text(comparison: Comparison, n: int, n_base: int, metric: Metric) -> s
     return f"; over these {comparison.n} pairs the means are {a} and {b} {metric.unit}".rstrip()
 
 
-def seconds_note(why: str) -> tuple[str, ...]:
-    """A note on seconds that do not compare."""
-    return (f"seconds do not compare, so that only report.csv has them: {why}",) if why else ()
-
-
 def _among(variant: Variant) -> str:
     of = trained(variant)
     return f" among the {of} that trained" if of else ""

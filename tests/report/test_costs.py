@@ -39,23 +39,25 @@ def test_unequal_updates_are_a_warning_and_early_stopping_is_none(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
-    [({}, ""),
-     ({"beside": None}, "is not known of 1 of 2 runs"),
-     ({"beside": {"at_once": 4}}, "runs trained 2 and 4 at once"),
-     ({"beside": [], "kernel": 7}, "is not known of 1 of 2 runs"),
-     ({"stack": 8}, "in stacks of 1 and 8")],
+    ("changes", "says", "beside"),
+    [({}, "", ""),
+     ({"beside": None}, "is not known of 1 of 2 runs", "unknown"),
+     ({"beside": {"at_once": 4}}, "runs trained 2 and 4 at once", "4 at once"),
+     ({"beside": [], "kernel": 7}, "is not known of 1 of 2 runs", "unknown"),
+     ({"stack": 8}, "in stacks of 1 and 8", "2 at once, stacks of 8")],
 )  # fmt: skip
 def test_seconds_are_shown_where_as_many_ran_side_by_side(
-    tmp_path: Path, changes: dict[str, object], says: str
+    tmp_path: Path, changes: dict[str, object], says: str, beside: str
 ) -> None:
-    """Runs of version 0.1.0 do not say how many: their seconds are in report.csv alone."""
+    """Else a step's time stands by itself, with what trained beside it as far as it is known."""
     write_run(tmp_path / "s")
     write_run(tmp_path / "s", "gru").update_record(**changes)
     report = report_of(tmp_path / "s")
     assert says in report.seconds_differ
     assert bool(report.seconds_differ) == bool(says)
     assert bool(chosen(report, ["seconds"])) == (not says)
+    steps = [column.written(report.variants[1]) for column in chosen(report, ["step_seconds"])]
+    assert steps == ([f"{1000 * report.variants[1].seconds / 50:.3g} ({beside})"] if says else [])
     assert ("thresholds" in report.parts) == (not says)
     assert [len(figure.panels) for figure in all_figures(report) if figure.name == "costs"] == (
         [1 if says else 2]

@@ -89,8 +89,7 @@ def why_seconds_differ(groups: Sequence[Group]) -> str:
         return ""
     if len(places := {place_of(run) for run in runs}) > 1:
         return f"the runs come from {len(places)} kinds of hardware"
-    beside = [found if isinstance(found := run.record.get("beside"), dict) else {} for run in runs]
-    known = [number for found in beside if isinstance(number := found.get("at_once"), int)]
+    known = [number for run in runs if (number := _at_once(run)) is not None]
     if unknown := len(runs) - len(known):
         of = f"{unknown} of {plural(len(runs), 'run')}"
         return f"how many runs trained side by side is not known of {of}"
@@ -100,6 +99,26 @@ def why_seconds_differ(groups: Sequence[Group]) -> str:
     if len(stacks := {size for size in sizes if isinstance(size, int)}) > 1:
         return f"runs trained in stacks of {' and '.join(map(str, sorted(stacks)))}"
     return ""
+
+
+def beside(group: Group) -> str:
+    """What trained beside a variant's runs, for seconds that stand by themselves: "2 at once"."""
+    runs = group.finished
+    counts = sorted({number for run in runs if (number := _at_once(run)) is not None})
+    parts = [f"{' or '.join(map(str, counts))} at once"] if counts else []
+    if any(_at_once(run) is None for run in runs):
+        parts.append("unknown")
+    sizes = {size for run in runs if isinstance(size := run.record.get("stack", 1), int)}
+    if sizes - {1}:
+        parts.append(f"stacks of {' and '.join(map(str, sorted(sizes)))}")
+    return ", ".join(parts)
+
+
+def _at_once(run: Run) -> int | None:
+    """How many runs trained at once, as run.json says; None where nobody knows."""
+    found = run.record.get("beside")
+    number = found.get("at_once") if isinstance(found, Mapping) else None
+    return number if isinstance(number, int) else None
 
 
 def unlike_kernels(groups: Sequence[Group]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.arms import by_effect, change_of
+from mnist_seq.report.analyse.budgets import beside
 from mnist_seq.report.analyse.comparisons import Found, pairs_of
 from mnist_seq.report.analyse.grouping import Group, reordered
 from mnist_seq.report.analyse.guess import Guess
@@ -180,6 +181,8 @@ def _variant(
         state_size=_mean([run.state_size for run, _ in values]),
         multiply_adds=_mean([run.multiply_adds for run, _ in values]),
         updates=_mean([run.updates for run, _ in values]),
+        step_seconds=_mean([r.seconds / r.updates if r.updates else math.nan for r, _ in values]),
+        beside=beside(own),
         seconds=float(seconds.mean()) if values else math.nan,
         seconds_sd=float(seconds.std(ddof=1)) if len(values) > 1 else math.nan,
         compared=compared,

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _LAYOUTS = (
     ("variant", "n", "mean", "interval", "sd", "difference", "difference_interval", "p_adjusted",
      "effect_size", "p_better", "probability_better", "detectable_corrected", "verdict",
-     "num_params", "state_size", "multiply_adds", "seconds"),
+     "num_params", "state_size", "multiply_adds", "seconds", "step_seconds"),
     ("variant", "n", "mean", "interval", "difference", "difference_interval", "p_adjusted",
-     "verdict", "num_params", "seconds"),
+     "verdict", "num_params", "seconds", "step_seconds"),
     ("variant", "n", "mean", "difference", "difference_interval", "p_adjusted", "verdict"),
 )  # fmt: skip
 _LISTED = ("changes", "chosen", "n", "mean", "difference", "difference_interval", "p_adjusted")
