@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from mnist_seq.report import wording
 from mnist_seq.report.column import Column, Get, Shown, Value
 from mnist_seq.report.value import Choice, Compared, Report, Second, Variant
-from mnist_seq.stats import Comparison, PairedComparison, Posterior
+from mnist_seq.stats import Comparison, PairedComparison, Posterior, margin_text
 
 
 def columns(report: Report) -> list[Column]:
@@ -127,8 +127,8 @@ def _tests(report: Report) -> list[Column]:
                    _said(lambda x: wording.p_better(x.comparison)))  # fmt: skip
     margin = report.rule.margin
     beside = Shown(135, "P(better/equal/worse)", "probability that the true difference is "
-                   f"beyond the margin of {margin or 0:g}, within it, or beyond it to the other "
-                   "side: t posterior under a flat prior, not corrected",
+                   f"beyond the margin of {margin_text(report.rule)}, within it, or beyond it to "
+                   "the other side: t posterior under a flat prior, not corrected",
                    _said(lambda x: wording.posterior(x.posterior)))  # fmt: skip
     detectable = Shown(140, f"detectable{of_points}", "smallest true difference that this n shows "
                        f"with {power} power{_corrected(report)}",

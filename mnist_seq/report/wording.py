@@ -8,7 +8,7 @@ from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Variant
 from mnist_seq.runs.text import plural
-from mnist_seq.stats import Comparison, PairedComparison, Posterior, Rule
+from mnist_seq.stats import Comparison, PairedComparison, Posterior, Rule, margin_text
 
 _MAX_LISTED = 6  # most texts in one sentence
 NONE = "\N{EN DASH}"
@@ -127,8 +127,7 @@ def _else(rule: Rule, tests: str, variants: Sequence[Variant]) -> str:
     if rule.margin is None:
         text = "no margin was declared, so nothing is called equivalent; "
     else:
-        unit = f" {rule.unit}" if rule.unit else ""
-        text = f"else equivalent: {tests} show a difference below {rule.margin:g}{unit}; "
+        text = f"else equivalent: {tests} show a difference of less than {margin_text(rule)}; "
     text += "else not distinguishable at this n"
     if any(trained(v) for v in variants):
         text += (
@@ -138,15 +137,16 @@ def _else(rule: Rule, tests: str, variants: Sequence[Variant]) -> str:
     return text
 
 
-def looks_text(variants: Sequence[Variant]) -> str:
+def looks_text(rule: Rule, variants: Sequence[Variant]) -> str:
     """How often one may look at these verdicts, in a sentence; "" where no plan says so."""
     kinds = Counter(v.compared.kind for v in variants if v.compared)
     if kinds["anytime"]:
         num, total = kinds["anytime"], sum(kinds.values())
         of = "" if num == total else f" ({num} of {plural(total, 'comparison')})"
+        shape = "close to normal" if rule.test == "t" else "of any symmetric shape"
         return (
             f"verdicts by e-values{of}: valid however often this was looked at, for differences "
-            "close to normal"
+            f"{shape}"
         )
     if kinds["planned"] and not kinds["one look"]:
         return "verdicts by one look at the planned number of seeds"

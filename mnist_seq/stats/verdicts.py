@@ -146,11 +146,11 @@ def verdict(
         gains = (comparison.difference > 0) == comparison.higher_is_better
         word: Word = "better" if gains else "worse"
         size = f"{word} by {size_text(abs(comparison.difference), rule)}"
-        aside = f", but within the margin of {rule.margin:g}{unit_text(rule)}" if is_small else ""
+        aside = f", but within the margin of {margin_text(rule)}" if is_small else ""
         return Verdict(word, f"{size}{aside} ({evidence})", p, p_adjusted, None, is_small, tost)
     if is_small:
         text = (
-            f"equivalent within {rule.margin:g}{unit_text(rule)}: difference "
+            f"equivalent within {margin_text(rule)}: difference "
             f"{size_text(comparison.difference, rule)} ({evidence})"
         )
         return Verdict("equivalent", text, p, p_adjusted, None, True, tost)
@@ -284,6 +284,14 @@ def size_text(difference: float, rule: Rule) -> str:
 def unit_text(rule: Rule) -> str:
     """The unit with a space before it; "" without a unit."""
     return f" {rule.unit}" if rule.unit else ""
+
+
+def margin_text(rule: Rule) -> str:
+    """The declared margin with its unit: "0.5 points", "1 point"; "none" without one."""
+    if rule.margin is None:
+        return "none"
+    unit = unit_text(rule)
+    return f"{rule.margin:g}{unit.removesuffix('s') if rule.margin == 1 else unit}"
 
 
 def p_text(p: float) -> str:

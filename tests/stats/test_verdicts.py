@@ -10,6 +10,7 @@ from mnist_seq.stats import (
     Rule,
     detectable_difference,
     judge,
+    margin_text,
     no_verdict,
     paired_comparison,
     verdict,
@@ -74,6 +75,14 @@ def test_within_the_margin_is_equivalent_and_outside_stays_open() -> None:
     assert shown in near.text
     assert shown not in far.text
     assert judge([_compare(0.01, 0.05, 8)], Rule())[0].word == "not distinguishable"
+
+
+def test_a_margin_of_one_is_one_point() -> None:
+    rule = Rule(margin=1.0, unit="points")
+    (found,) = judge([_compare(0.01, 0.05, 8)], rule)
+    assert found.text.startswith("equivalent within 1 point: difference 0.01 points")
+    assert margin_text(Rule(margin=0.5, unit="points")) == "0.5 points"
+    assert (margin_text(Rule(margin=1.0)), margin_text(Rule())) == ("1", "none")
 
 
 def test_a_real_but_small_difference_is_better_but_within_the_margin() -> None:

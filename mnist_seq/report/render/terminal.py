@@ -72,7 +72,7 @@ def print_table(report: Report, console: "Console") -> None:
             break
     else:
         _print_list(report, console)
-    if text := wording.looks_text(report.variants):
+    if text := wording.looks_text(report.rule, report.variants):
         _say(console, text)
     for warning in report.warnings:
         _say(console, f"warning: {warning}")

@@ -11,6 +11,7 @@ from mnist_seq.report.charts.base import INK, ROW, Series, axis_title, series_of
 from mnist_seq.report.charts.figure import Figure, Panel, Tables
 from mnist_seq.report.sections import Inputs, Section
 from mnist_seq.report.value import Compared, Report, Variant
+from mnist_seq.stats import margin_text
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _figure(report: Report, pairs: Sequence[tuple[Variant, Compared]]) -> Figure
         f"{'worse' if report.metric.higher_is_better else 'better'}."
     )
     if report.rule.margin is not None:
-        caption += f" Shaded: the declared margin of {report.rule.margin:g}."
+        caption += f" Shaded: the declared margin of {margin_text(report.rule)}."
     chart = alt.layer(*layers).properties(height=ROW * len(compared) + 10)
     return Figure(
         "differences", "Differences to the baseline", caption, (Panel("", chart, tables),)

@@ -16,12 +16,12 @@ from mnist_seq.stats.verdicts import (
     Verdict,
     Word,
     advice_text,
+    margin_text,
     over_text,
     p_of,
     p_text,
     range_text,
     size_text,
-    unit_text,
     verdict,
 )
 
@@ -74,14 +74,14 @@ def _verdict(
         gains = (e.difference > 0) == c.higher_is_better
         word: Word = "better" if gains else "worse"
         at = e.decided_at(p_adjusted / e.p / rule.alpha) or e.n
-        aside = f", but within the margin of {rule.margin:g}{unit_text(rule)}" if is_small else ""
+        aside = f", but within the margin of {margin_text(rule)}" if is_small else ""
         text = (
             f"{word} by {size_text(_size(c, e), rule)}{aside} ({evidence}; decided at {at} seeds)"
         )
         return Verdict(word, text, e.p, p_adjusted, None, is_small, tost, True, at)
     if is_small:
         text = (
-            f"equivalent within {rule.margin:g}{unit_text(rule)}: difference "
+            f"equivalent within {margin_text(rule)}: difference "
             f"{size_text(c.difference, rule)} ({evidence})"
         )
         return Verdict("equivalent", text, e.p, p_adjusted, None, True, tost, True)
