@@ -49,7 +49,11 @@ def pull(player: Player, cache: Path, **arguments: str) -> "subprocess.Completed
 def test_a_pulled_run_says_what_its_folder_says(
     online: Player, server: Server, tmp_path: Path
 ) -> None:
-    """A report over pulled runs has the numbers of a report over the folders."""
+    """A report over pulled runs has the numbers of a report over the folders, by the same plan."""
+    names = [str(run["name"]) for run in RUNS]
+    online.root.mkdir(parents=True, exist_ok=True)
+    arms = [{"name": "lstm", "baseline": "lstm", "seeds": [0, 1, 2, 3, 4], "ended": 0}]
+    SweepFolder(online.root).add_plan({"rule": 1, "arms": [{**arms[0], "runs": [*names, "later"]}]})
     assert online.play(RUNS, group="sweep").states() == ["synced"] * 4
     cache = tmp_path / "cache"
     done = pull(online, cache)
@@ -71,7 +75,7 @@ def test_a_pulled_run_says_what_its_folder_says(
             assert a["metrics"].items() <= b["metrics"].items()
             for key in ("best", "num_params", "seconds", "state", "reason", "steps",
                         "state_size", "multiply_adds"):  # fmt: skip
-                assert a[key] == b[key]
+                assert a.get(key) == b.get(key)
     first = "model=lstm,seed=0"
     for a, b in zip(
         RunFolder(online.root / first).predictions(),
@@ -81,6 +85,7 @@ def test_a_pulled_run_says_what_its_folder_says(
         np.testing.assert_array_equal(a, b)
     (noted,) = SweepFolder(cache / "mnist_seq" / "sweep").ledger()
     assert noted == {"run": "model=lstm,seed=3", "change": "interrupted", "reason": "pruned"}
+    assert SweepFolder(cache / "mnist_seq" / "sweep").plans() == SweepFolder(online.root).plans()
     assert "OSError: no" in RunFolder(cache / "mnist_seq/sweep/model=lstm,seed=2").error()
     server.requests.clear()
     assert pull(online, cache).returncode == 0

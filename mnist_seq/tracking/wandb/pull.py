@@ -18,6 +18,7 @@ from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.text import fitting, plural
 from mnist_seq.tracking.wandb import package
+from mnist_seq.tracking.wandb.pull_sweep import download, write_sweep
 from mnist_seq.tracking.wandb.run import contents
 from mnist_seq.tracking.wandb.sync import server_state
 from mnist_seq.tracking.wandb.sync.server_state import path_of
@@ -64,7 +65,7 @@ def pull(
         kept, left_out = _chosen(found)
         root = cache / _plain(project) / _plain(group)
         paths = [_written(run, root) for run in kept]
-        _write_sweep(kept, paths, root)
+        write_sweep(kept, paths, root)
     except (ConfigError, OSError):
         raise
     except Exception as error:  # wandb raises many types
@@ -204,21 +205,6 @@ def _like(value: Any, template: Any) -> Any:
     return {key: _like(value[key], template.get(key)) for key in keys}
 
 
-def _write_sweep(runs: Sequence[Any], paths: Sequence[Path], root: Path) -> None:
-    """Write the sweep's own files: why runs were interrupted, and the sampler of a search."""
-    lines = [
-        json.dumps({"run": path.name, "change": "interrupted", "reason": summary.get("reason", "")})
-        for run, path in zip(runs, paths, strict=True)
-        if (summary := dict(run.summary))["state"] == "interrupted"
-    ]
-    if lines:
-        files.write_text(root / "ledger.jsonl", "".join(f"{line}\n" for line in lines))
-    found = [dict(run.config)["run"].get("sampler", "") for run in runs]
-    if samplers := [name for name in found if name]:
-        text = f"hydra:\n  sweeper:\n    sampler: {json.dumps(samplers[-1])}\n"
-        files.write_text(root / "multirun.yaml", text)
-
-
 def _write_history(run: Any, folder: RunFolder) -> int:
     rows = [
         {key: value for key, value in row.items() if key[0] != "_" and _is_plain(value)}
@@ -236,15 +222,7 @@ def _write_predictions(run: Any, folder: RunFolder) -> bool:
     Returns:
         False where W&B lists the file and has no content: its upload was refused.
     """
-    for file in run.files([folder.predictions_path.name]):
-        try:
-            file.download(root=str(folder.path), replace=True).close()
-        except Exception as error:
-            if "404" not in str(error):
-                raise
-            folder.predictions_path.unlink(missing_ok=True)
-            return False
-    return True
+    return download(run, folder.predictions_path) is not False
 
 
 def _write_end(summary: Mapping[str, Any], folder: RunFolder) -> None:

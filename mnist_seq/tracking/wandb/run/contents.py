@@ -23,6 +23,7 @@ from mnist_seq.tracking.wandb.settings import Settings
 INTERRUPTED = 130  # exit code of an interrupted run whose signal is not known: that of SIGINT
 # Shows that a folder is a sweep's, also after a rename; `runs.sweep_folder` takes 0.3 s to import
 _LEDGER = "ledger.jsonl"
+PLAN = "plan.json"  # of the sweep, which `runs.sweep_folder` writes
 # Entries of run.json that a report needs, beside the config
 FACTS = (
     "config_hash", "task", "data", "device", "code", "versions", "host", "created", "started",

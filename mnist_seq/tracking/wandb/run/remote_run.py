@@ -117,7 +117,9 @@ class RemoteRun:
                 self.run.summary.update({"samples": self._table(samples)})
         with self._noting_faults():
             if folder.predictions_path.exists():
-                self._send_predictions(folder)
+                self._send_file(folder.predictions_path)
+            if self._identity.group and (plan := self._identity.home / contents.PLAN).exists():
+                self._send_file(plan)
         with self._noting_faults():
             if self._settings.artifact and end.state == "finished":
                 self._send_model(folder, end)
@@ -184,12 +186,12 @@ class RemoteRun:
             data=[[self.wandb.Image(image), a.tolist(), b.tolist()] for image, a, b in found],
         )
 
-    def _send_predictions(self, folder: RunFolder) -> None:
-        """Send predictions.npz, so that pulled runs can be compared example by example."""
-        with limits.opened(folder.predictions_path):  # refuses what no run writes
-            copy = Path(self.run.dir) / folder.predictions_path.name
+    def _send_file(self, path: Path) -> None:
+        """Send a file that pulled runs are compared with: their predictions, the sweep's plan."""
+        with limits.opened(path):  # refuses what no run writes
+            copy = Path(self.run.dir) / path.name
         # A copy: wandb's link would break when the run folder moves
-        shutil.copyfile(folder.predictions_path, copy)
+        shutil.copyfile(path, copy)
         self.run.save(str(copy), base_path=self.run.dir, policy="end")
 
     def _send_model(self, folder: RunFolder, end: Ended) -> None:
