@@ -6,16 +6,19 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.report import keys
-from mnist_seq.report.paper import document, numbers
+from mnist_seq.report.paper import document, figures, numbers
 from mnist_seq.report.paper.check import Checked, check, summary
+from mnist_seq.report.paper.drawing import width_of
 from mnist_seq.report.render import report_json
+from mnist_seq.report.render.files import write
 from mnist_seq.report.sections.methods import Methods
-from mnist_seq.report.texts import words
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_escape import HOSTILE
@@ -235,6 +238,27 @@ def test_the_json_has_every_number(report: Report, tmp_path: Path) -> None:
     assert "\x1b" not in json.loads(empty)["variants"][0]["runs"][0]["folder"]
 
 
+def test_figures_are_as_wide_as_one_column_and_as_two(report: Report) -> None:
+    svgs = figures.drawn(report)
+    assert set(svgs) == set(figures.NAMES)
+    for name, svg in svgs.items():
+        root = ElementTree.fromstring(svg)
+        width = figures.WIDTHS[name.partition("-")[2]]
+        assert root.get("width") == f"{width:g}pt"
+        assert "nan" not in svg
+        for text in (e for e in root.iter() if e.tag.endswith("text")):
+            x, wide = float(str(text.get("x"))), width_of(str(text.text), 5)
+            left = {"start": x, "middle": x - wide / 2, "end": x - wide}[
+                str(text.get("text-anchor"))
+            ]
+            assert left >= -1, text.text
+            assert left + wide <= width + 1, text.text
+    texts = "".join(ElementTree.fromstring(svgs["forest-column"]).itertext())
+    for v in report.variants:
+        if v.compared:
+            assert fmt.signed(v.compared.comparison.difference, words.decimals_of(report)) in texts
+
+
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex; .ci/run installs it")
 def test_it_compiles_and_obeys_no_name(report: Report, tmp_path: Path) -> None:
     """With the macros in the text, and with hostile names in table, methods and lists."""
@@ -243,10 +267,11 @@ def test_it_compiles_and_obeys_no_name(report: Report, tmp_path: Path) -> None:
         write_run(own, f"{text} 中é", seed=0, name=f"run {i}", optimizer__name=text)
         write_run(own, "lstm", seed=i, name=f"base {i}")
     hostile = report_of(own, baseline="auto")
-    (tmp_path / "numbers.tex").write_text(numbers.render(report, None, "cells"))
-    body = r"\input{numbers} It is \seq{cells/gru-hidden-32/difference}."
-    for name, of in (("cells", report), ("hostile", hostile)):
-        text = tex(of).replace("\\end{document}", f"{body}\\end{{document}}")
+    body = r"\input{numbers} It is \seq{cells/all/level}."
+    write(report, tmp_path, formats=["latex"], paper=ASKED)
+    assert (tmp_path / "figures" / "forest-page.pdf").read_bytes().startswith(b"%PDF")
+    for name, text in (("cells", (tmp_path / "report.tex").read_text()), ("hostile", tex(hostile))):
+        text = text.replace("\\end{document}", f"{body}\\end{{document}}")
         (tmp_path / f"{name}.tex").write_text(text)
         done = subprocess.run(
             ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", name],
@@ -256,5 +281,5 @@ def test_it_compiles_and_obeys_no_name(report: Report, tmp_path: Path) -> None:
         log = (tmp_path / f"{name}.log").read_text("latin-1")
         assert "Undefined" not in log
         assert "No number is called" not in log
-        if of is report:
+        if name == "cells":
             assert "Overfull" not in log

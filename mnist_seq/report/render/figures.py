@@ -4,7 +4,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,18 @@ def all_figures(report: Report) -> list[Figure]:
 class Drawing:
     """Figures on their way to files, drawn by a process of its own while the page is made."""
 
-    def __init__(self, figures: Sequence[Figure], folder: Path) -> None:
+    def __init__(
+        self, figures: Sequence[Figure], folder: Path, svgs: Mapping[str, str] | None = None
+    ) -> None:
+        """Begin to draw.
+
+        Args:
+            svgs: further ones by their names, drawn already.
+        """
         files.make_folder(folder.parent, folder.name)
         self._folder, self._figures = folder, figures
-        self._left = {figure.name: whole(figure) for figure in figures}
+        self._left: dict[str, Any] = {figure.name: whole(figure) for figure in figures}
+        self._left |= svgs or {}
         self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[str]":

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_seq.report.paper import document, numbers
+from mnist_seq.report.paper import document, figures, numbers
 from mnist_seq.report.paper.document import Asked
 from mnist_seq.report.paper.numbers import slug
 from mnist_seq.report.render import markdown, report_json, table_csv
@@ -34,12 +34,15 @@ def write(
     texts = {}
     drawing = None
     pictures: list[tuple[str, str]] = []
-    if {"figures", "html"} & set(formats):
+    svgs: dict[str, str] = {}
+    if {"figures", "html", "latex"} & set(formats):
         from mnist_seq.report.render.figures import Drawing, all_figures
 
-        charts = all_figures(report)
-        if "figures" in formats:
-            drawing = Drawing(charts, folder / "figures")
+        charts = all_figures(report) if {"figures", "html"} & set(formats) else []
+        if {"figures", "latex"} & set(formats):
+            svgs = figures.drawn(report)
+            own = charts if "figures" in formats else []
+            drawing = Drawing(own, folder / "figures", svgs)
         if "html" in formats:
             from mnist_seq.report.render import html
 
@@ -53,22 +56,27 @@ def write(
     if "latex" in formats:
         asked = paper or Asked(slug(report.title))
         setup = Methods.of(report)
-        texts["report.tex"] = document.render(report, setup, asked)
+        texts["report.tex"] = document.render(report, setup, asked, figures.pictures(report, svgs))
         texts["numbers.tex"] = numbers.render(report, setup, asked.name)
     if "json" in formats:
         texts["report.json"] = report_json.render(report)
-    _remove_earlier(folder, {*texts, *(name for name, _ in pictures)})
+    _remove_earlier(folder, {*texts, *(name for name, _ in pictures), *map(_png, svgs)})
     for name, text in texts.items():
         write_text(folder / name, text)
-    return [folder / name for name in texts] + ([folder / "figures"] if pictures else [])
+    return [folder / name for name in texts] + ([folder / "figures"] if pictures or svgs else [])
+
+
+def _png(name: str) -> str:
+    return f"figures/{name}.png"
 
 
 def _remove_earlier(folder: Path, kept: set[str]) -> None:
     """Remove what a report writes and this one does not; nothing else is touched."""
     known = [name for section in all_sections() for name in section.figures]
-    figures = [f"figures/{name}" for name in known if f"figures/{name}.png" not in kept]
+    known += figures.NAMES
+    stale = [f"figures/{name}" for name in known if _png(name) not in kept]
     names = [name for name in _TEXTS if name not in kept]
-    names += [f"{figure}.{kind}" for figure in figures for kind in ("png", "svg", "pdf")]
+    names += [f"{figure}.{kind}" for figure in stale for kind in ("png", "svg", "pdf")]
     for name in names:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             (folder / name).unlink()
