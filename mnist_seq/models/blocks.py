@@ -60,7 +60,7 @@ class Blocks(Layers):
 
     def step_cells(self) -> list[list[Cell]]:
         """See `Layers`; their inputs and outputs pass through the rest of their blocks."""
-        return [block.cell.step_cells()[0] for block in self._blocks()]
+        return [cells for block in self._blocks() for cells in block.cell.step_cells()]
 
     def counts(self, shape: Shape) -> Counts:
         """See `Layers`; the encoder and all parts of the blocks are counted too."""

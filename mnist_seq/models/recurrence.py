@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.cells import Cell, Layers, Shape, State, WholeSequence
 
 # One layer in one direction: (x [T, B, D], state or ()) -> outputs [T, B, H] and final state
 Layer = Callable[[Tensor, State], tuple[Tensor, State]]
@@ -64,6 +64,8 @@ class Recurrence(Layers):
     def step_cells(self) -> list[list[Cell]]:
         """See `Layers`; the cells themselves."""
         cells = [cell for cell in self.cells if isinstance(cell, Cell)]
+        if any(isinstance(cell, WholeSequence) for cell in cells):
+            return []
         size = self.num_directions
         return [cells[first : first + size] for first in range(0, len(cells), size)]
 

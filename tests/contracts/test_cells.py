@@ -18,11 +18,20 @@ from mnist_seq.models import Classifier, Shape, build_classifier
 from mnist_seq.models.cells import Cell, Layers, State
 from mnist_seq.models.kernels.scan import Scanned
 from tests.conftest import some
-from tests.models.variants import EVERY, SMALL, built, plain_gradients, sequence, small_model
+from tests.models.variants import (
+    EVERY,
+    RECURRENT,
+    SMALL,
+    built,
+    plain_gradients,
+    sequence,
+    small_model,
+)
 
 # Every cell by default; of the options of the LSTM and the GRU some
 _OPTIONS = [name for name in EVERY if name.startswith(("lstm, ", "gru, "))]
 VARIANTS = [*(name for name in EVERY if name not in _OPTIONS), *some(_OPTIONS, 5)]
+STEPLESS = [name for name in EVERY if name not in RECURRENT]
 
 
 @pytest.fixture(params=VARIANTS)
@@ -42,7 +51,8 @@ def test_gradients_are_those_of_the_forward_pass(layers: nn.Module) -> None:
         outputs, _ = torch.func.functional_call(layers, named, (x,))
         return outputs
 
-    assert torch.autograd.gradcheck(run, (x, *weights))
+    # The fast mode compares one random combination: a cell may have a thousand weights
+    assert torch.autograd.gradcheck(run, (x, *weights), fast_mode=True)
 
 
 def test_no_sample_sees_its_batch(layers: nn.Module) -> None:
@@ -104,9 +114,13 @@ def test_both_directions_are_two_passes_side_by_side(variant: str) -> None:
     torch.testing.assert_close(both.last(outputs, state), last, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("variant", [case for case in VARIANTS if case not in STEPLESS])
 @pytest.mark.parametrize("is_given", [False, True])
-def test_a_faster_form_equals_the_step(layers: Layers, is_given: bool) -> None:
+def test_a_faster_form_equals_the_step(variant: str, is_given: bool) -> None:
     """A pass over the whole sequence differs from the step in its speed alone, from any state."""
+    name, changes = EVERY[variant]
+    layers = built(name, **changes)
+    assert isinstance(layers, Layers)
     ((cell,),) = layers.step_cells()
     x = sequence().requires_grad_()
     state: State = ()
@@ -123,6 +137,16 @@ def test_a_faster_form_equals_the_step(layers: Layers, is_given: bool) -> None:
     for result in results:
         for a, b in zip(expected, result, strict=True):
             torch.testing.assert_close(a.view_as(b), b, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("variant", STEPLESS)
+def test_a_layer_without_a_step_has_no_state(variant: str) -> None:
+    """Which is what truncated back-propagation and diagnostics are refused by."""
+    name, changes = EVERY[variant]
+    layers = built(name, layers=2, **changes)
+    assert isinstance(layers, Layers)
+    assert layers.step_cells() == []
+    assert layers(sequence())[1] == ()
 
 
 def by_steps(cell: Cell, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -231,6 +255,18 @@ def losses(net: Classifier, weights: Weights, noises: tuple[Tensor, ...]) -> Ten
         return F.cross_entropy(torch.func.functional_call(net, weights, (x, noises)), y)
 
     return torch.func.vmap(loss_of)(weights, *batches(), noises)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_padding_is_not_read(variant: str) -> None:
+    """In a batch of unequal lengths, a sequence has the answer that it has by itself."""
+    net, x = nets(variant)[0].eval(), sequence()
+    lengths = torch.tensor([2, 5, 3])
+    together = net(x, (), lengths)
+    for k, length in enumerate(lengths.tolist()):
+        torch.testing.assert_close(
+            together[k : k + 1], net(x[:length, k : k + 1], ()), rtol=0, atol=1e-10
+        )
 
 
 @pytest.mark.parametrize("form", FORMS)

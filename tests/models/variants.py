@@ -61,6 +61,7 @@ MODERN: dict[str, tuple[str, dict[str, Any]]] = {
     "gated_delta, other": ("gated_delta", {"conv_width": 1, "gated": False, "negative": True}),
     "mamba, other": ("mamba", {"conv_width": 1, "expand": 1, "states": 2}),
     "ssd, retention": ("ssd", {"decay": "fixed", "conv_width": 2, "states": 2}),
+    "transformer, other": ("transformer", {"positions": "none", "heads": 3}),
     "rglru, plain": ("rglru", {"heads": 1, "input_gate": False, "normalise": False}),
 }
 SMALL = Shape(5, 2)
@@ -70,6 +71,8 @@ EVERY = (
     | {f"gru, {name}": ("gru", changes) for name, changes in GRUS.items()}
     | MODERN
 )
+WHOLE = ("transformer", "tcn")  # layers without a step
+RECURRENT = [variant for variant, (name, _) in EVERY.items() if name not in WHOLE]
 
 
 def small_model(name: str, *, hidden: int, **changes: Any) -> Model:
@@ -98,7 +101,7 @@ def plain_gradients(layers: nn.Module, x: Tensor) -> list[Tensor]:
     """Outputs, last state, and the gradient of some function of both by every weight and by x."""
     x = x.clone().requires_grad_()
     outputs, state = layers(x)
-    last = state[0] if isinstance(state, tuple) else state
+    last = outputs[-1] if state == () else state[0] if isinstance(state, tuple) else state
     weight = torch.linspace(-1, 1, outputs.numel(), dtype=outputs.dtype).view_as(outputs)
     loss = (outputs * weight).sum() + last.square().sum()
     return [outputs, last, *torch.autograd.grad(loss, [*layers.parameters(), x])]

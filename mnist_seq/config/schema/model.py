@@ -211,3 +211,16 @@ class SSD(WithHeads):
     expand: Count
     conv_width: Annotated[int, Field(ge=1, le=1000)]
     decay: Literal["input", "fixed"]
+
+
+class Transformer(WithHeads):
+    option_names: ClassVar = ("transformer",)
+
+    positions: Literal["rotary", "none"]
+
+
+class TCN(Model):
+    option_names: ClassVar = ("tcn",)
+
+    levels: Annotated[int, Field(ge=1, le=20)]
+    kernel: Annotated[int, Field(ge=1, le=1000)]

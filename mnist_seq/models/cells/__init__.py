@@ -44,6 +44,12 @@ What it costs
     `counts` runs one step and counts its products, so a cell writes nothing for it. Layers without
     `step_cells` write `Layers.counts`. The step must run on the device `meta`, without values.
 
+A layer without a step
+    Attention and convolutions are no recurrences: they read the whole sequence at once, and serve
+    as controls. Such a layer is a `WholeSequence` and writes `scan`, from the first time step on.
+    All of the above holds for it but the state, which is `()`. `training.tbptt` and
+    `training.diagnostics=gradients` are refused for it, since there is no state to hand on.
+
 A faster form beside the step
     A cell may override `scan`, which runs all time steps (`models.kernels.diagonal` has one for
     cells that are linear in their state). A `Scanned`, a module of torch, has a `scan` of a whole
@@ -212,6 +218,34 @@ class Cell(nn.Module):
         return self.scan(projected, state or self.initial(projected), noises)
 
 
+class WholeSequence(Cell):
+    """A layer without a step and without a state, which reads whole sequences; it writes `scan`.
+
+    The output at time step t depends on the inputs up to t alone, as for every cell.
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__(0, hidden, blocks_x=0, blocks_h=0)
+
+    def initial(self, x: Tensor) -> State:
+        """No state."""
+        return ()
+
+    def output(self, x: Tensor, state: State) -> Tensor:
+        """There is none at one time step."""
+        raise NotImplementedError
+
+    def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
+        """Outputs [T, B, H] of the whole sequence, and ().
+
+        Args:
+            x: `project`'s result.
+            state: ().
+            noises: what `noises` returned; empty for their expectations.
+        """
+        raise NotImplementedError
+
+
 class Layers(nn.Module):
     """The recurrent layers of a classifier, all directions included; `build` returns them.
 
@@ -243,6 +277,7 @@ class Layers(nn.Module):
         """The cells that have these layers' weights and steps: for each layer, its directions.
 
         They show what a faster form hides, such as the state and the gates at each time step.
+        Empty for layers without a step.
         """
         raise NotImplementedError
 

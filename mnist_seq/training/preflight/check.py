@@ -1,6 +1,10 @@
 """Refuses a run that cannot train, before anything of it is written."""
 
-from mnist_seq.config import Config
+import torch
+
+from mnist_seq.config import Config, ConfigError
+from mnist_seq.tasks import task_of
+from mnist_seq.training.preflight.count import unseeded
 from mnist_seq.training.preflight.memory import check_memory
 from mnist_seq.training.preflight.optimizer import traits
 from mnist_seq.training.preflight.schedule import check_schedule
@@ -20,4 +24,22 @@ def check_run(config: Config) -> None:
     total = num_steps(config)
     per_epoch = steps_per_epoch(config)
     check_schedule(config.schedule, num_steps=total, steps_per_epoch=per_epoch)
+    _check_state(config)
     check_memory(config)
+
+
+def _check_state(config: Config) -> None:
+    """Refuse what needs a state, for layers that have none."""
+    training, model = config.training, config.model
+    wants = {"tbptt": training.tbptt, "diagnostics": training.diagnostics}
+    for key, value in wants.items():
+        if value == "none":
+            continue
+        with torch.device("meta"):
+            has_state = unseeded(model, task_of(config.data).spec).rnn.step_cells()
+        if not has_state:
+            raise ConfigError(
+                f"training.{key} needs a state that goes from time step to time step: "
+                f"training.{key}={value} model={model.name}, which reads whole sequences; choose "
+                f"training.{key}=none"
+            )
