@@ -1,15 +1,18 @@
 """State space models against numbers of their authors' code, and against their papers' sizes."""
 
+import cmath
 import math
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Shape, build_classifier
+from mnist_seq.models.cells import Cell
 from mnist_seq.models.kernels.chunks import decayed_scan
+from mnist_seq.models.kernels.convolution import LONGEST_PRODUCT
 from mnist_seq.models.kernels.selective import selective_scan
 from tests.models.variants import built, sequence
 
@@ -64,16 +67,87 @@ def test_first_step_sizes_and_rates() -> None:
     ]  # fmt: skip
 
 
+def test_s4d_is_the_convolution_of_its_paper() -> None:
+    """y = K * x + D x, K_t = 2 Re sum C (exp(dt a) - 1) / a exp(dt a t), in Python's numbers."""
+    cell = cell_of("s4d", hidden=2, states=4)
+    x = sequence(batch=1)
+    expected = [[float(d * v) for d, v in zip(cell.D, x_t, strict=True)] for x_t in x[:, 0]]
+    for channel in range(2):
+        dt = math.exp(cell.log_dt[channel])
+        for log_re, im, c in zip(cell.log_re[channel], cell.im[channel], cell.C[channel],
+                                 strict=True):  # fmt: skip
+            a = complex(-math.exp(log_re), im)
+            weight = complex(*c.tolist()) * (cmath.exp(dt * a) - 1) / a
+            for t in range(5):
+                for s in range(t + 1):
+                    power = cmath.exp(dt * a * (t - s))
+                    expected[t][channel] += 2 * (weight * power).real * float(x[s, 0, channel])
+    torch.testing.assert_close(cell(x)[0][:, 0], numbers(expected, 5, 2))
+
+
+def test_a_long_convolution_equals_the_step() -> None:
+    """By FFT where T is large, from a given state."""
+    shape = Shape(LONGEST_PRODUCT + 6, 2)
+    cell, x = cell_of("s4d", hidden=2, states=4, shape=shape), sequence(shape)
+    _, state = cell(x)
+    for found, expected in zip(cell(x, state), Cell.scan(cell, x, state), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
+def test_lem_has_the_numbers_of_the_authors_code() -> None:
+    """All weights 0.5, all biases 0.1; computed with their code in float64."""
+    cell = cell_of("lem", hidden=1, dt=0.21, shape=Shape(3, 1))
+    for weight in (cell.weight_ih, cell.weight_hh):
+        weight.fill_(0.5)
+    for bias in (cell.bias_ih, cell.bias_hh):
+        bias.fill_(0.1)
+    y = cell(numbers([1, -1, 0.5], 3, 1, 1))[0].flatten()
+    expected = [0.0884846430893, 0.0559636895152, 0.1088522178873]
+    torch.testing.assert_close(y, numbers(expected, 3), rtol=0, atol=1e-12)
+
+
+def test_lmu_has_the_numbers_of_the_authors_code() -> None:
+    """Order 2, theta 4, all weights 0.5; the memory as SciPy holds its input constant."""
+    cell = cell_of("lmu", hidden=1, order=2, theta=4, shape=Shape(3, 1))
+    a = [[0.7175090648, -0.1484933363], [0.4454800088, 0.4205223924]]
+    torch.testing.assert_close(cell.A, numbers(a, 2, 2), rtol=0, atol=1e-7)
+    torch.testing.assert_close(cell.B, numbers([0.2824909352, -0.44548], 2), rtol=0, atol=1e-7)
+    for weight in cell.parameters():
+        weight.fill_(0.5)
+    h = cell(numbers([1, -1, 0.5], 3, 1, 1))[0].flatten()
+    expected = [0.4294749713698, -0.2039560930388, 0.1681411480726]
+    torch.testing.assert_close(h, numbers(expected, 3), rtol=0, atol=1e-7)
+
+
+def test_hgrn_is_that_of_its_paper() -> None:
+    """Torch's own norm and activations, a time step at a time, with a lower bound."""
+    cell = cell_of("hgrn", hidden=3, lower_bound=0.4, forget_bias=1)
+    x = sequence()
+    norm, h, expected = nn.RMSNorm(3, 1e-5).double(), torch.zeros(3, 3).double(), []
+    for x_t in x:
+        i, f, g = (x_t @ weight.T for weight in cell.weight_ih.chunk(3))
+        f = 0.4 + 0.6 * torch.sigmoid(f + 1)
+        h = f * h + (1 - f) * i * torch.sigmoid(i)
+        expected.append((norm(h) * g * torch.sigmoid(g)) @ cell.weight_out.T)
+    torch.testing.assert_close(cell(x)[0], torch.stack(expected))
+
+
 SIZES = {
     "mamba": 3 * 64 * 128 + 5 * 128 + 128 * (4 + 32) + 5 * 128 + 128 * 16 + 128,
+    "s4d": 2 * 64 * (64 + 1),
+    "hgrn": 2 * 64 * 64 + 2 * 64 * 64 + 2 * 64,
+    "lem": 4 * 64 * (64 + 64 + 2),
+    "lmu": 64 * (64 + 64 + 32) + 64 + 64 + 32,
     "ssd": 64 * (256 + 32 + 4) + (128 + 32) * 5 + 3 * 4 + 128 + 128 * 64,
 }
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_published_sizes(name: str) -> None:
-    """Mamba: 3 D E + 5 E + E (rank + 2 N) + (rank + 1) E + E N + E; Mamba-2: D (2 E + 2 N + heads)
-    + (E + 2 N) 5 + 3 heads + E + E D."""
+    """As the papers count: Mamba 3 D E + 5 E + E (rank + 2 N) + (rank + 1) E + E N + E; Mamba-2
+    D (2 E + 2 N + heads) + (E + 2 N) 5 + 3 heads + E + E D; S4D 2 H (N + 1); HGRN 2 H D, its output
+    gate and matrix, the norm and our bias; LEM 4 H (D + H + 2); LMU H (D + H + order) + D + H +
+    order."""
     net = build_classifier(
         default_model(name), shape=Shape(5, 64), num_outputs=1, rnn_seed=0, head_seed=0
     )

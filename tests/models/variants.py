@@ -62,6 +62,8 @@ MODERN: dict[str, tuple[str, dict[str, Any]]] = {
     "mamba, other": ("mamba", {"conv_width": 1, "expand": 1, "states": 2}),
     "ssd, retention": ("ssd", {"decay": "fixed", "conv_width": 2, "states": 2}),
     "transformer, other": ("transformer", {"positions": "none", "heads": 3}),
+    "hgrn, other": ("hgrn", {"lower_bound": 0.5, "forget_bias": "chrono"}),
+    "lmu, other": ("lmu", {"order": 3, "theta": 4}),
     "rglru, plain": ("rglru", {"heads": 1, "input_gate": False, "normalise": False}),
 }
 SMALL = Shape(5, 2)

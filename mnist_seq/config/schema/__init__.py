@@ -15,12 +15,16 @@ from mnist_seq.config.schema.data import Data, Images, Stream, Tokens
 from mnist_seq.config.schema.device import Device
 from mnist_seq.config.schema.model import (
     GRU,
+    HGRN,
+    LEM,
+    LMU,
     LRU,
     LSTM,
     MAX_HIDDEN,
     MLSTM,
     RGLRU,
     RNN,
+    S4D,
     SLSTM,
     SSD,
     TCN,
@@ -38,11 +42,11 @@ from mnist_seq.config.schema.training import Training
 from mnist_seq.config.schema.types import NAMED, Finite, Group
 
 __all__ = [
-    "CHOSEN", "GRU", "LRU", "LSTM", "MAX_HIDDEN", "MLSTM", "RGLRU", "RNN", "SGD", "SLSTM", "SSD",
-    "TCN", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data", "Device", "Finite",
-    "GatedDelta", "Group", "Images", "Mamba", "MinGRU", "Model", "NAdam", "OneCycle", "Optimizer",
-    "RMSprop", "Schedule", "Step", "Stream", "Sweep", "Tokens", "Tracker", "Training",
-    "Transformer", "WandB", "schema_of", "schemas",
+    "CHOSEN", "GRU", "HGRN", "LEM", "LMU", "LRU", "LSTM", "MAX_HIDDEN", "MLSTM", "RGLRU", "RNN",
+    "S4D", "SGD", "SLSTM", "SSD", "TCN", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data",
+    "Device", "Finite", "GatedDelta", "Group", "Images", "Mamba", "MinGRU", "Model", "NAdam",
+    "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step", "Stream", "Sweep", "Tokens", "Tracker",
+    "Training", "Transformer", "WandB", "schema_of", "schemas",
 ]  # fmt: skip
 
 

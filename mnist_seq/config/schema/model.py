@@ -224,3 +224,30 @@ class TCN(Model):
 
     levels: Annotated[int, Field(ge=1, le=20)]
     kernel: Annotated[int, Field(ge=1, le=1000)]
+
+
+class S4D(Model):
+    option_names: ClassVar = ("s4d",)
+
+    states: Annotated[int, Field(ge=2, le=10**6, multiple_of=2)]
+    lr_factor: Annotated[float, Field(gt=0, le=1000)]
+
+
+class HGRN(Model):
+    option_names: ClassVar = ("hgrn",)
+
+    lower_bound: Annotated[float, Field(ge=0, lt=1)]
+    forget_bias: Literal["chrono"] | Finite
+
+
+class LEM(Model):
+    option_names: ClassVar = ("lem",)
+
+    dt: Annotated[float, Field(gt=0, le=1)]
+
+
+class LMU(Model):
+    option_names: ClassVar = ("lmu",)
+
+    order: Annotated[int, Field(ge=1, le=1000)]
+    theta: Literal["time_steps"] | Count
