@@ -8,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mnist_seq.config.schema import Model
-from mnist_seq.models.cells import Cell, Layers, Shape, State, WholeSequence
+from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.counting import Counts
+from mnist_seq.models.whole import WholeSequence
 
 # One layer in one direction: (x [T, B, D], state or ()) -> outputs [T, B, H] and final state
 Layer = Callable[[Tensor, State], tuple[Tensor, State]]
@@ -68,6 +70,16 @@ class Recurrence(Layers):
             return []
         size = self.num_directions
         return [cells[first : first + size] for first in range(0, len(cells), size)]
+
+    def counts(self, shape: Shape) -> Counts:
+        """See `Layers`; of layers without a step, what each time step takes in the mean."""
+        found, size = super().counts(shape), shape.input_size
+        for k, cell in enumerate(self.cells):
+            if isinstance(cell, WholeSequence):
+                if k >= self.num_directions:
+                    size = cell.hidden * self.num_directions
+                found = found.plus(cell.counts_over(Shape(shape.time_steps, size)))
+        return found
 
     def forward(
         self, x: Float[Tensor, "T B D"], state: State | None = None, noises: State = ()

@@ -55,7 +55,7 @@ def test_tcn_is_made_of_torchs_convolutions() -> None:
     for k, weight in enumerate(layer.weights):
         conv = nn.Conv1d(weight.shape[1], 4, 3, dilation=1 + k // 2, padding=2 * (1 + k // 2))
         conv = nn.utils.parametrizations.weight_norm(conv.double())
-        given = (layer.biases[k], layer.gains[k] * (k + 1), weight)
+        given = (layer.biases[k], layer.gains[k].view(4, 1, 1) * (k + 1), weight)
         layer.gains[k].mul_(k + 1)  # a filter's length is not its weight's
         conv.load_state_dict(dict(zip(conv.state_dict(), given, strict=True)))
         expected = conv(expected)[..., :9].relu()

@@ -28,6 +28,16 @@ BY_HAND: dict[str, tuple[int, int]] = {
     "lru": (2 * H, D * H + 2 * H * H + 2 * H + 4 * H + 2 * H * H + H),
     "rglru": (H + 1, D * H + 2 * H * K + 4 * H),
     "slstm": (4 * H, 4 * H * D + 4 * H * K + 6 * H),  # one is the norm's scale
+    "lem": (2 * H, 4 * H * (D + H) + 2 * H),
+    # 8 weights of the second row of m and u; the encoders of h and m
+    "lmu": (H + 32, (H + 1) * D + H * H + 32 * H + H + 32 + 32 * 32 + 32),
+    "hgrn": (H, 3 * H * D + H * H + H + H + H + H + H),
+    "mamba": (
+        16 * 2 * H + 4 * 2 * H,
+        4 * H * D + 4 * 2 * H + 33 * 2 * H + 2 * H + 2 * H * H  # of weights
+        + 16 * 2 * H * 4 + 2 * H  # dt A, keep S', write, read; dt c
+        + 2 * 2 * H,  # the skip, and the gate
+    ),
     "mlstm": (
         H * K + H + HEADS,
         4 * H * D + 2 * HEADS * 3 * H + H * H  # of weights
@@ -62,6 +72,11 @@ def test_all_that_runs_at_each_time_step_is_counted() -> None:
     assert net_counts(glu) == (2 * (2 * H + 3 * H), D * H + 2 * block)
     mlp = {"block": "residual", "after": "mlp", "norm": "layer"}
     assert net_counts(mlp) == (2 * H, D * H + inner + 9 * H * H + 3 * H)
+    attention = {"block": "none", "after": "none"}  # time steps look at 1 to 6 of them
+    assert net_counts(attention, "transformer") == (2 * 6 * H, 3 * H * D + H * H + 7 * H)
+    of_first = (H * D + H * H) * 2 + H * D  # convolutions of two time steps, and the skip
+    tcn = {"levels": 2, "kernel": 2}
+    assert net_counts(tcn, "tcn") == (D + H + 2 * 2 * H, of_first + 4 * H * H)
     assert net_counts({}, per_step=True) == (state, products + 3 * H)
     assert net_counts({}, embedding=D, num_inputs=50) == (state, products)
 

@@ -20,7 +20,7 @@ CELLS = ("lstm", "gru", "irnn")
 MODULES = {
     "models": (
         "blocks cells cells.lstm classifier initial kernels.lstm_scan kernels.scan "
-        "parameter_groups recurrence"
+        "parameter_groups recurrence whole"
     ),
     "tasks": (
         "batches.augment batches.batch batches.split batches.stacked_data batches.stream_data "

@@ -46,8 +46,8 @@ What it costs
 
 A layer without a step
     Attention and convolutions are no recurrences: they read the whole sequence at once, and serve
-    as controls. Such a layer is a `WholeSequence` and writes `scan`, from the first time step on.
-    All of the above holds for it but the state, which is `()`. `training.tbptt` and
+    as controls. Such a layer is a `models.whole.WholeSequence` and writes `scan`. All of the above
+    holds for it but the state, which is `()`. `training.tbptt` and
     `training.diagnostics=gradients` are refused for it, since there is no state to hand on.
 
 A faster form beside the step
@@ -216,34 +216,6 @@ class Cell(nn.Module):
         """
         projected = self.project(x)
         return self.scan(projected, state or self.initial(projected), noises)
-
-
-class WholeSequence(Cell):
-    """A layer without a step and without a state, which reads whole sequences; it writes `scan`.
-
-    The output at time step t depends on the inputs up to t alone, as for every cell.
-    """
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__(0, hidden, blocks_x=0, blocks_h=0)
-
-    def initial(self, x: Tensor) -> State:
-        """No state."""
-        return ()
-
-    def output(self, x: Tensor, state: State) -> Tensor:
-        """There is none at one time step."""
-        raise NotImplementedError
-
-    def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
-        """Outputs [T, B, H] of the whole sequence, and ().
-
-        Args:
-            x: `project`'s result.
-            state: ().
-            noises: what `noises` returned; empty for their expectations.
-        """
-        raise NotImplementedError
 
 
 class Layers(nn.Module):

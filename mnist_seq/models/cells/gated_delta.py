@@ -12,18 +12,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import GatedDelta as Options
-from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.initial import step_size_
 from mnist_seq.models.kernels.chunks import delta_scan
-from mnist_seq.models.kernels.short_conv import convolved
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
+from mnist_seq.models.short_conv import ShortConv
 
 EPS = 1e-5  # of the norm of a head's output
 EPS_KEY = 1e-6  # of the length of a query or key
 
 
-class GatedDelta(Cell):
+class GatedDelta(ShortConv):
     """With q, k, v = silu(conv(W x)), q and k of length 1, g = W x, and for each head
     beta = s(W x), a = exp(-exp(log_A) softplus(W x + dt_bias)):
 
@@ -82,29 +82,27 @@ class GatedDelta(Cell):
         """See `Cell`; returns S, and the last inputs of the convolution."""
         s, window = state
         new, _, beta, log_a = self._parts(x)
-        window = torch.cat((window[:, 1:], new.unsqueeze(1)), dim=1)
-        k, v = self._convolved(window.transpose(0, 1), 1, "kv")
-        k = _unit(k)
+        window = self.shifted(window, new)
+        _, k, v = self.now(window)
         s = log_a.exp()[..., None, None] * s
-        found = (k[0].unsqueeze(-2) @ s).squeeze(-2)
-        error = beta.unsqueeze(-1) * (v[0] - found)
-        return s + k[0].unsqueeze(-1) * error.unsqueeze(-2), window
+        found = (k.unsqueeze(-2) @ s).squeeze(-2)
+        error = beta.unsqueeze(-1) * (v - found)
+        return s + k.unsqueeze(-1) * error.unsqueeze(-2), window
 
     def output(self, x: Tensor, state: State) -> Tensor:
         """See `Cell`; y."""
         s, window = state
-        (q,) = self._convolved(window.transpose(0, 1), 1, "q")
-        q = _unit(q) * self.size**-0.5
-        return self._read((q[0].unsqueeze(-2) @ s).squeeze(-2), self._parts(x)[1])
+        q, _, _ = self.now(window)
+        return self._read((q.unsqueeze(-2) @ s).squeeze(-2), self._parts(x)[1])
 
     def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
         """See `Cell`; by `delta_scan`."""
         s, window = state
         new, g, beta, log_a = self._parts(x)
-        seen = torch.cat((window.transpose(0, 1), new))
-        q, k, v = self._convolved(seen[1:], len(x), "qkv")
-        o, s = delta_scan(_unit(q) * self.size**-0.5, _unit(k), v, log_a, beta, s)
-        return self._read(o, g), (s, seen[len(x) :].transpose(0, 1))
+        u, window = self.convolve(new, window)
+        q, k, v = self.of_conv(u)
+        o, s = delta_scan(q, k, v, log_a, beta, s)
+        return self._read(o, g), (s, window)
 
     def _parts(self, x: Tensor) -> State:
         """q, k, v side by side; g; beta and log a of each head."""
@@ -113,12 +111,11 @@ class GatedDelta(Cell):
         qkv, g, beta, *log_a = torch.split(x, sizes, dim=-1)
         return qkv, g, beta, log_a[0] if log_a else torch.zeros_like(beta)
 
-    def _convolved(self, seen: Tensor, num_steps: int, names: str) -> State:
-        """Some of q, k and v [T, B, heads, K], from the inputs [T + width - 1, B, 3 H] of all."""
-        columns = (-1, "qkv".index(names) * self.hidden, len(names) * self.hidden)
-        y = convolved(seen.narrow(*columns), self.weight_conv.narrow(*columns), num_steps)
-        by_head = torch.unflatten(F.silu(y), -1, (len(names) * self.options.heads, -1))
-        return by_head.chunk(len(names), dim=-2)
+    def of_conv(self, u: Tensor) -> State:
+        """q, k and v [..., heads, K]."""
+        by_head = torch.unflatten(F.silu(u), -1, (3 * self.options.heads, -1))
+        q, k, v = by_head.chunk(3, dim=-2)
+        return _unit(q) * self.size**-0.5, _unit(k), v
 
     def _read(self, o: Tensor, g: Tensor) -> Tensor:
         """y, from o [..., heads, K]."""

@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import Mamba as Options
-from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.initial import fan_in_, step_size_
 from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.kernels.selective import selective_scan
-from mnist_seq.models.kernels.short_conv import convolved, short_conv
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
+from mnist_seq.models.short_conv import ShortConv
 
 
-class Mamba(Cell):
+class Mamba(ShortConv):
     """With u, z = W x, of E = expand * H channels each, c = silu(conv(u)), and low, B, C = W c:
 
         dt = softplus(W low + b)      S = exp(dt A) * S' + (dt c) B^T, A = -exp(log_A)
@@ -75,16 +75,15 @@ class Mamba(Cell):
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
         """See `Cell`; returns S and the last inputs of the convolution."""
         s, window = state
-        u = x[..., : self.channels]
-        window = torch.cat((window[:, 1:], u.unsqueeze(1)), dim=1)
-        c, dt, b, _ = self._selected(self._now(window))
+        window = self.shifted(window, x[..., : self.channels])
+        c, dt, b, _ = self.now(window)
         keep = torch.exp(dt.unsqueeze(-1) * -self.log_A.exp())
         return keep * s + (dt * c).unsqueeze(-1) * b.unsqueeze(-2), window
 
     def output(self, x: Tensor, state: State) -> Tensor:
         """See `Cell`; y."""
         s, window = state
-        c, _, _, to_read = self._selected(self._now(window))
+        c, _, _, to_read = self.now(window)
         z = x[..., self.channels :]
         return self._read((s @ to_read.unsqueeze(-1)).squeeze(-1), c, z)
 
@@ -94,17 +93,13 @@ class Mamba(Cell):
             return super().scan(x, state, noises)
         s, window = state
         u, z = x.chunk(2, dim=-1)
-        u, window = short_conv(u, window, self.weight_conv)
-        c, dt, b, to_read = self._selected(u)
+        u, window = self.convolve(u, window)
+        c, dt, b, to_read = self.of_conv(u)
         y, s = selective_scan(c, dt, -self.log_A.exp(), b, to_read, s)
         return self._read(y, c, z), (s, window)
 
-    def _now(self, window: Tensor) -> Tensor:
-        """The convolution at the time step whose input came last."""
-        return convolved(window.transpose(0, 1), self.weight_conv, 1)[0]
-
-    def _selected(self, u: Tensor) -> State:
-        """c, dt, B and C, from the convolution without its bias."""
+    def of_conv(self, u: Tensor) -> State:
+        """c, dt, B and C; the bias of the convolution is added here."""
         c = F.silu(u + self.bias_conv)
         sizes = [self.rank, self.options.states, self.options.states]
         low, b, to_read = torch.split(F.linear(c, self.weight_x), sizes, dim=-1)

@@ -12,17 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import SSD as Options
-from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.initial import fan_in_, step_size_
 from mnist_seq.models.kernels.chunks import decayed_scan
-from mnist_seq.models.kernels.short_conv import convolved, short_conv
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
+from mnist_seq.models.short_conv import ShortConv
 
 EPS = 1e-5
 
 
-class SSD(Cell):
+class SSD(ShortConv):
     """With z, u, d = W x, v, k, q = silu(conv(u)), and for each head dt = softplus(d + dt_bias)
     and a = exp(-exp(log_A) dt):
 
@@ -84,8 +84,8 @@ class SSD(Cell):
         """See `Cell`; returns S, and the last inputs of the convolution."""
         s, window = state
         _, u, dt = self._parts(x)
-        window = torch.cat((window[:, 1:], u.unsqueeze(1)), dim=1)
-        v, k, _ = self._by_head(self._now(window))
+        window = self.shifted(window, u)
+        v, k, _ = self.now(window)
         dt, log_a = self._rates(dt)
         written = k.unsqueeze(-1) * (dt.unsqueeze(-1) * v).unsqueeze(-2)
         return log_a.exp()[..., None, None] * s + written, window
@@ -93,15 +93,15 @@ class SSD(Cell):
     def output(self, x: Tensor, state: State) -> Tensor:
         """See `Cell`; y."""
         s, window = state
-        v, _, q = self._by_head(self._now(window))
+        v, _, q = self.now(window)
         return self._read((q.unsqueeze(-2) @ s).squeeze(-2), v, self._parts(x)[0])
 
     def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
         """See `Cell`; by `decayed_scan`."""
         s, window = state
         z, u, dt = self._parts(x)
-        u, window = short_conv(u, window, self.weight_conv)
-        v, k, q = self._by_head(u)
+        u, window = self.convolve(u, window)
+        v, k, q = self.of_conv(u)
         dt, log_a = self._rates(dt)
         o, s = decayed_scan(q, k, dt.unsqueeze(-1) * v, log_a, s)
         return self._read(o, v, z), (s, window)
@@ -113,12 +113,8 @@ class SSD(Cell):
         )
         return z, u, dt[0] if dt else x.new_zeros(*x.shape[:-1], self.options.heads)
 
-    def _now(self, window: Tensor) -> Tensor:
-        """The convolution at the time step whose input came last."""
-        return convolved(window.transpose(0, 1), self.weight_conv, 1)[0]
-
-    def _by_head(self, u: Tensor) -> State:
-        """v [..., heads, V], k and q [..., heads of keys, N], from the convolution without bias."""
+    def of_conv(self, u: Tensor) -> State:
+        """v [..., heads, V], k and q [..., heads of keys, N]; the bias is added here."""
         sizes = [self.channels] + [self.num_keys * self.options.states] * 2
         v, k, q = torch.split(F.silu(u + self.bias_conv), sizes, dim=-1)
         k, q = (torch.unflatten(each, -1, (self.num_keys, -1)) for each in (k, q))

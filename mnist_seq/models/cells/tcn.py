@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import TCN as Options
-from mnist_seq.models.cells import Layers, Shape, State, WholeSequence
+from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.recurrence import Recurrence
+from mnist_seq.models.whole import WholeSequence
 
 
 class TCN(WholeSequence):
@@ -29,7 +30,7 @@ class TCN(WholeSequence):
         self.options = options
         sizes = [input_size] + [hidden] * (2 * options.levels - 1)
         self.weights = nn.ParameterList(torch.empty(hidden, d, options.kernel) for d in sizes)
-        self.gains = nn.ParameterList(torch.empty(hidden, 1, 1) for _ in sizes)
+        self.gains = nn.ParameterList(torch.empty(hidden) for _ in sizes)
         self.biases = nn.ParameterList(torch.empty(hidden) for _ in sizes)
         if input_size != hidden:
             self.weight_skip = nn.Parameter(torch.empty(hidden, input_size))
@@ -41,12 +42,20 @@ class TCN(WholeSequence):
         for weight, gain, bias in zip(self.weights, self.gains, self.biases, strict=True):
             bound = (weight.shape[1] * weight.shape[2]) ** -0.5
             weight.uniform_(-bound, bound)
-            gain.copy_(weight.norm(dim=(1, 2), keepdim=True))
+            gain.copy_(weight.norm(dim=(1, 2)))
             bias.uniform_(-bound, bound)
         if hasattr(self, "weight_skip"):
             self.weight_skip.normal_(std=0.01)
             bound = self.weight_skip.shape[1] ** -0.5
             self.bias_skip.uniform_(-bound, bound)
+
+    def cache_size(self, time_steps: int) -> int:
+        """See `WholeSequence`; what each convolution sees of the past."""
+        sizes = (
+            weight.shape[1] * 2 ** (k // 2) * (self.options.kernel - 1)
+            for k, weight in enumerate(self.weights)
+        )
+        return sum(sizes)
 
     def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
         """See `WholeSequence`."""
@@ -54,7 +63,8 @@ class TCN(WholeSequence):
         x, skip = x.permute(1, 2, 0), skip.permute(1, 2, 0)  # [B, H, T]
         weights = zip(self.weights, self.gains, self.biases, strict=True)
         for k, (weight, gain, bias) in enumerate(weights):
-            weight = weight * (gain / weight.square().sum(dim=(1, 2), keepdim=True).sqrt())
+            length = weight.square().sum(dim=(1, 2)).sqrt()
+            weight = weight * (gain / length)[:, None, None]
             dilation = 2 ** (k // 2)
             padded = F.pad(x, (dilation * (self.options.kernel - 1), 0))
             x = F.relu(F.conv1d(padded, weight, bias, dilation=dilation))

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mnist_seq.config.schema import Transformer as Options
-from mnist_seq.models.cells import Layers, Shape, State, WholeSequence
+from mnist_seq.models.cells import Layers, Shape, State
+from mnist_seq.models.counting import Counts
 from mnist_seq.models.kernels.scan import is_stacked
 from mnist_seq.models.recurrence import Recurrence
+from mnist_seq.models.whole import WholeSequence
 
 BASE = 10_000.0  # of the rotations' periods, as in both sources
 
@@ -38,6 +40,16 @@ class Transformer(WholeSequence):
         nn.init.uniform_(self.weight_out, -(self.hidden**-0.5), self.hidden**-0.5)
         nn.init.zeros_(self.bias_ih)
         nn.init.zeros_(self.bias_out)
+
+    def cache_size(self, time_steps: int) -> int:
+        """See `WholeSequence`; keys and values of all time steps."""
+        return 2 * time_steps * self.hidden
+
+    def counts_over(self, shape: Shape) -> Counts:
+        """See `WholeSequence`; a time step looks at half of all, in the mean."""
+        of_weights = 3 * self.hidden * shape.input_size + self.hidden**2
+        looks = (shape.time_steps + 1) * self.hidden  # twice half of them: q k, and weights by v
+        return Counts(self.cache_size(shape.time_steps), of_weights + looks)
 
     def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B three_H"]:
         """See `Cell`; q, k and v."""
