@@ -58,6 +58,7 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
         ValueError: the runs cannot be compared, or not as requested.
         SystemExit: a number of the paper is not that of the runs; each is printed.
     """
+    from mnist_seq.report.analyse.suite import check_one_task
     from mnist_seq.report.paper.document import Asked
     from mnist_seq.report.render.files import write
     from mnist_seq.report.render.terminal import print_report
@@ -72,10 +73,13 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     else:
         sources = _sources(values["sweep"])
     if paper is not None:
-        _check(paper, values, build_from(sources, options), console)
+        report = check_one_task(build_from(sources, options), "a check of a paper")
+        _check(paper, values, report, console)
         return paper
     out = _folder_of_report(values, [expanded(source) for source in sources])
     report = build_from(sources, options)
+    if flag(values, "wandb_report"):
+        check_one_task(report, "a report in W&B")
     if left_out:
         report = dataclasses.replace(report, warnings=(*report.warnings, left_out))
     print_report(report, console)
@@ -126,11 +130,10 @@ def build_from(sources: Sequence[Path], options: "Options") -> "Report":
     Raises:
         ValueError: they cannot be compared.
     """
-    from mnist_seq.report.build import build
+    from mnist_seq.report.analyse.suite import build_report
     from mnist_seq.report.read.collect import collect
 
-    collected = collect(sources)
-    return build(collected, options, defaults=_defaults(), images=_pictures(collected))
+    return build_report(collect(sources), options, defaults=_defaults(), pictures=_pictures)
 
 
 def _pulled(values: Mapping[str, Any], console: "Console") -> "Pulled":

@@ -163,6 +163,7 @@ def build(
             *cautions(groups, variants, read.metric, rule, sorted(chosen.keys), num_compared),
         ),
         parts=sections.parts,
+        guess=read.guess.of(read.metric),
     )
     return without_broken(report)
 

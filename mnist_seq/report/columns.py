@@ -267,7 +267,7 @@ def _settings(report: Report) -> list[Column]:
         Column("test", lambda v: rule.test),
         Column("correction", lambda v: rule.correction),
     ]
-    for place, reached in enumerate(report.variants[0].reached):
+    for place, reached in enumerate(report.variants[0].reached if report.variants else ()):
         name = f"{100 * reached.threshold:g}_percent"
         found.append(Column(f"seconds_to_{name}", lambda v, i=place: v.reached[i].median))  # type: ignore[misc]
         found.append(Column(f"reached_{name}", lambda v, i=place: v.reached[i].text))  # type: ignore[misc]

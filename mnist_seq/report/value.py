@@ -231,8 +231,7 @@ class Mirror:
     """The runs in W&B; entity and project are "" if they were not mirrored.
 
     Attributes:
-        groups: names of the sweeps.
-        ids: W&B's ids of the runs, by variant.
+        ids: W&B's ids of the runs, by variant; groups: names of the sweeps.
     """
 
     entity: str
@@ -247,7 +246,6 @@ class Report:
 
     Attributes:
         headline: the answer in one sentence; `counts`: the runs that it is based on.
-        rule_text: the declared rule in words.
         warnings: what weakens the comparison; `notes`: other decisions.
         main: name of the metric by which the task is judged.
         selector: the validation metric by which tuned values were chosen, if any.
@@ -284,6 +282,8 @@ class Report:
     undone: str = ""
     asked: Asked = field(default_factory=Asked)
     parts: Mapping[str, Any] = field(default_factory=dict)
+    guess: float = math.nan  # what a guess gets on the metric
+    tasks: Mapping[str, "Report"] = field(default_factory=dict)  # of several tasks: that of each
 
     @property
     def caution_sentences(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Decides which runs are one variant, and which variant is the baseline of another.
 
-The rule, for a variant V of a sweep:
+The rule, for a variant V of a sweep, among the variants of its own data set:
 1. `baseline='model=lstm model.hidden=64'` sets it by hand.
 2. If the sweep holds arms of an ablation study: the variant that is no arm and agrees with V on
    every key that the study itself varies.
@@ -71,6 +71,11 @@ def task_keys(variants: Iterable[Flat]) -> list[str]:
     return [key for key in keys if key.startswith("data.") and key not in _OF_TRAINING]
 
 
+def task_name(variant: Flat) -> str:
+    """The data set of a variant: what runs on several of them are told apart by."""
+    return str(variant.get("data.name", ""))
+
+
 def variant_key(config: Mapping[str, Any]) -> VariantKey:
     """Hashable identity of a run's variant: equal for runs that differ only in their seed.
 
@@ -100,26 +105,26 @@ def varying(variants: Iterable[Flat]) -> list[str]:
 
 
 def naming_keys(variants: Iterable[Flat]) -> list[str]:
-    """The varying keys that a name needs, without those that the arm, cell or optimizer implies.
+    """The varying keys that a name needs, without those that arm, task, cell or optimizer imply.
 
     If `optimizer.name` varies and each optimizer has one `optimizer.eps`, the name is enough.
     """
     variants = list(variants)
-    keys = _told_by_no_arm(varying(variants), variants)
+    keys = _not_told_by("data.name", _not_told_by(ARM, varying(variants), variants), variants)
     return [key for key in keys if not _is_implied(key, keys, variants)]
 
 
-def _told_by_no_arm(keys: list[str], variants: list[Flat]) -> list[str]:
-    """Keys without those that have one value in each arm."""
-    if ARM not in keys:
+def _not_told_by(choice: str, keys: list[str], variants: list[Flat]) -> list[str]:
+    """Keys without those that have one value for each value of `choice`, such as each arm."""
+    if choice not in keys:
         return keys
     absent = object()
-    num_arms = len({v.get(ARM) for v in variants})
+    num = len({v.get(choice) for v in variants})
 
     def pairs(key: str) -> set[Any]:
-        return {(v.get(ARM), _hashable(v.get(key, absent))) for v in variants}
+        return {(v.get(choice), _hashable(v.get(key, absent))) for v in variants}
 
-    return [key for key in keys if key == ARM or len(pairs(key)) > num_arms]
+    return [key for key in keys if key == choice or len(pairs(key)) > num]
 
 
 def _is_implied(key: str, keys: list[str], variants: list[Flat]) -> bool:
@@ -134,19 +139,38 @@ class BaselineRule:
     """Which variant is a variant's baseline among those of a comparison: rules 2 to 4.
 
     Args:
-        variants: all variants of the comparison.
+        variants: all variants of the comparison, of one data set or several.
         defaults: flat config of `conf/train.yaml` as it stands.
     """
 
     def __init__(self, variants: Iterable[Flat], *, defaults: Flat) -> None:
-        self.variants, self._defaults = list(variants), defaults
+        by_task: dict[str, list[Flat]] = {}
+        for variant in variants:
+            by_task.setdefault(task_name(variant), []).append(variant)
+        self._tasks = {task: _OneTask(own, defaults) for task, own in by_task.items()}
+
+    def is_baseline(self, candidate: Flat, variant: Flat) -> bool:
+        """Whether `candidate` is the baseline of `variant`."""
+        task = task_name(variant)
+        return task_name(candidate) == task and self._tasks[task].is_baseline(candidate, variant)
+
+    def find(self, variant: Flat) -> Flat | None:
+        """The baseline of a variant, or None if it is missing."""
+        rule = self._tasks[task_name(variant)]
+        return next((v for v in rule.variants if rule.is_baseline(v, variant)), None)
+
+
+class _OneTask:
+    """The rule among the variants of one data set."""
+
+    def __init__(self, variants: list[Flat], defaults: Flat) -> None:
+        self.variants, self._defaults = variants, defaults
         self._has_arms = any(ARM in v for v in self.variants)
         self._has_cells = any(v["model.name"] != BASELINE_CELL for v in self.variants)
         without_arm = (v for v in self.variants if ARM not in v)
         self._grid = set(varying(without_arm if self._has_arms else self.variants))
 
     def is_baseline(self, candidate: Flat, variant: Flat) -> bool:
-        """Whether `candidate` is the baseline of `variant`."""
         if self._has_arms:
             return self._is_baseline_of_arm(candidate, variant)
         if self._has_cells:
@@ -154,10 +178,6 @@ class BaselineRule:
         absent = object()
         defaults = self._defaults
         return all(candidate.get(k, absent) == defaults.get(k, absent) for k in self._grid)
-
-    def find(self, variant: Flat) -> Flat | None:
-        """The baseline of a variant, or None if it is missing."""
-        return next((v for v in self.variants if self.is_baseline(v, variant)), None)
 
     def _is_baseline_of_arm(self, candidate: Flat, variant: Flat) -> bool:
         if ARM in candidate:

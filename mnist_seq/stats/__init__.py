@@ -17,7 +17,8 @@ In every function, a is the variant, b is the baseline, and a difference is a - 
 | is a classifier better than a guess | `guess` |
 | does one side diverge more often (Fisher) | `permutation` |
 | how long runs take to reach a value | `time_to_threshold` |
-| which variants are worth their cost | `pareto` |
+| which variants are worth their cost | `ranking.pareto` |
+| which cells rank first over several tasks (Friedman, Nemenyi) | `ranking.ranks` |
 | what a random search of n trials finds | `search` |
 
 Only `scipy.special` is imported here. `scipy.stats` and `scipy.optimize` take half a second, so the
@@ -38,7 +39,6 @@ from mnist_seq.stats.intervals import (
     t_interval,
 )
 from mnist_seq.stats.paired import PairedComparison, paired_comparison, wilcoxon_p
-from mnist_seq.stats.pareto import pareto_front
 from mnist_seq.stats.permutation import PermutationTest, fisher_p, sign_flip_test, split_test
 from mnist_seq.stats.power import MOST_SEEDS, detectable_difference, seeds_needed, t_test_power
 from mnist_seq.stats.predictions import (
@@ -51,6 +51,8 @@ from mnist_seq.stats.predictions import (
     mcnemar,
     mcnemar_over_seeds,
 )
+from mnist_seq.stats.ranking.pareto import pareto_front
+from mnist_seq.stats.ranking.ranks import Friedman, friedman, mean_rank_intervals, ranks
 from mnist_seq.stats.search import best_sd, expected_best
 from mnist_seq.stats.time_to_threshold import TimeToThreshold, time_to_threshold
 from mnist_seq.stats.tost import Equivalence, Posterior, equivalence, posterior
@@ -74,6 +76,7 @@ __all__ = [
     "Description",
     "Disagreements",
     "Equivalence",
+    "Friedman",
     "Interval",
     "McNemar",
     "McNemarOverSeeds",
@@ -96,17 +99,20 @@ __all__ = [
     "equivalence",
     "expected_best",
     "fisher_p",
+    "friedman",
     "guess_p",
     "judge",
     "margin_text",
     "mcnemar",
     "mcnemar_over_seeds",
     "mean_interval",
+    "mean_rank_intervals",
     "no_verdict",
     "paired_comparison",
     "pareto_front",
     "posterior",
     "proportion_interval",
+    "ranks",
     "seeds_needed",
     "sign_flip_test",
     "split_test",

@@ -24,7 +24,7 @@ from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step, total
 from mnist_seq.sweep.plan.expand import Grid, expand, without
 from mnist_seq.sweep.plan.others import runs_to_compare
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
-from mnist_seq.sweep.plan.record import judged_by, plan_of, record_plan
+from mnist_seq.sweep.plan.record import judged_by, plans_for, record_plans
 from mnist_seq.sweep.pool import starts
 from mnist_seq.sweep.pool.jobs import PoolJob
 from mnist_seq.sweep.pool.opening import Opening
@@ -80,7 +80,7 @@ class Session:
         self.slots: Slots = [{}]
         self.is_stacking = False
         self.seeds: Seeds | None = None  # of sweep.until=decided
-        self._record: SweepPlan | None = None
+        self._records: dict[str, SweepPlan] = {}  # by task
 
     def plan(self) -> Plan:
         """Find out which runs must be trained, and print the plan."""
@@ -89,7 +89,7 @@ class Session:
         params = [_num_params(members) for _, _, members in grouped(plan.runs)]
         workers = len(self.slots)
         show_plan(plan, self.console, speeds=self.speeds, workers=workers, params=params)
-        if text := judged_by(self._recorded(plan)):
+        for text in judged_by(self._recorded(plan)):
             say(self.console, text)
         if self.is_stacking and plan.todo and not plan.is_at_most:
             shapes = [shape_of(run.config) for run in plan.todo]
@@ -115,7 +115,7 @@ class Session:
         plan = Plan(self.folder, runs, grid.swept, notices, where)
         if options.until == "decided":
             plan.is_at_most = True
-            check_decidable(self._recorded(plan))
+            check_decidable(*self._recorded(plan).values())
         check_fit(plan, is_here=self.launcher.placement.is_here)
         if num_added := sum(run.is_baseline for run in runs):
             names = [name for name, _, of in grouped(runs) if any(r.is_baseline for r in of)]
@@ -169,7 +169,7 @@ class Session:
     def run(self, plan: Plan) -> int:
         """Launch the plan. Returns the command's exit code."""
         begun, recorded = time.monotonic(), self._recorded(plan)
-        record_plan(self.folder, recorded)
+        record_plans(self.folder, recorded.values())
         files.write_text(self.folder.config_path, OmegaConf.to_yaml(self.command.master))
         for run in plan.runs:
             if run.action == "rerun":
@@ -178,7 +178,7 @@ class Session:
                 self.folder.note("reused" if run.action == "reuse" else "planned", run.name)
         stop_reason, signum = "", 0
         if self.options.until == "decided":
-            stop_reason, signum = self._run_until_decided(plan, recorded)
+            stop_reason, signum = self._run_until_decided(plan, *recorded.values())
         elif plan.todo:
             if isinstance(self.launcher, ForeignLauncher):
                 stop_reason = self.launcher.launch(plan, sweep_name=self.options.name)
@@ -200,13 +200,13 @@ class Session:
             return 128 + signum
         return 1 if num_undone or stop_reason else 0
 
-    def _recorded(self, plan: Plan) -> SweepPlan:
-        """The plan as it is recorded before the first run."""
-        if self._record is None:  # of hundreds of variants it takes a while
+    def _recorded(self, plan: Plan) -> dict[str, SweepPlan]:
+        """The plan of each task as it is recorded before the first run."""
+        if not self._records:  # of hundreds of variants it takes a while
             mode: Mode = "anytime" if self.options.until == "decided" else "fixed"
             defaults = self.command.defaults
-            self._record = plan_of(plan, self.options, defaults=defaults, mode=mode)
-        return self._record
+            self._records = plans_for(plan, self.options, defaults=defaults, mode=mode)
+        return self._records
 
     def _run_until_decided(self, plan: Plan, recorded: SweepPlan) -> tuple[str, int]:
         """Run seeds of open arms until each is decided. Returns why it was stopped, and by what."""

@@ -140,17 +140,18 @@ def show_table(plan: Plan, console: Console, *, defaults: Flat) -> None:
     states = [state_of(run.folder)[0] for run in plan.runs]
     if "finished" not in states:
         return
-    from mnist_seq.report.build import build
+    from mnist_seq.report.analyse.suite import build_report
     from mnist_seq.report.options import Options
     from mnist_seq.report.read.collect import collect
     from mnist_seq.report.render.terminal import print_table
 
     try:
         found = collect([plan.folder.path])
-        report = build(found, Options(where=plan.where), defaults=defaults, is_table_only=True)
+        options = Options(where=plan.where)
+        report = build_report(found, options, defaults=defaults, is_table_only=True)
     except ValueError as error:  # the folder may also have runs of another command
         say(console, f"no comparison: {error}")
     else:
-        if len(report.variants) > 1:
+        if len(report.variants) > 1 or report.tasks:
             console.print()
             print_table(report, console)

@@ -15,6 +15,7 @@ from mnist_seq.report.sections import FORMATS, Section, all_sections, sections_o
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_grid, write_run
 from tests.report.test_renderings import HOSTILE, printed
+from tests.report.test_suite import write_suite
 
 SECTIONS = {section.name(): section for section in all_sections()}
 MANY = 20  # trials, as many as importances ask for
@@ -39,7 +40,7 @@ def write_rich(sweep: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
-    """A grid, and a tuned comparison: together they have what any section needs."""
+    """A grid, a tuned comparison, several tasks: together they have what any section needs."""
     folder = tmp_path_factory.mktemp("sweeps")
     rich = write_rich(folder / "rich")
     grid = write_grid(folder / "grid", seeds=2)
@@ -48,6 +49,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
             rich, over=("optimizer.lr",), importance="all", thresholds=(0.9, 0.95), pairs="all"
         ),
         report_of(grid, margin=0.1),
+        report_of(write_suite(folder / "suite")),
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_seq.report.build import build
+from mnist_seq.report.analyse.suite import build_report
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.collect import collect
 from mnist_seq.report.value import Report
@@ -109,7 +109,7 @@ def write_grid(sweep: Path, *, seeds: int = 5) -> Path:
 
 def report_of(*sweeps: Path, **options: Any) -> Report:
     """The report of some folders with the defaults of the package."""
-    return build(collect(sweeps), Options(**options), defaults=DEFAULTS)
+    return build_report(collect(sweeps), Options(**options), defaults=DEFAULTS)
 
 
 def flat_items(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

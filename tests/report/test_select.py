@@ -12,7 +12,6 @@ from tests.report.sweeps import report_of, write_run
 @pytest.mark.parametrize(
     ("key", "change"),
     [
-        ("data.name", {"data__name": "kmnist"}),
         ("data.sequence", {"data__sequence": "columns"}),
         ("data.chunk", {"data__chunk": 4}),
         ("data.permutation", {"data__permutation": "bit_reversal"}),

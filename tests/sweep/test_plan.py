@@ -278,6 +278,16 @@ def baselines(planner: Planner, composer: Composer, jobs: list[Job]) -> dict[str
             ["training.clip_norm=1.0", "training.clip_norm=5.0"],
             {"training.clip_norm=inf": "training.clip_norm=inf"},
         ),
+        (
+            ["data", "model"],  # on each task one, and none where the task has it
+            ["data=adding model=gru", "data=parity model=gru", "data=parity model=lstm"],
+            {"data=adding,model=lstm": "data=adding model=lstm"},
+        ),
+        (
+            ["experiment", "optimizer.lr"],
+            ["experiment=adding optimizer.lr=0.1", "experiment=adding optimizer.lr=0.2"],
+            {"experiment=adding,optimizer.lr=0.01": "experiment=adding optimizer.lr=0.01"},
+        ),
     ],
 )
 def test_the_baseline_runs_that_a_comparison_would_miss(

@@ -9,6 +9,7 @@ tests/report/test_escape.py.
 
 import html
 import re
+import zlib
 from typing import Any
 
 from mnist_seq.config.text import in_one_line
@@ -104,6 +105,12 @@ def _for_latex(character: str) -> str:
         return found or character
     is_letter = 0xC0 <= ord(character) <= 0x17F and character not in _LATEX_LACKS
     return character if is_letter else f"U+{ord(character):04X}"
+
+
+def for_folder(text: str) -> str:
+    """A text as the name of a folder; the short hash of one that has other characters is added."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", text)[:60]
+    return plain if plain == text and text else f"{plain}-{zlib.crc32(text.encode()):08x}"
 
 
 def for_terminal(text: str) -> str:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnist_seq.report.markup.escape import for_folder
 from mnist_seq.report.paper import document, figures, numbers
 from mnist_seq.report.paper.document import Asked
 from mnist_seq.report.paper.numbers import slug
@@ -11,7 +12,7 @@ from mnist_seq.report.render import markdown, report_json, table_csv
 from mnist_seq.report.sections import all_sections
 from mnist_seq.report.sections.methods import Methods
 from mnist_seq.report.value import Report
-from mnist_seq.runs.files import inside, write_text
+from mnist_seq.runs.files import inside, make_folder, write_text
 
 _TEXTS = ("report.html", "report.md", "report.csv", "report.tex", "numbers.tex", "report.json")
 
@@ -24,13 +25,17 @@ def write(
     Args:
         paper: what is asked of report.tex.
 
-    What an earlier report left in the folder goes: it may be of another comparison.
+    What an earlier report left in the folder goes: it may be of another comparison. Of several
+    tasks, each has a whole report of its own in `tasks/<task>`.
 
     Returns:
         What was written, the page first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     inside(folder, "figures")
+    _remove_tasks(folder, {for_folder(task) for task in report.tasks})
+    for task, of_task in report.tasks.items():
+        write(of_task, make_folder(folder, "tasks", for_folder(task)), formats=formats)
     texts = {}
     drawing = None
     pictures: list[tuple[str, str]] = []
@@ -53,7 +58,7 @@ def write(
         texts["report.md"] = markdown.render(report, figures=pictures)
     if "csv" in formats:
         texts["report.csv"] = table_csv.render(report)
-    if "latex" in formats:
+    if "latex" in formats and not report.tasks:  # a paper has a table for each task
         asked = paper or Asked(slug(report.title))
         setup = Methods.of(report)
         texts["report.tex"] = document.render(report, setup, asked, figures.pictures(report, svgs))
@@ -68,6 +73,17 @@ def write(
 
 def _png(name: str) -> str:
     return f"figures/{name}.png"
+
+
+def _remove_tasks(folder: Path, kept: set[str]) -> None:
+    """Remove the reports of tasks that this comparison does not have."""
+    for task in inside(folder, "tasks").glob("*"):
+        if task.name not in kept and not task.is_symlink():
+            _remove_earlier(task, set())
+            with contextlib.suppress(OSError):  # not empty: it holds something else
+                task.rmdir()
+    with contextlib.suppress(OSError):
+        (folder / "tasks").rmdir()
 
 
 def _remove_earlier(folder: Path, kept: set[str]) -> None:

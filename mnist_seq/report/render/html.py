@@ -14,7 +14,7 @@ from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.markup.html_table import html_table
 from mnist_seq.report.render.draw import VEGALITE
 from mnist_seq.report.render.figures import panel_specifications
-from mnist_seq.report.render.html_head import head, verdicts
+from mnist_seq.report.render.html_head import head, of_task, rule, verdicts
 from mnist_seq.report.sections import Table, sections_of
 from mnist_seq.report.value import Report
 from mnist_seq.runs.files import write_text
@@ -35,13 +35,14 @@ def render(report: Report, charts: Sequence[Figure]) -> str:
     """
     specifications: list[dict[str, Any]] = []
     figures = {figure.name: figure for figure in charts}
-    body = head(report) + verdicts(report)
+    body = head(report) + (verdicts(report) if report.variants else rule(report))
     for section, part in sections_of(report):
         own = [figures[name] for name in section.figures if name in figures]
         body += "".join(_figure(figure, specifications) for figure in own)
         tables = [t for t in section.tables(report, part) if "html" in t.formats]
         body += "".join(_table(t, t.name or section.name(), is_below=bool(own)) for t in tables)
         body += section.more_html(report, part)
+    body += "".join(of_task(task, own) for task, own in report.tasks.items())
     data = "".join(
         f'<script type="application/json" id="spec-{i}">{_json(spec)}</script>'
         for i, spec in enumerate(specifications)

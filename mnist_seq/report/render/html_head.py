@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mnist_seq.report.column import Column
 from mnist_seq.report.columns import shown_columns
-from mnist_seq.report.markup.escape import for_html
+from mnist_seq.report.markup.escape import for_folder, for_html
 from mnist_seq.report.value import Missing, Report, Variant
 
 _MANY = 12  # variants, from which their sentences are folded
@@ -37,7 +37,23 @@ def head(report: Report) -> str:
     )
 
 
-def verdicts(report: Report) -> str:
+def rule(report: Report) -> str:
+    """The declared rule alone, of several tasks."""
+    return f'<p class="caption">Declared rule: {for_html(report.rule_text)}.</p>'
+
+
+def of_task(task: str, report: Report) -> str:
+    """One task of several: its answer, its verdicts, and the way to its own page."""
+    page = f"tasks/{for_folder(task)}/report.html"
+    return (
+        f'<h2>{for_html(task)}</h2><p class="lead">{for_html(report.headline)}.</p>'
+        f'<p class="soft">{for_html(report.counts)}. '
+        f'<a href="{for_html(page)}">All figures and tables of {for_html(task)}</a></p>'
+        f"{verdicts(report, f'verdicts-{for_folder(task)}', f'Verdicts on {task}')}"
+    )
+
+
+def verdicts(report: Report, name: str = "verdicts", title: str = "Verdicts") -> str:
     """The verdict table, and each verdict in full."""
     shown = shown_columns(report)
     heads = "".join(
@@ -60,7 +76,7 @@ def verdicts(report: Report) -> str:
     )
     is_open = " open" if len(report.variants) <= _MANY else ""
     return (
-        '<section id="verdicts"><h2>Verdicts</h2>'
+        f'<section id="{for_html(name)}"><h2>{for_html(title)}</h2>'
         f'<div class="scroll"><table class="verdicts sortable"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
         '<p class="caption">Declared rule: '

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from mnist_seq.report.columns import chosen, shown_columns
-from mnist_seq.report.markup.escape import for_markdown, for_markdown_block
+from mnist_seq.report.markup.escape import for_folder, for_markdown, for_markdown_block
 from mnist_seq.report.markup.markdown_table import markdown_table
 from mnist_seq.report.sections import APPENDIX, Table, sections_of
 from mnist_seq.report.value import Report, Variant
@@ -22,7 +22,8 @@ def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
         for_markdown(report.counts) + ".",
     ]
     parts += [f"> {for_markdown(warning)}." for warning in report.warnings]
-    parts += ["## Verdicts", verdict_table(report), f"Rule: {for_markdown(report.rule_text)}."]
+    parts += ["## Verdicts", verdict_table(report)] if report.variants else []
+    parts += [f"Rule: {for_markdown(report.rule_text)}."]
     parts += [for_markdown(report.cautioned)]
     parts += [_legend(report), _verdicts(report)]
     if report.missing:
@@ -33,10 +34,23 @@ def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
             for m in report.missing
         ]
     parts += _sections(report, is_appendix=False)
+    for task, own in report.tasks.items():
+        parts += _task(task, own)
     if pictures := [f"![{for_markdown(c)}]({name})\n\n{for_markdown(c)}" for name, c in figures]:
         parts += ["## Figures", *pictures]
     parts += _sections(report, is_appendix=True)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _task(task: str, report: Report) -> list[str]:
+    """The verdicts of one task of several, and where its whole report is."""
+    return [
+        f"## {for_markdown(task)}",
+        f"**{for_markdown(report.headline)}**",
+        verdict_table(report),
+        _verdicts(report),
+        f"All of it: [tasks/{for_folder(task)}/report.md](tasks/{for_folder(task)}/report.md)",
+    ]
 
 
 def _sections(report: Report, *, is_appendix: bool) -> list[str]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from mnist_seq.report.columns import columns
 from mnist_seq.report.render.markdown import render
+from mnist_seq.report.render.table_csv import rows_of
 from mnist_seq.report.value import Report
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ class NotebookReport(Report):
         """One row a variant, with the columns and the numbers of report.csv."""
         import pandas as pd
 
-        shown = [column for column in columns(self) if column.is_in_files]
-        return pd.DataFrame({c.name: [c.get(v) for v in self.variants] for c in shown})
+        return pd.DataFrame(list(rows_of(self)))
 
     def _repr_markdown_(self) -> str:
         return render(self)

@@ -16,12 +16,16 @@ from mnist_seq.report.texts import headline, words
 from mnist_seq.report.value import Report, Variant
 
 FORMAT = 1  # raised when a key is taken away, or means something else
-_TOLD = ("variants", "runs", "parts")  # of the value, which have a form of their own here
+_TOLD = ("variants", "runs", "parts", "tasks")  # of the value, which have a form of their own here
 
 
 def render(report: Report) -> str:
     """The report as JSON; a number that does not exist is null."""
-    values = {
+    return json.dumps(_plain(_values(report)), indent=1, allow_nan=False) + "\n"
+
+
+def _values(report: Report) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "mnist_seq": version("mnist-seq"),
         **{
@@ -32,8 +36,8 @@ def render(report: Report) -> str:
         "headline": list(headline.headline(report)),
         "variants": [_variant(report, v) for v in report.variants],
         "sections": report.parts,
+        "tasks": {task: _values(own) for task, own in report.tasks.items()},
     }
-    return json.dumps(_plain(values), indent=1, allow_nan=False) + "\n"
 
 
 def _variant(report: Report, v: Variant) -> dict[str, Any]:

@@ -1,8 +1,12 @@
-"""report.csv: one row a variant, numbers in full, in the unit of the metric."""
+"""report.csv: one row a variant, numbers in full, in the unit of the metric.
+
+Of several tasks, one row a variant and task, the task first.
+"""
 
 import csv
 import io
 import math
+from collections.abc import Iterator
 
 from mnist_seq.report.column import Value
 from mnist_seq.report.columns import columns
@@ -12,12 +16,23 @@ from mnist_seq.report.value import Report
 
 def render(report: Report) -> str:
     """The table as CSV text; a number that does not exist is an empty cell."""
-    shown = [column for column in columns(report) if column.is_in_files]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(for_csv(column.name) for column in shown)
-    writer.writerows([_written(column.get(v)) for column in shown] for v in report.variants)
+    rows = list(rows_of(report))
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer.writerow(map(for_csv, names))
+    writer.writerows([_written(row.get(name)) for name in names] for row in rows)
     return out.getvalue()
+
+
+def rows_of(report: Report) -> Iterator[dict[str, Value]]:
+    """The rows by the names of their columns, values in full."""
+    shown = [column for column in columns(report) if column.is_in_files]
+    for v in report.variants:
+        yield {column.name: column.get(v) for column in shown}
+    for task, own in report.tasks.items():
+        for row in rows_of(own):
+            yield {"task": task, **row}
 
 
 def _written(value: Value) -> str:

@@ -36,6 +36,9 @@ def print_report(report: Report, console: "Console") -> None:
     print_table(report, console)
     say(console, "")
     _say(console, f"rule: {report.rule_text}")
+    for text in dict.fromkeys(own.rule_text for own in report.tasks.values()):
+        tasks = [task for task, own in report.tasks.items() if own.rule_text == text]
+        _say(console, f"rule on {', '.join(tasks)}: {text}")
     for text in report.cautions:
         _say(console, f"note: {text}")
     for v in report.variants:
@@ -63,15 +66,12 @@ def print_table(report: Report, console: "Console") -> None:
     """Print the answer, the verdict table, and what is missing: what ends every sweep."""
     _say(console, f"{report.headline}")
     _say(console, report.counts)
-    layouts = [with_extra for keys in _LAYOUTS for with_extra in (_with_extra(keys), keys)]
-    for keys in layouts:
-        shown = _chosen(report, keys)
-        if _width(report, shown) <= console.width:
-            console.print(_table(report, shown))
-            _print_lost(report, console)
-            break
-    else:
-        _print_list(report, console)
+    if report.variants:
+        _print_variants(report, console)
+    for task, own in report.tasks.items():
+        say(console, "")
+        console.print(_cell(task, "bold"))
+        print_table(own, console)
     if text := wording.looks_text(report.rule, report.variants):
         _say(console, text)
     for warning in report.warnings:
@@ -87,6 +87,19 @@ def print_table(report: Report, console: "Console") -> None:
         for m in report.missing
     ]
     _say_first(console, _MAX_COMMANDS, lines, "missing: {} more, all in the report")
+
+
+def _print_variants(report: Report, console: "Console") -> None:
+    """Print the verdict table, as wide as the terminal allows."""
+    layouts = [with_extra for keys in _LAYOUTS for with_extra in (_with_extra(keys), keys)]
+    for keys in layouts:
+        shown = _chosen(report, keys)
+        if _width(report, shown) <= console.width:
+            console.print(_table(report, shown))
+            _print_lost(report, console)
+            break
+    else:
+        _print_list(report, console)
 
 
 def _say(console: "Console", text: str) -> None:

@@ -19,8 +19,8 @@ import functools
 import importlib
 import logging
 import pkgutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -79,6 +79,7 @@ class Inputs:
         images: pictures of test examples by their indexes; None where they cannot be had.
         seconds_differ: why the variants' seconds do not compare; "" where they do.
         pairs: every pair of variants, where all are asked for.
+        tasks: the reports of several tasks, for the sections `of_tasks`.
     """
 
     groups: Sequence[Group]
@@ -94,6 +95,7 @@ class Inputs:
     images: Images | None = None
     seconds_differ: str = ""
     pairs: Sequence[Pair] = ()
+    tasks: Mapping[str, Report] = field(default_factory=dict)
 
 
 class Section(Generic[Part]):
@@ -103,11 +105,13 @@ class Section(Generic[Part]):
         order: its place on the page; each section has its own.
         figures: names of all figures that it may draw, so that stale ones are removed.
         logged: metrics of its own that W&B's report plots along the steps.
+        of_tasks: whether it shows several tasks together, and not one.
     """
 
     order: ClassVar[float]
     figures: ClassVar[tuple[str, ...]] = ()
     logged: ClassVar[tuple[str, ...]] = ()
+    of_tasks: ClassVar[bool] = False
 
     @classmethod
     def name(cls) -> str:
@@ -191,6 +195,8 @@ def computed(inputs: Inputs) -> Computed:
     notes: list[str] = []
     warnings: list[str] = []
     for section in all_sections():
+        if section.of_tasks != bool(inputs.tasks):
+            continue
         try:
             part = section.compute(inputs)
             if part is not None:

@@ -13,7 +13,9 @@ Own = tuple[words.Family, Variant]
 
 
 def headline(report: Report) -> tuple[str, ...]:
-    """One to four sentences, each with its full stop."""
+    """One to four sentences, each with its full stop; of several tasks, one text a task."""
+    if report.tasks:
+        return tuple(f"{task}: {' '.join(headline(own))}" for task, own in report.tasks.items())
     compared = [
         (family, v) for family in words.families(report) for v in family.members if v.compared
     ]

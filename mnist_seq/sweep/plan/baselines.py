@@ -10,12 +10,14 @@ from mnist_seq.runs.variants import (
     BaselineRule,
     Flat,
     flat,
+    task_name,
     typed,
     words_of_own_option,
 )
 from mnist_seq.sweep.plan.planner import PlannedRun
 
 Job = tuple[str, ...]
+_OF_A_TASK = ("data", "experiment")  # keys that say which task a run is on; a baseline keeps them
 
 
 def missing_baselines(
@@ -33,9 +35,10 @@ def missing_baselines(
     """
     variants = {run.variant.key: run.variant.flat for run in runs}
     flat_defaults = flat(defaults)
-    has_other_cell = any(f["model.name"] != BASELINE_CELL for f in variants.values())
+    with_others = {task_name(v) for v in variants.values() if v["model.name"] != BASELINE_CELL}
     wanted: dict[Job, PlannedRun] = {}
     for run in runs:
+        has_other_cell = task_name(run.variant.flat) in with_others
         job = _baseline_job(run, flat_defaults, swept, has_other_cell=has_other_cell)
         if job != run.overrides:
             wanted.setdefault(job, run)
@@ -67,7 +70,7 @@ def _baseline_job(
                 word = f"model={BASELINE_CELL}"
             elif key.startswith("model.") and key not in defaults.keys() | OF_ALL_CELLS:
                 continue  # a key that the LSTM does not have
-        elif key in swept and key != "seed":
+        elif key in swept and key not in ("seed", *_OF_A_TASK):
             default = defaults.get(f"{key}.name", defaults.get(key))
             if default is None:
                 continue  # a key that the defaults do not have

@@ -1,6 +1,6 @@
 """Records what a sweep plans before its first run, so that its verdicts hold what they say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mnist_seq.config import ConfigError
@@ -8,24 +8,53 @@ from mnist_seq.config.schema import Sweep
 from mnist_seq.report.read.planned import Mode, PlannedArm, SweepPlan, covered, plans_of
 from mnist_seq.runs.provenance import commit
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.runs.variants import BaselineRule, flat, naming_keys, title, variant_key
+from mnist_seq.runs.variants import (
+    BaselineRule,
+    flat,
+    naming_keys,
+    task_name,
+    title,
+    variant_key,
+)
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun
 
 
-def plan_of(plan: Plan, options: Sweep, *, defaults: Mapping[str, Any], mode: Mode) -> SweepPlan:
-    """The plan of a sweep, as it is recorded and judged.
+def plans_for(
+    plan: Plan, options: Sweep, *, defaults: Mapping[str, Any], mode: Mode
+) -> dict[str, SweepPlan]:
+    """The plan of each task of a sweep, as it is recorded and judged: a family of its own.
 
     Args:
         defaults: values of `conf/train.yaml` without overrides, which say what a baseline is.
+
+    Raises:
+        ConfigError: several tasks are asked for what is only there for one.
     """
+    tasks: dict[str, list[PlannedRun]] = {}
+    for run in plan.runs:
+        tasks.setdefault(task_name(run.variant.flat), []).append(run)
+    asked = "sweep.until=decided" if mode == "anytime" else f"sweep.margin={options.margin}"
+    if len(tasks) > 1 and (mode == "anytime" or options.margin != "none"):
+        raise ConfigError(
+            f"{asked} goes by the metric of one task, and this sweep has {', '.join(tasks)}; leave "
+            f"it out, or give each task a sweep of its own: data={next(iter(tasks))}"
+        )
+    return {
+        task: _plan_of(runs, options, defaults=defaults, mode=mode) for task, runs in tasks.items()
+    }
+
+
+def _plan_of(
+    runs: Sequence[PlannedRun], options: Sweep, *, defaults: Mapping[str, Any], mode: Mode
+) -> SweepPlan:
     from mnist_seq.training.preflight.task import check_task
 
-    arms = arms_of(plan.runs, defaults=defaults)
+    arms = arms_of(runs, defaults=defaults)
     num_seeds = max(len(arm.runs) for arm in arms)
     is_fixed = mode == "fixed"
     return SweepPlan(
         mode=mode,
-        metric=f"test/{check_task(plan.runs[0].config).main}",
+        metric=f"test/{check_task(runs[0].config).main}",
         margin=None if options.margin == "none" else options.margin,
         first_seeds=num_seeds if is_fixed else options.first_seeds,
         max_seeds=num_seeds if is_fixed else options.max_seeds,
@@ -57,13 +86,18 @@ def arms_of(runs: Sequence[PlannedRun], *, defaults: Mapping[str, Any]) -> list[
     return arms
 
 
-def record_plan(folder: SweepFolder, plan: SweepPlan) -> None:
-    """Write the first plan of a sweep, or append one that asks for more or for something else.
+def record_plans(folder: SweepFolder, plans: Iterable[SweepPlan]) -> None:
+    """Write the first plan of each task, or append one that asks for more or for something else.
 
     Raises:
         ConfigError: plan.json is damaged.
     """
-    known = read_plans(folder)
+    for plan in plans:
+        _record_plan(folder, plan)
+
+
+def _record_plan(folder: SweepFolder, plan: SweepPlan) -> None:
+    known = [p for p in read_plans(folder) if covered([p]) & covered([plan])]  # of this task
     if known and not covered([plan]) - covered(known) and _asked(plan) == _asked(known[-1]):
         return
     folder.add_plan(plan.record())
@@ -87,8 +121,18 @@ def _asked(plan: SweepPlan) -> tuple[Any, ...]:
     return plan.mode, plan.metric, plan.margin, cap
 
 
-def judged_by(plan: SweepPlan) -> str:
-    """What the verdicts of a plan will be, and from how many seeds on; "" without a comparison."""
+def judged_by(plans: Mapping[str, SweepPlan]) -> list[str]:
+    """What the verdicts of each task will be, and from how many seeds on, in one line or more."""
+    texts = {task: text for task, plan in plans.items() if (text := _judged_by(plan))}
+    if len(plans) == 1:
+        return list(texts.values())
+    if len(texts) == len(plans) and len(set(texts.values())) == 1:
+        return [f"each task on its own, {text}" for text in set(texts.values())]
+    return [f"{task}, {text}" for task, text in texts.items()]
+
+
+def _judged_by(plan: SweepPlan) -> str:
+    """The same of one task; "" without a comparison."""
     num, seeds = plan.num_comparisons, plan.max_seeds
     if not num:
         return ""

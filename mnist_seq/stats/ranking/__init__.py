@@ -1,0 +1,1 @@
+"""Which variants rank first: over several tasks, and by value and cost."""
