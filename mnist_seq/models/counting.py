@@ -5,12 +5,14 @@ any: those of matrices, and those element by element. What activations and norms
 not counted, nor what depends on the weights alone.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 _aten = torch.ops.aten
@@ -64,26 +66,62 @@ def multiply_adds(run: Callable[..., Any], *inputs: Tensor, batch_axis: int = 1)
 
 
 def _products(run: Callable[..., Any], *inputs: Tensor) -> int:
-    counter = _Counter()  # type: ignore[no-untyped-call]
+    counter = _Counter()
     with torch.no_grad(), counter:
         run(*inputs)
     return counter.num
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the products of all operations inside its block."""
+    """Adds up the products of all operations inside its block.
 
-    num = 0
+    An operation on the same values is counted once: a step and its output may share some. Values
+    are the same where the same operations made them; a number stands for each.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.num = 0
+        self._numbers: dict[int, int] = {}  # of a tensor, by its id
+        self._results: dict[Any, list[int]] = {}  # of the results of an operation
+        self._unused = itertools.count()
+        self._alive: list[Tensor] = []  # an id may be given anew where a tensor is gone
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        packet = func.overloadpacket
-        if packet in _OF_MATRICES:
-            self.num += int(result.numel() * args[_OF_MATRICES[packet]].shape[-1])
-        elif packet in _BY_ELEMENT:
-            # a product with a constant is part of a formula, such as 2 * x
-            if all(isinstance(each, Tensor) and each.dim() for each in args[:2]):
-                self.num += result.numel()
-        elif packet in flop_registry:  # convolutions, attention
-            self.num += flop_registry[packet](*args, **(kwargs or {}), out_val=result) // 2
+        kwargs = kwargs or {}
+        leaves = [self._number(x) if isinstance(x, Tensor) else repr(x)
+                  for x in tree_leaves((args, kwargs))]  # fmt: skip
+        result = func(*args, **kwargs)
+        made = [x for x in tree_leaves(result) if isinstance(x, Tensor)]
+        key = (func, *leaves)
+        if key in self._results and not func._schema.is_mutable:
+            numbers = self._results[key]
+        else:
+            self.num += _products_of(func.overloadpacket, args, kwargs, result)
+            numbers = self._results[key] = [self._new() for _ in made]
+        for tensor, number in zip(made, numbers, strict=True):
+            self._numbers[id(tensor)] = number
+            self._alive.append(tensor)
         return result
+
+    def _number(self, tensor: Tensor) -> int:
+        if id(tensor) not in self._numbers:
+            self._numbers[id(tensor)] = self._new()
+            self._alive.append(tensor)
+        return self._numbers[id(tensor)]
+
+    def _new(self) -> int:
+        return next(self._unused)
+
+
+def _products_of(packet: Any, args: Any, kwargs: Any, result: Any) -> int:
+    """Products of one operation of torch."""
+    if packet in _OF_MATRICES:
+        return int(result.numel() * args[_OF_MATRICES[packet]].shape[-1])
+    if packet in _BY_ELEMENT:
+        # a product with a constant is part of a formula, such as 2 * x
+        if all(isinstance(each, Tensor) and each.dim() for each in args[:2]):
+            return int(result.numel())
+    elif packet in flop_registry:  # convolutions, attention
+        return int(flop_registry[packet](*args, **kwargs, out_val=result) // 2)
+    return 0

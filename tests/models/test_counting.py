@@ -46,6 +46,13 @@ BY_HAND: dict[str, tuple[int, int]] = {
     ),
 }  # fmt: skip
 
+E, N, RANK = 2 * H, 16, 1  # of Mamba
+BY_HAND["mamba"] = (
+    E * N + 4 * E,
+    2 * E * D + 4 * E + E * (RANK + 2 * N) + E * RANK + H * E  # of weights
+    + 4 * E * N + 3 * E,  # dt A, keep S', dt c b, S C; dt c, D c, gate
+)  # fmt: skip
+
 
 def net_counts(changes: dict[str, Any], name: str = "lstm", **options: Any) -> Counts:
     model = default_model(name, hidden=H, **changes)
@@ -85,6 +92,7 @@ def test_counts_are_of_one_example_and_need_no_values() -> None:
     """What depends on the weights alone is computed once a batch, so it is not counted."""
     weight = torch.ones(3, 4, device="meta")
     assert multiply_adds(lambda x: x @ (weight * weight).mT, weight.new_zeros(1, 1, 4)) == 12
+    assert multiply_adds(lambda x: x * x + x * x, torch.ones(1, 1, 4)) == 4  # the same twice
     config = compose("model=rglru", "data=mqar", "model.hidden=8")
     assert recorded_counts(config) == counts(config)._asdict()
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mnist_seq.models.kernels.diagonal import diagonal_scan, lerp_scan
+from mnist_seq.models.kernels import scan
+from mnist_seq.models.kernels.diagonal import diagonal_scan
+from mnist_seq.models.kernels.lerp import lerp_scan
 from tests.models.variants import built, sequence
 
 U = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64).view(3, 1, 1)
@@ -31,26 +33,35 @@ def test_gradients_of_the_diagonal_scan(dtype: torch.dtype) -> None:
     assert torch.autograd.gradcheck(diagonal_scan, (a, u, h_0))
 
 
+@pytest.mark.parametrize("is_positive", [False, True])
+@pytest.mark.parametrize("num_gates", [1, 2])
 @pytest.mark.parametrize("shape", [(5, 3, 4), (7, 2, 11), (1, 2, 3)])
-def test_the_lerp_scan_is_the_loop_bit_for_bit(shape: tuple[int, ...]) -> None:
+def test_the_lerp_scan_is_the_loop_bit_for_bit(
+    shape: tuple[int, ...], num_gates: int, is_positive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """minGRU and minLSTM ran this loop first: their older runs keep their numbers."""
+    monkeypatch.setattr(scan, "CHUNK_BYTES", 3 * 4 * shape[1] * shape[2] * (num_gates + 1))
     generator = torch.Generator().manual_seed(0)
-    z_n = torch.randn(*shape[:2], 2 * shape[2], generator=generator, requires_grad=True)
+    width = (num_gates + 1) * shape[2]
+    x = torch.randn(*shape[:2], width, generator=generator, requires_grad=True)
     h_0 = torch.randn(*shape[1:], generator=generator, requires_grad=True)
 
-    def loop(n: Tensor, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = []
+    def loop() -> tuple[Tensor, Tensor]:
+        *gates, n = x.chunk(num_gates + 1, dim=-1)
+        z = torch.sigmoid(gates[-1])
+        z = z if num_gates == 1 else z / (torch.sigmoid(gates[0]) + z)
+        n = torch.where(n >= 0, n + 0.5, torch.sigmoid(n)) if is_positive else n
+        outputs, h = [], h_0
         for n_t, z_t in zip(n.unbind(0), z.unbind(0), strict=True):
             h = torch.lerp(h, n_t, z_t)
             outputs.append(h)
         return torch.stack(outputs), h
 
     results = []
-    for run in (loop, lerp_scan):
-        z, n = z_n.chunk(2, dim=-1)
-        outputs, last = run(n, torch.sigmoid(z), h_0)
+    for run in (loop, lambda: lerp_scan(x, h_0, num_gates=num_gates, is_positive=is_positive)):
+        outputs, last = run()
         loss = outputs.square().sum() + last.sin().sum()
-        results.append([outputs, last, *torch.autograd.grad(loss, (z_n, h_0))])
+        results.append([outputs, last, *torch.autograd.grad(loss, (x, h_0))])
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 

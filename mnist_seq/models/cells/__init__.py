@@ -199,7 +199,9 @@ class Cell(nn.Module):
 
         def one_step(x: Tensor) -> None:
             projected = self.project(x)
-            Cell.scan(self, projected, self.initial(projected))
+            # unequal states: products with equal ones count once
+            state = tuple(each + k for k, each in enumerate(self.initial(projected)))
+            Cell.scan(self, projected, state)
 
         with torch.no_grad():
             state = self.initial(self.project(x))

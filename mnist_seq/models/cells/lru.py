@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import LRU as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
-from mnist_seq.models.kernels.diagonal import diagonal_scan
+from mnist_seq.models.kernels.diagonal import fixed_scan
 from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
@@ -77,13 +77,21 @@ class LRU(Cell):
         """See `Cell`; y."""
         return self._read(torch.cat(state, dim=-1), self._parts(x)[2])
 
-    def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
-        """See `Cell`; by `diagonal_scan`."""
+    def forward(
+        self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
+    ) -> tuple[Float[Tensor, "T B H"], State]:
+        """See `Cell`; by `fixed_scan`. Real and imaginary parts alternate, so nothing is copied."""
         if not is_scannable(x, self.B.dtype):
-            return super().scan(x, state, noises)
-        u_re, u_im, skipped = self._parts(x)
-        h = diagonal_scan(self._eigenvalues(), torch.complex(u_re, u_im), torch.complex(*state))
-        return self._read(torch.cat((h.real, h.imag), dim=-1), skipped), (h[-1].real, h[-1].imag)
+            return super().forward(x, state, noises)
+        x = super().project(x)
+        to_state = torch.unflatten(self.B, 0, (2, -1)) * self.gamma.exp().unsqueeze(-1)
+        u = F.linear(x, to_state.transpose(0, 1).flatten(0, 1))
+        h_0 = torch.stack(state or self.initial(x), dim=-1)
+        lam = torch.view_as_real(self._eigenvalues())
+        h = fixed_scan(lam, torch.unflatten(u, -1, (-1, 2)), h_0)
+        c_re, c_im = self.C.chunk(2, dim=-1)
+        y = F.linear(h.flatten(-2), torch.stack((c_re, -c_im), dim=-1).flatten(-2))
+        return torch.addcmul(y, x, self.D), tuple(h[-1].unbind(-1))
 
     def _parts(self, x: Tensor) -> State:
         return torch.split(x, [self.states, self.states, self.hidden], dim=-1)

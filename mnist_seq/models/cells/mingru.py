@@ -13,7 +13,7 @@ from torch import Tensor
 from mnist_seq.config.schema import MinGRU as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.initial import chrono_
-from mnist_seq.models.kernels.diagonal import lerp_scan
+from mnist_seq.models.kernels.lerp import lerp_scan
 from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.recurrence import Recurrence
 
@@ -36,7 +36,8 @@ class Lerp(Cell):
         """See `Cell`; by `lerp_scan`."""
         if not is_scannable(x, self.bias_ih.dtype):
             return super().scan(x, state, noises)
-        outputs, last = lerp_scan(*self._parts(x), *state)
+        is_positive = self.options.candidate == "positive"
+        outputs, last = lerp_scan(x, *state, num_gates=self.num_blocks - 1, is_positive=is_positive)
         return outputs, (last,)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:

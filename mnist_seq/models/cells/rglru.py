@@ -14,13 +14,10 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import RGLRU as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
-from mnist_seq.models.kernels.diagonal import diagonal_scan
+from mnist_seq.models.kernels.gated import SMALLEST, gated_scan
 from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
-
-# The slope of the square root is at most 1000, as in the source
-SMALLEST = 1 / (4 * 1000**2)
 
 
 class RGLRU(Cell):
@@ -71,13 +68,17 @@ class RGLRU(Cell):
         a, u = self._parts(x, has_begun)
         return a * h + u, torch.ones_like(has_begun)
 
-    def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
-        """See `Cell`; by `diagonal_scan`."""
+    def forward(
+        self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
+    ) -> tuple[Float[Tensor, "T B H"], State]:
+        """See `Cell`; by `gated_scan`."""
         if not is_scannable(x, self.L.dtype):
-            return super().scan(x, state, noises)
-        h_0, has_begun = state
-        later = torch.ones_like(has_begun).expand(len(x) - 1, *has_begun.shape)
-        h = diagonal_scan(*self._parts(x, torch.cat((has_begun.unsqueeze(0), later))), h_0)
+            return super().forward(x, state, noises)
+        x = super().project(x)
+        h_0, has_begun = state or self.initial(x)
+        rate = self.options.c * F.softplus(self.L)
+        weights = (self.weight, self.bias, rate)
+        h = gated_scan(x, *weights, h_0, has_begun, is_normalised=self.options.normalise)
         return h, (h[-1], torch.ones_like(has_begun))
 
     def _parts(self, x: Tensor, has_begun: Tensor) -> tuple[Tensor, Tensor]:

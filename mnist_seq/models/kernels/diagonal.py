@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mnist_seq.models.kernels.scan import run_scan
+from mnist_seq.models.kernels.scan import before_each, in_parts, run_scan
 
 
 def diagonal_scan(a: Tensor, u: Tensor, h_0: Tensor) -> Tensor:
@@ -25,13 +25,17 @@ def diagonal_scan(a: Tensor, u: Tensor, h_0: Tensor) -> Tensor:
     return run_scan(DiagonalScan, a.expand_as(u), u, h_0)[0]
 
 
-def lerp_scan(n: Tensor, z: Tensor, h_0: Tensor) -> tuple[Tensor, Tensor]:
-    """h_t = (1 - z_t) * h_{t-1} + z_t * n_t at all time steps [T, B, H], and at the last one.
+def fixed_scan(a: Tensor, u: Tensor, h_0: Tensor) -> Tensor:
+    """h_t = a * h_{t-1} + u_t at all time steps, complex, with the same a at all of them.
 
-    Values and gradients are bit for bit those of `torch.lerp(h, n_t, z_t)` in a loop.
+    Complex numbers are pairs of real ones: a kernel of real tensors copies nothing in between.
+
+    Args:
+        a: [N, 2].
+        u: [T, B, N, 2].
+        h_0: the state before the first time step, [B, N, 2].
     """
-    outputs, last = run_scan(LerpScan, n, z, h_0)
-    return outputs, last
+    return run_scan(FixedScan, a, u, h_0)[0]
 
 
 class DiagonalScan(torch.autograd.Function):
@@ -57,55 +61,63 @@ class DiagonalScan(torch.autograd.Function):
     def backward(ctx: Any, dh: Tensor) -> Any:
         """Gradients of the arguments of `forward`."""
         a, h, h_0 = ctx.saved_tensors
-        needs_a, needs_u, needs_h_0 = ctx.needs_input_grad
         a = a.conj().resolve_conj() if a.is_complex() else a
-        g = dh.clone(memory_format=torch.contiguous_format)
+        g, da = (torch.empty_like(h, memory_format=torch.contiguous_format) for _ in range(2))
+        dh_0 = torch.empty_like(h_0)
         with torch.inference_mode():
-            g_t, a_t = g.unbind(-3), a.unbind(-3)
-            for t in reversed(range(len(g_t) - 1)):
-                g_t[t].addcmul_(a_t[t + 1], g_t[t + 1])
-        da = g * _before(h, h_0).conj() if needs_a else None
-        dh_0 = a.select(-3, 0) * g.select(-3, 0) if needs_h_0 else None
-        return da, g if needs_u else None, dh_0
+            later, first = torch.zeros_like(h_0), h.shape[-3]
+            for g_c, a_c, h_c, dh_c, da_c in reversed([*in_parts(g, a, h, dh, da)]):
+                size = g_c.shape[-3]
+                first -= size
+                g_t, a_t = g_c.copy_(dh_c).unbind(-3), a_c.unbind(-3)
+                g_t[-1].add_(later)
+                for t in reversed(range(size - 1)):
+                    g_t[t].addcmul_(a_t[t + 1], g_t[t + 1])
+                later = a_t[0] * g_t[0]
+                torch.mul(g_c, before_each(h, h_0, h_c, first).conj(), out=da_c)
+            dh_0.copy_(later)
+        return da, g, dh_0
 
 
-class LerpScan(torch.autograd.Function):
-    """See `lerp_scan`."""
+class FixedScan(torch.autograd.Function):
+    """See `fixed_scan`; complex numbers are pairs of real ones, the last axis."""
 
     @staticmethod
-    def forward(ctx: Any, n: Tensor, z: Tensor, h_0: Tensor) -> tuple[Tensor, Tensor]:
-        """States [T, B, H] and the last one; in a stack every tensor has a leading axis R."""
-        h = torch.empty_like(n, memory_format=torch.contiguous_format)
+    def forward(ctx: Any, a: Tensor, u: Tensor, h_0: Tensor) -> tuple[Tensor]:
+        """States [T, B, N, 2]; in a stack every tensor has a leading axis R."""
+        h = torch.empty_like(u, memory_format=torch.contiguous_format)
         with torch.inference_mode():
-            before = h_0
-            for n_t, z_t, h_t in zip(n.unbind(-3), z.unbind(-3), h.unbind(-3), strict=True):
-                before = torch.lerp(before, n_t, z_t, out=h_t)
-        ctx.save_for_backward(n, z, h, h_0)
-        ctx.set_materialize_grads(False)
-        return h, h.select(-3, -1).clone()
+            a_wide, before = _complex(a).unsqueeze(-2), _complex(h_0)
+            u_t, h_t = _complex(u).unbind(-3), _complex(h).unbind(-3)
+            for t in range(len(h_t)):
+                before = torch.addcmul(u_t[t], a_wide, before, out=h_t[t])
+        ctx.save_for_backward(a, h, h_0)
+        return (h,)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dh: Tensor | None, d_last: Tensor | None) -> Any:
+    def backward(ctx: Any, dh: Tensor) -> Any:
         """Gradients of the arguments of `forward`."""
-        n, z, h, h_0 = ctx.saved_tensors
-        g = torch.zeros_like(h) if dh is None else dh.clone(memory_format=torch.contiguous_format)
-        if d_last is not None:
-            g.select(-3, -1).add_(d_last)
-        keep = 1 - z
-        passed_on = torch.empty_like(h_0, memory_format=torch.contiguous_format)
+        a, h, h_0 = ctx.saved_tensors
+        g = torch.empty_like(h, memory_format=torch.contiguous_format)
+        da, dh_0 = torch.zeros_like(a), torch.empty_like(h_0)
         with torch.inference_mode():
-            g_t, keep_t = g.unbind(-3), keep.unbind(-3)
-            for t in reversed(range(len(g_t) - 1)):  # addcmul_ would round once, autograd twice
-                g_t[t].add_(torch.mul(g_t[t + 1], keep_t[t + 1], out=passed_on))
-        dh_0 = g.select(-3, 0) * keep.select(-3, 0) if ctx.needs_input_grad[2] else None
-        dz, later = torch.empty_like(h), h.shape[-3] - 1  # n less the state before, times g
-        torch.sub(n.select(-3, 0), h_0, out=dz.select(-3, 0))
-        torch.sub(n.narrow(-3, 1, later), h.narrow(-3, 0, later), out=dz.narrow(-3, 1, later))
-        dz.mul_(g)
-        return g.mul_(z), dz, dh_0
+            a_wide = _complex(a).conj().resolve_conj().unsqueeze(-2)
+            later, first = torch.zeros_like(_complex(h_0)), h.shape[-4]
+            for g_c, dh_c, h_c in reversed([*in_parts(g, dh, h, axis=-4)]):
+                size = g_c.shape[-4]
+                first -= size
+                g_t = _complex(g_c.copy_(dh_c)).unbind(-3)
+                for t in reversed(range(size)):
+                    g_t[t].add_(later) if t == size - 1 else g_t[t].addcmul_(a_wide, later)
+                    later = g_t[t]
+                later = a_wide * later
+                before = before_each(h, h_0, h_c, first, axis=-4)
+                product = _complex(g_c) * _complex(before).conj()
+                da.add_(torch.view_as_real(product.sum((-3, -2))))
+            _complex(dh_0).copy_(later)
+        return da, g, dh_0
 
 
-def _before(h: Tensor, h_0: Tensor) -> Tensor:
-    """The state before each time step."""
-    return torch.cat((h_0.unsqueeze(-3), h.narrow(-3, 0, h.shape[-3] - 1)), dim=-3)
+def _complex(x: Tensor) -> Tensor:
+    return torch.view_as_complex(x)

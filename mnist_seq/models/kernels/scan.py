@@ -13,7 +13,7 @@ forward pass runs.
 import functools
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -64,6 +64,33 @@ def steps_at_a_time(gates: Tensor) -> int:
     if gates.device.type != "cpu":
         return sys.maxsize
     return max(1, CHUNK_BYTES // (gates.numel() * gates.element_size()))
+
+
+def in_parts(*tensors: Tensor, axis: int = -3) -> Iterator[tuple[Tensor, ...]]:
+    """Tensors [T, B, ...] in parts of a few time steps, by the size of the first.
+
+    Args:
+        axis: of the time steps.
+    """
+    size = min(steps_at_a_time(tensors[0].select(axis, 0)), tensors[0].shape[axis])
+    parts = (torch.split(each, size, dim=axis) for each in tensors)
+    return zip(*parts, strict=True)
+
+
+def before_each(h: Tensor, h_0: Tensor, part: Tensor, first: int, axis: int = -3) -> Tensor:
+    """A copy of the states before the time steps of a part.
+
+    Args:
+        h: the states after all time steps.
+        h_0: the one before the first.
+        part: those after the time steps of the part.
+        first: the first time step of the part.
+        axis: of the time steps.
+    """
+    before, later = torch.empty_like(part), part.shape[axis] - 1
+    before.select(axis, 0).copy_(h.select(axis, first - 1) if first else h_0)
+    before.narrow(axis, 1, later).copy_(part.narrow(axis, 0, later))
+    return before
 
 
 def is_stacked() -> bool:
