@@ -148,9 +148,7 @@ def test_a_layer_without_a_step_has_no_state(variant: str) -> None:
     assert isinstance(layers, Layers)
     assert layers.step_cells() == []
     assert layers(sequence())[1] == ()
-    counts = layers.counts(SMALL)
-    assert counts.state_size > 0
-    assert counts.multiply_adds >= sum(w.numel() for w in layers.parameters() if w.dim() > 1)
+    assert min(layers.counts(SMALL)) > 0
 
 
 def by_steps(cell: Cell, x: Tensor, state: State) -> tuple[Tensor, State]:

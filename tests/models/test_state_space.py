@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Shape, build_classifier
 from mnist_seq.models.cells import Cell
+from mnist_seq.models.cells.lru import _hippo
 from mnist_seq.models.kernels.chunks import decayed_scan
 from mnist_seq.models.kernels.convolution import LONGEST_PRODUCT
 from mnist_seq.models.kernels.selective import selective_scan
@@ -65,6 +66,46 @@ def test_first_step_sizes_and_rates() -> None:
     assert [g.weights for c in (mamba, ssd) for g in c.parameter_groups() if not g.is_decayed] == [
         ("log_A", "D"), ("log_A", "dt_bias", "D"),
     ]  # fmt: skip
+
+
+def test_s5_starts_from_hippo() -> None:
+    """Its eigenvalues and their conjugates are those of LegS's matrix and what makes it normal:
+    -sqrt((2 i + 1) (2 j + 1)) / 2 above the diagonal, the negative of it below, -1/2 on it."""
+    a, vectors = _hippo(6)
+    found = 2 * ((vectors * a) @ vectors.mH).real
+    root = torch.sqrt(2 * torch.arange(6, dtype=torch.float64) + 1)
+    whole = root.unsqueeze(-1) * root / 2
+    torch.testing.assert_close(found, whole.triu(1) - whole.tril(-1) - 0.5 * torch.eye(6).double())
+    cell = cell_of("lru", hidden=8, init="hippo", blocks=2)
+    assert (cell.im < 0).all()
+    torch.testing.assert_close(cell.im[:4], cell.im[4:])
+    assert cell.parameter_groups()[0].weights == ("re", "im", "log_dt", "B")
+
+
+def test_s5_is_that_of_its_paper() -> None:
+    """Zero-order hold of each state and twice the real part, in Python's complex numbers."""
+    cell = cell_of("lru", hidden=2, init="hippo")
+    x = sequence(batch=1)
+    b, c = (torch.complex(*part).tolist() for part in (cell.B.chunk(2), cell.C.chunk(2, dim=-1)))
+    rates = [complex(*each) for each in zip(cell.re.tolist(), cell.im.tolist(), strict=True)]
+    h, expected = [0j] * 2, []
+    for x_t in x[:, 0].tolist():
+        for n, a in enumerate(rates):
+            lam = cmath.exp(a * math.exp(cell.log_dt[n]))
+            h[n] = lam * h[n] + (lam - 1) / a * sum(w * v for w, v in zip(b[n], x_t, strict=True))
+        expected.append([2 * sum(w * s for w, s in zip(row, h, strict=True)).real + float(d) * v
+                         for row, d, v in zip(c, cell.D, x_t, strict=True)])  # fmt: skip
+    torch.testing.assert_close(cell(x)[0][:, 0], numbers(expected, 5, 2))
+
+
+def test_what_s5_does_not_have_is_refused() -> None:
+    """The ring is the LRU's, the blocks are HiPPO's."""
+    for changes, words in (
+        ({"init": "hippo", "r_min": 0.5}, "draws from no ring: model.r_min=0.5; choose"),
+        ({"blocks": 2}, "model.init=ring model.blocks=2; choose model.blocks=1"),
+        ({"init": "hippo", "blocks": 3}, "64 states, model.blocks=3; choose model.blocks=1"),
+    ):
+        assert words in default_model("lru", **changes).problem()
 
 
 def test_s4d_is_the_convolution_of_its_paper() -> None:

@@ -127,6 +127,8 @@ class MinGRU(Model):
 
 
 class LRU(Model):
+    """Keys that came after runs existed have a default; see `identity.plain`."""
+
     option_names: ClassVar = ("lru",)
 
     states: Literal["hidden"] | Count
@@ -134,9 +136,31 @@ class LRU(Model):
     r_max: Annotated[float, Field(gt=0, le=1)]
     max_phase: Annotated[float, Field(gt=0, le=6.2832)]
     lr_factor: Annotated[float, Field(gt=0, le=1000)]
+    init: Literal["ring", "hippo"] = "ring"
+    blocks: Count = 1
+
+    def hidden_multiple(self) -> int:
+        """`hidden` must be a multiple of this."""
+        return self.blocks if self.states == "hidden" else 1
 
     def problem(self) -> str:
         """Why these values are impossible together, or ""."""
+        ring = {"r_min": 0.0, "r_max": 1.0, "max_phase": 6.28}
+        given = [f"model.{k}={getattr(self, k)}" for k, v in ring.items() if getattr(self, k) != v]
+        if self.init == "hippo" and given:
+            return f"model.init=hippo draws from no ring: {' '.join(given)}; choose model.init=ring"
+        if self.init == "ring" and self.blocks != 1:
+            return (
+                "model.blocks is for the eigenvalues of HiPPO: model.init=ring "
+                f"model.blocks={self.blocks}; choose model.blocks=1, or model.init=hippo"
+            )
+        states = self.hidden if self.states == "hidden" else self.states
+        is_solved = (self.match, self.params) != ("none", "any") and self.states == "hidden"
+        if states % self.blocks and not is_solved:
+            return (
+                "the states must be a multiple of model.blocks: "
+                f"{states} states, model.blocks={self.blocks}; choose model.blocks=1"
+            )
         if self.r_min >= self.r_max:
             return (
                 "model.r_min must be below model.r_max, between which the moduli are drawn: "

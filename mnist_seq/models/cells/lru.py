@@ -1,9 +1,13 @@
-"""LRU: a linear recurrence with a complex diagonal state, and a linear read-out of it.
+"""LRU: a linear recurrence with a complex diagonal state, and a linear read-out of it; and S5.
 
 Source: Orvieto et al. 2023, arXiv:2303.06349; initial values and learning rates as in the code of
-N. Zucchet, github.com/NicolasZucchet/minimal-LRU.
+N. Zucchet, github.com/NicolasZucchet/minimal-LRU. `init=hippo` is S5 (Smith et al. 2023,
+arXiv:2208.04933), as in github.com/lindermanlab/S5.
 Differs: where the input is not `model.hidden` wide (outside of blocks), a linear layer comes first.
+S5: C is drawn as by its `trunc_standard_normal`; the norms of a block decay as all else does.
 """
+
+import math
 
 import torch
 from jaxtyping import Float
@@ -94,6 +98,7 @@ class LRU(Cell):
         return torch.addcmul(y, x, self.D), tuple(h[-1].unbind(-1))
 
     def _parts(self, x: Tensor) -> State:
+        """The real and imaginary part of what is added to h, and x."""
         return torch.split(x, [self.states, self.states, self.hidden], dim=-1)
 
     def _eigenvalues(self) -> Tensor:
@@ -105,6 +110,79 @@ class LRU(Cell):
         return F.linear(h, torch.cat((c_re, -c_im), dim=-1)) + self.D * x
 
 
+class S5(LRU):
+    """h = exp(dt a) * h' + (exp(dt a) - 1) / a * (B x), y = 2 Re(C h) + D * x, a = re + i im.
+
+    dt = exp(log_dt), one for each state. Each of the N complex numbers of the state stands for its
+    conjugate too.
+    """
+
+    def __init__(self, input_size: int, hidden: int, options: Options) -> None:
+        super().__init__(input_size, hidden, options)
+        del self.nu, self.theta, self.gamma
+        self.re, self.im, self.log_dt = (nn.Parameter(torch.empty(self.states)) for _ in range(3))
+
+    @torch.no_grad()
+    def initialise(self, time_steps: int) -> None:
+        """See `Cell`; the eigenvalues of HiPPO-LegS's normal part, in `blocks` copies."""
+        Cell.initialise(self, time_steps)
+        self.log_dt.uniform_(math.log(1e-3), math.log(0.1))
+        self.D.normal_()
+        blocks, size = self.options.blocks, 2 * self.states
+        b = self.B.new_empty(blocks, size // blocks, self.hidden).normal_(std=size**-0.5)
+        c = self.C.new_empty(blocks, self.hidden, size // blocks, 2).normal_(std=size**-0.5)
+        if self.B.is_meta:  # no values are wanted
+            return
+        a, vectors = _hippo(size // blocks)
+        self.re.copy_(a.real.repeat(blocks))
+        self.im.copy_(a.imag.repeat(blocks))
+        # both are drawn for the real system, and brought into the basis of the eigenvectors
+        vectors = vectors.to(device=b.device, dtype=torch.complex64)
+        b = (vectors.mH @ b.to(vectors.dtype)).flatten(0, 1)
+        c = (torch.view_as_complex(c) @ vectors).transpose(0, 1).flatten(1)
+        self.B.copy_(torch.cat((b.real, b.imag)))
+        self.C.copy_(torch.cat((c.real, c.imag), dim=-1))
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """What makes the state learns slowly and does not decay."""
+        names = ("re", "im", "log_dt", "B")
+        return [ParameterGroup("lru", names, lr_factor=self.options.lr_factor, is_decayed=False)]
+
+    def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B E"]:
+        """See `Cell`; (exp(dt a) - 1) / a B x, its real and its imaginary part, and x."""
+        x = Cell.project(self, x)
+        re, im = F.linear(x, self.B).chunk(2, dim=-1)
+        a, rate = self._rate()
+        by = (rate.exp() - 1) / a
+        return torch.cat((by.real * re - by.imag * im, by.real * im + by.imag * re, x), dim=-1)
+
+    def _eigenvalues(self) -> Tensor:
+        return self._rate()[1].exp()
+
+    def _read(self, h: Tensor, x: Tensor) -> Tensor:
+        c_re, c_im = self.C.chunk(2, dim=-1)
+        return 2 * F.linear(h, torch.cat((c_re, -c_im), dim=-1)) + self.D * x
+
+    def _rate(self) -> tuple[Tensor, Tensor]:
+        """a, and dt a."""
+        a = torch.complex(self.re, self.im)
+        return a, a * self.log_dt.exp()
+
+
+def _hippo(size: int) -> tuple[Tensor, Tensor]:
+    """Eigenvalues [size / 2] and eigenvectors [size, size / 2] of HiPPO-LegS's normal part.
+
+    Those with a negative imaginary part; the others are their conjugates. On the CPU.
+    """
+    n = torch.arange(size, dtype=torch.float64, device="cpu")
+    p, q = torch.sqrt(1 + 2 * n), torch.sqrt(n + 0.5)
+    normal = q.unsqueeze(-1) * q + torch.diag(n) - torch.tril(p.unsqueeze(-1) * p)
+    im, vectors = torch.linalg.eigh(-1j * normal.to(torch.complex128))
+    re = normal.diagonal().mean().expand(size // 2)
+    return torch.complex(re, im[: size // 2]), vectors[:, : size // 2]
+
+
 def build(shape: Shape, model: Options) -> Layers:
-    """The recurrence of `LRU`."""
-    return Recurrence(lambda size, hidden: LRU(size, hidden, model), shape, model)
+    """The recurrence of `LRU` or `S5`."""
+    kind = LRU if model.init == "ring" else S5
+    return Recurrence(lambda size, hidden: kind(size, hidden, model), shape, model)

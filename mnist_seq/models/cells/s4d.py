@@ -76,21 +76,31 @@ class S4D(Cell):
         self, x: Float[Tensor, "T B H"], state: State, noises: State = ()
     ) -> tuple[Tensor, State]:
         """See `Cell`; by `convolve`."""
-        if x.dtype != self.D.dtype:  # bfloat16: no FFT and no complex numbers of it
+        if x.dtype != self.D.dtype:  # there is no FFT of bfloat16
             return super().scan(x, state, noises)
         rate, weight = self._rates()
         steps = torch.arange(len(x) + 1, dtype=x.dtype, device=x.device)
-        powers = torch.exp(rate.unsqueeze(-1) * steps)  # [H, N / 2, T + 1]
-        kernel = 2 * (weight.unsqueeze(-1) * powers[..., :-1]).sum(1).real
-        h_0 = torch.complex(*state)
-        # what the first state gives to all time steps, and what all inputs leave in the last one
-        of_first = 2 * torch.einsum("bhn,hnt->tbh", h_0 * weight, powers[..., 1:]).real
-        left = [
-            torch.einsum("hnt,tbh->bhn", part, x)
-            for part in (powers.real[..., :-1].flip(-1), powers.imag[..., :-1].flip(-1))
-        ]
-        last = torch.complex(*left) + powers[..., -1] * h_0
-        return convolve(kernel, x) + of_first + self.D * x, (last.real, last.imag)
+        length, angle = (
+            torch.exp(rate.real.unsqueeze(-1) * steps),
+            rate.imag.unsqueeze(-1) * steps,
+        )
+        # real and imaginary parts of the powers, one below the other: [H, N, T + 1]
+        powers = torch.cat((length * torch.cos(angle), length * torch.sin(angle)), dim=1)
+        readers = 2 * torch.cat((weight.real, -weight.imag), dim=-1)
+        kernel = (readers.unsqueeze(1) @ powers[..., :-1]).squeeze(1)
+        re, im = (each.transpose(0, 1) for each in state)  # [H, B, N / 2]
+        by = 2 * torch.cat(
+            (weight.real.unsqueeze(1) * re - weight.imag.unsqueeze(1) * im,
+             -(weight.real.unsqueeze(1) * im + weight.imag.unsqueeze(1) * re)), dim=-1
+        )  # fmt: skip
+        of_first = (by @ powers[..., 1:]).permute(2, 1, 0)
+        left = x.permute(2, 1, 0) @ powers[..., :-1].flip(-1).mT  # [H, B, N]
+        kept = powers[..., -1].unsqueeze(1)
+        cos, sin = kept.chunk(2, dim=-1)
+        new_re, new_im = left.chunk(2, dim=-1)
+        last = (new_re + cos * re - sin * im, new_im + cos * im + sin * re)
+        y = convolve(kernel, x) + of_first + self.D * x
+        return y, (last[0].transpose(0, 1), last[1].transpose(0, 1))
 
     def _rates(self) -> tuple[Tensor, Tensor]:
         """dt a, and what h is read by, [H, N / 2] each."""

@@ -66,7 +66,10 @@ class TCN(WholeSequence):
             length = weight.square().sum(dim=(1, 2)).sqrt()
             weight = weight * (gain / length)[:, None, None]
             dilation = 2 ** (k // 2)
-            padded = F.pad(x, (dilation * (self.options.kernel - 1), 0))
+            # the rest of a filter sees zeros only, from before the first time step
+            seen = min(self.options.kernel, -(-x.shape[-1] // dilation))
+            weight = weight[..., self.options.kernel - seen :]
+            padded = F.pad(x, (dilation * (seen - 1), 0))
             x = F.relu(F.conv1d(padded, weight, bias, dilation=dilation))
             if k % 2:
                 x = skip = F.relu(x + skip)
