@@ -1,6 +1,8 @@
 """The pages name what is there."""
 
+import json
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,14 @@ def test_the_table_of_rooms_is_the_one_that_is_checked() -> None:
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]*) \|$", page, re.MULTILINE)
     shown = {room: set(re.findall(r"`(\w+)`", others)) for room, others in rows}
     assert shown == MAY_IMPORT
+
+
+def test_the_simulations_that_a_page_shows_are_those_that_were_kept() -> None:
+    """Figures and tables of docs/statistics.md follow from benchmarks/looks_results.json."""
+    drawn = runpy.run_path(str(ROOT / "benchmarks" / "looks_figures.py"))
+    results = json.loads(drawn["RESULTS"].read_text())
+    for name, text in drawn["figures"](results).items():
+        assert (ROOT / "docs" / "figures" / name).read_text() == text
+    page = (ROOT / "docs" / "statistics.md").read_text()
+    rows = [*drawn["rate_rows"](results), *drawn["study_rows"](results)]
+    assert not [row for row in rows if f"\n{row}\n" not in page]
