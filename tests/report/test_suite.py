@@ -13,7 +13,8 @@ from mnist_seq.report.render import markdown, table_csv
 from mnist_seq.report.render.files import write
 from mnist_seq.report.render.html import render
 from mnist_seq.report.render.notebook import for_notebook
-from mnist_seq.report.sections.suite import SuiteOfTasks
+from mnist_seq.report.sections.ranks import Ranks
+from mnist_seq.report.sections.suite import Suite
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_renderings import HOSTILE, printed
@@ -57,12 +58,12 @@ def test_each_task_is_judged_as_if_it_were_alone(sweep: Path, report: Report) ->
         assert (own.metric, own.num_comparisons) == (alone.metric, 2)
     assert report.tasks["adding"].metric.name == "test/mse"
     assert {v.name: v.word for v in report.tasks["adding"].variants}["gru"] == "better"
-    assert "adding: gru beats the baseline" in report.headline
-    assert "mqar: nothing beats the baseline" in report.headline
+    assert ", mnist, parity: gru beats the baseline" in report.headline
+    assert report.headline.endswith("; mqar: nothing beats the baseline")
 
 
 def test_ranks_go_by_the_direction_of_each_task_and_the_test_is_scipys(report: Report) -> None:
-    part = SuiteOfTasks.of(report)
+    part = Ranks.of(report)
     assert part is not None
     tasks = list(report.tasks)
     ranks = {own.name: dict(zip(tasks, own.by_task, strict=True)) for own in part.ranked}
@@ -80,7 +81,7 @@ def test_ranks_go_by_the_direction_of_each_task_and_the_test_is_scipys(report: R
 
 def test_few_tasks_are_ranked_and_not_tested(sweep: Path) -> None:
     report = report_of(sweep, where="data=adding,mqar")
-    part = SuiteOfTasks.of(report)
+    part = Ranks.of(report)
     assert part is not None
     assert len(part.ranked) == 3
     assert part.test is None
@@ -96,7 +97,7 @@ def test_a_lost_run_ranks_as_a_guess_and_a_lacking_task_leaves_no_rank(tmp_path:
             write_run(tmp_path / "s", cell, seed=seed, accuracy=0.9 + seed / 100)
         write_run(tmp_path / "s", "rnn", seed=seed)
     report = report_of(tmp_path / "s")
-    part = SuiteOfTasks.of(report)
+    part = Ranks.of(report)
     assert part is not None
     assert report.tasks["adding"].guess == pytest.approx(GUESS)
     assert list(report.tasks) == ["mnist", "adding"]
@@ -106,10 +107,12 @@ def test_a_lost_run_ranks_as_a_guess_and_a_lacking_task_leaves_no_rank(tmp_path:
 
 
 def test_every_rendering_has_the_grid_and_each_task(report: Report, tmp_path: Path) -> None:
-    part = SuiteOfTasks.of(report)
+    grid_part, part = Suite.of(report), Ranks.of(report)
+    assert grid_part is not None
     assert part is not None
-    grid, ranks = SuiteOfTasks().tables(report, part)
-    (figure,) = SuiteOfTasks().charts(report, part)
+    (grid,) = Suite().tables(report, grid_part)
+    (ranks,) = Ranks().tables(report, part)
+    (figure,) = Ranks().charts(report, part)
     page, text, table = render(report, [figure]), markdown.render(report), printed(report, 200)
     for form in (page, text, table):
         assert all(row[-1] in form for row in (*grid.rows, *ranks.rows))

@@ -156,7 +156,7 @@ def _rule_text(reports: Mapping[str, Report], options: Options) -> str:
 
 def _headline(reports: Mapping[str, Report]) -> str:
     """Which variants beat their baseline on which task."""
-    parts = []
+    said: dict[str, list[str]] = {}
     for task, report in reports.items():
         better = [v.name for v in report.variants if v.word == "better"]
         if not any(v.compared for v in report.variants):
@@ -169,7 +169,8 @@ def _headline(reports: Mapping[str, Report]) -> str:
             text = "no verdict so far"
         else:
             text = "nothing beats the baseline"
-        parts.append(f"{task}: {text}")
+        said.setdefault(text, []).append(task)
+    parts = [f"{', '.join(tasks)}: {text}" for text, tasks in said.items()]
     return f"{plural(len(reports), 'task')}, each on its own. {'; '.join(parts)}"
 
 
