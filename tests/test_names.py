@@ -131,7 +131,7 @@ CODE = r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)"
 def test_reports_show_hostile_names_and_obey_none(sweep: Path) -> None:
     """HTML, Markdown, CSV and the terminal, each read back as its reader would."""
     report = build_report(sweep)
-    page = Tags(render(report, []))
+    page = Tags(render(report))
     assert page.found.count("script") == 2  # its own
     assert all(name in page.text for name in HOSTILE)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mnist_seq.report.render import markdown, wandb_report
-from mnist_seq.report.render.figures import all_figures, whole
+from mnist_seq.report.render.figures import whole
 from mnist_seq.report.render.html import render
 from mnist_seq.report.sections import FORMATS, Section, all_sections, sections_of, tables_of
 from mnist_seq.report.value import Report
@@ -77,8 +77,8 @@ def test_sections_have_orders_and_figures_of_their_own() -> None:
 def test_a_report_without_results_has_few_sections(poor: Report) -> None:
     """What a run lacks is absent, not empty; what says where it comes from is always there."""
     assert not {"differences", "learning_curves", "costs", "predictions"} & set(poor.parts)
-    page, text = render(poor, all_figures(poor)), markdown.render(poor)
-    assert "Where the numbers come from" in page
+    page, text = render(poor), markdown.render(poor)
+    assert "Code, versions, machine, data" in page
     assert "Where the numbers come from" in text
 
 
@@ -136,7 +136,7 @@ def test_its_figures_are_named_and_can_be_drawn(name: str, reports: list[Report]
             if figure.panels:
                 json.dumps(whole(figure), allow_nan=False)
             for panel in figure.panels:
-                (panel.live or panel.chart).to_dict(validate=True)
+                panel.chart.to_dict(validate=True)
     assert drawn == set(section.figures)
 
 
@@ -163,7 +163,7 @@ def texts(reports: list[Report]) -> dict[int, dict[str, str]]:
 
 def written(report: Report, form: str) -> str:
     if form == "html":
-        return html.unescape(render(report, all_figures(report)))
+        return html.unescape(render(report))
     if form == "terminal":
         return printed(report, 500)
     if form == "markdown":

@@ -67,7 +67,7 @@ def test_what_an_arm_changes_is_named_in_every_rendering(report: Report) -> None
     ]  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(table_csv.render(report))))
     assert [row["changes"] for row in rows] == changes
-    page = html.unescape(render(report, []))
+    page = html.unescape(render(report))
     for text in (printed(report, 300), markdown.render(report), page):
         assert all(change in text for change in changes)
 

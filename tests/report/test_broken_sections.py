@@ -52,4 +52,4 @@ def test_a_chart_that_raises_costs_its_section_the_pictures(
         figures = all_figures(report)
     assert [record.getMessage() for record in caplog.records] == [WARNED.format("costs")]
     assert figures
-    assert "</html>" in render(report, figures)
+    assert "</html>" in render(report)

@@ -22,7 +22,7 @@ def test_what_an_interval_covers_is_said_in_every_rendering(grid: Path) -> None:
     p = report.variants[0].mean / 100
     assert f"standard error of {100 * (p * (1 - p) / 400) ** 0.5:.2f} points over n=400" in covers
     assert tost.endswith("equivalence is tested at 0.05 in each of the 4 comparisons")
-    page = html.unescape(render(report, []))
+    page = html.unescape(render(report))
     for text in (printed(report, 200), markdown.render(report), page):
         assert "one seed moves the split" in text
         assert "equivalence is tested at 0.05" in text

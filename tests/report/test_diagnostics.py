@@ -72,7 +72,7 @@ def test_the_figures_show_them_and_leave_out_what_a_log_axis_cannot(report: Repo
 
 
 def test_every_rendering_has_the_small_table(report: Report) -> None:
-    for text in (printed(report, 300), markdown.render(report), html.unescape(render(report, []))):
+    for text in (printed(report, 300), markdown.render(report), html.unescape(render(report))):
         for part in ("Diagnostics", "0.002", "0.01", "40.0", "20.00"):
             assert part in text
     blocks = wandb_report.specification(report)["spec"]["blocks"]
@@ -107,7 +107,7 @@ def test_what_is_not_finite_is_said_and_leaves_the_rest(tmp_path: Path) -> None:
         assert math.isnan(value)
     said = "Values were logged that are not finite, and have no median: lstm (1 of 2 runs); gru (2"
     figures = {figure.name: figure for figure in all_figures(report)}
-    for text in (markdown.render(report), html.unescape(render(report, []))):
+    for text in (markdown.render(report), html.unescape(render(report))):
         assert said in text.replace("\\", "")
     assert said in figures["gradients"].caption
     assert "NaN" not in json.dumps([whole(figure) for figure in figures.values()])

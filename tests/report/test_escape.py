@@ -70,7 +70,7 @@ def outside_of_code(text: str) -> str:
 
 
 def test_hostile_texts_are_shown_and_obeyed_in_no_format(report: Report) -> None:
-    page = render(report, all_figures(report))
+    page = render(report)
     figures = json.dumps([whole(figure) for figure in all_figures(report)], ensure_ascii=False)
     blocks = without_filters(wandb_report.specification(report))
     mirrored = json.dumps(blocks, ensure_ascii=False)

@@ -13,7 +13,7 @@ import pytest
 from mnist_seq.report.charts import base as charts
 from mnist_seq.report.charts import style
 from mnist_seq.report.render import figures
-from mnist_seq.report.render.figures import Drawing, all_figures, panel_specifications, whole
+from mnist_seq.report.render.figures import Drawing, all_figures, whole
 from mnist_seq.report.sections.learning_curves import LearningCurves
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
@@ -78,13 +78,12 @@ def test_axes_have_titles_and_units(report: Report) -> None:
 def test_a_cell_looks_the_same_in_every_figure(report: Report) -> None:
     """Colour, marker and dash are one fact in one place."""
     for figure in all_figures(report):
-        for _, specification in panel_specifications(figure):
-            for node in nodes(specification):
-                scale = node.get("encoding", {}).get("color", {}).get("scale")
-                if scale:
-                    assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
-                        cell: style.CELLS[cell].color for cell in ("lstm", "gru", "rnn")
-                    }
+        for node in nodes(whole(figure)):
+            scale = node.get("encoding", {}).get("color", {}).get("scale")
+            if scale:
+                assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
+                    cell: style.CELLS[cell].color for cell in ("lstm", "gru", "rnn")
+                }
 
 
 def test_cells_are_told_apart_in_grey_and_by_marker() -> None:
@@ -118,7 +117,7 @@ def test_specifications_are_plain_json_of_altairs_schema(report: Report) -> None
     for figure in all_figures(report):
         for panel in figure.panels:
             json.dumps(panel.tables.rows, allow_nan=False)
-            (panel.live or panel.chart).to_dict(validate=True)
+            panel.chart.to_dict(validate=True)
     assert charts.CONFIG["background"] == "transparent"
     assert alt.SCHEMA_VERSION.startswith("v6")
 

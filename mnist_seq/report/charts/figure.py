@@ -29,16 +29,11 @@ class Tables:
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart of a figure.
-
-    Attributes:
-        live: the chart that a page draws in its place, where they differ.
-    """
+    """One chart of a figure."""
 
     title: str
     chart: Any
     tables: Tables
-    live: Any = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +48,19 @@ class Figure:
     title: str
     caption: str
     panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What the page draws of a section: HTML with charts, and the caption that says what they show.
+
+    Attributes:
+        title: above it, where a section has several; body: "" for nothing to draw.
+    """
+
+    title: str
+    body: str
+    caption: str = ""
 
 
 def check_finite(figures: Sequence[Figure]) -> None:

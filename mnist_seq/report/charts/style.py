@@ -60,3 +60,28 @@ def variant_styles(names: Iterable[str]) -> dict[str, Style]:
         shifted = others[(place + rounds) % len(others)]
         found[name] = Style(others[place].color, shifted.marker, shifted.dash) if i else first
     return found
+
+
+# Colours of the page and of figures as files: (light, dark). Marks have 3:1 on the ground and texts
+# 4.5:1 (WCAG AA), which tests/report/test_page_style.py computes.
+TOKENS = {
+    "bg": ("#ffffff", "#111418"),
+    "panel": ("#f5f6f8", "#1a1e24"),
+    "ink": ("#16191d", "#e9ebee"),
+    "soft": ("#555d67", "#a9b1bb"),
+    "line": ("#e4e7eb", "#2b313a"),
+    "rule": ("#b9bfc8", "#4a525d"),
+    "baseline": ("#858d98", "#8b949f"),
+    "baseline-text": ("#616973", "#a3acb6"),
+    "undecided": ("#0072B2", "#56B4E9"),
+    "undecided-text": ("#005f95", "#6cbdec"),
+    "worse": ("#D55E00", "#F0803C"),
+    "worse-text": ("#A84300", "#F5935A"),
+    "better": ("#009E73", "#2BC296"),
+    "better-text": ("#006B4E", "#43CDA4"),
+    "equivalent": ("#CC79A7", "#DD9CC1"),
+    "equivalent-text": ("#8F3A6C", "#E0A6C8"),
+    "warn-bg": ("#fff6e5", "#2a2110"),
+    "warn-line": ("#E69F00", "#E69F00"),
+    "fail-bg": ("#fdf0e8", "#2c1a10"),
+}

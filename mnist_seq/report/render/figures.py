@@ -104,19 +104,6 @@ def whole(figure: Figure) -> dict[str, Any]:
     return _escaped({**body, "datasets": datasets, "config": config})
 
 
-def panel_specifications(figure: Figure) -> list[tuple[str, dict[str, Any]]]:
-    """Each panel by itself, as wide as its place on a page."""
-    size = {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
-    return [
-        (
-            panel.title,
-            _escaped({**_specification(panel.live or panel.chart, ""), **size,
-                      "datasets": panel.tables.rows, "config": CONFIG}),
-        )
-        for panel in figure.panels
-    ]  # fmt: skip
-
-
 def _escaped(body: dict[str, Any]) -> dict[str, Any]:
     return {"$schema": SCHEMA_URL, **for_charts(body)}
 

@@ -40,18 +40,16 @@ def write(
     drawing = None
     pictures: list[tuple[str, str]] = []
     svgs: dict[str, str] = {}
-    if {"figures", "html", "latex"} & set(formats):
+    if {"figures", "latex"} & set(formats):
         from mnist_seq.report.render.figures import Drawing, all_figures
 
-        charts = all_figures(report) if {"figures", "html"} & set(formats) else []
-        if {"figures", "latex"} & set(formats):
-            svgs = figures.drawn(report)
-            own = charts if "figures" in formats else []
-            drawing = Drawing(own, folder / "figures", svgs)
-        if "html" in formats:
-            from mnist_seq.report.render import html
+        svgs = figures.drawn(report)
+        own = all_figures(report) if "figures" in formats else []
+        drawing = Drawing(own, folder / "figures", svgs)
+    if "html" in formats:
+        from mnist_seq.report.render import html
 
-            texts["report.html"] = html.render(report, charts)
+        texts["report.html"] = html.render(report)
     if drawing is not None:
         pictures = drawing.finish()
     if "markdown" in formats:

@@ -1,118 +1,146 @@
 """report.html: one file that needs nothing else, neither a network nor the folder it lies in."""
 
-import contextlib
 import functools
-import json
-import os
-from collections.abc import Sequence
-from importlib.metadata import version
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from mnist_seq.report.charts.figure import Figure
-from mnist_seq.report.markup.escape import for_html
+from mnist_seq.report.charts import style
+from mnist_seq.report.charts.figure import Drawing
+from mnist_seq.report.markup.escape import for_folder, for_html
 from mnist_seq.report.markup.html_table import html_table
-from mnist_seq.report.render.draw import VEGALITE
-from mnist_seq.report.render.figures import panel_specifications
-from mnist_seq.report.render.html_head import head, of_task, rule, verdicts
-from mnist_seq.report.sections import Table, sections_of
+from mnist_seq.report.render.page import head, parts
+from mnist_seq.report.render.page.answer import answer
+from mnist_seq.report.render.page.notes import notes
+from mnist_seq.report.sections import APPENDIX, Section, Table, sections_of
+from mnist_seq.report.texts import fmt, words
+from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Report
-from mnist_seq.runs.files import write_text
 
 _ASSETS = Path(__file__).resolve().parent / "assets"
-# Nothing may be fetched, from anywhere; Vega compiles its expressions, hence unsafe-eval
-_POLICY = (
-    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline' 'unsafe-eval'"
+_POLICY = (  # nothing may be fetched, from anywhere
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 )
 
 
-def render(report: Report, charts: Sequence[Figure]) -> str:
-    """The page.
+_MINUS = re.compile(r"(?<![\w.=-])-(?=\d)")  # before a number; not within a name or a date
 
-    Args:
-        charts: of `figures.all_figures`.
-    """
-    specifications: list[dict[str, Any]] = []
-    figures = {figure.name: figure for figure in charts}
-    body = head(report) + (verdicts(report) if report.variants else rule(report))
-    for section, part in sections_of(report):
-        own = [figures[name] for name in section.figures if name in figures]
-        body += "".join(_figure(figure, specifications) for figure in own)
-        tables = [t for t in section.tables(report, part) if "html" in t.formats]
-        body += "".join(_table(t, t.name or section.name(), is_below=bool(own)) for t in tables)
-        body += section.more_html(report, part)
-    body += "".join(of_task(task, own) for task, own in report.tasks.items())
-    data = "".join(
-        f'<script type="application/json" id="spec-{i}">{_json(spec)}</script>'
-        for i, spec in enumerate(specifications)
-    )
+
+def render(report: Report) -> str:
+    """The page."""
+    found = list(_sections(report))
+    appendix = "".join(body for _, title, body, is_last in found if is_last)
+    answers = _answers(report)
+    contents = [(name, title) for name, title, _ in answers]
+    contents += [(name, title) for name, title, _, is_last in found if not is_last]
+    contents += [("settings", "Settings and origin")] if appendix else []
+    contents += [("notes", "Notes")]
+    body = "".join(body for _, _, body in answers)
+    body += "".join(body for _, _, body, is_last in found if not is_last)
+    if appendix:
+        body += parts.section(
+            "settings", "Settings and origin", "Enough to run it again.", appendix
+        )
+    body += notes(report)
+    links = "".join(f'<li><a href="#{name}">{for_html(title)}</a></li>' for name, title in contents)
+    said = " ".join(headline(report))
+    about = for_html(" ".join(head.dek(report)))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{for_html(_POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,">'
-        f"<title>{for_html(report.title)}: comparison</title>"
-        f"<style>{_asset('page.css')}</style></head>\n<body><main>{body}</main>\n"
-        f"{data}\n<script>{_vega()}</script>\n<script>{_asset('page.js')}</script></body></html>\n"
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{for_html(report.title)}: {for_html(said)}</title>"
+        f'<meta name="description" content="{about}"><link rel="icon" href="data:,">'
+        f"<style>{_css()}</style></head>\n"
+        f'<body><a class="skip" href="#{contents[0][0]}">To the answer</a><div class="page">'
+        f'{head.header(report)}<nav class="toc" aria-label="Contents"><ol>{links}</ol></nav>\n'
+        f"<main>{body}{_footer(report)}</main></div>"
+        '<p id="said" class="vh" role="status"></p>\n'
+        f"<script>{_asset('page.js')}</script></body></html>\n"
     )
 
 
-def _figure(figure: Figure, specifications: list[dict[str, Any]]) -> str:
-    panels = []
-    for title, specification in panel_specifications(figure):
-        heading = f"<h3>{for_html(title)}</h3>" if title else ""
-        place = f'<div class="chart" data-spec="spec-{len(specifications)}"></div>'
-        panels.append(f'<div class="panel">{heading}{place}</div>')
-        specifications.append(specification)
-    kind = " single" if len(panels) == 1 else ""
-    return (
-        f'<section id="{figure.name}"><h2>{for_html(figure.title)}</h2><figure '
-        f'class="{kind.strip()}">'
-        f'<div class="panels{kind}">{"".join(panels)}</div>'
-        f"<figcaption>{for_html(figure.caption)}</figcaption></figure></section>"
-    )
+def _answers(report: Report) -> list[tuple[str, str, str]]:
+    """(name, title, HTML) of the answer; of several tasks, of each of them."""
+    if not report.tasks:
+        return [("answer", "The answer", answer(report))] if report.variants else []
+    found = []
+    for task, own in report.tasks.items():
+        name = f"answer-{for_folder(task)}"
+        page = f"tasks/{for_folder(task)}/report.html"
+        link = (
+            f'<p class="cap"><a href="{for_html(page)}">All figures and tables of '
+            f"{for_html(task)}</a></p>"
+        )
+        found.append((name, task, answer(own, for_html(name), task, " ".join(headline(own)), link)))
+    return found
 
 
-def _table(table: Table, name: str, *, is_below: bool) -> str:
-    """A section's table; below a figure, which has the title already."""
-    title = "" if is_below else f"<h2>{for_html(table.title)}</h2>"
+def _sections(report: Report) -> Iterator[tuple[str, str, str, bool]]:
+    """(name, title, HTML, whether it is of the appendix) of each section that shows something."""
+    labels = words.labels(report)
+    names = {v.name: labels[v.key] for v in report.variants}
+    for section, part in sections_of(report):
+        drawings = [d for d in section.drawn(report, part) if d.body]
+        tables = [t for t in section.tables(report, part) if "html" in t.formats]
+        more = section.more_html(report, part)
+        title = section.heading or next((d.title for d in drawings), "")
+        title = title or next((t.title for t in tables), section.name().replace("_", " "))
+        is_last = section.order >= APPENDIX
+        if is_last:
+            yield section.name(), title, parts.folded(title, more, name=f"s-{section.name()}"), True
+        elif drawings or tables or more:
+            body = "".join(_drawing(d, title) for d in drawings)
+            is_below = bool(drawings)
+            body += "".join(_table(section, t, title, names, is_below=is_below) for t in tables)
+            yield (
+                section.name(),
+                title,
+                parts.section(section.name(), title, section.lead, body + more),
+                False,
+            )
+
+
+def _drawing(drawing: Drawing, title: str) -> str:
+    name = "" if drawing.title in ("", title) else f"<h3>{for_html(drawing.title)}</h3>"
+    caption = f"<figcaption>{for_html(drawing.caption)}</figcaption>" if drawing.caption else ""
+    return f"{name}<figure>{drawing.body}{caption}</figure>"
+
+
+def _table(
+    section: Section[object], table: Table, title: str, names: Mapping[str, str], *, is_below: bool
+) -> str:
+    """A table of a section; below a drawing, which shows the same, it is folded."""
     wrap = [place for place, header in enumerate(table.header) if header in table.wrap]
-    caption = f'<p class="caption">{for_html(table.caption)}</p>' if table.caption else ""
+    rows = [[_MINUS.sub(fmt.MINUS, names.get(text, text)) for text in row] for row in table.rows]
+    body = html_table(table.header, rows, wrap, caption=table.title)
+    body += parts.captions([table.caption])
+    if is_below:
+        return parts.folded("The same as numbers", body, name=f"{section.name()}-table")
+    name = "" if table.title == title else f"<h3>{for_html(table.title)}</h3>"
+    return name + body
+
+
+def _footer(report: Report) -> str:
+    num = len(report.runs)
+    sources = ", ".join(report.sources)
     return (
-        f'<section id="{name}-table">{title}{html_table(table.header, table.rows, wrap)}'
-        f"{caption}</section>"
+        f"<footer>Written by mnist_seq.compare on {fmt.date(report.created)} from {num} run "
+        f"{'folder' if num == 1 else 'folders'} in {for_html(sources)}. One file, nothing is "
+        "fetched.</footer>"
     )
 
 
-def _json(value: object) -> str:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+@functools.cache
+def _css() -> str:
+    def tokens(place: int) -> str:
+        scheme = ("light", "dark")[place]
+        values = ";".join(f"--{name}:{both[place]}" for name, both in style.TOKENS.items())
+        return f":root{{color-scheme:{scheme};{values}}}"
 
-
-def _vega() -> str:
-    """Vega, Vega-Lite and vega-embed as vl-convert carries them.
-
-    To put them together takes more than a second, so the user's cache keeps them.
-    """
-    import vl_convert
-
-    name = f"vega-{version('vl-convert-python')}-{VEGALITE}.js"
-    try:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        kept = home / "mnist_seq" / name
-        if kept.exists():
-            return kept.read_text(encoding="utf-8")
-    except (OSError, RuntimeError):  # no home, or none that can be read
-        kept = None
-    bundle = str(vl_convert.javascript_bundle(vl_version=VEGALITE))  # type: ignore[call-arg]
-    bundle = bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    if kept is not None:
-        with contextlib.suppress(OSError):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            write_text(kept, bundle)
-    return bundle
+    dark = f"@media screen and (prefers-color-scheme: dark) {{ {tokens(1)} }}"
+    return f"{tokens(0)}\n{dark}\n{_asset('page.css')}"
 
 
 @functools.cache

@@ -7,8 +7,9 @@ A section is one part of the report. Its file, `report/sections/<name>.py`, defi
    part, a frozen dataclass with every number that the section shows, or None where the runs lack
    what the section needs: then the section is absent from every rendering. The part lies in
    `Report.parts` under the section's name; `Costs.of(report)` gives it back with its type.
-2. `notes(part)`, `tables(report, part)` and `charts(report, part)` are called by renderings, in any
-   number and order. They read the part and the report; they compute nothing and save nothing.
+2. `notes(part)`, `tables(report, part)`, `charts(report, part)` for figures as files and
+   `drawn(report, part)` for the page are called by renderings, in any number and order. They read
+   the part and the report; they compute nothing and save nothing.
 3. `more_html` and `more_markdown` add what no table can hold. Every text in them must be escaped.
 
 A part that cannot be had is None, not an error. A section that raises is left out, with a warning
@@ -27,7 +28,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.analyse.predictions import Images
 from mnist_seq.report.analyse.searches import Subject
-from mnist_seq.report.charts.figure import Figure, check_finite
+from mnist_seq.report.charts.figure import Drawing, Figure, check_finite
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.read.run import Run
@@ -106,12 +107,16 @@ class Section(Generic[Part]):
         figures: names of all figures that it may draw, so that stale ones are removed.
         logged: metrics of its own that W&B's report plots along the steps.
         of_tasks: whether it shows several tasks together, and not one.
+        heading: its title on the page, a noun; that of its first drawing or table where it is "".
+        lead: one line below the heading, which says what is drawn.
     """
 
     order: ClassVar[float]
     figures: ClassVar[tuple[str, ...]] = ()
     logged: ClassVar[tuple[str, ...]] = ()
     of_tasks: ClassVar[bool] = False
+    heading: ClassVar[str] = ""
+    lead: ClassVar[str] = ""
 
     @classmethod
     def name(cls) -> str:
@@ -135,8 +140,12 @@ class Section(Generic[Part]):
         """Its tables."""
         return ()
 
+    def drawn(self, report: Report, part: Part) -> Sequence[Drawing]:
+        """What the page draws; its tables are folded below. Every text escaped."""
+        return ()
+
     def charts(self, report: Report, part: Part) -> Sequence[Figure]:
-        """Its figures; one without panels is not drawn."""
+        """Its figures as files; one without panels is not drawn."""
         return ()
 
     def more_html(self, report: Report, part: Part) -> str:
@@ -213,6 +222,7 @@ def without_broken(report: Report) -> Report:
     for section, part in sections_of(report):
         try:
             section.tables(report, part)
+            section.drawn(report, part)
             section.more_html(report, part)
             section.more_markdown(report, part)
         except Exception as error:

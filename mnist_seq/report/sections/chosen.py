@@ -21,6 +21,7 @@ class Chosen(Section[Choices]):
     """Needs a choice: `over` names keys that vary."""
 
     order = 10.0
+    heading = "Chosen on validation"
 
     def compute(self, inputs: Inputs) -> Choices | None:
         """The choices of all variants."""

@@ -21,8 +21,10 @@ from mnist_seq.report.charts.base import (
     spaced,
     tooltip,
 )
-from mnist_seq.report.charts.figure import Figure, Panel, Rows, Tables
+from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Rows, Tables
+from mnist_seq.report.charts.page import scatter
 from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.stats import pareto_front
 
@@ -57,6 +59,8 @@ class Costs(Section[Fronts]):
 
     order = 40.0
     figures = ("costs",)
+    heading = "Cost"
+    lead = "What the metric is paid with."
 
     def compute(self, inputs: Inputs) -> Fronts | None:
         """The Pareto fronts of the means."""
@@ -79,6 +83,39 @@ class Costs(Section[Fronts]):
         kernels = unlike_kernels(inputs.groups) if "seconds" in found else ""
         return Fronts({name: front(costs) for name, costs in found.items()}, kernels)
 
+    def drawn(self, report: Report, part: Fronts) -> Sequence[Drawing]:
+        """The metric against each cost, each variant with its name."""
+        known = [v for v in report.variants if v.n]
+        costs: dict[str, tuple[str, list[float]]] = {
+            name: (_COSTS[name][1], [float(getattr(v, name)) for v in known])
+            for name in part.by_cost
+            if name != "seconds"
+        }
+        updates = [v.updates for v in known]
+        if len(set(updates)) > 1:
+            costs["updates"] = ("updates", updates)
+        if "seconds" in part.by_cost and all(updates):
+            costs["seconds"] = (
+                "milliseconds an update",
+                [1000 * v.seconds / v.updates for v in known],
+            )
+        charts = "".join(
+            f"<div><h3>{report.metric.label.capitalize()} against {title}</h3>"
+            f"{_scatter(report, known, values, title)}</div>"
+            for title, values in costs.values()
+            if all(map(math.isfinite, values)) and (len(set(values)) > 1 or len(known) == 1)
+        )
+        few = len(known) <= scatter.WHISKERS
+        whiskers = f"; whiskers: {fmt.percent(report.level)} t-interval" if few else ""
+        lines = " A line joins one label at several sizes." if _is_joined(report) else ""
+        caption = (
+            f"Mean over seeds{whiskers}. Axes that span a factor of 4 are logarithmic; a name that "
+            f"finds no free place is left out, the table has it.{lines}"
+            f"{means_text(report.variants)} {part.kernels}"
+        ).strip()
+        body = f'<div class="pair">{charts}</div>' if charts else ""
+        return [Drawing("Cost", body, caption)]
+
     def charts(self, report: Report, part: Fronts) -> Sequence[Figure]:
         """The metric against each cost."""
         known = [v for v in report.variants if v.n]
@@ -93,6 +130,38 @@ class Costs(Section[Fronts]):
         )
         caption = f"{caption}{means_text(report.variants)} {part.kernels}".strip()
         return [Figure("costs", "What it costs", caption, tuple(panels))]
+
+
+def _is_joined(report: Report) -> bool:
+    return len(words.families(report)) > 1
+
+
+def _scatter(report: Report, known: list[Variant], values: list[float], title: str) -> str:
+    """The chart of one cost."""
+    d, names, metric = words.decimals_of(report), words.labels(report), report.metric
+    families = {v.key: f for f in words.families(report) for v in f.variants}
+    items = [
+        scatter.Item(
+            x=x,
+            y=v.mean,
+            low=v.low,
+            high=v.high,
+            name=families[v.key].short(v),
+            full=f"{names[v.key]}: {fmt.with_unit(fmt.number(v.mean, d), metric.unit)} at "
+            f"{fmt.significant(x, 3)}",
+            kind=words.kind(v),
+            line=families[v.key].labels[v.key] if _is_joined(report) else "",
+        )
+        for v, x in zip(known, values, strict=True)
+    ]
+    said = "; ".join(item.full for item in items[:20])
+    more = f"; and {len(items) - 20} more" if items[20:] else ""
+    return scatter.chart(
+        items,
+        x_text=fmt.short_count,
+        unit=metric.unit,
+        description=f"{metric.label} against {title}: {said}{more}",
+    )
 
 
 def _cost(

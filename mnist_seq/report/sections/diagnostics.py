@@ -10,10 +10,12 @@ import numpy as np
 
 from mnist_seq.report import wording
 from mnist_seq.report.charts.base import families, series_of
-from mnist_seq.report.charts.figure import Figure, Panel, Tables
+from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Tables
 from mnist_seq.report.charts.lines import Axes, ends_of, lines, rows_of
+from mnist_seq.report.charts.page.multiples import Frame, Series, figure
 from mnist_seq.report.read.run import Run, is_number
 from mnist_seq.report.sections import Inputs, Section, Table
+from mnist_seq.report.texts import fmt
 from mnist_seq.report.value import Point, Report, Variant
 
 _GRADIENT = re.compile(r"gradient/t(\d+)")
@@ -74,6 +76,8 @@ class Diagnostics(Section[Findings]):
     order = 90.0
     figures = ("gradients", "states")
     logged = ("gradient/t000", "gates/saturated", "state/last")
+    heading = "Gradients, gates and states"
+    lead = "A line that falls to the left is a gradient that vanishes on its way back."
 
     def compute(self, inputs: Inputs) -> Findings | None:
         """Medians over the seeds of each variant."""
@@ -103,9 +107,48 @@ class Diagnostics(Section[Findings]):
         )
         return [Table("Diagnostics", header, rows, caption + _not_finite(part, report.variants))]
 
+    def drawn(self, report: Report, part: Findings) -> Sequence[Drawing]:
+        """Gradients by time step; saturated gates and the hidden norm by update."""
+        lost = _not_finite(part, report.variants)
+        seeds = "Line: median over seeds; band: smallest to largest seed."
+        gradient = (
+            "Norm of the gradient of the loss with respect to the state after each time step, at "
+            f"the last evaluation, on 64 training examples at most; logarithmic. {seeds}{lost}"
+        )
+        gates = f"Share of gate values nearer than 0.05 to 0 or 1, in cells with gates. {seeds}"
+        drift = (
+            "Norm of the hidden state after the last time step over that after the first; "
+            f"logarithmic. {seeds}"
+        )
+        by_step = Frame("time steps", "", fmt.significant, is_log_y=True)
+        by_update = Frame("updates", "%", lambda x: fmt.number(x, 0), low=0, high=100)
+        norms = Frame("updates", "", fmt.significant, is_log_y=True)
+        return [
+            Drawing("Gradients along the sequence",
+                    _multiples(report, part, lambda d: d.gradient, by_step), gradient),
+            Drawing("Saturated gates", _multiples(report, part, lambda d: d.saturated, by_update),
+                    gates),
+            Drawing("Norm of the hidden state", _multiples(report, part, lambda d: d.drift, norms),
+                    drift),
+        ]  # fmt: skip
+
     def charts(self, report: Report, part: Findings) -> Sequence[Figure]:
         """Gradients by time step; saturation of the gates and drift of the hidden norm."""
         return [_gradients_figure(report, part), _states_figure(report, part)]
+
+
+def _multiples(
+    report: Report, part: Findings, points: Callable[[Diagnosed], Sequence[Point]], frame: Frame
+) -> str:
+    """Panels of the variants that have the values; "" where no curve has two points."""
+    found = {
+        d.variant: Series([p for p in points(d) if p.value > 0 or not frame.is_log_y])
+        for d in part.variants
+    }
+    found = {key: series for key, series in found.items() if series.points}
+    if not any(len(series.points) > 1 for series in found.values()):
+        return ""
+    return figure(report, found, frame)
 
 
 def _gradients_figure(report: Report, part: Findings) -> Figure:

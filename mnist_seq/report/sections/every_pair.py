@@ -21,6 +21,7 @@ class EveryPair(Section[Pairs]):
     """Needs `pairs=all`, and two variants."""
 
     order = 25.0
+    heading = "Every pair"
 
     def compute(self, inputs: Inputs) -> Pairs | None:
         """The pairs; their p are corrected together with those of the verdict table."""

@@ -18,8 +18,11 @@ from mnist_seq.report.charts.base import (
     spaced,
     tooltip,
 )
-from mnist_seq.report.charts.figure import Figure, Panel, Tables
+from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Tables
+from mnist_seq.report.charts.page.along import At, along
+from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.variants import ARM
 
@@ -38,6 +41,8 @@ class Factors(Section[Keys]):
 
     order = 50.0
     figures = ("factors",)
+    heading = "Along each setting"
+    lead = "A line joins variants that agree on all other settings."
 
     def compute(self, inputs: Inputs) -> Keys | None:
         """The keys; cells and arms have no order along which a line could run."""
@@ -48,6 +53,15 @@ class Factors(Section[Keys]):
             and len({v.factors.get(key) for v in inputs.variants}) > 1
         )
         return Keys(found) if found and any(v.n for v in inputs.variants) else None
+
+    def drawn(self, report: Report, part: Keys) -> Sequence[Drawing]:
+        """One chart a key."""
+        charts = "".join(_along(report, key) for key in part.keys)
+        caption = (
+            f"Mean {report.metric.label} over seeds; whiskers, where the lines are few: "
+            f"{fmt.percent(report.level)} t-interval.{means_text(report.variants)}"
+        )
+        return [Drawing("Along each setting", f'<div class="pair">{charts}</div>', caption)]
 
     def charts(self, report: Report, part: Keys) -> Sequence[Figure]:
         """One panel a key."""
@@ -62,6 +76,31 @@ class Factors(Section[Keys]):
         )
         panels = tuple(_factor(report, key, known, series) for key in part.keys)
         return [Figure("factors", "Along each swept key", caption, panels)]
+
+
+def _along(report: Report, key: str) -> str:
+    """The chart of one key; values that are texts stand in their order."""
+    here = [v for v in report.variants if v.n and key in v.factors]
+    values = [v.factors[key] for v in here]
+    is_number = all(isinstance(x, float) for x in values)
+    order = sorted(dict.fromkeys(values), key=lambda x: (isinstance(x, str), x))
+    at = {x: float(x) if is_number else float(i) for i, x in enumerate(order)}
+    names, d = words.labels(report), words.decimals_of(report)
+    lines: dict[str, list[At]] = {}
+    for v in here:
+        rest = [
+            words.short_setting(k, s, report.factor_keys) for k, s in v.settings.items() if k != key
+        ]
+        mean = fmt.with_unit(fmt.number(v.mean, d), report.metric.unit)
+        point = At(at[v.factors[key]], v.mean, v.low, v.high, words.kind(v),
+                   f"{names[v.key]}: {mean}")  # fmt: skip
+        lines.setdefault(", ".join(rest) or words.cell(v.cell), []).append(point)
+    texts = {at[x]: fmt.plain(x) if isinstance(x, float) else x for x in order}
+    name = short(key, report.factor_keys)
+    said = "; ".join(p.title for own in lines.values() for p in own[:20])
+    title = f"{report.metric.label.capitalize()} along {name}"
+    chart = along(lines, texts, report.metric.unit, f"{title}: {said}")
+    return f"<div><h3>{for_html(title)}</h3>{chart}</div>"
 
 
 def _factor(report: Report, key: str, known: list[Variant], series: Series) -> Panel:

@@ -58,6 +58,7 @@ class Importance(Section[Importances]):
     """
 
     order = 80.0
+    heading = "Importance of hyper-parameters"
 
     def compute(self, inputs: Inputs) -> Importances | None:
         """Shares of the keys in each search, or why there are none."""

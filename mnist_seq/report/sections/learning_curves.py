@@ -1,8 +1,7 @@
 """Learning curves: each run, and the mean over seeds with its band."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +10,20 @@ import numpy as np
 
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.grouping import Group
-from mnist_seq.report.charts.base import HEIGHT, LINE, Series, axis_title, families, series_of
-from mnist_seq.report.charts.figure import Figure, Panel, Rows, Tables
+from mnist_seq.report.charts import base
+from mnist_seq.report.charts.base import HEIGHT, LINE, axis_title, families, series_of
+from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Rows, Tables
+from mnist_seq.report.charts.page.multiples import Frame, Series, figure
 from mnist_seq.report.read.metric import Metric, metric_of
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Point, Report, Variant
 from mnist_seq.stats import mean_interval
 
+_FEWEST = 4  # evaluations that show whether a curve still rises
 MAX_POINTS = 8_000  # drawn in all: more makes the page heavy, and no eye tells them apart
-_SAID = ("variant", "seed", "step", "state")  # of the run that a reader points at
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,15 @@ class RunCurve:
     run: int  # position in `Report.runs`
     steps: tuple[float, ...]
     values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Rising:
+    """A baseline that still got better when its runs ended: by how much, over the last updates."""
+
+    variant: int
+    gain: float
+    updates: float
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Curves:
     high: float
     start: float
     end: float
+    rising: tuple[Rising, ...] = ()
 
 
 class LearningCurves(Section[Curves]):
@@ -60,16 +72,33 @@ class LearningCurves(Section[Curves]):
 
     order = 30.0
     figures = ("learning_curves",)
+    heading = "Learning curves"
+    lead = "The variant in colour, its baseline in grey."
 
     def compute(self, inputs: Inputs) -> Curves | None:
         """Curves of the runs, and the mean of each variant."""
         return _curves(inputs.groups, inputs.options.level, inputs.task)
 
+    def drawn(self, report: Report, part: Curves) -> Sequence[Drawing]:
+        """One panel a variant, with its runs."""
+        if all(len(run.steps) == 1 for run in part.runs):
+            return []
+        runs: dict[int, list[tuple[str, list[tuple[float, float]]]]] = {}
+        for curve in part.runs:
+            run = report.runs[curve.run]
+            about = "" if run.state == "finished" else f", {run.state}"
+            points = list(zip(curve.steps, curve.values, strict=True))
+            runs.setdefault(run.variant, []).append((f"seed {run.seed}{about}", points))
+        found = {key: Series(part.means.get(key, ()), own) for key, own in runs.items()}
+        d = words.decimals_of(report)
+        frame = Frame("updates", part.metric.unit, lambda v: fmt.number(v, d), low=part.low,
+                      high=part.high)  # fmt: skip
+        return [Drawing("Learning curves", figure(report, found, frame), _caption(report, part))]
+
     def charts(self, report: Report, part: Curves) -> Sequence[Figure]:
         """One panel for each family of variants that differ in their cell alone.
 
-        On a page the run that a reader points at stands out, and says which it is. None where every
-        run was evaluated once: that is no curve.
+        None where every run was evaluated once: that is no curve.
         """
         return [] if all(len(run.steps) == 1 for run in part.runs) else [_figure(report, part)]
 
@@ -109,7 +138,22 @@ def _curves(groups: Sequence[Group], level: float, task: TaskRecord) -> Curves |
         high=max(drawn),
         start=min(step for steps, _ in curves for step in steps),
         end=max(step for steps, _ in curves for step in steps),
+        rising=tuple(_rising(groups, means, metric)),
     )
+
+
+def _rising(
+    groups: Sequence[Group], means: Mapping[int, Sequence[Point]], metric: Metric
+) -> Iterator[Rising]:
+    """Baselines whose mean moved, over the last quarter, by more than half its interval's width."""
+    for place, group in enumerate(groups):
+        points = means.get(place, ())
+        if group.baseline != place or len(points) < _FEWEST:
+            continue
+        last, before = points[-1], points[-1 - max(1, len(points) // 4)]
+        gain = (last.value - before.value) * (1 if metric.higher_is_better else -1)
+        if gain > (last.high - last.low) / 2:
+            yield Rising(place, gain, last.step - before.step)
 
 
 def _figure(report: Report, curves: Curves) -> Figure:
@@ -123,23 +167,24 @@ def _figure(report: Report, curves: Curves) -> Figure:
         if points:
             runs = (tables.add(points), tables.add(about))
             layers = _layers(means, runs, curves, series, members)
-            live = alt.layer(*layers, *_pointed_at(runs, curves, series, members)).properties(
-                height=HEIGHT
-            )
-            panels.append(Panel(title, alt.layer(*layers).properties(height=HEIGHT), tables, live))
+            panels.append(Panel(title, alt.layer(*layers).properties(height=HEIGHT), tables))
+    caption = _caption(report, curves)
+    return Figure("learning_curves", "Learning curves", caption, tuple(panels))
+
+
+def _caption(report: Report, curves: Curves) -> str:
     thin = "" if curves.every == 1 else f" Drawn at one evaluation in {curves.every}."
     within = ", within 0 to 100 %" if curves.metric.is_share else ""
-    caption = (
+    return (
         f"{curves.metric.label.capitalize()} after each evaluation. Bold: mean over the finished "
         "seeds, up to the last step that all of them reached; band: "
         f"{wording.percent(report.level)} t-interval of that mean{within}; thin: single "
         f"runs, diverged ones among them.{thin}"
     )
-    return Figure("learning_curves", "Learning curves", caption, tuple(panels))
 
 
 def _layers(
-    means: Any, runs: tuple[Any, Any], curves: Curves, series: Series, members: list[Variant]
+    means: Any, runs: tuple[Any, Any], curves: Curves, series: base.Series, members: list[Variant]
 ) -> list[Any]:
     x, y = _axes(curves)
     color = _color(series, members)
@@ -157,31 +202,7 @@ def _layers(
     ]
 
 
-def _pointed_at(
-    runs: tuple[Any, Any], curves: Curves, series: Series, members: list[Variant]
-) -> list[Any]:
-    """The run next to the pointer, drawn bold, and marks that no one sees to catch the pointer."""
-    x, y = _axes(curves)
-    hover = alt.selection_point(
-        on="pointerover",
-        clear="pointerout",
-        nearest=True,
-        fields=["run"],
-        empty=False,
-        name="hover",
-    )
-    # the tooltip of the area around a point, whose datum is that point; written out, since
-    # Vega-Lite 6.4 looks for texts in the area itself
-    said = [f"{name}: ''+datum.datum.{name}" for name in _SAID]
-    value = f"{json.dumps(_label(curves))}: format(datum.datum.value, '.{curves.metric.decimals}f')"
-    about = alt.ExprRef(f"datum.datum ? {{{', '.join([*said, value])}}} : null")
-    base = _of_runs(runs).encode(x=x, y=y)
-    near = base.mark_point(opacity=0, size=60, tooltip=about).add_params(hover)
-    bold = base.mark_line(strokeWidth=2).encode(detail="run:N", color=_color(series, members))
-    return [bold.transform_filter(hover), near]
-
-
-def _color(series: Series, members: list[Variant]) -> alt.Color:
+def _color(series: base.Series, members: list[Variant]) -> alt.Color:
     return series.color(used=members, **LINE)
 
 
@@ -206,7 +227,7 @@ def _label(curves: Curves) -> str:
     return axis_title(curves.metric.label, curves.metric.unit)
 
 
-def _mean_rows(curves: Curves, members: list[Variant], series: Series) -> Rows:
+def _mean_rows(curves: Curves, members: list[Variant], series: base.Series) -> Rows:
     return [
         {"step": p.step, "value": _rounded(p.value), "series": series.of(v)}
         | ({"low": _rounded(p.low), "high": _rounded(p.high)} if p.low == p.low else {})
@@ -216,7 +237,7 @@ def _mean_rows(curves: Curves, members: list[Variant], series: Series) -> Rows:
 
 
 def _run_rows(
-    report: Report, curves: Curves, members: list[Variant], series: Series
+    report: Report, curves: Curves, members: list[Variant], series: base.Series
 ) -> tuple[Rows, Rows]:
     """Evaluations by run, and what is said of each run."""
     by_key = {v.key: v for v in members}

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 
 from mnist_seq.report import wording
 from mnist_seq.report.charts.base import axis_title, families, series_of
-from mnist_seq.report.charts.figure import Figure, Panel, Tables
+from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Tables
 from mnist_seq.report.charts.lines import Axes, ends_of, lines, rows_of
+from mnist_seq.report.charts.page.multiples import Frame, Series, figure
 from mnist_seq.report.read.metric import Metric, metric_of
 from mnist_seq.report.read.run import Run, is_number
 from mnist_seq.report.sections import Inputs, Section, Table
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Point, Report
 
+_CAPTION = (
+    "Lines: means over the finished seeds; bands: the smallest and the largest seed. Read once, "
+    "when a run ended."
+)
 _PROBE = re.compile(r"test@(\d+)/(.+)")
 
 
@@ -57,6 +63,8 @@ class Lengths(Section[Probes]):
 
     order = 45.0
     figures = ("lengths",)
+    heading = "Other lengths"
+    lead = "What a net gets on sequences longer or shorter than those it was judged by."
 
     def compute(self, inputs: Inputs) -> Probes | None:
         """Mean and worst seed at each length, in the unit of the metric."""
@@ -85,6 +93,15 @@ class Lengths(Section[Probes]):
             rows.append(("a guess", wording.NONE, *texts))
         return [Table(f"{part.metric.title} at other lengths", header, tuple(rows), _caption(part))]
 
+    def drawn(self, report: Report, part: Probes) -> Sequence[Drawing]:
+        """The metric against the length, one panel a variant."""
+        is_log = len(part.lengths) > 1 and part.lengths[-1] >= 10 * part.lengths[0]
+        d = words.decimals_of(report)
+        frame = Frame("time steps", part.metric.unit, lambda v: fmt.number(v, d), is_log_x=is_log)
+        found = {own.variant: Series(own.points) for own in part.variants if len(own.points) > 1}
+        body = figure(report, found, frame) if found else ""
+        return [Drawing(f"{part.metric.label} at other lengths", body, _CAPTION)]
+
     def charts(self, report: Report, part: Probes) -> Sequence[Figure]:
         """The metric against the length, one panel for each family of variants."""
         by_variant = {found.variant: found for found in part.variants}
@@ -103,11 +120,7 @@ class Lengths(Section[Probes]):
                 panels.append(
                     Panel(name, lines(tables, of_family, series, shown, axes, ends), tables)
                 )
-        caption = (
-            "Lines: means over the finished seeds; bands: the smallest and the largest seed. Read "
-            "once, when a run ended."
-        )
-        return [Figure("lengths", f"{part.metric.label} at other lengths", caption, tuple(panels))]
+        return [Figure("lengths", f"{part.metric.label} at other lengths", _CAPTION, tuple(panels))]
 
 
 def _caption(part: Probes) -> str:

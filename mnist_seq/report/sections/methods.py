@@ -11,6 +11,8 @@ class Methods(Section[Setup]):
     """Every report has it."""
 
     order = 195.0
+    heading = "Methods text"
+    lead = "Ready to paste; every number is from the runs' own records."
 
     def compute(self, inputs: Inputs) -> Setup:
         """From the records of the runs that are reported."""
@@ -23,10 +25,11 @@ class Methods(Section[Setup]):
             for name, text in reproducibility(report, part)
         )
         return (
-            '<section id="methods"><h2>Methods, to paste</h2>'
-            f'<p class="methods">{for_html(paragraph(report, part))}</p>'
-            f"<details><summary>What a repetition needs</summary><dl>{listed}</dl></details>"
-            "</section>"
+            f'<blockquote id="t-methods">{for_html(paragraph(report, part))}</blockquote>'
+            '<div class="tools"><button type="button" hidden data-copy="t-methods" '
+            'data-what="methods text">Copy text</button></div>'
+            f'<details><summary>What a repetition needs</summary><div><dl class="kv">{listed}</dl>'
+            "</div></details>"
         )
 
     def more_markdown(self, report: Report, part: Setup) -> str:

@@ -34,6 +34,7 @@ class ModelByModel(Section[Models]):
     """Needs predictions of classes by both models of a seed."""
 
     order = 120.0
+    heading = "Model by model"
 
     def compute(self, inputs: Inputs) -> Models | None:
         """Counts of the pairs that are better, worse and undecided."""

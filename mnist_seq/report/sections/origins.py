@@ -25,6 +25,7 @@ class Origins(Section[Facts]):
     """Every report has it."""
 
     order = 220.0
+    heading = "Code, versions, machine, data"
 
     def compute(self, inputs: Inputs) -> Facts:
         """Values of the runs that are reported, the most frequent first."""
@@ -35,11 +36,18 @@ class Origins(Section[Facts]):
         return Facts({name: tuple(counter.most_common()) for name, counter in found.items()})
 
     def more_html(self, report: Report, part: Facts) -> str:
-        """The folders, and one row a property."""
+        """The folders, the command, and one row a property; counts only where they vary."""
         sources = ", ".join(f"<code>{for_html(source)}</code>" for source in report.sources)
+        rows = [
+            (name, values[0][0] if len(values) == 1 else _counted(values))
+            for name, values in part.values.items()
+            if [value for value, _ in values] != [NONE]
+        ]
+        command = report.asked.command()
+        asked = f'<p class="cap">The command: <code>{for_html(command)}</code></p>'
         return (
-            '<section id="origins"><h2>Where the numbers come from</h2><p>Read from '
-            f"{sources}.</p>{html_table(['', ''], _rows(part), wrap=(1,))}</section>"
+            f"<p class='cap'>Read from {sources}.</p>{asked if command else ''}"
+            f"{html_table(('property', 'value'), rows, wrap=(1,), caption=self.heading)}"
         )
 
     def more_markdown(self, report: Report, part: Facts) -> str:
@@ -49,11 +57,12 @@ class Origins(Section[Facts]):
         return f"## Where the numbers come from\n\n{sources}; written {report.created}.\n\n{table}"
 
 
+def _counted(values: tuple[tuple[str, int], ...]) -> str:
+    return ", ".join(f"{value} ({plural(n, 'run')})" for value, n in values)
+
+
 def _rows(part: Facts) -> list[tuple[str, str]]:
-    return [
-        (name, ", ".join(f"{value} ({plural(n, 'run')})" for value, n in values))
-        for name, values in part.values.items()
-    ]
+    return [(name, _counted(values)) for name, values in part.values.items()]
 
 
 def _facts(run: Run) -> dict[str, str]:

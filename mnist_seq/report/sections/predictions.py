@@ -1,6 +1,7 @@
 """What the runs say about single test images: confusions, and the images they disagree on."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +11,20 @@ import numpy as np
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.analyse.predictions import Images, Predictions
 from mnist_seq.report.charts.base import INK, tooltip
-from mnist_seq.report.charts.figure import Figure, Panel, Tables
-from mnist_seq.report.markup.escape import for_html
-from mnist_seq.report.markup.png import png
+from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Tables
+from mnist_seq.report.charts.page.digits import Digit, HeatRow, confusions, exchange, heat, pictures
+from mnist_seq.report.charts.page.multiples import parted
 from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.texts import words
 from mnist_seq.report.value import Report
 from mnist_seq.runs.text import plural
 from mnist_seq.stats import Disagreements, confusion_matrix, disagreements
 
 NUM_CONTESTED = 24  # pictures of the images that the runs agree least on
 NUM_EXCHANGED = 8  # pictures a variant, each way
+NUM_GAINED = 4  # of them, shown of those that a variant gains
+MOST_BLOCKS = 4  # variants whose images are shown at once
+MAX_TABLES = 6  # of confusions on the page
 MAX_PANELS = 12  # more are no longer read; baselines are first in the report's order
 _ERRORS = "#D55E00"
 _PLAIN: dict[str, Any] = {"grid": False, "ticks": False, "domain": False}
@@ -33,25 +38,21 @@ class Confusion:
     n: int
     counts: tuple[tuple[float, ...], ...]
 
-
-@dataclass(frozen=True)
-class Digit:
-    """A test image, and what the runs made of it.
-
-    Attributes:
-        predictions: (class, number of runs), most frequent first.
-        pixels: 28 rows of 28 grey values as bytes; empty where the data cannot be found.
-    """
-
-    index: int
-    label: int
-    predictions: tuple[tuple[int, int], ...]
-    pixels: bytes = b""
+    @property
+    def recall(self) -> list[float]:
+        """Percent of each class that is read right; NaN for a class without examples."""
+        return [
+            100 * row[i] / total if (total := sum(row)) else math.nan
+            for i, row in enumerate(self.counts)
+        ]
 
 
 @dataclass(frozen=True)
 class Exchanged:
-    """Test images that most seeds of one side get right and most of the other wrong."""
+    """Test images that most seeds of one side get right and most of the other wrong.
+
+    Predictions are of the side that is wrong: of `lost` the variant's, of `gained` its baseline's.
+    """
 
     variant: int
     num_lost: int
@@ -76,6 +77,8 @@ class SingleImages(Section[Found]):
 
     order = 100.0
     figures = ("confusions",)
+    heading = "Where predictions differ"
+    lead = "Which classes a variant loses or gains, and the test images that decide it."
 
     def compute(self, inputs: Inputs) -> Found | None:
         """Confusions, contested images, and those that a variant loses and gains."""
@@ -85,9 +88,18 @@ class SingleImages(Section[Found]):
         """Errors a run of each variant, label by prediction."""
         return [_confusions_figure(report, part)]
 
+    def drawn(self, report: Report, part: Found) -> Sequence[Drawing]:
+        """Recall by class, against the baseline."""
+        caption = (
+            "Share of each class that is read right, mean over runs: percent for a baseline, "
+            "difference in points for the variants. Colour has one scale for the whole table: "
+            "green for more than the baseline, orange for less."
+        )
+        return [Drawing("Recall by class", _recall(report, part), caption)]
+
     def more_html(self, report: Report, part: Found) -> str:
-        """The images that the runs agree least on, and those that each variant loses and gains."""
-        return _images_html(report, part)
+        """Confusions, and the images that each variant loses and gains."""
+        return _confused(report, part) + _contested(report, part)
 
 
 def _found(groups: Sequence[Group], images: Images | None) -> Found | None:
@@ -113,7 +125,7 @@ def _found(groups: Sequence[Group], images: Images | None) -> Found | None:
         confusions=tuple(_confusion(place, table) for place in table.rows),
         contested=tuple(_digit(int(i), labels, whole, pixels) for i in contested[:NUM_CONTESTED]),
         exchanged=tuple(
-            _exchanged(place, found, labels, table.rows[place], pixels)
+            _exchanged(place, found, labels, table, groups[place].baseline, pixels)
             for place, found in exchanges
         ),
     )
@@ -123,16 +135,18 @@ def _exchanged(
     place: int,
     found: Disagreements,
     labels: np.ndarray,
-    rows: np.ndarray,
+    table: Predictions,
+    base: int | None,
     pixels: dict[int, bytes],
 ) -> Exchanged:
+    assert base is not None
     lost, gained = found.lost[:NUM_EXCHANGED], found.gained[:NUM_EXCHANGED]
     return Exchanged(
         variant=place,
         num_lost=len(found.lost),
         num_gained=len(found.gained),
-        lost=tuple(_digit(int(i), labels, rows, pixels) for i in lost),
-        gained=tuple(_digit(int(i), labels, rows, pixels) for i in gained),
+        lost=tuple(_digit(int(i), labels, table.rows[place], pixels) for i in lost),
+        gained=tuple(_digit(int(i), labels, table.rows[base], pixels) for i in gained),
     )
 
 
@@ -206,43 +220,75 @@ def _title(report: Report, confusion: Confusion) -> str:
     return f"{report.variants[confusion.variant].name} (n={confusion.n})"
 
 
-def _images_html(report: Report, found: Found) -> str:
-    blocks = [
-        '<section id="digits"><h2>Contested digits</h2><p class="caption">'
-        f"{found.num_contested:,} of {found.num_images:,} test images are read differently by "
-        "some runs; "
-        f"here those {len(found.contested)} on which the runs are most evenly split between "
-        "right and wrong: "
-        "label, and what the runs read. Test images are no "
-        "replicates: they illustrate a difference, the table above judges it.</p>",
-        _digit_list(found.contested),
-    ]
-    for entry in found.exchanged:
-        v = report.variants[entry.variant]
-        blocks.append(
-            f"<details><summary>{for_html(v.name)} against {for_html(v.baseline_name)}: "
-            f"{entry.num_gained} images gained, {entry.num_lost} lost</summary>"
-            "<p class='caption'>Gained: most seeds of the variant are right and most of the "
-            "baseline "
-            "wrong. Lost: the other way round. Predictions are the variant's; the widest gaps "
-            "first.</p>"
-            ""
-            f"<h3>Gained</h3>{_digit_list(entry.gained)}<h3>Lost</h3>{_digit_list(entry.lost)}</details>"
-        )
-    return "".join(blocks) + "</section>"
+def _recall(report: Report, found: Found) -> str:
+    """Share of each class that is read right: of a baseline, and differences to it."""
+    recalls = {c.variant: c.recall for c in found.confusions}
+    rows = []
+    for family in words.families(report):
+        base = recalls.get(family.baseline.key) if family.baseline else None
+        first, _ = parted(family)
+        for v in (*([family.baseline] if family.baseline else []), *first):
+            own = recalls.get(v.key)
+            if own is None:
+                continue
+            is_base = v.is_baseline or base is None
+            values = own if is_base else [x - y for x, y in zip(own, base or own, strict=True)]
+            rows.append(HeatRow(family.short(v), values, is_base))
+    classes = [str(i) for i in range(len(next(iter(recalls.values()))))]
+    return heat(rows, classes, "Class", "Recall by class")
 
 
-def _digit_list(found: Iterable[Digit]) -> str:
-    items = []
-    for digit in found:
-        said = ", ".join(
-            f"as {cls} by {plural(n, 'run') if place == 0 else n}"
-            for place, (cls, n) in enumerate(digit.predictions[:4])
-        )
-        picture = (
-            f'<img alt="test image {digit.index}, a {digit.label}" src="{png(digit.pixels)}">'
-            if digit.pixels
-            else ""
-        )
-        items.append(f"<li>{picture}<b>{digit.label}</b>, image {digit.index}<br>read {said}</li>")
-    return f'<ul class="digits">{"".join(items)}</ul>' if items else "<p>None.</p>"
+def _confused(report: Report, found: Found) -> str:
+    """Confusions of the baselines and the first variants, folded."""
+    shown = found.confusions[:MAX_TABLES]
+    most = max((x for c in shown for i, row in enumerate(c.counts)
+                for j, x in enumerate(row) if i != j), default=1.0)  # fmt: skip
+    names = words.labels(report)
+    tables = "".join(
+        confusions(c.counts, most or 1.0, f"{names[c.variant]}, {plural(c.n, 'run')}")
+        for c in shown
+    )
+    left = len(found.confusions) - len(shown)
+    more = f" {left} more variants are not shown." if left else ""
+    return (
+        f"<details><summary>Confusions</summary><div><p class='cap'>Mean number of the "
+        f"{found.num_images:,} test images a run with this label (row) that are read as another "
+        f"class (column); 0 is left empty. Darker is more, on one scale.{more}</p>"
+        f'<div class="pair">{tables}</div></div></details>'
+    )
+
+
+def _contested(report: Report, found: Found) -> str:
+    """The images that variants lose and gain, and those that the runs agree least on."""
+    by_variant = {entry.variant: entry for entry in found.exchanged}
+    blocks: list[str] = []
+    for family in words.families(report):
+        base = family.labels[family.baseline.key] if family.baseline else ""
+        for v in family.members:
+            if (entry := by_variant.get(v.key)) is None:
+                continue
+            name = family.labels[v.key]
+            lost = f"{base} right, {name} wrong: {entry.num_lost:,}; {name} reads"
+            gained = f"{name} right, {base} wrong: {entry.num_gained:,}; {base} reads"
+            sides = [(lost, entry.lost, name), (gained, entry.gained[:NUM_GAINED], base)]
+            blocks.append(exchange(name, family.title, sides))
+    first = blocks if len(blocks) <= MOST_BLOCKS else blocks[: MOST_BLOCKS - 1]
+    later = blocks[len(first) :]
+    more = (
+        f"<details><summary>The other {len(later)}</summary><div>{''.join(later)}</div></details>"
+        if later
+        else ""
+    )
+    split = (
+        f"<details><summary>Images on which all runs are most evenly split <span>"
+        f"{found.num_contested:,} of {found.num_images:,} are read differently by some runs</span>"
+        f"</summary><div>{pictures(found.contested, 'some')}</div></details>"
+        if found.contested
+        else ""
+    )
+    key = (
+        "Key: 5→3 is a 5 that is most often read as a 3. Right: in more than half of the runs. "
+        "Shown are the images with the widest gap between the two. Test images are no replicates: "
+        "they illustrate a difference, the answer's table judges it."
+    )
+    return f'<h3>Contested digits</h3><p class="cap">{key}</p>{"".join(first)}{more}{split}'

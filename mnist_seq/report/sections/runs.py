@@ -6,6 +6,7 @@ from mnist_seq.report import wording
 from mnist_seq.report.markup.escape import for_html, for_markdown, for_markdown_code
 from mnist_seq.report.markup.html_table import html_table
 from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.texts import words
 from mnist_seq.report.value import Report
 
 
@@ -20,6 +21,7 @@ class Runs(Section[Count]):
     """Every report has it."""
 
     order = 210.0
+    heading = "All runs, and what was left aside"
 
     def compute(self, inputs: Inputs) -> Count:
         """How many runs there are."""
@@ -27,13 +29,15 @@ class Runs(Section[Count]):
 
     def more_html(self, report: Report, part: Count) -> str:
         """Folders left aside, decisions, and all runs."""
-        d = report.metric.decimals
+        d, names = report.metric.decimals, words.labels(report)
         rows = [
-            [report.variants[r.variant].name, str(r.seed), r.outcome, wording.number(r.value, d),
+            [names[r.variant], str(r.seed), r.outcome, wording.number(r.value, d),
              wording.number(r.seconds, 1), r.folder, r.reason]
             for r in report.runs
         ]  # fmt: skip
         header = ["variant", "seed", "state", report.metric.label, "seconds", "folder", "reason"]
+        if not any(row[-1] for row in rows):
+            header, rows = header[:-1], [row[:-1] for row in rows]
         skipped = "".join(
             f"<li><code>{for_html(left.folder)}</code>: {for_html(left.reason)}</li>"
             for left in report.skipped
@@ -41,11 +45,7 @@ class Runs(Section[Count]):
         notes = "".join(f"<li>{for_html(note)}</li>" for note in report.notes)
         left = f"<h3>Folders left aside</h3><ul>{skipped}</ul>" if skipped else ""
         said = f"<h3>Decisions</h3><ul>{notes}</ul>" if notes else ""
-        return (
-            f'<section id="runs"><h2>Runs</h2>{left}{said}<details><summary>All {part.num_runs} '
-            "runs</summary>"
-            f"{html_table(header, rows, wrap=(5, 6))}</details></section>"
-        )
+        return f"{left}{said}{html_table(header, rows, wrap=(5, 6), caption='All runs')}"
 
     def more_markdown(self, report: Report, part: Count) -> str:
         """Runs that did not finish or learn, folders left aside, decisions."""

@@ -9,10 +9,13 @@ from mnist_seq.report import wording
 from mnist_seq.report.analyse.searches import Subject
 from mnist_seq.report.charts import style
 from mnist_seq.report.charts.base import Series, axis_title
-from mnist_seq.report.charts.figure import Figure, Panel, Tables
+from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Tables
 from mnist_seq.report.charts.lines import Axes, ends_of, lines, rows_of
+from mnist_seq.report.charts.page.multiples import Frame, side_by_side
+from mnist_seq.report.charts.page.multiples import Series as Line
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.sections import Inputs, Section, Table
+from mnist_seq.report.texts import fmt
 from mnist_seq.report.value import Point, Report
 from mnist_seq.runs.text import plural
 from mnist_seq.stats import best_sd, expected_best
@@ -71,6 +74,8 @@ class Search(Section[Searches]):
 
     order = 70.0
     figures = ("search",)
+    heading = "What more trials bring"
+    lead = "The best value that a search of so many trials ends with, on validation."
 
     def compute(self, inputs: Inputs) -> Searches | None:
         """Expected best values of the searches that have enough trials."""
@@ -108,6 +113,13 @@ class Search(Section[Searches]):
         header = ("search", "sampler", *trials)
         return [Table(title, header, tuple(rows), caption, wrap=("sampler",))]
 
+    def drawn(self, report: Report, part: Searches) -> Sequence[Drawing]:
+        """One panel a search."""
+        d = part.selector.decimals
+        frame = Frame("trials", part.selector.unit, lambda v: fmt.number(v, d), is_log_x=True)
+        named = [(curve.name, curve.about, Line(curve.best)) for curve in part.curves]
+        return [Drawing("What more trials bring", side_by_side(named, frame), _caption(part))]
+
     def charts(self, report: Report, part: Searches) -> Sequence[Figure]:
         """Expected best value on validation against the number of trials."""
         return [_figure(part)]
@@ -127,11 +139,15 @@ def _figure(found: Searches) -> Figure:
     tables = Tables()
     axes = Axes("trials", axis_title(f"expected best {label}", unit), is_log_x=True)
     chart = lines(tables, rows, series, names, axes, ends_of(rows))
-    caption = (
-        f"Best {label} that a search of so many trials ends with; line: mean, band: one "
-        f"standard deviation to either side (Dodge et al. 2019); {found.assumption}."
-    )
+    caption = _caption(found)
     return Figure("search", "What more trials bring", caption, (Panel("", chart, tables),))
+
+
+def _caption(found: Searches) -> str:
+    return (
+        f"Best {found.selector.label} that a search of so many trials ends with; line: mean, band: "
+        f"one standard deviation to either side (Dodge et al. 2019); {found.assumption}."
+    )
 
 
 def _curve(subject: Subject, selector: Metric) -> SearchCurve:

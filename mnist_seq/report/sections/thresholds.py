@@ -9,9 +9,19 @@ import altair as alt
 
 from mnist_seq.report import wording
 from mnist_seq.report.charts.base import ROW, Series, series_of, tooltip
-from mnist_seq.report.charts.figure import Figure, Panel, Tables
+from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Tables
+from mnist_seq.report.charts.page.strip import Row, strip
+from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.sections import Inputs, Section, Table
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Report
+from mnist_seq.runs.text import plural
+
+_CAPTION = (
+    "Training time at the first evaluation with this accuracy, one tick a seed; marker: median "
+    "over all seeds, one that never reached it counting as later than any other (no marker where "
+    "half or more never did)."
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,8 @@ class Thresholds(Section[Levels]):
 
     order = 60.0
     figures = ("thresholds",)
+    heading = "Time to accuracy"
+    lead = "Training time at the first evaluation with an accuracy; one tick a seed."
 
     def compute(self, inputs: Inputs) -> Levels | None:
         """Which thresholds; when each variant reached them is among its own numbers."""
@@ -45,6 +57,8 @@ class Thresholds(Section[Levels]):
         header = ["variant"]
         for threshold in part.thresholds:
             header += [f"{wording.percent(threshold)} {part.label}", "median seconds"]
+        if not any(r.num_reached for v in report.variants for r in v.reached):
+            return []
         rows = tuple(
             (v.name, *(t for r in v.reached for t in (r.text, wording.number(r.median, 1))))
             for v in report.variants
@@ -56,6 +70,29 @@ class Thresholds(Section[Levels]):
         return [Table("Time to accuracy", tuple(header), rows, caption, name="reached",
                       formats=("html", "markdown"))]  # fmt: skip
 
+    def drawn(self, report: Report, part: Levels) -> Sequence[Drawing]:
+        """A strip for each threshold that a run reached, and a sentence on the others."""
+        names = words.labels(report)
+        found, none = [], []
+        for place, threshold in enumerate(part.thresholds):
+            title = f"{fmt.percent(threshold)} {part.label}"
+            if not any(v.reached[place].num_reached for v in report.variants):
+                none.append(fmt.percent(threshold))
+                continue
+            rows = [
+                Row(names[v.key], words.kind(v), own.times, own.median, own.text)
+                for v in report.variants
+                for own in [v.reached[place]]
+                if own.num_reached
+            ]
+            never = len(report.variants) - len(rows)
+            left = f" No seed of {plural(never, 'other variant')} reached it." if never else ""
+            found.append(Drawing(title, strip(rows, "s", title), _CAPTION + left))
+        if none:
+            text = f"No run reached {fmt.joined(none, 'or')} {part.label}."
+            found.append(Drawing("", f'<p class="cap">{for_html(text)}</p>'))
+        return found
+
     def charts(self, report: Report, part: Levels) -> Sequence[Figure]:
         """When each seed reached a threshold, and how many never did."""
         series = series_of(report)
@@ -64,12 +101,7 @@ class Thresholds(Section[Levels]):
             for place, threshold in enumerate(part.thresholds)
             if any(v.reached[place].num_reached for v in report.variants)
         )
-        caption = (
-            "Training time at the first evaluation with this accuracy, one tick a seed; marker: "
-            "median over all seeds, one that never reached it counting as later than any other "
-            "(no marker where half or more never did)."
-        )
-        return [Figure("thresholds", "Time to accuracy", caption, panels)]
+        return [Figure("thresholds", "Time to accuracy", _CAPTION, panels)]
 
 
 def _panel(report: Report, place: int, series: Series) -> tuple[Any, Tables]:

@@ -12,6 +12,7 @@ MINUS, THIN, NONE, TIMES = "\N{MINUS SIGN}", "\u202f", "\N{EN DASH}", "\N{MULTIP
 ABOUT = "\N{ALMOST EQUAL TO}"
 _MOST_DECIMALS = 6  # that a bound gets to show its side of 0
 _SMALLEST_P = 0.001
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def decimals(half_widths: Iterable[float], most: int = 2) -> int:
@@ -101,13 +102,22 @@ def short_count(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """A value of a setting or an axis, as short as it is exact to six digits: 0.01, 32, −5."""
+    """A value of a setting or an axis, in six digits at most: 0.01, 32, −5, 10⁻⁵."""
     if math.isnan(value):
         return NONE
     text = f"{abs(value):.6g}"
     if "e" in text and 1e-4 <= abs(value) < 1e7:
         text = f"{abs(value):f}".rstrip("0").rstrip(".")
-    return f"{MINUS}{text}" if value < 0 else text
+    return f"{MINUS}{_raised(text)}" if value < 0 else _raised(text)
+
+
+def _raised(text: str) -> str:
+    """An exponent as people write it: 2e-05 as 2·10⁻⁵."""
+    mantissa, letter, exponent = text.partition("e")
+    if not letter:
+        return text
+    power = f"10{str(int(exponent)).translate(_RAISED)}"
+    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def significant(value: float, digits: int = 2) -> str:
@@ -115,14 +125,9 @@ def significant(value: float, digits: int = 2) -> str:
     if not math.isfinite(value) or value == 0:
         return number(value, 0)
     if abs(value) < 1e-4:
-        return number_with_exponent(value, digits)
+        return ("" if value > 0 else MINUS) + _raised(f"{abs(value):.{digits - 1}e}")
     places = digits - 1 - math.floor(math.log10(abs(value)))
     return number(round(value, places), max(0, places))
-
-
-def number_with_exponent(value: float, digits: int = 2) -> str:
-    """A size too small to be written out: 3.1e−7."""
-    return f"{value:.{digits - 1}e}".replace("e-0", "e-").replace("-", MINUS)
 
 
 def seconds(value: float) -> str:

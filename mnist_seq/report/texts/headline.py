@@ -16,12 +16,15 @@ def headline(report: Report) -> tuple[str, ...]:
     """One to four sentences, each with its full stop; of several tasks, one text a task."""
     if report.tasks:
         return tuple(f"{task}: {' '.join(headline(own))}" for task, own in report.tasks.items())
+    if not report.variants:  # of several tasks, which have sentences of their own
+        return (f"{report.headline}.",)
     compared = [
         (family, v) for family in words.families(report) for v in family.members if v.compared
     ]
     found: list[str] = []
     if report.undone and compared:
-        found.append(f"So far: {report.undone} are not done.")
+        verb = "is" if report.undone.startswith("1 ") else "are"
+        found.append(f"So far: {report.undone} {verb} not done.")
     if not compared:
         return (*found, *_without_comparison(report))
     for word in ("better", "worse", "equivalent"):
@@ -63,15 +66,18 @@ def _without_comparison(report: Report) -> list[str]:
     known = [v for v in report.variants if v.n]
     if not known:
         return ["No run has finished with a result."]
-    pick = max if metric.higher_is_better else min
-    best = pick(known, key=lambda v: v.mean)
-    mean = fmt.with_unit(fmt.number(best.mean, d), metric.unit)
-    name = words.labels(report)[best.key]
     if len(report.variants) == 1:
-        return [f"{name}: {mean} {metric.label} with {words.seeds([best])}."]
+        (only,) = known
+        mean = fmt.with_unit(fmt.number(only.mean, d), metric.unit)
+        ends = fmt.interval(only.low, only.high, d)
+        name = words.labels(report)[only.key]
+        of = f" {ends}" if ends != fmt.NONE else ""
+        return [f"{name}: {mean}{of} {metric.label} with {words.seeds(known)}."]
+    least, most = (fmt.number(f(v.mean for v in known), d) for f in (min, max))
+    span = f"from {least} to {fmt.with_unit(most, metric.unit)}"
     return [
-        f"Nothing could be compared: {_obstacle(report)}.",
-        f"The best mean {metric.label} is {mean} ({name}).",
+        f"{plural(len(known), 'variant')}: mean {metric.label} {span}.",
+        f"Nothing is compared: {_obstacle(report)}.",
     ]
 
 
@@ -166,8 +172,7 @@ def _name(report: Report, label: str) -> str:
 def _base_name(family: words.Family) -> str:
     if family.baseline is None:
         return "its baseline"
-    label = family.labels[family.baseline.key]
-    return label if "=" in label else f"the {label}"
+    return f"the {family.base_name}"
 
 
 def _signed(report: Report, own: Own) -> str:

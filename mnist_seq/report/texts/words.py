@@ -19,6 +19,8 @@ _UNITS = {"model.hidden": "hidden unit", "model.layers": "layer"}
 
 def verdict(variant: Variant) -> str:
     """The verdict in one word: better, worse, equivalent, undecided, withheld, ..."""
+    if variant.word == "too few seeds" and variant.n == 1:
+        return "one seed"
     return VERDICTS.get(str(variant.word), str(variant.word))
 
 
@@ -44,6 +46,11 @@ def setting(key: str, value: str, keys: Sequence[str] = ()) -> str:
     return f"{_short(key, keys)}={value}"
 
 
+def short_setting(key: str, value: str, keys: Sequence[str]) -> str:
+    """The same as short as it can be: "LSTM", "hidden=32"."""
+    return setting(key, value) if key in (CELL, ARM) else f"{_short(key, keys)}={value}"
+
+
 @dataclass(frozen=True)
 class Family:
     """A baseline and the variants that are compared with it.
@@ -65,12 +72,29 @@ class Family:
         """All of them, the baseline first."""
         return (*([self.baseline] if self.baseline else []), *self.members)
 
+    @property
+    def base_name(self) -> str:
+        """The baseline's label; "baseline" where that is a list of settings, or missing."""
+        label = self.labels[self.baseline.key] if self.baseline else "="
+        return "baseline" if "=" in label else label
+
+    def short(self, variant: Variant) -> str:
+        """A label with the number of the family: "GRU 32" for "GRU, 32 hidden units"."""
+        number = self.title.partition(" ")[0]
+        label = self.labels[variant.key]
+        if number.isdecimal():
+            return f"{label} {number}"
+        return f"{label}, {self.title}" if self.title else label
+
 
 def families(report: Report) -> list[Family]:
     """The variants by their baseline, in the order of the report."""
     found: dict[object, list[Variant]] = {}
+    are_cells = CELL in report.factor_keys or ARM in report.factor_keys
     for v in report.variants:
-        rest = tuple(item for item in v.settings.items() if item[0] not in (CELL, ARM))
+        rest = tuple(
+            item for item in v.settings.items() if are_cells and item[0] not in (CELL, ARM)
+        )
         found.setdefault(rest if v.baseline is None else v.baseline, []).append(v)
     return [_family(report, members) for members in found.values()]
 

@@ -1,15 +1,47 @@
 "use strict";
 
-// Charts: the specifications lie in the page as JSON; ink is currentColor, so the theme is CSS alone.
-const options = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } };
-async function draw() {
-  for (const place of document.querySelectorAll("[data-spec]")) {
-    const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
-    await vegaEmbed(place, spec, options);
-  }
-  document.body.dataset.ready = "true";
+// Buttons that copy: hidden without JavaScript, and the result is told to screen readers.
+const said = document.getElementById("said");
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const text = document.getElementById(button.dataset.copy).textContent.trim();
+    let done = true;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const field = document.createElement("textarea"); // a page from the disk has no clipboard
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      done = document.execCommand("copy");
+      field.remove();
+      button.focus();
+    }
+    const label = button.textContent;
+    button.textContent = done ? "Copied" : "Not copied";
+    said.textContent = done ? `${button.dataset.what} copied` : "could not copy";
+    setTimeout(() => { button.textContent = label; }, 1600);
+  });
 }
-draw();
+
+// Contents: the section that is read is marked.
+const links = new Map([...document.querySelectorAll("nav.toc a")].map((a) => [a.hash.slice(1), a]));
+const seen = new Set();
+const watch = new IntersectionObserver((entries) => {
+  for (const entry of entries) entry.isIntersecting ? seen.add(entry.target.id) : seen.delete(entry.target.id);
+  const first = [...links.keys()].find((name) => seen.has(name));
+  for (const [name, a] of links) name === first ? a.setAttribute("aria-current", "true") : a.removeAttribute("aria-current");
+}, { rootMargin: "-10% 0px -55% 0px" });
+for (const name of links.keys()) watch.observe(document.getElementById(name));
+
+// A link to what is folded opens it.
+const unfold = () => {
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let box = target; box; box = box.parentElement) if (box.tagName === "DETAILS") box.open = true;
+};
+window.addEventListener("hashchange", unfold);
+unfold();
 
 // Sorting: numbers by value, missing ones last whichever way; a third click restores the order.
 for (const table of document.querySelectorAll("table.sortable")) {

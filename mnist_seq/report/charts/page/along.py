@@ -1,0 +1,94 @@
+"""The metric along one setting: lines through variants that agree on all others."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mnist_seq.report.charts.page.axis import Axis, is_wide
+from mnist_seq.report.charts.page.scatter import WIDTH
+from mnist_seq.report.charts.page.scene import Dot, Line, Mark, Poly, Text, svg
+from mnist_seq.report.markup.escape import for_html
+from mnist_seq.report.texts import fmt
+
+_HEIGHT, _LETTER = 220, 15
+_MOST_NAMED = 8  # lines with a name at their end
+_WIDTH_OF_LETTER = 7.5
+
+
+@dataclass(frozen=True)
+class At:
+    """The mean of one variant at a value of the setting, with its interval."""
+
+    x: float
+    mean: float
+    low: float
+    high: float
+    kind: str
+    title: str
+
+
+def along(
+    lines: Mapping[str, Sequence[At]],
+    texts: Mapping[float, str],
+    unit: str,
+    description: str,
+) -> str:
+    """The chart of one key.
+
+    Args:
+        lines: points by the name of their line.
+        texts: what stands at a value of x.
+    """
+    points = [p for own in lines.values() for p in own]
+    x = Axis.over(texts, before=0.12, after=0.05, is_log=is_wide(texts))
+    y = Axis.over([v for p in points for v in (p.mean, p.low, p.high)], before=0.06, after=0.06)
+
+    def place(value: float) -> float:
+        return _HEIGHT * (1 - y.at(value))
+
+    marks: list[Mark] = []
+    ticks = y.ticks(5)
+    for t in ticks:
+        marks.append(Line(0, place(t), 1, place(t), "grid"))
+        text = fmt.with_unit(fmt.plain(t), unit if t == ticks[-1] else "")
+        marks.append(Text(0, place(t) - 3, text, "yt", "start"))
+    marks.append(Line(0, _HEIGHT, 1, _HEIGHT, "axis"))
+    last = -math.inf
+    for value in sorted(texts):
+        share = x.at(value)
+        half = _WIDTH_OF_LETTER * len(texts[value]) / 2 / WIDTH
+        if share - half < last:
+            continue  # its text would run into the one before
+        last = share + half
+        anchor = "start" if share < 0.05 else "end" if share > 0.95 else "middle"
+        marks += [Text(share, _HEIGHT + 16, texts[value], anchor=anchor),
+                  Line(share, _HEIGHT, share, _HEIGHT + 4, "tick")]  # fmt: skip
+    ends: list[tuple[float, str]] = []
+    for name, found in lines.items():
+        own = sorted(found, key=lambda p: p.x)
+        marks.append(Poly([(x.at(p.x), place(p.mean)) for p in own], "link baseline"))
+        for p in own:
+            if len(lines) <= _MOST_NAMED and not math.isnan(p.low):
+                marks.append(
+                    Line(x.at(p.x), place(p.high), x.at(p.x), place(p.low), f"wh {p.kind}")
+                )
+        ends.append((place(own[-1].mean), name))
+    for p in points:
+        marks.append(Dot(x.at(p.x), place(p.mean), 4.5, f"mean {p.kind}", p.title))
+    return f'<div class="plot along">{svg(marks, _HEIGHT + 22, description)}{_names(ends)}</div>'
+
+
+def _names(ends: list[tuple[float, str]]) -> str:
+    """Names at the right ends of the lines, pushed apart; none where there are many."""
+    if not 1 < len(ends) <= _MOST_NAMED:
+        return ""
+    ends = sorted(ends)
+    tops = [top for top, _ in ends]
+    for i in range(1, len(tops)):
+        tops[i] = max(tops[i], tops[i - 1] + _LETTER)
+    over = max(0.0, tops[-1] - (_HEIGHT - 8))
+    tops = [top - over for top in tops]
+    return "".join(
+        f'<span class="lab b" style="top:{top:.1f}px" aria-hidden="true">{for_html(name)}</span>'
+        for top, (_, name) in zip(tops, ends, strict=True)
+    )

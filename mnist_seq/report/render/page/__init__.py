@@ -1,0 +1,1 @@
+"""The parts of report.html: its head, the answer, the sections."""

@@ -1,0 +1,41 @@
+"""The notes at the end of the page: what the numbers of the answer mean, and what they do not."""
+
+from mnist_seq.report.markup.escape import for_html
+from mnist_seq.report.render.page import parts
+from mnist_seq.report.texts import fmt, words
+from mnist_seq.report.value import Report
+
+
+def notes(report: Report) -> str:
+    """The section: four numbered notes that the answer links to, then the others."""
+    level, num, alpha = fmt.percent(report.level), report.num_comparisons, report.rule.alpha
+    is_anytime = any(v.compared and v.compared.kind == "anytime" for v in report.variants)
+    kind = "interval or confidence sequence" if is_anytime else "t-interval"
+    first = (
+        f"Thick bar and brackets: {level} {kind} of the mean difference over seeds, for this row "
+        "alone. It covers what a seed decides: the split, the initial weights, the order of the "
+        "examples. It covers no other test examples and no other settings."
+    )
+    second = (
+        f"Thin bar: the same at 1 {fmt.MINUS} {alpha:g}/{num} (Bonferroni), which holds for all "
+        f"{num} comparisons at once. Where it meets 0 and the thick bar does not, the row is "
+        "undecided because many were compared."
+        if any(v.compared and v.compared.wide for v in report.variants)
+        else "There is no thin bar: p is not corrected here, or is of an e-value."
+    )
+    method = {"holm": "Holm's method", "bh": "the method of Benjamini and Hochberg", "none": ""}
+    adjusted = method[report.rule.correction]
+    of = f", adjusted by {adjusted} over {num} comparisons" if adjusted and num > 1 else ""
+    third = f"p is two-sided{of}."
+    fourth = f"The declared rule: {report.rule_text}."
+    if any(words.verdict(v) == "undecided" for v in report.variants):
+        fourth += (
+            " “Undecided” stands for “not distinguishable”: it is no evidence that the two are "
+            "equal. Seeds needed: how many in all would show the difference that was seen with "
+            f"{fmt.percent(report.rule.power)} power, allowing for all comparisons."
+        )
+    texts = [first, second, third, fourth, *report.caution_sentences]
+    items = "".join(
+        f'<li id="n{place}">{for_html(text)}</li>' for place, text in enumerate(texts, start=1)
+    )
+    return parts.section("notes", "Notes", "", f'<ol class="notes">{items}</ol>')
