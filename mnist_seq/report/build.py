@@ -37,6 +37,7 @@ from mnist_seq.report.cautions import (
     seconds_note,
     so_far,
     unlike_sizes,
+    unlike_surroundings,
 )
 from mnist_seq.report.options import AUTO, Options, check_options
 from mnist_seq.report.read import select
@@ -232,6 +233,7 @@ def _warnings(
         *([] if tuned else unequal_searches(read.subjects)),
         *unequal_updates(groups),
         *unlike_sizes(groups, variants),
+        *unlike_surroundings(groups, variants),
         *read.chosen.warnings,
         *warnings_of(read.chosen.runs, groups, read.metric, read.guess.task),
     )

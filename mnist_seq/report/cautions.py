@@ -8,9 +8,17 @@ from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Pair, Variant
 from mnist_seq.runs.text import plural
-from mnist_seq.runs.variants import BASELINE_CELL
+from mnist_seq.runs.variants import BASELINE_CELL, shown
 from mnist_seq.stats import Rule
 
+# Keys of what is around a recurrence, and what they are where a run does not have them
+_SURROUNDINGS = {
+    "model.readout": "last",
+    "model.block": "none",
+    "model.norm": "layer",
+    "model.conv": 0,
+    "model.after": "none",
+}
 THREEFOLD = 3.0  # ratio of parameters from which a difference may be one of sizes
 
 
@@ -179,4 +187,25 @@ def unlike_sizes(groups: Sequence[Group], variants: Sequence[Variant]) -> tuple[
         "parameters differ threefold from those of the baseline, so a difference may be one of "
         f"sizes: {wording.listed(found)}; model.match=lstm-{hidden} compares cells of one "
         "size",
+    )
+
+
+def unlike_surroundings(groups: Sequence[Group], variants: Sequence[Variant]) -> tuple[str, ...]:
+    """A warning where another cell also has another read-out or block than its baseline."""
+    found = []
+    for v in variants:
+        if v.compared is None or v.baseline is None or v.cell == variants[v.baseline].cell:
+            continue
+        own, base = groups[v.key].variant, groups[v.baseline].variant
+        parts = [
+            f"{key}={shown(of_own)} and {shown(of_base)}"
+            for key, default in _SURROUNDINGS.items()
+            if (of_own := own.get(key, default)) != (of_base := base.get(key, default))
+        ]
+        found += [f"{v.name} {', '.join(parts)}"] * bool(parts)
+    if not found:
+        return ()
+    return (
+        "cells differ from their baseline in what is around the recurrence too, so a difference "
+        f"may be one of that: {wording.listed(found)}",
     )

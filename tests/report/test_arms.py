@@ -138,3 +138,18 @@ def test_names_at_the_front_do_not_run_into_each_other(tmp_path: Path) -> None:
     (costs,) = [f for f in all_figures(report_of(tmp_path / "s")) if f.name == "costs"]
     texts = [rows for name, rows in costs.panels[0].tables.rows.items() if name > "table1"]
     assert sorted(row["variant"] for rows in texts for row in rows) == ["hidden=102", "hidden=400"]
+
+
+def test_cells_that_are_read_or_wrapped_unlike_the_baseline_are_named(tmp_path: Path) -> None:
+    """Mean pooling alone is worth points to some families: then cells are not what is compared."""
+    for seed in range(2):
+        write_arm(tmp_path / "s", "baseline", seed, 0.9)
+        around = {"model__name": "gru", "model__readout": "mean", "model__block": "residual"}
+        write_arm(tmp_path / "s", "pooled", seed, 0.95, **around)
+        write_arm(tmp_path / "s", "bare", seed, 0.95, model__name="mgu")
+        # the part itself is what is compared
+        write_arm(tmp_path / "s", "mean", seed, 0.95, model__readout="mean")
+    (warning,) = [w for w in report_of(tmp_path / "s").warnings if "around the recurrence" in w]
+    assert warning.endswith(
+        "one of that: pooled model.readout=mean and last, model.block=residual and none"
+    )
