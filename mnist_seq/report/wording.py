@@ -114,11 +114,12 @@ def _by_e_value(rule: Rule, level: float) -> str:
         "t": "e-value of the Gaussian-mixture t, for differences close to normal",
         "permutation": "e-value of sign flips, for differences of any symmetric shape",
     }[rule.test]
+    normal = "" if rule.test == "t" else ", for differences close to normal,"
     return (
         f"better or worse: the {_ADJUSTED[rule.correction]}anytime-valid p, 1 / (largest e so "
         f"far), is at most {rule.alpha:g}; it is valid however often this was looked at and "
-        f"whenever seeds were added ({e_value}); the {percent(level)} confidence sequence covers "
-        "the difference at all looks together, while an estimate at a stop leans outward; "
+        f"whenever seeds were added ({e_value}); the {percent(level)} confidence sequence{normal} "
+        "covers the difference at all looks together, while an estimate at a stop leans outward; "
     )
 
 

@@ -13,6 +13,7 @@ from mnist_seq.report.read.collect import collect
 from mnist_seq.report.read.planned import PlannedArm, SweepPlan, plans_of
 from mnist_seq.report.render.table_csv import render
 from mnist_seq.report.value import Compared, Report
+from mnist_seq.report.wording import looks_text
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.stats.sequential.looks import look
 from tests.report.sweeps import DEFAULTS, report_of, write_run
@@ -198,6 +199,11 @@ def test_the_margin_is_that_of_the_plan_and_another_rule_is_named(sweep: Path) -
     assert asked.rule.margin == 5.0
     for text in ("metric=test/accuracy", "test=t,", "margin=2.0"):
         assert any(text in note and "not declared before" in note for note in asked.notes)
+    flipped = report_of(sweep, test="permutation", margin=1.0, where="seed=0,1,2,3,4")
+    for text in ("of any symmetric shape", "sequence, for differences close to normal,",
+                 "less than 1 point;"):  # fmt: skip
+        assert text in flipped.rule_text
+    assert "of any symmetric shape" in looks_text(flipped.rule, flipped.variants)
 
 
 def test_a_plan_that_was_made_after_the_runs_or_of_one_seed_is_none(sweep: Path) -> None:
