@@ -16,6 +16,7 @@ from mnist_seq.report.value import Compared, Report
 from mnist_seq.report.wording import looks_text
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.stats.sequential.looks import look
+from mnist_seq.stats.sequential.outlook import seeds_for_call
 from tests.report.sweeps import DEFAULTS, report_of, write_run
 
 GAINS = {"lstm": 0.0, "gru": 0.01, "rnn": -0.002, "mgu": 0.0}
@@ -83,6 +84,21 @@ def test_at_its_planned_number_of_seeds_a_comparison_is_what_it_was_without_a_pl
     assert "holds for one look at this number of seeds" in before.rule_text
     assert "one look" not in after.rule_text
     assert after.notes == before.notes == ()
+
+
+def test_the_advice_on_seeds_is_that_of_the_e_value_which_will_read_them(sweep: Path) -> None:
+    """Who adds the seeds that a t-test asks for, and is read by an e-value, would add too few."""
+    write(sweep, "lstm mgu", range(5))
+    before = report_of(sweep).variants[1].compared
+    plan(sweep, "lstm mgu", 5)
+    after = report_of(sweep).variants[1].compared
+    assert before
+    assert after
+    assert (before.verdict.word, after.verdict.word) == ("not distinguishable",) * 2
+    needed = seeds_for_call(after.comparison.effect_size, 1 / 0.05, at_least=6)
+    assert needed is not None
+    assert (before.verdict.needed_seeds or 0) < needed == after.verdict.needed_seeds
+    assert f"needs about {needed - 5} more seeds" in after.verdict.text
 
 
 def test_seeds_that_were_added_turn_the_verdict_to_an_e_value(sweep: Path) -> None:

@@ -156,6 +156,7 @@ def _reading(
         [made.looks for made in found.values()],
         rule,
         num_unseen=plans.num_unseen([sides[place][0] for place in found]) if is_early else 0,
+        is_planned=[made.kind == "planned" for made in found.values()],
         instead=instead,
     )
     return {place: (found[place], v) for place, v in zip(found, verdicts, strict=True)}

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from mnist_seq.stats.comparison import Comparison
 from mnist_seq.stats.corrections import adjust
 from mnist_seq.stats.intervals import Interval
+from mnist_seq.stats.sequential.evalues import Kind
 from mnist_seq.stats.sequential.looks import SEQUENCE, Looks
 from mnist_seq.stats.sequential.outlook import fewest_seeds, seeds_for_call
 from mnist_seq.stats.tost import Equivalence
@@ -32,6 +34,7 @@ def judge_looks(
     rule: Rule,
     *,
     num_unseen: int = 0,
+    is_planned: Sequence[bool] | None = None,
     instead: Sequence[str] | None = None,
 ) -> list[Verdict]:
     """Verdicts on a family, some of whose comparisons were looked at more than once.
@@ -42,6 +45,8 @@ def judge_looks(
             of seeds, so that the rule's own test holds.
         num_unseen: planned comparisons that have no seeds yet. They count in the correction: a
             family does not shrink because somebody looks early.
+        is_planned: for each comparison without looks, whether it has a plan. Seeds that are added
+            to a plan are read by an e-value, so the advice on seeds is that of the e-value.
         instead: for each comparison, what is said instead of a number of seeds; "" for that number.
 
     Raises:
@@ -50,13 +55,22 @@ def judge_looks(
     p = [p_of(c, rule.test) if e is None else e.p for c, e in zip(comparisons, looks, strict=True)]
     adjusted = adjust(np.array(p + [1.0] * num_unseen, dtype=np.float64), rule.correction)
     found = []
-    for c, e, q, said in zip(
-        comparisons, looks, adjusted[: len(p)], instead or [""] * len(p), strict=True
+    for c, e, q, has_plan, said in zip(
+        comparisons,
+        looks,
+        adjusted[: len(p)],
+        is_planned or [False] * len(p),
+        instead or [""] * len(p),
+        strict=True,
     ):
         if e is None:
-            family_size = len(adjusted)
-            args = {"p_adjusted": float(q), "family_size": family_size, "instead": said}
-            found.append(verdict(c, rule, **args))  # type: ignore[arg-type]
+            family_size, needed, advice = len(adjusted), None, said
+            if has_plan and c.is_paired and not said:
+                needed = _needed(c, rule, family_size)
+                advice = advice_text(c, needed)
+            made = verdict(c, rule, p_adjusted=float(q), family_size=family_size, instead=advice)
+            is_open = needed is not None and made.word == "not distinguishable"
+            found.append(replace(made, needed_seeds=needed) if is_open else made)
         else:
             found.append(_verdict(c, e, rule, float(q), len(adjusted), instead=said))
     return found
@@ -85,7 +99,7 @@ def _verdict(
             f"{size_text(c.difference, rule)} ({evidence})"
         )
         return Verdict("equivalent", text, e.p, p_adjusted, None, True, tost, True)
-    needed = None if instead else _needed(c, e, rule, family_size)
+    needed = None if instead else _needed(c, rule, family_size)
     advice = instead or advice_text(c, needed)
     text = (
         f"not distinguishable at n={c.n_text}: difference {size_text(c.difference, rule)}, "
@@ -118,8 +132,8 @@ def _evidence(e: Looks, rule: Rule, p_adjusted: float, family_size: int) -> str:
     return f"{spread}, anytime-valid {p_text(p_adjusted)}{over}{kind}{note}, n={e.n}"
 
 
-def _needed(c: Comparison, e: Looks, rule: Rule, family_size: int) -> int | None:
-    """Number of seeds at which the observed effect would be called; more than there are."""
+def _needed(c: Comparison, rule: Rule, family_size: int) -> int | None:
+    """Number of seeds at which an e-value would call the observed effect; more than there are."""
     size = 1 if rule.correction == "none" else family_size
-    effect = c.effect_size
-    return seeds_for_call(effect, size / rule.alpha, at_least=e.n + 1, kind=e.kind)
+    kind: Kind = "mixture" if rule.test == "t" else "sign flips"
+    return seeds_for_call(c.effect_size, size / rule.alpha, at_least=c.n + 1, kind=kind)
