@@ -200,9 +200,9 @@ class LoadedRun:
     @property
     def history(self) -> "pd.DataFrame":
         """One row an evaluation."""
-        import pandas as pd
+        from mnist_seq.report.read.frame import frame_of
 
-        return pd.DataFrame(self.run.history)
+        return frame_of(self.run.history)
 
     @property
     def predictions(self) -> "tuple[Int[np.ndarray, ' N'], Int[np.ndarray, ' N']]":

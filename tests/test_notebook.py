@@ -1,5 +1,7 @@
 """The functions for notebooks, and the notebooks themselves in a real kernel."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,8 @@ from mnist_seq import build_report, compose, load_run, load_sweep, train_run
 from mnist_seq.config import ConfigError, identity
 from mnist_seq.config.hydra_errors import defaults
 from mnist_seq.config.paths import conf_dir
+from mnist_seq.report.read.frame import frame_of
+from mnist_seq.report.texts import fmt
 from tests.conftest import ROOT, clean_env
 
 WORDS = ("data=mnist_5k", "tracker=none", "data.limit=256", "data.valid=128", "model.hidden=8")
@@ -47,13 +51,41 @@ def test_a_run_trained_loaded_and_reported(tmp_path: Path) -> None:
     assert "finished run" in repr(run)
     assert "test/accuracy" in run._repr_html_()
     report = build_report(tmp_path)
-    assert report._repr_markdown_().startswith("# ")
-    assert "| variant |" in report._repr_markdown_()
+    assert report.markdown().startswith("# ")
+    assert "| variant |" in report.markdown()
+    shown = report._repr_html_()
+    assert "data:image/svg+xml;base64," not in shown, "one run has no curve and no difference"
+    assert fmt.number(report.variants[0].mean, 2) in shown
+    assert not re.search(r"(?:src|href)=\"(?!data:)|<script", shown), "it needs no network"
     (variant,) = report.variants
     assert report.frame()["mean"].tolist() == [variant.mean]
     assert report.frame()["variant"].tolist() == [variant.name]
     assert variant.mean == pytest.approx(100 * run.metrics["test/accuracy"])
-    assert load_sweep(tmp_path)["test/accuracy"].tolist() == [run.metrics["test/accuracy"]]
+    frame = load_sweep(tmp_path)
+    assert frame["test/accuracy"].tolist() == [run.metrics["test/accuracy"]]
+    assert [str(frame[key].dtype) for key in ("seed", "num_params", "config.model.hidden")] == [
+        "int64"
+    ] * 3
+    assert str(report.frame()["num_params"].dtype) == "int64"
+
+
+def test_a_config_shows_what_differs_from_the_defaults() -> None:
+    """Eighty keys bury the two that were asked for."""
+    config = compose("model=gru", "model.hidden=32", "optimizer=sgd", "seed=1")
+    asked = "'seed=1', 'model=gru', 'model.hidden=32', 'optimizer=sgd'"
+    assert repr(config) == f"compose({asked})"
+    assert repr(compose()) == "compose()"
+    shown = config._repr_markdown_().partition("<details>")
+    assert "seed: 1\nmodel: gru\nmodel.hidden: 32\noptimizer: sgd\n```" in shown[0]
+    assert "batch_size: 64" in shown[2]
+    assert str(Path.cwd()) not in shown[2], "a notebook is shared"
+
+
+def test_whole_numbers_with_gaps_stay_whole() -> None:
+    found = frame_of([{"a": 1, "b": 2, "num_params": 3.0, "c": 4.0}, {"a": 2, "c": 5.0}])
+    assert {name: str(kind) for name, kind in found.dtypes.items()} == {
+        "a": "int64", "b": "Int64", "num_params": "Int64", "c": "float64"
+    }  # fmt: skip
 
 
 def test_the_loaded_model_says_what_the_run_said(tmp_path: Path) -> None:
@@ -151,6 +183,20 @@ def test_a_notebook_keeps_its_own_hydra() -> None:
         defaults()  # what a report looks up
         assert GlobalHydra.instance().hydra is theirs
         assert hydra_compose("train").seed == 0
+
+
+@pytest.mark.parametrize("name", ["run", "compare"])
+def test_the_examples_have_their_outputs_and_name_no_machine(name: str) -> None:
+    """They are read on the web, where nothing runs."""
+    text = (ROOT / "examples" / f"{name}.ipynb").read_text()
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert all(cell["outputs"] for cell in cells)
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [o for o in outputs if o["output_type"] in ("error", "stream")]
+    assert "data:image/svg+xml;base64," in text
+    assert not re.search(r"[\" '=](?:/(?:home|root|tmp|opt|work|Users|mnt)/|[A-Z]:\\\\)", text)
+    assert "cdn." not in text
 
 
 @pytest.mark.slow

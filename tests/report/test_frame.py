@@ -81,5 +81,4 @@ def test_the_example_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             exec(compile("".join(cell["source"]), "compare.ipynb", "exec"), names)
-            assert cell["outputs"] == [], "clear outputs before a commit"
     assert len(names["history"]) == 30  # type: ignore[arg-type]

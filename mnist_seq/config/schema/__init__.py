@@ -6,6 +6,7 @@ need more than the type of their value in the YAML.
 
 import functools
 import importlib
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, create_model
@@ -64,12 +65,39 @@ class Config(Group):
     training: Training
     sweep: Sweep
 
+    def __repr__(self) -> str:
+        """What differs from the defaults: `compose("model=gru", "model.hidden=32")`."""
+        if (found := self._changed()) is None:
+            return super().__repr__()
+        return f"compose({', '.join(repr(f'{key}={value}') for key, value in found.items())})"
+
     def _repr_markdown_(self) -> str:
-        """Markdown for a notebook."""
+        """For a notebook: what differs from the defaults, and below it all keys, folded."""
         from omegaconf import OmegaConf
 
-        values = OmegaConf.create(self.model_dump(serialize_as_any=True))
-        return f"```yaml\n{OmegaConf.to_yaml(values)}```"
+        dumped = self.model_dump(serialize_as_any=True)
+        root, here = Path(dumped["data"]["root"]), Path.cwd()
+        if root.is_relative_to(here):  # no folder of this machine in a notebook that is shared
+            dumped["data"]["root"] = str(root.relative_to(here))
+        values = OmegaConf.create(dumped)
+        whole = f"```yaml\n{OmegaConf.to_yaml(values)}```"
+        if (found := self._changed()) is None:
+            return whole
+        lines = "".join(f"{key}: {value}\n" for key, value in found.items())
+        title = "differs from conf/train.yaml and the options" if found else "differs in nothing"
+        folded = f"<details><summary>All keys</summary>\n\n{whole}\n\n</details>"
+        return f"```yaml\n# {title}\n{lines}```\n\n{folded}"
+
+    def _changed(self) -> dict[str, Any] | None:
+        """What differs from the defaults; None for options that are not in `conf/`."""
+        from hydra.errors import HydraException
+
+        from mnist_seq.config.changed import changed
+
+        try:
+            return changed(self)
+        except (HydraException, ValueError, KeyError):  # an option of somebody's own folder
+            return None
 
 
 # groups with options to choose from; each with the class that all its options share

@@ -28,11 +28,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of a paper: its file without the ending, its caption, and whether it is wide."""
+    """A figure of a paper, as wide as one column: its file without the ending, its caption."""
 
     path: str
     caption: str
-    is_wide: bool = False
 
 
 def render(
@@ -74,14 +73,13 @@ def _code(name: str, text: str) -> str:
 
 
 def _figure(picture: Picture) -> str:
-    star, width = ("*", "\\textwidth") if picture.is_wide else ("", "\\columnwidth")
     return "\n".join(
         [
-            f"\\begin{{figure{star}}}[tbp]",
+            "\\begin{figure}[tbp]",
             "  \\centering",
-            f"  \\includegraphics[width={width}]{{{picture.path}}}",
+            f"  \\includegraphics{{{picture.path}}}",
             f"  \\caption{{{for_latex(picture.caption)}}}",
-            f"\\end{{figure{star}}}",
+            "\\end{figure}",
         ]
     )
 

@@ -1,7 +1,8 @@
 """Runs as a pandas table, for notebooks."""
 
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,31 @@ from mnist_seq.report.read.collect import collect, read_run
 from mnist_seq.report.read.run import Run
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.variants import distinct, naming_keys, title
+
+_OF_HISTORY = ("variant", "seed", "folder")
+# Numbers that are counted, and stand in files and in the report as floats
+_COUNTS = {"num_params", "state_size", "multiply_adds", "updates", "needed_seeds"}
+
+
+def frame_of(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table whose whole numbers are whole: one with gaps is Int64, where pandas makes floats."""
+    found = pd.DataFrame(list(rows))
+    for name in map(str, found):
+        values = [row.get(name) for row in rows]
+        known = [v for v in values if v is not None and not _is_nan(v)]
+        if known and all(_is_whole(v, is_count=name in _COUNTS) for v in known):
+            found[name] = found[name].astype("Int64" if len(known) < len(values) else "int64")
+    return found
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _is_whole(value: object, *, is_count: bool) -> bool:
+    if isinstance(value, float):
+        return is_count and value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class SweepFrame(pd.DataFrame):
@@ -26,9 +52,9 @@ class SweepFrame(pd.DataFrame):
         for variant, folder in zip(self["variant"], self["folder"], strict=True):
             run = read_run(RunFolder(Path(folder)))
             if isinstance(run, Run):
-                about = {"variant": variant, "seed": run.seed, "folder": folder}
+                about = dict(zip(_OF_HISTORY, (variant, run.seed, folder), strict=True))
                 rows += [{**about, **row} for row in run.history]
-        return pd.DataFrame(rows, columns=None if rows else ["variant", "seed", "folder", "step"])
+        return frame_of(rows) if rows else pd.DataFrame([], columns=[*_OF_HISTORY, "step"])
 
 
 def load_sweep(*paths: str | Path) -> SweepFrame:
@@ -53,7 +79,7 @@ def load_sweep(*paths: str | Path) -> SweepFrame:
         names = "; ".join(f"{s.folder} ({s.reason})" for s in collected.skipped)
         warnings.warn(f"{len(collected.skipped)} folders were skipped: {names}", stacklevel=2)
     keys = naming_keys(distinct(run.variant for run in collected.runs))
-    return SweepFrame([_row(run, keys) for run in collected.runs])
+    return SweepFrame(frame_of([_row(run, keys) for run in collected.runs]))
 
 
 def _row(run: Run, keys: list[str]) -> dict[str, Any]:
