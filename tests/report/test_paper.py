@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -150,6 +151,28 @@ def test_a_changed_number_is_found_by_its_line(report: Report, tmp_path: Path) -
         f"{at + 1}: rnn-hidden-64, mean:",
     ]
     assert f"the paper says 12.34, the runs say {report.variants[-1].mean:.6g}" in found[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"correction": "none", "where": "model=lstm,gru model.hidden=32"},
+        {"correction": "bh", "test": "permutation", "baseline": "model=gru model.hidden=64"},
+        {"metric": "test/loss", "level": 0.9, "pairs": "all"},
+        {"where": "model=lstm model.hidden=32"},
+        {"where": "seed=0"},
+        {"over": ("model.hidden",)},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("spread", ["sd", "interval"])
+def test_what_is_written_passes_its_own_check(
+    options: dict[str, Any], spread: str, grid: Path, tmp_path: Path
+) -> None:
+    report = report_of(grid, **options)
+    text = tex(report, spread) + numbers.render(report, Methods.of(report), "cells")
+    assert faults(text, report, tmp_path) == []
+    assert "nan" not in text
 
 
 def test_numbers_of_new_runs_are_found(report: Report, grid: Path, tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def _wrong_cells(numbers: Sequence[str], variant: str, asked: Mapping[str, float
 
 def _wrong_n(cell: str, variant: str, found: Mapping[str, Number]) -> Iterator[str]:
     """A number of seeds in the first cell, as in `GRU ($n=3$)`."""
-    said = re.search(r"n\s*=\s*(\d+)", _plain(cell))
+    said = re.search(r"\(\s*n\s*=\s*(\d+)\s*\)", _plain(cell))
     n = found.get(f"{variant}/n")
     pairs = found.get(f"{variant}/pairs", n)
     if said and n is not None and int(said[1]) not in (n, pairs):

@@ -112,10 +112,10 @@ def _test(report: Report, fixed: list[Compared]) -> str:
 
 def _adjusted(report: Report) -> str:
     num = report.num_comparisons
-    if report.rule.correction == "none":
-        return f", not adjusted for {plural(num, 'comparison')}" if num > 1 else ""
     if num == 1:
-        return ", of 1 comparison"
+        return ", for 1 comparison, which needs no correction"
+    if report.rule.correction == "none":
+        return f", not adjusted for {plural(num, 'comparison')}"
     return f", adjusted {_METHODS[report.rule.correction]} for {plural(num, 'comparison')}"
 
 
