@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mnist_seq.report.markup.escape import for_folder
@@ -34,8 +35,12 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     inside(folder, "figures")
     _remove_tasks(folder, {for_folder(task) for task in report.tasks})
+    asked = paper or Asked(slug(report.title))
     for task, of_task in report.tasks.items():
-        write(of_task, make_folder(folder, "tasks", for_folder(task)), formats=formats)
+        # the name that check= has with this task alone
+        alone = replace(asked, name=f"{asked.name}-{slug(f'where=data={task}')}", command="")
+        place = make_folder(folder, "tasks", for_folder(task))
+        write(of_task, place, formats=formats, paper=alone)
     texts = {}
     drawing = None
     pictures: list[tuple[str, str]] = []
@@ -57,7 +62,6 @@ def write(
     if "csv" in formats:
         texts["report.csv"] = table_csv.render(report)
     if "latex" in formats and not report.tasks:  # a paper has a table for each task
-        asked = paper or Asked(slug(report.title))
         setup = Methods.of(report)
         texts["report.tex"] = document.render(report, setup, asked, figures.pictures(report, svgs))
         texts["numbers.tex"] = numbers.render(report, setup, asked.name)
