@@ -6,8 +6,9 @@ need more than the type of their value in the YAML.
 
 import functools
 import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, create_model
 
@@ -52,7 +53,13 @@ __all__ = [
 
 
 class Config(Group):
-    """The whole config of one run."""
+    """The whole config of one run.
+
+    Attributes:
+        ways_to_tell: `config.changed`, which imports this module: what a config changes.
+    """
+
+    ways_to_tell: ClassVar[list[Callable[["Config"], dict[str, Any]]]] = []
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     arm: Annotated[str, Field(min_length=1, max_length=200), *NAMED]
@@ -92,10 +99,10 @@ class Config(Group):
         """What differs from the defaults; None for options that are not in `conf/`."""
         from hydra.errors import HydraException
 
-        from mnist_seq.config.changed import changed
-
+        if not Config.ways_to_tell:
+            return None
         try:
-            return changed(self)
+            return Config.ways_to_tell[0](self)
         except (HydraException, ValueError, KeyError):  # an option of somebody's own folder
             return None
 
