@@ -5,7 +5,8 @@
 
 Each row is a command that trains the baseline for one epoch of MNIST, once for each seed. Its time
 is that of the whole process. The rows take turns, so that other load on the machine slows all of
-them; the result is the ratio of the medians. The last line is the cost of one more trivial job.
+them; the result is the ratio of the medians. The last lines are the cost of one more trivial job,
+forked as on Linux, and spawned as on macOS and Windows.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from mnist_seq.system import START_VARIABLE, cores
 
 HERE = Path(__file__).resolve().parent
 BASIC = ["hydra/sweeper=basic"]
@@ -51,14 +54,18 @@ def ways(root: Path, num_runs: int, epochs: int) -> list[Way]:
     ]
 
 
-def measure(command: list[str]) -> float:
+def measure(command: list[str], *, start: str = "forkserver") -> float:
     """Seconds of a whole process, run in a new folder.
+
+    Args:
+        start: how the jobs of a pool start.
 
     Raises:
         RuntimeError: the command failed; the message has its output.
     """
     drop = ("HYDRA", "MNIST_SEQ", "WANDB")
     env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
+    env[START_VARIABLE] = start
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
@@ -68,14 +75,14 @@ def measure(command: list[str]) -> float:
     return seconds
 
 
-def overhead(num_jobs: int, repeats: int) -> float:
+def overhead(num_jobs: int, repeats: int, *, start: str) -> float:
     """Seconds that one more trivial job adds (64 images, one step)."""
     tiny = ["data=mnist_5k", "data.limit=64", "data.valid=0", "model.hidden=8", "tracker=none"]
-    start = [sys.executable, "-m", "mnist_seq.train", "-m", *tiny]
+    command = [sys.executable, "-m", "mnist_seq.train", "-m", *tiny]
     slopes = []
     for _ in range(repeats):
-        few = measure([*start, "seed=range(2)"])
-        many = measure([*start, f"seed=range({2 + num_jobs})"])
+        few = measure([*command, "seed=range(2)"], start=start)
+        many = measure([*command, f"seed=range({2 + num_jobs})"], start=start)
         slopes.append((many - few) / num_jobs)
     return statistics.median(slopes)
 
@@ -100,8 +107,7 @@ def main() -> None:
                 print(f"  {way.name} failed: {str(error)[-300:]}", file=sys.stderr)
                 continue
             print(f"  turn {turn + 1}: {way.name}: {times[way.name][-1]:.1f} s", flush=True)
-    cores = len(os.sched_getaffinity(0))
-    print(f"\n{options.runs} runs of {options.epochs} epoch on {cores} cores, seconds of the whole "
+    print(f"\n{options.runs} runs of {options.epochs} epoch on {cores()} cores, seconds of the whole "
           f"command, median of {options.repeats}, taking turns")  # fmt: skip
     print(f"{'':<46}{'seconds':>9}{'least':>8}{'most':>8}{'to ours':>9}")
     ours = statistics.median(times[table[0].name])
@@ -110,8 +116,10 @@ def main() -> None:
             middle = statistics.median(seconds)
             print(f"{name:<46}{middle:>9.1f}{min(seconds):>8.1f}{max(seconds):>8.1f}"
                   f"{middle / ours:>9.2f}")  # fmt: skip
-    each = overhead(options.jobs, options.repeats)
-    print(f"\na trivial job adds {each:.3f} s (slope from 2 to {2 + options.jobs} jobs)")
+    print(f"\na trivial job adds (slope from 2 to {2 + options.jobs} jobs)")
+    for start in ("forkserver", "spawn"):
+        each = overhead(options.jobs, options.repeats, start=start)
+        print(f"{start:<12}{each:>8.3f} s", flush=True)
 
 
 if __name__ == "__main__":
