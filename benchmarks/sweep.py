@@ -107,8 +107,8 @@ def main() -> None:
                 print(f"  {way.name} failed: {str(error)[-300:]}", file=sys.stderr)
                 continue
             print(f"  turn {turn + 1}: {way.name}: {times[way.name][-1]:.1f} s", flush=True)
-    print(f"\n{options.runs} runs of {options.epochs} epoch on {cores()} cores, seconds of the whole "
-          f"command, median of {options.repeats}, taking turns")  # fmt: skip
+    print(f"\n{options.runs} runs of {options.epochs} epoch on {cores()} cores, seconds of the "
+          f"whole command, median of {options.repeats}, taking turns")  # fmt: skip
     print(f"{'':<46}{'seconds':>9}{'least':>8}{'most':>8}{'to ours':>9}")
     ours = statistics.median(times[table[0].name])
     for name, seconds in times.items():
