@@ -287,3 +287,15 @@ def test_build_gives_the_scanned_layers() -> None:
     relu = rnn.build(Shape(5, 3), default_model("rnn", nonlinearity="relu"))
     assert isinstance(relu, ScanRNN)
     assert relu.nonlinearity == "relu"
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # of torch's own checks of shapes
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_model_that_leaves_training_is_torch_s(twins: tuple[Make, Make]) -> None:
+    """With gradients on, as exporters have them: they would write down the scan as constants."""
+    ours, theirs = pair(twins)
+    ours.eval(), theirs.eval()
+    traced = torch.jit.trace(ours, (sequence(),))
+    longer = sequence(batch=4)
+    assert torch.equal(traced(longer)[0], theirs(longer)[0])
+    assert torch.equal(ours(longer)[0], theirs(longer)[0])

@@ -234,11 +234,17 @@ class Scanned(Layers, nn.RNNBase):
 
     def _is_scanned(self, x: Any) -> bool:
         return (
-            is_scannable(x, next(self.parameters()).dtype)
-            and (is_stacked() or (torch.is_grad_enabled() and self.trains_by_scan(x)))
+            (is_stacked() or self._is_trained())
+            and is_scannable(x, next(self.parameters()).dtype)
+            and (is_stacked() or self.trains_by_scan(x))
             and self.bias
             and not self.batch_first
         )
+
+    def _is_trained(self) -> bool:
+        """Whether a training step asks. What traces a model to take it elsewhere gets torch's."""
+        is_traced = torch._C._is_tracing() or torch.compiler.is_compiling()
+        return self.training and torch.is_grad_enabled() and not is_traced
 
     def _by_torch(self, x: Tensor, state: State, weights: Sequence[Tensor]) -> tuple[Tensor, State]:
         """As `scan`, with torch's kernel."""
