@@ -30,13 +30,12 @@ def render(report: Report) -> str:
     """The page."""
     found = list(_sections(report))
     appendix = "".join(body for _, title, body, is_last in found if is_last)
-    answers = _answers(report)
-    contents = [(name, title) for name, title, _ in answers]
-    contents += [(name, title) for name, title, _, is_last in found if not is_last]
+    own = [(name, title, body) for name, title, body, is_last in found if not is_last]
+    shown = [*own, *_answers(report)] if report.tasks else [*_answers(report), *own]
+    contents = [(name, title) for name, title, _ in shown]
     contents += [("settings", "Settings and origin")] if appendix else []
     contents += [("notes", "Notes")]
-    body = "".join(body for _, _, body in answers)
-    body += "".join(body for _, _, body, is_last in found if not is_last)
+    body = "".join(body for _, _, body in shown)
     if appendix:
         body += parts.section(
             "settings", "Settings and origin", "Enough to run it again.", appendix

@@ -9,7 +9,8 @@ import altair as alt
 import numpy as np
 
 from mnist_seq.report.charts.base import INK, ROW, tooltip
-from mnist_seq.report.charts.figure import Figure, Panel, Tables
+from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Tables
+from mnist_seq.report.charts.page.ranking import Row, ranking
 from mnist_seq.report.sections import Inputs, Section, Table
 from mnist_seq.report.texts import fmt
 from mnist_seq.report.value import Report
@@ -17,6 +18,7 @@ from mnist_seq.runs.text import plural
 from mnist_seq.stats import Friedman, friedman, mean_rank_intervals, ranks
 from mnist_seq.stats.ranking.ranks import FEWEST_CELLS, FEWEST_TASKS
 
+_BAR = " A bar joins variants that are not told apart over tasks."
 _LOST = ("diverged", "failed")
 _FORMATS = ("html", "markdown", "terminal")  # a report in W&B is about one task
 
@@ -60,6 +62,8 @@ class Ranks(Section[Ranking]):
 
     order = 6.0
     figures = ("ranks",)
+    heading = "Ranks over tasks"
+    lead = "1 is best on a task; only ranks are averaged over tasks, never values."
     of_tasks = True
 
     def compute(self, inputs: Inputs) -> Ranking | None:
@@ -92,11 +96,22 @@ class Ranks(Section[Ranking]):
         header = ("variant", "mean rank", ends, *(f"rank on {task}" for task in part.tasks))
         return [Table("Ranks over tasks", header, rows, _caption(part), formats=_FORMATS)]
 
+    def drawn(self, report: Report, part: Ranking) -> Sequence[Drawing]:
+        """The same as the figure."""
+        rows = [
+            Row(own.name, dict(zip(part.tasks, own.by_task, strict=True)), own.mean, own.low,
+                own.high)
+            for own in part.ranked
+        ]  # fmt: skip
+        bars = part.test.groups if part.test else ()
+        caption = f"Large circles: mean ranks; lines: their intervals over seeds; small circles: " \
+                  f"each task.{_BAR if bars else ''} {_caption(part)}"  # fmt: skip
+        return [Drawing("", ranking(rows, bars, "Ranks over tasks"), caption)]
+
     def charts(self, report: Report, part: Ranking) -> Sequence[Figure]:
         """Mean ranks with their intervals, and bars over those that are not told apart."""
         caption = "Points: mean ranks; lines: their intervals over seeds; ticks: each task."
-        if part.test is not None:
-            caption += " A bar joins variants that are not told apart over tasks."
+        caption += _BAR if part.test is not None else ""
         return [Figure("ranks", "Ranks over tasks", caption, (_panel(part),))]
 
 

@@ -45,6 +45,8 @@ class Suite(Section[Grid]):
 
     order = 5.0
     of_tasks = True
+    heading = "Variants by tasks"
+    lead = "Each task is judged on its own, with its own metric and baseline."
 
     def compute(self, inputs: Inputs) -> Grid | None:
         """Variants of different tasks go together by their names, the keys that vary in a task."""

@@ -13,9 +13,7 @@ Own = tuple[words.Family, Variant]
 
 
 def headline(report: Report) -> tuple[str, ...]:
-    """One to four sentences, each with its full stop; of several tasks, one text a task."""
-    if report.tasks:
-        return tuple(f"{task}: {' '.join(headline(own))}" for task, own in report.tasks.items())
+    """One to four sentences, each with its full stop."""
     if not report.variants:  # of several tasks, which have sentences of their own
         return (f"{report.headline}.",)
     compared = [
