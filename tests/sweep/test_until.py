@@ -18,6 +18,7 @@ from mnist_seq.report.build import build
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.collect import collect
 from mnist_seq.report.read.planned import PlannedArm, SweepPlan
+from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.plan.arms import Study
 from mnist_seq.sweep.until.asked import check_decidable, with_seeds
@@ -147,27 +148,41 @@ def test_an_arm_does_not_end_by_a_verdict_that_its_report_withholds() -> None:
         assert state == State(word, 6 + lost, is_withheld=True)  # type: ignore[arg-type]
 
 
+def on_disk(path: Path, runs: Mapping[tuple[str, int], tuple[str, float]]) -> Seeds:
+    """The scheduler of a sweep whose runs have all ended: state and accuracy by cell and seed."""
+    arms: dict[str, dict[int, str]] = {}
+    planned = []
+    for (cell, seed), (state, accuracy) in runs.items():
+        name = f"{cell}-{seed}"
+        arms.setdefault(cell, {})[seed] = name
+        folder = RunFolder(path / name)
+        if not folder.path.exists():
+            write_run(path, cell, seed=seed, name=name, accuracy=round(accuracy, 4), state=state,
+                      num_evaluations=1)  # fmt: skip
+        asked = SimpleNamespace(seed=seed)
+        planned.append(SimpleNamespace(name=name, folder=folder, action="reuse", config=asked))
+    seeds = max(len(names) for names in arms.values())
+    recorded = plan_of(
+        arms={cell: PlannedArm(cell, "lstm", names) for cell, names in arms.items()},
+        max_seeds=max(seeds, 9),
+    )
+    SweepFolder(path).add_plan(recorded.record())
+    plan: Any = SimpleNamespace(folder=SweepFolder(path), runs=planned)
+    return Seeds(plan, recorded, console=Console(quiet=True), job=lambda run: run)  # type: ignore[arg-type, return-value]
+
+
 def test_what_ends_an_arm_is_the_verdict_of_the_report(tmp_path: Path) -> None:
     """Both read the same runs, lost ones too; decisions.jsonl and the report must not differ."""
     seen: set[str] = set()
     for study in (3, 5, 7):
-        rng, path = np.random.default_rng(study), tmp_path / str(study)
-        arms, runs = {}, []
+        rng, runs = np.random.default_rng(study), {}
         for cell in ("lstm", "gru", "rnn"):
             gain = 0.0 if cell == "lstm" else float(rng.choice([0.0, 0.02]))
-            names = {seed: f"{cell}-{seed}" for seed in range(9)}
-            arms[cell] = PlannedArm(cell, "lstm", names)
-            for seed, name in names.items():
+            for seed in range(9):
                 state = "diverged" if rng.random() < 0.04 * (study % 4) else "finished"
-                accuracy = round(0.9 + gain + float(rng.normal(0, 0.004)), 4)
-                folder = write_run(path, cell, seed=seed, name=name, accuracy=accuracy, state=state,
-                                   num_evaluations=1)  # fmt: skip
-                asked = SimpleNamespace(seed=seed)
-                runs.append(SimpleNamespace(name=name, folder=folder, action="reuse", config=asked))
-        recorded = plan_of(arms=arms, max_seeds=9)
-        SweepFolder(path).add_plan(recorded.record())
-        plan: Any = SimpleNamespace(folder=SweepFolder(path), runs=runs)
-        states = Seeds(plan, recorded, console=Console(quiet=True), job=lambda run: run).states  # type: ignore[arg-type, return-value]
+                runs[cell, seed] = state, 0.9 + gain + float(rng.normal(0, 0.004))
+        path = tmp_path / str(study)
+        states = on_disk(path, runs).states
         noted = {row["arm"]: row["word"] for row in SweepFolder(path).decisions()}
         assert noted == {arm: s.word for arm, s in states.items() if not s.is_open}
         report = build(collect([path]), Options(), defaults=DEFAULTS, is_table_only=True)
@@ -177,6 +192,28 @@ def test_what_ends_an_arm_is_the_verdict_of_the_report(tmp_path: Path) -> None:
             assert (state.word == said[arm]) == is_call, (study, arm, state, said)
             seen |= {state.word, said[arm], *(["ends withheld"] * state.is_withheld)}
     assert {"better", "withheld", "ends withheld", "out of reach"} <= seen
+
+
+def test_an_arm_is_open_again_when_its_last_runs_are_lost(tmp_path: Path) -> None:
+    """They were still at work when it ended; decisions.jsonl must not keep what is withheld."""
+    noise_ = np.random.default_rng(0).normal(0, 0.004, (2, 12))
+    runs = {
+        (cell, seed): ("finished", 0.9 + 0.02 * place + float(noise_[place, seed]))
+        for place, cell in enumerate(("lstm", "gru"))
+        for seed in range(7)
+    }
+    runs["lstm", 0] = "diverged", 0.9
+    assert on_disk(tmp_path, runs).states["gru"].word == "better"
+    runs |= {("lstm", seed): ("finished", 0.9) for seed in (7, 8)}
+    runs |= {("gru", seed): ("diverged", 0.9) for seed in (7, 8)}
+    for _ in range(2):  # and is noted once
+        again = on_disk(tmp_path, {**runs, ("lstm", 9): ("finished", 0.9)})
+        assert again.states["gru"] == State("open", 9, is_withheld=True)
+        assert again.in_a_line() == "open: gru (9, withheld)"
+        assert "withheld: no verdict where runs that diverged" in again.why(again.states["gru"])
+    rows = [(row["word"], row["seeds"]) for row in SweepFolder(tmp_path).decisions()]
+    assert rows[1:] == [("open", 9)]
+    assert rows[0][0] == "better"
 
 
 STUDY = [*SMALL, "data.limit=300", "model=lstm,gru,rnn", "model.hidden=4", "sweep.until=decided",
