@@ -15,7 +15,6 @@ from mnist_seq.report.render.html import render
 from mnist_seq.report.render.notebook import for_notebook
 from mnist_seq.report.sections.ranks import Ranks
 from mnist_seq.report.sections.suite import Suite
-from mnist_seq.report.texts import fmt
 from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run

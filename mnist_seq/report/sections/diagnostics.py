@@ -120,7 +120,7 @@ class Diagnostics(Section[Findings]):
             "Norm of the hidden state after the last time step over that after the first; "
             f"logarithmic. {seeds}"
         )
-        by_step = Frame("time steps", "", fmt.significant, is_log_y=True)
+        by_step = Frame("steps", "", fmt.significant, is_log_y=True)
         by_update = Frame("updates", "%", lambda x: fmt.number(x, 0), low=0, high=100)
         norms = Frame("updates", "", fmt.significant, is_log_y=True)
         return [

@@ -11,6 +11,7 @@ from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.texts import fmt
 
 _HEIGHT, _LETTER = 220, 15
+_LONG = 12  # letters of a name that stands beside the lines
 _MOST_NAMED = 8  # lines with a name at their end
 _WIDTH_OF_LETTER = 7.5
 
@@ -75,14 +76,19 @@ def along(
         ends.append((place(own[-1].mean), name))
     for p in points:
         marks.append(Dot(x.at(p.x), place(p.mean), 4.5, f"mean {p.kind}", p.title))
-    return f'<div class="plot along">{svg(marks, _HEIGHT + 22, description)}{_names(ends)}</div>'
+    drawn = svg(marks, _HEIGHT + 22, description)
+    ordered = [name for _, name in sorted(ends)]
+    if len(ends) <= 1 or len(ends) > _MOST_NAMED:
+        return f'<div class="plot">{drawn}</div>'
+    if max(map(len, ordered)) > _LONG:
+        names = for_html("; ".join(ordered))
+        said = f'<p class="cap">Lines at their right ends, from the top: {names}.</p>'
+        return f'<div class="plot">{drawn}</div>{said}'
+    return f'<div class="plot along">{drawn}{_names(sorted(ends))}</div>'
 
 
 def _names(ends: list[tuple[float, str]]) -> str:
-    """Names at the right ends of the lines, pushed apart; none where there are many."""
-    if not 1 < len(ends) <= _MOST_NAMED:
-        return ""
-    ends = sorted(ends)
+    """Names at the right ends of the lines, from the top, pushed apart."""
     tops = [top for top, _ in ends]
     for i in range(1, len(tops)):
         tops[i] = max(tops[i], tops[i - 1] + _LETTER)

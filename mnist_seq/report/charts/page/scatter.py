@@ -11,6 +11,7 @@ from mnist_seq.report.texts import fmt
 
 WIDTH, HEIGHT = 330, 250  # names are placed for the narrowest place of a chart; wider only loosens
 _LETTER, _LINE = 7.4, 15  # widest mean letter and height of a line of 12 px text
+_MOST_LETTERS = 24  # of a name that marks share
 _MARK = 8  # half the side of the square that a mark keeps free
 WHISKERS = 6  # points up to which whiskers stay apart; the table has all of them
 _AROUND = ((1, 0, "start"), (-1, 0, "end"), (0.7, -0.9, "start"), (0.7, 0.9, "start"),
@@ -116,8 +117,10 @@ def _shared(items: Sequence[Item], spots: Sequence[tuple[float, float]]) -> list
             groups.append([i])
     texts = [""] * len(items)
     for group in groups:
-        some = [items[i].name for i in group[:3]]
-        more = f" +{len(group) - 3}" if group[3:] else ""
+        some = [items[i].name for i in group]
+        while some[1:] and len(", ".join(some)) > _MOST_LETTERS:
+            some.pop()
+        more = f" +{len(group) - len(some)}" if len(group) > len(some) else ""
         texts[group[len(group) // 2]] = ", ".join(some) + more
     return texts
 
