@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
+from mnist_seq.report.paper.methods import paragraph
 from mnist_seq.report.render import markdown, wandb_report
+from mnist_seq.report.render.page.head import dek
+from mnist_seq.report.sections.methods import Methods
+from mnist_seq.report.texts import fmt, words
+from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Report
 from mnist_seq.runs.folder import find_runs
 from tests import warm
@@ -40,11 +45,24 @@ def blocks(specification: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [b for b in specification["spec"]["blocks"] if b["type"] == kind]
 
 
-def test_the_verdict_table_goes_in_as_text(mirrored: Report) -> None:
+def test_it_has_the_headline_and_the_tables_of_the_page(mirrored: Report) -> None:
     """So the numbers equal the local ones, whatever W&B computes in its panels."""
     specification = wandb_report.specification(mirrored)
-    (table,) = blocks(specification, "markdown-block")
-    assert table["content"] == markdown.verdict_table(mirrored)
+    text = json.dumps(specification, ensure_ascii=False)
+    for sentence in (*headline(mirrored), *dek(mirrored)):
+        assert sentence in text
+    first, *_, last = blocks(specification, "markdown-block")
+    assert last["content"] == markdown.verdict_table(mirrored)
+    d, names = words.decimals_of(mirrored), words.labels(mirrored)
+    for v in mirrored.variants:
+        (row,) = [r for r in first["content"].splitlines() if f"| {names[v.key]} " in r]
+        assert fmt.number(v.mean, d) in row
+        assert words.verdict(v) in row
+        if v.compared:
+            assert fmt.signed(v.compared.comparison.difference, d) in row.replace("\\", "")
+    methods = Methods.of(mirrored)
+    assert methods is not None
+    assert paragraph(mirrored, methods) in text
 
 
 def test_runs_are_grouped_by_variant_and_the_baseline_is_marked(mirrored: Report) -> None:

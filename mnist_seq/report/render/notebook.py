@@ -12,9 +12,9 @@ from mnist_seq.report.paper import figures
 from mnist_seq.report.paper.statistics import tests
 from mnist_seq.report.render.markdown import render
 from mnist_seq.report.render.table_csv import rows_of
-from mnist_seq.report.texts import fmt, words
+from mnist_seq.report.texts import answer, words
 from mnist_seq.report.texts.headline import headline
-from mnist_seq.report.value import Report, Variant
+from mnist_seq.report.value import Report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,10 +68,7 @@ def _coded(svg: str) -> str:
 
 
 def _table(report: Report) -> str:
-    level = fmt.percent(report.level)
-    unit = f", {report.metric.points}" if report.metric.points else ""
-    heads = ["", "parameters", "seeds", report.metric.title, f"difference{unit}",
-             f"{level} interval", "p", "verdict"]  # fmt: skip
+    heads = answer.header(report)
     head = "".join(f'<th style="{_RIGHT if i else _LEFT}">{for_html(h)}</th>'
                    for i, h in enumerate(heads))  # fmt: skip
     rows = ""
@@ -81,27 +78,11 @@ def _table(report: Report) -> str:
                 f'<tr><th colspan="{len(heads)}" style="{_LEFT}">{for_html(family.title)}</th></tr>'
             )
         for v in family.variants:
-            cells = "".join(f'<td style="{_RIGHT}">{for_html(c)}</td>' for c in _cells(report, v))
+            cells = "".join(
+                f'<td style="{_RIGHT}">{for_html(c)}</td>' for c in answer.cells(report, v)
+            )
             rows += f'<tr><td style="{_LEFT}">{for_html(family.labels[v.key])}</td>{cells}</tr>'
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _cells(report: Report, v: Variant) -> list[str]:
-    d = words.decimals_of(report)
-    mean = fmt.number(v.mean, d) + (f" ± {fmt.number(v.sd, d)}" if v.n > 1 else "")
-    n = str(v.n) if v.n == v.planned else f"{v.n} of {v.planned}"
-    cells = [fmt.count(v.num_params), n, mean]
-    if v.compared is None:
-        apart = fmt.signed(v.apart, d) if v.pairs else fmt.NONE
-        return [*cells, apart, fmt.NONE, fmt.NONE, words.verdict(v)]
-    c = v.compared.comparison
-    return [
-        *cells,
-        fmt.signed(c.difference, d),
-        fmt.interval(c.interval.low, c.interval.high, d, is_signed=True),
-        fmt.p_value(v.compared.verdict.p_adjusted, report.rule.alpha),
-        words.verdict(v),
-    ]
 
 
 def for_notebook(report: Report) -> NotebookReport:
