@@ -58,6 +58,10 @@ class LRU(Cell):
         names = ("nu", "theta", "gamma", "B")
         return [ParameterGroup("lru", names, lr_factor=self.options.lr_factor, is_decayed=False)]
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`."""
+        return 2 * self.states + self.hidden
+
     def initial(self, x: Tensor) -> State:
         """See `Cell`; the real and the imaginary part."""
         return (x.new_zeros(x.shape[1], self.states),) * 2
@@ -88,13 +92,11 @@ class LRU(Cell):
         if not is_scannable(x, self.B.dtype):
             return super().forward(x, state, noises)
         x = super().project(x)
-        to_state = torch.unflatten(self.B, 0, (2, -1)) * self.gamma.exp().unsqueeze(-1)
-        u = F.linear(x, to_state.transpose(0, 1).flatten(0, 1))
+        u = F.linear(x, self._to_state().transpose(0, 1).flatten(0, 1))
         h_0 = torch.stack(state or self.initial(x), dim=-1)
         lam = torch.view_as_real(self._eigenvalues())
         h = fixed_scan(lam, torch.unflatten(u, -1, (-1, 2)), h_0)
-        c_re, c_im = self.C.chunk(2, dim=-1)
-        y = F.linear(h.flatten(-2), torch.stack((c_re, -c_im), dim=-1).flatten(-2))
+        y = F.linear(h.flatten(-2), torch.stack(self._readers(), dim=-1).flatten(-2))
         return torch.addcmul(y, x, self.D), tuple(h[-1].unbind(-1))
 
     def _parts(self, x: Tensor) -> State:
@@ -106,8 +108,16 @@ class LRU(Cell):
 
     def _read(self, h: Tensor, x: Tensor) -> Tensor:
         """y, from the parts of h side by side."""
+        return F.linear(h, torch.cat(self._readers(), dim=-1)) + self.D * x
+
+    def _to_state(self) -> Tensor:
+        """exp(gamma) B, [2, N, H]: its real and its imaginary part."""
+        return torch.unflatten(self.B, 0, (2, -1)) * self.gamma.exp().unsqueeze(-1)
+
+    def _readers(self) -> tuple[Tensor, Tensor]:
+        """What the real and the imaginary part of h are read by."""
         c_re, c_im = self.C.chunk(2, dim=-1)
-        return F.linear(h, torch.cat((c_re, -c_im), dim=-1)) + self.D * x
+        return c_re, -c_im
 
 
 class S5(LRU):
@@ -151,17 +161,22 @@ class S5(LRU):
     def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B E"]:
         """See `Cell`; (exp(dt a) - 1) / a B x, its real and its imaginary part, and x."""
         x = Cell.project(self, x)
-        re, im = F.linear(x, self.B).chunk(2, dim=-1)
-        a, rate = self._rate()
-        by = (rate.exp() - 1) / a
-        return torch.cat((by.real * re - by.imag * im, by.real * im + by.imag * re, x), dim=-1)
+        return torch.cat((F.linear(x, self._to_state().flatten(0, 1)), x), dim=-1)
 
     def _eigenvalues(self) -> Tensor:
         return self._rate()[1].exp()
 
-    def _read(self, h: Tensor, x: Tensor) -> Tensor:
-        c_re, c_im = self.C.chunk(2, dim=-1)
-        return 2 * F.linear(h, torch.cat((c_re, -c_im), dim=-1)) + self.D * x
+    def _to_state(self) -> Tensor:
+        """(exp(dt a) - 1) / a B."""
+        a, rate = self._rate()
+        by = ((rate.exp() - 1) / a).unsqueeze(-1)
+        re, im = self.B.chunk(2)
+        return torch.stack((by.real * re - by.imag * im, by.real * im + by.imag * re))
+
+    def _readers(self) -> tuple[Tensor, Tensor]:
+        """Twice as much: each state stands for its conjugate too."""
+        re, im = super()._readers()
+        return 2 * re, 2 * im
 
     def _rate(self) -> tuple[Tensor, Tensor]:
         """a, and dt a."""
