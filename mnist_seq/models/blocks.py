@@ -62,6 +62,11 @@ class Blocks(Layers):
         """See `Layers`; their inputs and outputs pass through the rest of their blocks."""
         return [cells for block in self._blocks() for cells in block.cell.step_cells()]
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Layers`; the last norm keeps its inputs."""
+        of_blocks = sum(block.num_kept(time_steps) for block in self._blocks())
+        return of_blocks + self.encoder.out_features
+
     def counts(self, shape: Shape) -> Counts:
         """See `Layers`; the encoder and all parts of the blocks are counted too."""
         x = self.encoder.weight.new_zeros(1, 1, shape.input_size)
@@ -111,6 +116,7 @@ class Block(nn.Module):
     def __init__(self, cell: Layers, model: Model) -> None:
         super().__init__()
         hidden, self.dropout, self.after = model.hidden, model.dropout, model.after
+        self.hidden = hidden
         self.norm = _norm(model)
         self.conv = CausalConv(hidden, model.conv) if model.conv else None
         self.cell = cell
@@ -133,6 +139,18 @@ class Block(nn.Module):
             dropout_mask(shape, self.dropout, like=like, generator=generator)
             for _ in range(self._num_masks)
         ]
+
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; inputs and outputs of the norm, and what each part keeps, in widths."""
+        parts = {
+            2: True,
+            1: self.conv is not None,
+            3: self.join is not None,  # both directions, and their sum
+            4: self.glu is not None,
+            14: self.mlp_norm is not None,
+        }
+        widths = sum(width for width, is_there in parts.items() if is_there)
+        return widths * self.hidden + self.cell.num_kept(time_steps)
 
     def counts(self, shape: Shape) -> Counts:
         """See `Layers`; the convolution carries its last inputs on."""

@@ -71,6 +71,11 @@ class Recurrence(Layers):
         size = self.num_directions
         return [cells[first : first + size] for first in range(0, len(cells), size)]
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Layers`; layers without a step included."""
+        cells = (cell for cell in self.cells if isinstance(cell, Cell))
+        return sum(cell.num_kept(time_steps) for cell in cells)
+
     def counts(self, shape: Shape) -> Counts:
         """See `Layers`; of layers without a step, what each time step takes in the mean."""
         found, size = super().counts(shape), shape.input_size

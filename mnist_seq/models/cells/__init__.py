@@ -41,14 +41,13 @@ What may raise
     the sweep goes on.
 
 What it costs
-    `counts` runs one step and counts its products, so a cell writes nothing for it. Layers without
-    `step_cells` write `Layers.counts`. The step must run on the device `meta`, without values.
+    `counts` runs one step on the device `meta` and counts its products; layers without `step_cells`
+    write `Layers.counts`. A cell with a large state says in `num_kept` what training keeps of it.
 
 A layer without a step
-    Attention and convolutions are no recurrences: they read the whole sequence at once, and serve
-    as controls. Such a layer is a `models.whole.WholeSequence` and writes `scan`. All of the above
-    holds for it but the state, which is `()`. `training.tbptt` and
-    `training.diagnostics=gradients` are refused for it, since there is no state to hand on.
+    Attention and convolutions read the whole sequence at once, and serve as controls. Such a layer
+    is a `models.whole.WholeSequence`, and all of the above holds for it but the state, which is ().
+    `training.tbptt` and `training.diagnostics=gradients` need one, and are refused.
 
 A faster form beside the step
     A cell may override `scan`, which runs all time steps (`models.kernels.diagonal` has one for
@@ -188,6 +187,10 @@ class Cell(nn.Module):
             outputs.append(self.output(x_t, state))
         return torch.stack(outputs), state
 
+    def num_kept(self, time_steps: int) -> int:
+        """Numbers that a time step of an example keeps for the backward pass, to a factor of 3."""
+        return self.hidden * (1 + self.blocks_x)
+
     def counts(self, input_size: int) -> Counts:
         """Numbers in the state, and products of one time step, counted on `step` itself.
 
@@ -254,6 +257,10 @@ class Layers(nn.Module):
         Empty for layers without a step.
         """
         raise NotImplementedError
+
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; of all layers and directions."""
+        return sum(cell.num_kept(time_steps) for each in self.step_cells() for cell in each)
 
     def counts(self, shape: Shape) -> Counts:
         """Numbers carried from step to step and products of a time step, of all layers together.

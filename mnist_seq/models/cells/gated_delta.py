@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from mnist_seq.config.schema import GatedDelta as Options
 from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.initial import step_size_
-from mnist_seq.models.kernels.chunks import delta_scan
+from mnist_seq.models.kernels.chunks import SIZE, delta_scan
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 from mnist_seq.models.short_conv import ShortConv
@@ -63,6 +63,12 @@ class GatedDelta(ShortConv):
         if not self.options.gated:
             return []
         return [ParameterGroup("gated_delta", ("log_A", "dt_bias"), is_decayed=False)]
+
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; pairs of time steps in a chunk, and a state of each chunk, among others."""
+        heads, chunk = self.options.heads, min(SIZE, time_steps)
+        of_states = 3 * heads * self.size**2 // chunk
+        return 30 * self.hidden + 7 * heads * chunk + of_states
 
     def initial(self, x: Tensor) -> State:
         """See `Cell`; S of each head, and the last inputs of the convolution."""

@@ -52,6 +52,10 @@ class HGRN(Cell):
         """Weights of one axis do not decay."""
         return [ParameterGroup("hgrn", ("bias_f", "scale"), is_decayed=False)]
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`."""
+        return 14 * self.hidden
+
     def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B three_H"]:
         """See `Cell`; (1 - f) silu(i), f and g."""
         i, f, g = F.linear(x, self.weight_ih).chunk(3, dim=-1)

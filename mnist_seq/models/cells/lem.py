@@ -28,6 +28,10 @@ class LEM(Cell):
         self.bias_hh = nn.Parameter(torch.empty(4 * hidden))
         self.options = options
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`."""
+        return 8 * self.hidden
+
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
         """See `Cell`; returns y and z."""
         y, z = state

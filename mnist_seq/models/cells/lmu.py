@@ -50,6 +50,10 @@ class LMU(Cell):
         self.A.copy_(a)
         self.B.copy_(b)
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`."""
+        return 2 * self.hidden + self.options.order
+
     def initial(self, x: Tensor) -> State:
         """See `Cell`; h and m."""
         batch = x.shape[1]

@@ -63,6 +63,10 @@ class Mamba(ShortConv):
         """Rates and skip do not decay."""
         return [ParameterGroup("mamba", ("log_A", "D"), is_decayed=False)]
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; the states of all channels, and ten numbers of each."""
+        return (self.options.states + 10) * self.channels
+
     def initial(self, x: Tensor) -> State:
         """See `Cell`; S, and the last inputs of the convolution."""
         s = x.new_zeros(x.shape[1], self.channels, self.options.states)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from mnist_seq.config.schema import MLSTM as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.cells.slstm import head_norm
-from mnist_seq.models.kernels.chunks import mlstm_scan
+from mnist_seq.models.kernels.chunks import SIZE, mlstm_scan
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 
@@ -56,6 +56,12 @@ class MLSTM(Cell):
         """Weights of one axis do not decay."""
         names = ("bias_gates", "scale") if self.options.head_norm else ("bias_gates",)
         return [ParameterGroup("mlstm", names, is_decayed=False)]
+
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; pairs of time steps in a chunk, and a state of each chunk, among others."""
+        heads, chunk = self.options.heads, min(SIZE, time_steps)
+        of_states = 3 * heads * self.size**2 // chunk
+        return 20 * self.hidden + 4 * heads * chunk + of_states
 
     def initial(self, x: Tensor) -> State:
         """See `Cell`; S, n and m of each head."""

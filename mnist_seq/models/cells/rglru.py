@@ -49,6 +49,10 @@ class RGLRU(Cell):
         """L does not decay."""
         return [ParameterGroup("rglru", ("L",), is_decayed=False)]
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`."""
+        return 2 * self.hidden
+
     def initial(self, x: Tensor) -> State:
         """See `Cell`; h, and that nothing came before."""
         return x.new_zeros(x.shape[1], self.hidden), x.new_zeros(x.shape[1], 1)

@@ -52,6 +52,10 @@ class S4D(Cell):
         names = ("log_dt", "log_re", "im")
         return [ParameterGroup("s4d", names, lr_factor=self.options.lr_factor, is_decayed=False)]
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; in batches of 64, half of it are powers that all examples share."""
+        return 8 * self.hidden
+
     def initial(self, x: Tensor) -> State:
         """See `Cell`; the real and the imaginary part."""
         return (x.new_zeros(x.shape[1], self.hidden, self.pairs),) * 2

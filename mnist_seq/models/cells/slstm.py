@@ -56,6 +56,10 @@ class SLSTM(Cell):
         names = ("bias_ih", "scale") if self.options.head_norm else ("bias_ih",)
         return [ParameterGroup("slstm", names, is_decayed=False)]
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`."""
+        return 14 * self.hidden
+
     def initial(self, x: Tensor) -> State:
         """See `Cell`; h, c, n, m."""
         zeros = x.new_zeros(x.shape[1], self.hidden)

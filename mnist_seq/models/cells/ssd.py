@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from mnist_seq.config.schema import SSD as Options
 from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.initial import fan_in_, step_size_
-from mnist_seq.models.kernels.chunks import decayed_scan
+from mnist_seq.models.kernels.chunks import SIZE, decayed_scan
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 from mnist_seq.models.short_conv import ShortConv
@@ -69,6 +69,13 @@ class SSD(ShortConv):
         """Rates, step sizes and skip do not decay."""
         names = ("D",) if self.is_fixed else ("log_A", "dt_bias", "D")
         return [ParameterGroup("ssd", names, is_decayed=False)]
+
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; pairs of time steps in a chunk, and a state of each chunk, among others."""
+        heads, chunk = self.options.heads, min(SIZE, time_steps)
+        of_states = 3 * self.options.states * self.channels // chunk
+        of_convolved = 3 * self.convolved
+        return 10 * self.channels + of_convolved + 3 * heads * chunk + of_states
 
     def initial(self, x: Tensor) -> State:
         """See `Cell`; S of each head, and the last inputs of the convolution."""

@@ -49,6 +49,10 @@ class TCN(WholeSequence):
             bound = self.weight_skip.shape[1] ** -0.5
             self.bias_skip.uniform_(-bound, bound)
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; inputs of each convolution, before and behind its padding, and outputs."""
+        return 3 * self.hidden * len(self.weights)
+
     def cache_size(self, time_steps: int) -> int:
         """See `WholeSequence`; what each convolution sees of the past."""
         sizes = (

@@ -41,6 +41,10 @@ class Transformer(WholeSequence):
         nn.init.zeros_(self.bias_ih)
         nn.init.zeros_(self.bias_out)
 
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; torch's kernel keeps no pairs of time steps."""
+        return 7 * self.hidden
+
     def cache_size(self, time_steps: int) -> int:
         """See `WholeSequence`; keys and values of all time steps."""
         return 2 * time_steps * self.hidden

@@ -92,12 +92,11 @@ def check_sets(config: Config, free: int) -> None:
 
 @functools.cache
 def _sizes(model: Model, spec: Spec) -> tuple[int, int]:
-    """Parameters, and floats that one time step of one example stores: inputs to gates, outputs."""
+    """Parameters, and floats that one time step of one example stores."""
     with torch.device("meta"):
         classifier = unseeded(model, spec)
-    named = list(classifier.named_parameters())
-    to_gates = [p.shape[0] for name, p in named if "weight_ih" in name]
-    return sum(p.numel() for _, p in named), sum(to_gates) + len(to_gates) * model.hidden
+    num_params = sum(weight.numel() for weight in classifier.parameters())
+    return num_params, classifier.rnn.num_kept(spec.time_steps)
 
 
 def _gib(num_bytes: int) -> str:
