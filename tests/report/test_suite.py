@@ -103,8 +103,20 @@ def test_a_lost_run_ranks_as_a_guess_and_a_lacking_task_leaves_no_rank(tmp_path:
     assert report.tasks["adding"].guess == pytest.approx(GUESS)
     assert list(report.tasks) == ["mnist", "adding"]
     assert {own.name: own.by_task for own in part.ranked} == {"lstm": (1.5, 1), "gru": (1.5, 2)}
-    assert part.left == ("rnn",)
+    assert (part.left, part.noise) == (("rnn",), ())
     assert "Without a rank, since a task lacks them: rnn." in markdown.render(report)
+
+
+def test_a_task_that_nobody_learns_is_named(tmp_path: Path) -> None:
+    """Somebody is always first, also among guesses."""
+    for seed in range(2):
+        for cell in ("lstm", "gru"):
+            write_run(tmp_path / "s", cell, seed=seed, accuracy=0.1, data__name="parity")
+            write_run(tmp_path / "s", cell, seed=seed, accuracy=0.9 + seed / 100)
+    part = Ranks.of(report := report_of(tmp_path / "s"))
+    assert part is not None
+    assert part.noise == ("parity",)
+    assert "No run is shown to learn on parity: ranks there are noise." in markdown.render(report)
 
 
 def test_every_rendering_has_the_grid_and_each_task(report: Report, tmp_path: Path) -> None:

@@ -47,12 +47,14 @@ class Ranking:
     Attributes:
         ranked: best mean rank first.
         left: names of variants that lack runs on some task, and have no rank.
+        noise: tasks on which no run is shown to learn.
         test: over the ranks; None where there are too few tasks or variants.
     """
 
     tasks: tuple[str, ...]
     ranked: tuple[Ranked, ...]
     left: tuple[str, ...]
+    noise: tuple[str, ...]
     test: Friedman | None
     level: float
 
@@ -81,6 +83,11 @@ class Ranks(Section[Ranking]):
             tasks=tuple(reports),
             ranked=found,
             left=tuple(name for name in names if name not in complete),
+            noise=tuple(
+                task
+                for task, own in reports.items()
+                if all(v.not_learning == v.n for v in own.variants)
+            ),
             test=friedman(by_task, alpha=inputs.options.alpha) if has_test else None,
             level=inputs.options.level,
         )
@@ -170,6 +177,10 @@ def _caption(part: Ranking) -> str:
         parts.append(
             f"Friedman's test needs {FEWEST_TASKS} tasks and {FEWEST_CELLS} variants, so nothing "
             "is tested over tasks."
+        )
+    if part.noise:
+        parts.append(
+            f"No run is shown to learn on {fmt.joined(part.noise)}: ranks there are noise."
         )
     if part.left:
         parts.append(f"Without a rank, since a task lacks them: {fmt.joined(part.left)}.")
