@@ -135,6 +135,7 @@ def test_methods_and_repetition_name_what_they_rest_on(report: Report) -> None:
         "30 runs, 1\\,min 15\\,s of training in all",
     ):
         assert part in text  # fmt: skip
+    assert "the initial weights and the order of the training examples, so that runs of" in text
     assert "here" not in re.findall(r"Compute\] (.*)", text)[0].split(), "a host's name is private"
 
 
@@ -180,6 +181,10 @@ def test_numbers_of_new_runs_are_found(report: Report, grid: Path, tmp_path: Pat
     fewer = report_of(grid, where="seed=0,1,2", margin=0.1)
     found = "\n".join(faults(tex(fewer), report, tmp_path))
     assert "all, num_seeds: the runs say 5, and the text does not" in found
+    uneven = report_of(grid, where="seed=0,1,2", margin=0.1)
+    some = replace(uneven.variants[0], n=2)
+    uneven = replace(uneven, variants=(some, *uneven.variants[1:]))
+    assert "all, n_all: the runs have 2 to 3" in "\n".join(faults(tex(fewer), uneven, tmp_path))
     assert re.search("gru-hidden-32, difference_low: the paper says .*, the runs say", found)
 
 
@@ -206,7 +211,7 @@ def test_columns_and_words_around_a_number_are_free(report: Report, tmp_path: Pa
     ("text", "says"),
     [
         ("5.4 % mnist_seq cells/mgu: mean", "mgu: the runs have no variant of this name"),
-        ("5.4 % mnist_seq cells/all: sd", "all: the runs have no sd"),
+        ("5.4 % mnist_seq cells/all: sd", "all, sd: the runs have no such number"),
         ("% mnist_seq cells/all: level", "nothing stands before this one"),
         ("\\seq{cells/gru/mean}", "cells/gru/mean: the runs have no number of this name"),
         ("\\seqvalue{cells/all/level}{90}", "cells/all/level: the paper says 90, the runs say 95"),
@@ -293,7 +298,9 @@ def test_it_compiles_and_obeys_no_name(report: Report, tmp_path: Path) -> None:
     body = r"\input{numbers} It is \seq{cells/all/level}."
     write(report, tmp_path, formats=["latex"], paper=ASKED)
     assert (tmp_path / "figures" / "forest-page.pdf").read_bytes().startswith(b"%PDF")
-    for name, text in (("cells", (tmp_path / "report.tex").read_text()), ("hostile", tex(hostile))):
+    texts = {"cells": (tmp_path / "report.tex").read_text(), "hostile": tex(hostile),
+             "wide": tex(report, "interval")}  # fmt: skip
+    for name, text in texts.items():
         text = text.replace("\\end{document}", f"{body}\\end{{document}}")
         (tmp_path / f"{name}.tex").write_text(text)
         done = subprocess.run(
@@ -304,5 +311,5 @@ def test_it_compiles_and_obeys_no_name(report: Report, tmp_path: Path) -> None:
         log = (tmp_path / f"{name}.log").read_text("latin-1")
         assert "Undefined" not in log
         assert "No number is called" not in log
-        if name == "cells":
+        if name != "hostile":
             assert "Overfull" not in log

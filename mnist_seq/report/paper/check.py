@@ -175,7 +175,10 @@ def _wrong(
         yield f"{variant}: the runs have no variant of this name"
         return
     unknown = [n for n in names if f"{variant}/{n}" not in found]
-    yield from (f"{variant}: the runs have no {n}" for n in unknown)
+    for n in unknown:
+        ends = [found.get(f"{variant}/{n}_{end}") for end in ("min", "max")]
+        has = "no such number" if None in ends else " to ".join(_shown(e) for e in ends if e)
+        yield f"{variant}, {n}: the runs have {has}"
     values = {n: found[f"{variant}/{n}"] for n in names if n not in unknown}
     is_row = len(said) == 1 and _is_row(said[0])
     first, _, rest = said[0].partition("&")

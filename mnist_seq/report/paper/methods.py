@@ -38,7 +38,7 @@ def sentences(report: Report, setup: Setup, spread: str) -> list[Sentence]:
     Args:
         spread: what stands behind each mean: "sd", "interval" or "none".
     """
-    found = [_compared(report), *_data(setup), *_training(setup), *_seeds(setup)]
+    found = [_compared(report), *_data(setup), *_training(setup), *_seeds(report, setup)]
     found += [*_tuned(report, setup), *_tested(report, setup), *_lost(report)]
     return [*found, *(Sentence(text, names) for text, names in statistics(report, spread))]
 
@@ -116,17 +116,22 @@ def _training(setup: Setup) -> list[Sentence]:
     return [Sentence(f"{text}.", (*names, *["lr"] * bool(rate)))]
 
 
-def _seeds(setup: Setup) -> list[Sentence]:
+def _seeds(report: Report, setup: Setup) -> list[Sentence]:
+    """How many seeds, and what a seed decides: what runs of one seed share."""
     num = len(setup.seeds)
-    each = "A seed sets the initial weights, the order of the training examples and their split"
-    return [
-        Sentence(
-            f"Each variant was trained from {plural(num, 'seed')} ({fmt.ranges(setup.seeds)})."
-            if num <= 10 * _MOST_NAMED else f"Each variant was trained from {plural(num, 'seed')}.",
-            ("num_seeds",),
-        ),
-        Sentence(f"{each}, so that runs of one seed share them."),
-    ]  # fmt: skip
+    which = f" ({fmt.ranges(setup.seeds)})" if num <= 10 * _MOST_NAMED else ""
+    each = sorted({v.planned for v in report.variants})
+    text = f"Each variant was trained from {plural(num, 'seed')}{which}."
+    if each != [num]:
+        text = f"Variants were trained from {each[0]} to {each[-1]} seeds, of {num} in all{which}."
+        if len(each) == 1:
+            text = f"Each variant was trained from {each[0]} of {plural(num, 'seed')}{which}."
+    decided = ["the initial weights"]
+    decided += ["the order of the training examples"] * (setup.all_of("order") != ("fixed",))
+    if len({split for splits in setup.splits.values() for split in splits}) > 1:
+        decided.append("their split from those for validation")
+    shared = f"A seed sets {fmt.joined(decided)}, so that runs of one seed share them."
+    return [Sentence(text, ("num_seeds",)), Sentence(shared)]
 
 
 def _tuned(report: Report, setup: Setup) -> list[Sentence]:

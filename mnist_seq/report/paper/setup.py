@@ -17,7 +17,7 @@ _KEYS = {
     "clip_norm": "training.clip_norm", "early_stop": "training.early_stop",
     "evaluate": "training.evaluate", "optimizer": "optimizer.name", "lr": "optimizer.lr",
     "weight_decay": "optimizer.weight_decay", "schedule": "schedule.name",
-    "precision": "device.precision", "fingerprint": "data.fingerprint",
+    "precision": "device.precision", "order": "training.order", "fingerprint": "data.fingerprint",
 }  # fmt: skip
 VERSIONS = {"python": "Python", "torch": "PyTorch", "numpy": "NumPy", "hydra-core": "Hydra"}
 _MOST_SWEEPS = 4  # whose commands are looked up

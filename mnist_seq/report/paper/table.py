@@ -76,7 +76,7 @@ def _table(report: Report, lines: list[str], caption: list[str], label: str, spr
             "  }",
             f"  \\label{{{label}}}",
             "  \\smallskip",
-            *(["  \\small"] if len(lines) > 25 or is_compared else []),
+            "  \\footnotesize" if spread == "interval" else "  \\small",
             "  \\setlength{\\tabcolsep}{3.5pt}",
             f"  \\begin{{tabular}}{{{form}}}",
             "    \\toprule",
