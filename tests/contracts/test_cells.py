@@ -267,6 +267,22 @@ def losses(net: Classifier, weights: Weights, noises: tuple[Tensor, ...]) -> Ten
     return torch.func.vmap(loss_of)(weights, *batches(), noises)
 
 
+@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize("block", ["none", "residual"])
+def test_every_cell_trains_in_bfloat16(name: str, block: str) -> None:
+    """Also where its state is complex; near the numbers of float32, without a warning."""
+    model = small_model(name, hidden=4, block=block, after="none")
+    net = build_classifier(model, shape=SMALL, num_outputs=3, rnn_seed=0, head_seed=0)
+    x = sequence().float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        answer = net(x)
+        answer.float().square().sum().backward()
+    torch.testing.assert_close(answer.float(), net(x), rtol=0, atol=0.05)
+    assert all(w.grad is not None and w.grad.isfinite().all() for w in net.parameters())
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        net.eval()(x)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_padding_is_not_read(variant: str) -> None:
     """In a batch of unequal lengths, a sequence has the answer that it has by itself."""

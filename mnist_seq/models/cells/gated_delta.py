@@ -125,7 +125,7 @@ class GatedDelta(ShortConv):
 
     def _read(self, o: Tensor, g: Tensor) -> Tensor:
         """y, from o [..., heads, K]."""
-        o = F.rms_norm(o, o.shape[-1:], self.scale, EPS).flatten(-2)
+        o = F.rms_norm(o, o.shape[-1:], self.scale.to(o.dtype), EPS).flatten(-2)
         return F.linear(o * F.silu(g), self.weight_out)
 
 

@@ -81,7 +81,7 @@ class HGRN(Cell):
         return self._read(h, g), (h[-1],)
 
     def _read(self, h: Tensor, g: Tensor) -> Tensor:
-        h = F.rms_norm(h, h.shape[-1:], self.scale, EPS)
+        h = F.rms_norm(h, h.shape[-1:], self.scale.to(h.dtype), EPS)
         return F.linear(h * F.silu(g), self.weight_out)
 
 

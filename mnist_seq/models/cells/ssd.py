@@ -140,7 +140,7 @@ class SSD(ShortConv):
     def _read(self, o: Tensor, v: Tensor, z: Tensor) -> Tensor:
         """y, from o and v [..., heads, V]."""
         o = (o + self.D.unsqueeze(-1) * v).flatten(-2) * F.silu(z)
-        return F.linear(F.rms_norm(o, o.shape[-1:], self.scale, EPS), self.weight_out)
+        return F.linear(F.rms_norm(o, o.shape[-1:], self.scale.to(o.dtype), EPS), self.weight_out)
 
 
 def build(shape: Shape, model: Options) -> Layers:
