@@ -100,7 +100,7 @@ def chart(
     for item, (share, top), name, text in zip(items, spots, names, texts, strict=True):
         if name.is_shown:
             marks.append(Text(share, top, text, f"name {item.kind}", name.anchor,
-                              dx=name.dx or 0.01, dy=name.dy + 4))  # fmt: skip
+                              dx=name.dx, dy=name.dy + 4))  # fmt: skip
     return f'<div class="plot wide">{svg(marks, HEIGHT + 22, description)}</div>'
 
 

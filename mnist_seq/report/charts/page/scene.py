@@ -151,12 +151,8 @@ def _mark(mark: Mark) -> str:
     css = f' class="{mark.css}"' if mark.css else ""
     anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
     text = for_html(mark.text)
-    if not mark.dx:
-        return f'<text{css} x="{_p(mark.x)}" y="{_f(mark.y + mark.dy)}"{anchor}>{text}</text>'
-    return (
-        f'<svg class="anchor" x="{_p(mark.x)}" y="{_f(mark.y)}"><text{css} x="{_f(mark.dx)}" '
-        f'y="{_f(mark.dy)}"{anchor}>{text}</text></svg>'
-    )
+    dx = f' dx="{_f(mark.dx)}"' if mark.dx else ""
+    return f'<text{css} x="{_p(mark.x)}" y="{_f(mark.y + mark.dy)}"{dx}{anchor}>{text}</text>'
 
 
 def _f(value: float) -> str:
