@@ -136,10 +136,11 @@ def _parts(
     log_a = (r * _wide(rate)).neg_()
     if not is_normalised:
         return r, i[0] if i else None, log_a.exp_(), None
-    root = torch.expm1(2 * log_a).neg_().clamp_(min=SMALLEST).sqrt_()
+    below = log_a.expm1_()  # a - 1, without rounding where a is near 1: 1 - a^2 needs it
+    root = (below + 2).mul_(below).neg_().clamp_(min=SMALLEST).sqrt_()
     if is_first is not None:
         root.select(-3, 0).masked_fill_(is_first, 1.0)
-    return r, i[0] if i else None, log_a.exp_(), root
+    return r, i[0] if i else None, below.add_(1), root
 
 
 def _slope(a: Tensor, root: Tensor, is_first: Tensor | None) -> Tensor:
