@@ -48,7 +48,7 @@ BY_HAND: dict[str, tuple[int, int]] = {
 
 E, N, RANK = 2 * H, 16, 1  # of Mamba
 BY_HAND["mamba"] = (
-    E * N + 4 * E,
+    E * N + 3 * E,
     2 * E * D + 4 * E + E * (RANK + 2 * N) + E * RANK + H * E  # of weights
     + 4 * E * N + 3 * E,  # dt A, keep S', dt c b, S C; dt c, D c, gate
 )  # fmt: skip

@@ -204,3 +204,19 @@ def test_published_sizes() -> None:
             default_model(name), shape=Shape(5, 64), num_outputs=1, rnn_seed=0, head_seed=0
         )
         assert sum(w.numel() for w in net.rnn.parameters()) == count
+
+
+@pytest.mark.parametrize("name", ["gated_delta", "hgrn", "mamba", "mlstm", "ssd"])
+def test_parts_of_a_sequence_are_the_sequence(name: str) -> None:
+    """These cells run 112 time steps at a time, and hand their whole state on."""
+    cell = built(name).cells[0]  # type: ignore[union-attr, index]
+    assert cell.steps_at_once > 0
+    x = sequence().requires_grad_()
+    results = []
+    for size in (0, 2):
+        cell.steps_at_once = size
+        outputs, state = cell(x)
+        loss = outputs.sin().sum() + sum(each.square().sum() for each in state)
+        results.append([outputs, *state, *torch.autograd.grad(loss, [x, *cell.parameters()])])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)

@@ -94,6 +94,9 @@ class Cell(nn.Module):
     """
 
     num_states = 1  # tensors in a state
+    # Time steps that `forward` runs at a time on a CPU, 0 for all: what a scan keeps of 112 stays
+    # in the caches, which takes 0.55 to 0.85 of the time of 784 at once
+    steps_at_once = 0
 
     def __init__(self, input_size: int, hidden: int, *, blocks_x: int, blocks_h: int) -> None:
         super().__init__()
@@ -192,19 +195,13 @@ class Cell(nn.Module):
         return self.hidden * (1 + self.blocks_x)
 
     def counts(self, input_size: int) -> Counts:
-        """Numbers in the state, and products of one time step, counted on `step` itself.
-
-        Args:
-            input_size: D, as `__init__` got it.
-        """
-        weight = next(self.parameters())
-        x = weight.new_zeros(1, 1, input_size)
+        """Numbers in the state, and products of one time step, counted on `step` itself."""
+        x = next(self.parameters()).new_zeros(1, 1, input_size)
 
         def one_step(x: Tensor) -> None:
             projected = self.project(x)
-            # unequal states: products with equal ones count once
-            state = tuple(each + k for k, each in enumerate(self.initial(projected)))
-            Cell.scan(self, projected, state)
+            state = self.initial(projected)  # made unequal: products with equal ones count once
+            Cell.scan(self, projected, tuple(each + k for k, each in enumerate(state)))
 
         with torch.no_grad():
             state = self.initial(self.project(x))
@@ -219,8 +216,13 @@ class Cell(nn.Module):
             state: the state to start from, in the form of `initial`; empty for that of `initial`.
             noises: what `noises` returned; empty for their expectations.
         """
-        projected = self.project(x)
-        return self.scan(projected, state or self.initial(projected), noises)
+        size = self.steps_at_once if x.device.type == "cpu" and not noises else 0
+        outputs = []
+        for part in torch.split(x, size or len(x)):
+            projected = self.project(part)
+            y, state = self.scan(projected, state or self.initial(projected), noises)
+            outputs.append(y)
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs), state
 
 
 class Layers(nn.Module):
@@ -263,13 +265,7 @@ class Layers(nn.Module):
         return sum(cell.num_kept(time_steps) for each in self.step_cells() for cell in each)
 
     def counts(self, shape: Shape) -> Counts:
-        """Numbers carried from step to step and products of a time step, of all layers together.
-
-        The sum over `step_cells`; layers that have none write this themselves.
-
-        Args:
-            shape: of what the first layer reads.
-        """
+        """The sum of the `counts` of `step_cells`, where the first layer reads this shape."""
         found, size = NOTHING, shape.input_size
         for cells in self.step_cells():
             found = found.plus(*(cell.counts(size) for cell in cells))

@@ -33,6 +33,8 @@ class GatedDelta(ShortConv):
     state has the last inputs of the convolution, the present one included.
     """
 
+    steps_at_once = 112
+
     def __init__(self, input_size: int, hidden: int, options: Options) -> None:
         super().__init__(input_size, hidden, blocks_x=0, blocks_h=0)
         self.options, self.size = options, hidden // options.heads

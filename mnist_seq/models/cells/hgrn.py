@@ -30,6 +30,8 @@ class HGRN(Cell):
     s is the sigmoid. The state is h; the norm is RMS.
     """
 
+    steps_at_once = 112
+
     def __init__(self, input_size: int, hidden: int, options: Options) -> None:
         super().__init__(input_size, hidden, blocks_x=0, blocks_h=0)
         self.options = options

@@ -32,6 +32,8 @@ class Mamba(ShortConv):
     included.
     """
 
+    steps_at_once = 112
+
     def __init__(self, input_size: int, hidden: int, options: Options) -> None:
         super().__init__(input_size, hidden, blocks_x=0, blocks_h=0)
         self.options = options

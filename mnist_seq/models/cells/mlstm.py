@@ -30,6 +30,8 @@ class MLSTM(Cell):
     The state of a head is S [K, K], n [K] and m. The stabiliser m cancels.
     """
 
+    steps_at_once = 112
+
     def __init__(self, input_size: int, hidden: int, options: Options) -> None:
         super().__init__(input_size, hidden, blocks_x=0, blocks_h=0)
         self.options, self.size = options, hidden // options.heads

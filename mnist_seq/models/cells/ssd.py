@@ -34,6 +34,8 @@ class SSD(ShortConv):
     convolution, the present one included.
     """
 
+    steps_at_once = 112
+
     def __init__(self, input_size: int, hidden: int, options: Options) -> None:
         super().__init__(input_size, hidden, blocks_x=0, blocks_h=0)
         self.options, self.channels = options, options.expand * hidden
