@@ -60,7 +60,7 @@ def _table(report: Report, lines: list[str], caption: list[str], label: str, spr
     long = max(map(len, (text for f in words.families(report) for text in f.labels.values())))
     first = "l" if long <= _LONG else "p{0.26\\textwidth}"
     is_compared = bool(found_in(report))
-    form = f"{first}rr" + "r@{\\hspace{0.6em}}lrl" * is_compared
+    form = f"@{{}}{first}rr" + "r@{\\hspace{0.5em}}lrl" * is_compared + "@{}"
     unit = f" ({for_latex(report.metric.unit)})" if report.metric.unit else ""
     level = for_latex(fmt.percent(report.level))
     mean = f"{_capital(for_latex(report.metric.last_name))}{unit}"
@@ -77,7 +77,7 @@ def _table(report: Report, lines: list[str], caption: list[str], label: str, spr
             f"  \\label{{{label}}}",
             "  \\smallskip",
             "  \\footnotesize" if spread == "interval" else "  \\small",
-            "  \\setlength{\\tabcolsep}{3.5pt}",
+            "  \\setlength{\\tabcolsep}{3.2pt}",
             f"  \\begin{{tabular}}{{{form}}}",
             "    \\toprule",
             f"    {' & '.join(heads)} \\\\",
