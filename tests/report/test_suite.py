@@ -15,6 +15,7 @@ from mnist_seq.report.render.html import render
 from mnist_seq.report.render.notebook import for_notebook
 from mnist_seq.report.sections.ranks import Ranks
 from mnist_seq.report.sections.suite import Suite
+from mnist_seq.report.texts import fmt
 from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
@@ -146,7 +147,8 @@ def test_every_rendering_has_the_grid_and_each_task(report: Report, tmp_path: Pa
     assert list(frame["metric"].unique()) == ["test/mse", "test/accuracy"]
     for of in (report, report.tasks["mqar"]):
         written = write(of, tmp_path, formats=["markdown", "csv"])
-        assert [path.name for path in written] == ["report.md", "report.csv"]
+        assert [path.name for path in written][:2] == ["report.md", "report.csv"]
+        assert [path.name for path in written][2:] == ["tasks"] * bool(of.tasks)
         found = {path.parent.name for path in tmp_path.glob("tasks/*/report.md")}
         assert found == set(of.tasks)  # those of an earlier report are gone
 

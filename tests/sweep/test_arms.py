@@ -46,7 +46,7 @@ def test_every_arm_of_every_study_is_a_run_of_its_own(
         if design != "leave_one_out" or "both set" not in str(error):
             raise
         return  # arms that are alternatives have no full set
-    if design == "leave_one_out" and name == "lstm_gates":
+    if design == "leave_one_out" and name in ("lstm_gates", "memory"):
         return  # all gates away at once is no LSTM
     jobs = study.over(grid(())).jobs
     assert len(jobs) == len(study.arms) >= 5

@@ -70,7 +70,8 @@ def write(
     _remove_earlier(folder, {*texts, *(name for name, _ in pictures), *map(_png, svgs)})
     for name, text in texts.items():
         write_text(folder / name, text)
-    return [folder / name for name in texts] + ([folder / "figures"] if pictures or svgs else [])
+    written = [*texts, *["figures"] * bool(pictures or svgs), *["tasks"] * bool(report.tasks)]
+    return [folder / name for name in written]
 
 
 def _png(name: str) -> str:
