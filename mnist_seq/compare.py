@@ -61,7 +61,7 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
     from mnist_seq.report.analyse.suite import check_one_task
     from mnist_seq.report.paper.document import Asked
     from mnist_seq.report.render.files import write
-    from mnist_seq.report.render.terminal import print_report
+    from mnist_seq.report.render.terminal import print_report, print_written
     from mnist_seq.runs.sweep_folder import expanded
 
     options, formats = read_options(values), read_formats(values["formats"])
@@ -82,15 +82,14 @@ def run(values: Mapping[str, Any], console: "Console") -> Path:
         check_one_task(report, "a report in W&B")
     if left_out:
         report = dataclasses.replace(report, warnings=(*report.warnings, left_out))
-    print_report(report, console)
+    print_report(report, console, has_details=flag(values, "details"))
     asked = Asked(name_of(report.title, values), spread, command_of(sources, values))
-    lines = [f"written: {path}" for path in write(report, out, formats=formats, paper=asked)]
+    print_written(write(report, out, formats=formats, paper=asked), console)
     if flag(values, "wandb_report"):
         from mnist_seq.report.render.wandb_report import publish
 
-        lines += publish(report, out)
-    for line in lines:
-        say(console, line)
+        for line in publish(report, out):
+            say(console, line)
     return out
 
 

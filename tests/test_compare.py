@@ -68,7 +68,7 @@ def test_a_real_sweep_becomes_a_report(folder: Path) -> None:
     done = python("mnist_seq.compare", folder, "sweep=outputs/sweeps/cells", "thresholds=[0.3]")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "of 1 comparison" in done.stdout
+    assert "difference [95 %]" in done.stdout
     assert "n=2); paired by seed\n" in done.stdout
     report = folder / "outputs" / "sweeps" / "cells" / "report"
     names = {path.name for path in report.iterdir()}
@@ -152,7 +152,7 @@ def test_the_command_for_a_missing_baseline_adds_it(folder: Path) -> None:
     assert added.returncode == 0, added.stdout + added.stderr
     again = python("mnist_seq.compare", folder, "sweep=outputs/sweeps/cells", "formats=[csv]")
     assert "missing" not in again.stdout
-    assert "of 1 comparison" in again.stdout
+    assert "difference [95 %]" in again.stdout
 
 
 @pytest.mark.slow
@@ -228,7 +228,7 @@ def test_tuned_values_are_chosen_at_the_command_line(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "gru: chosen lr=0.1 of 2; valid accuracy, % 95.05" in done.stdout
     assert "lstm: chosen lr=0.01 of 2" in done.stdout
-    assert "of 1 comparison" in done.stdout
+    assert "difference [95 %]" in done.stdout
 
 
 def test_help_imports_nothing_slow() -> None:

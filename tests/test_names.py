@@ -147,7 +147,7 @@ def test_reports_show_hostile_names_and_obey_none(sweep: Path) -> None:
         assert not re.match(r"\s*[=+@]|\s*-(?![\d.]+(e[+-]?\d+)?$)", cell), cell
 
     console = Console(width=250, file=io.StringIO(), color_system=None)
-    terminal.print_report(report, console)
+    terminal.print_report(report, console, has_details=True)
     assert isinstance(console.file, io.StringIO)
     printed = console.file.getvalue()
     assert not any(is_control(c) for c in printed if c != "\n")

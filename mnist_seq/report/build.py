@@ -30,10 +30,9 @@ from mnist_seq.report.analyse.tuning import Chosen, choose
 from mnist_seq.report.analyse.variants import variants_of
 from mnist_seq.report.analyse.warnings import warnings_of
 from mnist_seq.report.cautions import (
-    best_lstm,
+    besides,
     cautions,
     headline,
-    pairs_text,
     seconds_note,
     so_far,
     unlike_sizes,
@@ -121,6 +120,7 @@ def build(
     is_by_hand = options.baseline != AUTO
     tried = values_tried(read.runs, chosen.keys)
     missing = missing_runs(groups, keys, defaults, is_by_hand=is_by_hand, tried=tried)
+    asides = besides(groups, variants, pairs, read.selector, read.metric)
     report = Report(
         title=select.title_of(collected.sources),
         sources=tuple(str(source) for source in collected.sources),
@@ -129,16 +129,8 @@ def build(
         level=options.level,
         rule=rule,
         rule_text=wording.rule_text(rule, options.level, variants),
-        headline="; ".join(
-            filter(
-                None,
-                [
-                    headline(variants, read.metric, read.undone),
-                    best_lstm(groups, variants, read.selector, read.metric),
-                    pairs_text(variants, pairs),
-                ],
-            )
-        ),
+        headline="; ".join([headline(variants, read.metric, read.undone), *asides]),
+        besides=asides,
         counts=wording.counts(variants, collected),
         variants=variants,
         runs=tuple(_run_rows(groups, read.metric, read.stuck)),

@@ -124,6 +124,18 @@ def headline(variants: Sequence[Variant], metric: Metric, undone: str) -> str:
     return f"So far, {undone} are not done: {text[0].lower() if is_sentence else text[0]}{text[1:]}"
 
 
+def besides(
+    groups: Sequence[Group],
+    variants: Sequence[Variant],
+    pairs: Sequence[Pair],
+    selector: Metric,
+    metric: Metric,
+) -> tuple[str, ...]:
+    """What belongs to the headline and is not about a variant and its own baseline."""
+    texts = (best_lstm(groups, variants, selector, metric), pairs_text(variants, pairs))
+    return tuple(filter(None, texts))
+
+
 def pairs_text(variants: Sequence[Variant], pairs: Sequence[Pair]) -> str:
     """How many of all pairs differ, for the headline; "" where they were not asked for."""
     found = [pair for pair in pairs if pair.compared]

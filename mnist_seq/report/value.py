@@ -245,16 +245,15 @@ class Report:
     """A comparison, whole.
 
     Attributes:
-        headline: the answer in one sentence; `counts`: the runs that it is based on.
-        warnings: what weakens the comparison; `notes`: other decisions.
+        headline: the answer in one sentence; `besides`: on other baselines and pairs.
+        counts: its runs; `warnings`: what weakens it; `notes`: other decisions.
         main: name of the metric by which the task is judged.
         selector: the validation metric by which tuned values were chosen, if any.
         seconds_differ: why the variants' seconds do not compare; "" where they do.
         cautions: what intervals and p do not cover, one sentence each.
         num_comparisons: size of the family that p is corrected over.
         undone: how many runs of the sweep are not done: "3 of 10 runs"; "" if all are.
-        asked: the command of the sweep, its study and the words for its arms.
-        parts: the result of each section, by its name; empty for a table alone.
+        asked: the sweep's command and study; `parts`: of each section, empty for a table alone.
     """
 
     title: str
@@ -279,6 +278,7 @@ class Report:
     seconds_differ: str = ""
     cautions: tuple[str, ...] = ()
     num_comparisons: int = 0
+    besides: tuple[str, ...] = ()
     undone: str = ""
     asked: Asked = field(default_factory=Asked)
     parts: Mapping[str, Any] = field(default_factory=dict)

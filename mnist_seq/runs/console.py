@@ -3,13 +3,17 @@
 import io
 import logging
 import os
+import re
 import sys
 from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from mnist_seq.config.text import printable
+
+_UNITS = ("%", "s", "ms", "min", "h", "GiB", "MiB", "points", "seed", "seeds")
 
 
 class QuietConsole(Console):
@@ -45,9 +49,76 @@ def silence() -> None:
     os.close(nowhere)
 
 
-def say(console: Console, text: str) -> None:
-    """Print plain text. Brackets in names are not markup, control characters are escaped."""
-    console.print(cell(text), highlight=False, soft_wrap=True)
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print plain text. Brackets in names are not markup, control characters are escaped.
+
+    On a terminal its lines break between words alone; elsewhere, as in a log, they do not.
+    """
+    shown = printable(text)
+    if console.is_terminal:
+        lines = shown.split("\n")
+        shown = "\n".join(part for line in lines for part in wrapped(line, console.width))
+    console.print(Text(shown, style), highlight=False, soft_wrap=True)
+
+
+def say_command(console: Console, label: str, command: str) -> None:
+    """Print a command behind its label. No line is broken, so that it is copied as one."""
+    console.print(cell(f"{label} {command}".lstrip()), highlight=False, soft_wrap=True)
+
+
+def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
+    """The lines of a text that breaks between words: never within one, nor before a unit.
+
+    Args:
+        indent: before each line but the first, besides the text's own.
+    """
+    start = text[: len(text) - len(text.lstrip())]
+    lines: list[str] = []
+    line = ""
+    pieces = [part for whole in _words(text) for part in _pieces(whole, width - len(indent))]
+    for word in pieces:
+        if line and cell_len(line) + 1 + cell_len(word) > width:
+            lines.append(line)
+            line = f"{start}{indent}{word.lstrip()}"
+        else:
+            line = f"{line} {word}" if line else f"{start}{word}"
+    return [*lines, line]
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    """A word; one that is longer than a line, such as the name of a run, in parts that end at its
+    commas and slashes."""
+    if cell_len(word) <= width:
+        return [word]
+    found = [""]
+    for part in re.findall(r"[^,/]+[,/]?|[,/]", word):
+        if found[-1] and cell_len(found[-1]) + cell_len(part) > width:
+            found.append(part)
+        else:
+            found[-1] += part
+    return found
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text; a unit belongs to its number."""
+    found: list[str] = []
+    for word in text.split(" "):
+        is_unit = found and word.rstrip(".,;:)") in _UNITS and found[-1][-1:].isdecimal()
+        if is_unit or (found and not found[-1].strip()):
+            found[-1] = f"{found[-1]} {word}"
+        elif word or found:
+            found.append(word)
+    return found or [""]
+
+
+def near(path: str | os.PathLike[str]) -> str:
+    """A path as people type it: relative to the working directory, if it is inside."""
+    text = os.fspath(path)
+    try:
+        inside = os.path.relpath(text)
+    except (ValueError, OSError):  # the working directory is gone
+        return text
+    return text if inside.startswith("..") or os.path.isabs(inside) else inside
 
 
 def cell(text: str, style: str = "") -> Text:

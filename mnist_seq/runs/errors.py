@@ -1,8 +1,7 @@
 """Errors of runs and folders."""
 
-import signal
-
 from mnist_seq.config.errors import ConfigError
+from mnist_seq.runs import stop_signals
 
 
 class RunFailed(RuntimeError):
@@ -28,5 +27,5 @@ class Interrupted(BaseException):
     """
 
     def __init__(self, signum: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(signum).name}")
+        super().__init__(f"interrupted by {stop_signals.name_of(signum)}")
         self.exit_code = 128 + signum

@@ -27,7 +27,7 @@ class Stopped(KeyboardInterrupt):
     """A stop signal came outside training."""
 
     def __init__(self, signum: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(signum).name}")
+        super().__init__(f"interrupted by {name_of(signum)}")
         self.signum = signum
 
 
@@ -50,7 +50,7 @@ def while_importing(name: str, *, script: str = "") -> None:
 
 
 def _end_at_once(signum: int, frame: object) -> None:
-    os.write(2, f"interrupted by {_name(signum)}; nothing has begun\n".encode())
+    os.write(2, f"interrupted by {name_of(signum)}; nothing has begun\n".encode())
     os._exit(128 + signum)
 
 
@@ -72,7 +72,7 @@ def guarded(main: Callable[[], object], *, line: str) -> None:
         if not _State.signum:
             raise
         _State.is_ending = True
-        print(f"interrupted by {_name(_State.signum)}{line}", file=sys.stderr, flush=True)
+        print(f"interrupted by {name_of(_State.signum)}{line}", file=sys.stderr, flush=True)
         import logging
 
         logging.disable()  # libraries log statistics at the exit
@@ -127,5 +127,6 @@ def _send_again(lost: Any) -> None:
         sys.__unraisablehook__(lost)
 
 
-def _name(signum: int) -> str:
-    return signal.Signals(signum).name
+def name_of(signum: int) -> str:
+    """A signal as people know it: Ctrl-C for SIGINT."""
+    return "Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name

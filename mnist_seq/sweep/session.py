@@ -187,14 +187,14 @@ class Session:
         plan = replace(plan, runs=self.seeds.runs) if self.seeds else plan
         kept = [(run.config, run.folder) for run in plan.runs if run.action == "reuse"]
         tell_of_kept(kept, self.folder.path, tell=lambda _, text: say(self.console, text))
-        seconds = time.monotonic() - begun
-        show_table(plan, self.console, defaults=flat(self.command.defaults))
+        report = show_table(plan, self.console, defaults=flat(self.command.defaults))
         num_undone = show_end(
             plan,
             self.console,
-            seconds=seconds,
+            seconds=time.monotonic() - begun,
             stop_reason=stop_reason,
             command=self.command.again,
+            report=report,
         )
         if signum:
             return 128 + signum

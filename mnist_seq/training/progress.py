@@ -8,7 +8,7 @@ from rich.progress import Progress as Bar
 from rich.progress import Task as BarTask
 from rich.text import Text
 
-from mnist_seq.runs.console import say
+from mnist_seq.runs.console import near, say
 from mnist_seq.runs.events import (
     BY_ACCURACY,
     Ended,
@@ -147,10 +147,10 @@ def samples_text(samples: Samples) -> str:
 def ending_text(started: Started, ended: Ended) -> str:
     """The last line: the result, and the folder."""
     if ended.state == "diverged":
-        return f"diverged: {ended.reason}; {started.folder}"
+        return f"diverged: {ended.reason}; {near(started.folder)}"
     main = started.judged["main"]
     value = ended.metrics.get(f"test/{main}", float("nan"))
     return (
         f"test {main} {value_text(main, value, started.judged)}  "
-        f"({started.num_params:,} parameters, {ended.seconds:.1f} s)  {started.folder}"
+        f"({started.num_params:,} parameters, {ended.seconds:.1f} s)  {near(started.folder)}"
     )

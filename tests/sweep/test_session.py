@@ -31,15 +31,15 @@ def test_a_finished_sweep_is_reused_grown_and_never_mixed(sweep: SweepRunner) ->
     sweep(*words, "seed=0,1")
     before = numbers(sweep.sweep("s").run("seed=0"))
     output = sweep(*words, "seed=0,1,2")
-    assert "3 runs: 1 new, 2 finished, reused" in output
-    assert "3 of 3 runs done, 2 of them reused" in output
+    assert "3 runs: 1 new, 2 already done" in output
+    assert "3 of 3 runs done, 2 of them before" in output
     assert "next: python -m mnist_seq.compare sweep=" in output
     assert changes(sweep.sweep("s"), "started") == ["seed=0", "seed=1", "seed=2"]
     changed = [*words, "seed=0,1", "optimizer.lr=0.5"]
     output = sweep(*changed, code=1)
     assert "seed=0 (optimizer.lr (0.01, now 0.5))" in output
     assert len(output.strip().splitlines()) == 1
-    assert "2 finished, reused" in sweep(*changed, "sweep.stale=keep")
+    assert "2 already done" in sweep(*changed, "sweep.stale=keep")
     assert numbers(sweep.sweep("s").run("seed=0")) == before
     assert "2 runs: 2 anew" in sweep(*changed, "sweep.stale=rerun")
     assert numbers(sweep.sweep("s").run("seed=0")) != before
@@ -84,7 +84,7 @@ def test_odd_names_are_folders_like_any_other(sweep: SweepRunner) -> None:
     assert [run.path.name for run in folder.runs()] == [
         "optimizer.betas=[0.8,0.9]", "optimizer.betas=[0.9,0.99]"]  # fmt: skip
     assert {run.state() for run in folder.runs()} == {"finished"}
-    assert "2 finished, reused" in sweep(*words, "sweep.baseline=none")
+    assert "2 already done" in sweep(*words, "sweep.baseline=none")
 
 
 @pytest.mark.slow
@@ -114,5 +114,5 @@ def test_a_full_disk_fails_its_runs_and_ends_the_sweep_in_order(sweep: SweepRunn
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"2 failed:\n  seed=0: OSError: .*File too large", done.stdout)
     assert "Traceback" not in done.stdout + done.stderr
-    assert "2 of 2 runs done, 2 of them reused" not in sweep(*words[3:])
+    assert "2 of 2 runs done, 2 of them before" not in sweep(*words[3:])
     assert {run.state() for run in sweep.sweep("s").runs()} == {"finished"}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.stop_signals import STOP_SIGNALS
+from mnist_seq.runs.stop_signals import STOP_SIGNALS, name_of
 from mnist_seq.sweep.pool.worker import LOG
 from tests import warm
 from tests.conftest import some
@@ -160,7 +160,7 @@ def test_a_stop_signal_loses_no_step_of_a_run_alone(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signum, output
     assert "Traceback" not in output
-    assert re.search(rf"interrupted by {signal.Signals(signum).name}; to go on: ", output), output
+    assert re.search(rf"interrupted by {name_of(signum)}; to go on: ", output), output
     assert run.checkpoint_path.exists()
     sweep.alone(*words)
     assert numbers(run) == whole["seed=0"]
@@ -242,7 +242,7 @@ def test_outside_training_a_stop_signal_is_one_line_and_its_exit_code(
     """Libraries replace, drop and log what they meet; nobody who pressed Ctrl-C wants to know."""
     done = run_code(LOST[how].format(name=signum.name[3:]))
     assert (done.returncode, done.stdout) == (128 + signum, "")
-    assert done.stderr == f"interrupted by {signum.name}; nothing is lost\n"
+    assert done.stderr == f"interrupted by {name_of(signum)}; nothing is lost\n"
 
 
 def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
@@ -292,7 +292,7 @@ train.main()
 def test_ctrl_c_while_a_sweep_imports_or_plans_is_one_line(tmp_path: Path, module: str) -> None:
     """That is when a mistake in the command is seen; modules stand for the moments."""
     done = run_code_in(tmp_path, ENTRY.format(module=module))
-    said = "interrupted by SIGINT while nothing was training; the same command goes on\n"
+    said = "interrupted by Ctrl-C while nothing was training; the same command goes on\n"
     assert (done.returncode, done.stdout + done.stderr) == (130, said)
     assert gone(tmp_path, 10)
 
@@ -316,5 +316,5 @@ def test_ctrl_c_while_a_command_imports_is_one_line(
     """A second goes by before the command's own code begins, and a traceback has nothing to say."""
     done = run_code_in(tmp_path, PROGRAM.format(program=program, module=module))
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == f"interrupted by SIGINT{says}\n"
+    assert done.stderr == f"interrupted by Ctrl-C{says}\n"
     assert not list(tmp_path.iterdir())

@@ -92,5 +92,5 @@ def test_a_log_hears_of_a_long_job_each_minute(
     assert re.match(
         r"\[0/2\] at work: seed=\[3\] epoch 1\.00/2 50\.00 % \d+ steps/s; .* left", last
     )
-    view.ended(Outcome(job, "interrupted", "interrupted by SIGINT", 1.0), is_retried=False)
-    assert capsys.readouterr().out == "[1/2] interrupted seed=[3]  interrupted by SIGINT\n"
+    view.ended(Outcome(job, "interrupted", "interrupted by Ctrl-C", 1.0), is_retried=False)
+    assert capsys.readouterr().out == "[0/2] interrupted seed=[3]  by Ctrl-C\n"

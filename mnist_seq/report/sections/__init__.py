@@ -54,6 +54,7 @@ class Table:
         name: of its place on the page (`<name>-table`); the section's where it is empty.
         wrap: headers of columns with long texts, which may break over lines.
         formats: the renderings that show it, of `FORMATS`.
+        is_answer: whether the terminal shows it without being asked for details.
     """
 
     title: str
@@ -63,6 +64,7 @@ class Table:
     name: str = ""
     wrap: tuple[str, ...] = ()
     formats: tuple[str, ...] = FORMATS
+    is_answer: bool = False
 
 
 @dataclass(frozen=True)

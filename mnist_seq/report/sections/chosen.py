@@ -42,4 +42,5 @@ class Chosen(Section[Choices]):
             "with the most seeds; a run that diverged counts as a guess. Test is read at the "
             "chosen values alone."
         )
-        return [Table("Chosen on validation", header, rows, caption, wrap=("remarks",))]
+        return [Table("Chosen on validation", header, rows, caption, wrap=("remarks",),
+                      is_answer=True)]  # fmt: skip

@@ -41,7 +41,8 @@ class EveryPair(Section[Pairs]):
         )
         formats = FORMATS if len(part.pairs) <= _AT_TERMINAL else FORMATS[:-1]
         rows = tuple(_row(report, pair) for pair in part.pairs)
-        return [Table("Every pair", header, rows, caption, wrap=("verdict",), formats=formats)]
+        return [Table("Every pair", header, rows, caption, wrap=("verdict",), formats=formats,
+                      is_answer=True)]  # fmt: skip
 
 
 def _row(report: Report, pair: Pair) -> tuple[str, ...]:

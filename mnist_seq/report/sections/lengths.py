@@ -91,7 +91,8 @@ class Lengths(Section[Probes]):
             decimals = part.metric.decimals
             texts = (wording.NONE if v is None else wording.number(v, decimals) for v in values)
             rows.append(("a guess", wording.NONE, *texts))
-        return [Table(f"{part.metric.title} at other lengths", header, tuple(rows), _caption(part))]
+        title = f"{part.metric.title} at other lengths"
+        return [Table(title, header, tuple(rows), _caption(part), is_answer=True)]
 
     def drawn(self, report: Report, part: Probes) -> Sequence[Drawing]:
         """The metric against the length, one panel a variant."""

@@ -190,7 +190,7 @@ class Pool:
 
     def _check_signal(self) -> None:
         if self.stop_signal and not self.stop_reason:
-            self._stop(f"interrupted by {signal.Signals(self.stop_signal).name}")
+            self._stop(f"interrupted by {stop_signals.name_of(self.stop_signal)}")
         if self._presses:
             for running in self._running:
                 running.hurry(grace_s=HURRY_S)

@@ -4,18 +4,20 @@ import time
 from typing import Any
 
 from rich.console import Console, Group
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from mnist_seq.runs.console import say
+from mnist_seq.runs.console import near, say
 from mnist_seq.runs.events import BY_ACCURACY, Progress, Started, value_text
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool.pool import Outcome, PoolJob, log_path
 from mnist_seq.sweep.times import duration
 
+_ROOM_FOR_KEYS = 6  # columns: ^C, thrice
 LINE_EVERY_S = 60.0  # seconds between two lines if no job starts or ends
 
 
@@ -64,13 +66,14 @@ class LineView:
 
     def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
         self._at_work.pop(outcome.job.name, None)
-        self.num_ended += not is_retried
+        self.num_ended += not is_retried and outcome.state != "interrupted"
         self.say(f"[{self.num_ended}/{self.num_jobs}] {self._ending(outcome, is_retried)}")
 
     def stopping(self, reason: str) -> None:
+        why = reason.removeprefix("interrupted by ")
         self.say(
-            f"stopping: {reason}; running jobs save their checkpoints "
-            "(a second Ctrl-C gives them 5 s, a third one ends them at once)"
+            f"stopping: {why}; running jobs save their checkpoints (a second Ctrl-C "
+            "gives them 5 s, a third one ends them at once)"
         )
 
     def say(self, text: str) -> None:
@@ -91,10 +94,10 @@ class LineView:
             case "diverged":
                 return f"diverged {name}  {outcome.reason}"
             case "interrupted":
-                return f"interrupted {name}  {outcome.reason}"
+                return f"interrupted {name}  {outcome.reason.removeprefix('interrupted ')}"
             case "failed":
                 again = "; trying again" if is_retried else ""
-                log = log_path(outcome.job.folder.path)
+                log = near(log_path(outcome.job.folder.path))
                 return f"FAILED {name}  {outcome.reason}{again}  {log}"
 
     def _left(self) -> str:
@@ -137,7 +140,7 @@ class LiveView(LineView):
             return left
         return f"{duration(self._expected_s)} expected"
 
-    def _render(self) -> Group:
+    def _render(self) -> Constrain:
         self._bar.update(self._id, completed=self.num_ended, total=self.num_jobs, left=self._left())
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -153,7 +156,9 @@ class LiveView(LineView):
             words[0] += f" and {len(of_slot) - 1} more" if len(of_slot) > 1 else ""  # a stack
             table.add_row(*(Text(word) for word in words))
         status = [Text(self.status, overflow="ellipsis", no_wrap=True)] if self.status else []
-        return Group(self._bar, table, *status)
+        # The terminal writes ^C behind the last line, which must not become another line
+        width = max(1, self.console.width - _ROOM_FOR_KEYS)
+        return Constrain(Group(self._bar, table, *status), width)
 
 
 class _Work:

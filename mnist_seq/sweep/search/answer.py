@@ -4,11 +4,13 @@ from collections import Counter
 from typing import Any
 
 from omegaconf import OmegaConf
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 
 from mnist_seq.runs import files
 from mnist_seq.runs.commands import to_train_alike
-from mnist_seq.runs.console import cell, say
+from mnist_seq.runs.console import cell, near, say, say_command
 from mnist_seq.runs.events import value_text
 from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.pool.failures import reason
@@ -30,10 +32,13 @@ def show_answer(
     complete = [t for t in known if t.state.name == "COMPLETE"]
     sign = -1 if trials.settings.direction == "maximize" else 1
     complete.sort(key=lambda t: (sign * t.value, t.number))
-    console.print(_table(complete[:NUM_SHOWN], trials))
+    _show_best(complete[:NUM_SHOWN], trials, console)
     failed = [run for run in trials.runs.values() if run.folder.state() == "failed"]
     for run in failed:
-        say(console, f"FAILED {run.name}: {reason(run.folder)}\n    {log_path(run.folder.path)}")
+        say(
+            console,
+            f"FAILED {run.name}: {reason(run.folder)}\n    {near(log_path(run.folder.path))}",
+        )
     for trial in known:
         if trial.state.name == "FAIL" and "folder" not in trial.user_attrs:
             say(console, f"FAILED trial {trial.number}: {trial.user_attrs.get('reason', 'killed')}")
@@ -41,9 +46,9 @@ def show_answer(
     told = ", ".join(
         f"{counts[s]} {s}" for s in ("complete", "pruned", "fail", "running") if counts[s]
     )
-    say(console, f"{told or 'no trials'}; {duration(seconds)}; {folder}")
+    say(console, f"{told or 'no trials'}; {duration(seconds)}; {near(folder)}")
     if stop_reason:
-        say(console, f"stopped: {stop_reason}")
+        say(console, f"stopped: {stop_reason.removeprefix('interrupted by ')}")
     values: dict[str, Any] = {
         "name": "optuna",
         "objective": trials.settings.objective,
@@ -52,13 +57,14 @@ def show_answer(
     }
     if complete:
         values |= _best(complete[0], trials, command)
-        say(console, f"best: trial {complete[0].number}, {objective} "
-            f"{value_text(objective, complete[0].value)}, {folder / values['folder']}")  # fmt: skip
-        say(console, f"its command: {values['command']}")
+        reached = value_text(objective, complete[0].value)
+        where = near(folder / values["folder"])
+        say(console, f"best: trial {complete[0].number}, {objective} {reached}, {where}")
+        say_command(console, "its command:", values["command"])
     files.write_text(folder / RESULTS, OmegaConf.to_yaml(OmegaConf.create(values)))
     done = counts["complete"] + counts["pruned"]
     if stop_reason or counts["running"] or (counts["fail"] and done < trials.settings.n_trials):
-        say(console, f"to go on: {command.again}")
+        say_command(console, "to go on:", command.again)
 
 
 def _best(trial: Any, trials: Trials, command: SweepCommand) -> dict[str, Any]:
@@ -75,15 +81,31 @@ def _best(trial: Any, trials: Trials, command: SweepCommand) -> dict[str, Any]:
     }
 
 
-def _table(complete: list[Any], trials: Trials) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("trial", justify="right")
-    table.add_column(trials.settings.objective, justify="right")
-    for key in trials.space.distributions:
-        table.add_column(key, justify="right", overflow="fold")
-    for trial in complete:
-        params = (trial.params[key] for key in trials.space.distributions)
-        shown = (f"{p:.4g}" if isinstance(p, float) else str(p) for p in params)
-        value = value_text(trials.settings.objective, trial.value)
-        table.add_row(str(trial.number), value, *map(cell, shown))
-    return table
+def _show_best(complete: list[Any], trials: Trials, console: Console) -> None:
+    """Print the best trials: a table, or a line for each where a table does not fit."""
+    if not complete:
+        return
+    objective, keys = trials.settings.objective, list(trials.space.distributions)
+    last = [key.rpartition(".")[2] for key in keys]
+    rows = [
+        (str(t.number), value_text(objective, t.value), *(_shown(t.params[key]) for key in keys))
+        for t in complete
+    ]
+    for names in (keys, last if len(set(last)) == len(last) else keys):
+        head = ("trial", objective, *names)
+        widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
+        if sum(widths) + 2 * (len(widths) - 1) <= console.width:
+            table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+            for name in head:
+                table.add_column(cell(name), justify="right", no_wrap=True)
+            for row in rows:
+                table.add_row(*map(cell, row))
+            console.print(table)
+            return
+    for number, value, *params in rows:
+        pairs = (f"{key}={text}" for key, text in zip(last, params, strict=True))
+        say(console, f"trial {number}: {objective} {value}; {', '.join(pairs)}")
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.config.words import words_of
 from mnist_seq.runs import code_identity, files
-from mnist_seq.runs.console import say
+from mnist_seq.runs.console import near, say
 from mnist_seq.runs.text import plural
 from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.engines import Launcher
@@ -118,7 +118,7 @@ class _Search:
 
     def say_what_is_asked(self) -> None:
         settings, console = self.settings, self.command.console
-        say(console, f"search {self.command.folder.path}")
+        say(console, f"search {near(self.command.folder.path)}")
         for notice in self.planner.notices:
             say(console, notice)
         say(
