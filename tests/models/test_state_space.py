@@ -76,7 +76,7 @@ def test_s5_starts_from_hippo() -> None:
     root = torch.sqrt(2 * torch.arange(6, dtype=torch.float64) + 1)
     whole = root.unsqueeze(-1) * root / 2
     torch.testing.assert_close(found, whole.triu(1) - whole.tril(-1) - 0.5 * torch.eye(6).double())
-    cell = cell_of("lru", hidden=8, init="hippo", blocks=2)
+    cell = cell_of("lru", hidden=8, form="s5", blocks=2)
     assert (cell.im < 0).all()
     torch.testing.assert_close(cell.im[:4], cell.im[4:])
     assert cell.parameter_groups()[0].weights == ("re", "im", "log_dt", "B")
@@ -84,7 +84,7 @@ def test_s5_starts_from_hippo() -> None:
 
 def test_s5_is_that_of_its_paper() -> None:
     """Zero-order hold of each state and twice the real part, in Python's complex numbers."""
-    cell = cell_of("lru", hidden=2, init="hippo")
+    cell = cell_of("lru", hidden=2, form="s5")
     x = sequence(batch=1)
     b, c = (torch.complex(*part).tolist() for part in (cell.B.chunk(2), cell.C.chunk(2, dim=-1)))
     rates = [complex(*each) for each in zip(cell.re.tolist(), cell.im.tolist(), strict=True)]
@@ -101,9 +101,9 @@ def test_s5_is_that_of_its_paper() -> None:
 def test_what_s5_does_not_have_is_refused() -> None:
     """The ring is the LRU's, the blocks are HiPPO's."""
     for changes, words in (
-        ({"init": "hippo", "r_min": 0.5}, "draws from no ring: model.r_min=0.5; choose"),
-        ({"blocks": 2}, "model.init=ring model.blocks=2; choose model.blocks=1"),
-        ({"init": "hippo", "blocks": 3}, "64 states, model.blocks=3; choose model.blocks=1"),
+        ({"form": "s5", "r_min": 0.5}, "draws from no ring: model.r_min=0.5; choose"),
+        ({"blocks": 2}, "model.form=lru model.blocks=2; choose model.blocks=1"),
+        ({"form": "s5", "blocks": 3}, "64 states, model.blocks=3; choose model.blocks=1"),
     ):
         assert words in default_model("lru", **changes).problem()
 

@@ -54,7 +54,7 @@ GRUS: dict[str, dict[str, Any]] = {
 MODERN: dict[str, tuple[str, dict[str, Any]]] = {
     "mingru, positive": ("mingru", {"candidate": "positive", "forget_bias": "chrono"}),
     "minlstm, positive": ("minlstm", {"candidate": "positive", "forget_bias": 3}),
-    "lru, S5": ("lru", {"init": "hippo", "states": 4, "blocks": 2}),
+    "lru, S5": ("lru", {"form": "s5", "states": 4, "blocks": 2}),
     "lru, other size": ("lru", {"states": 2}),
     "slstm, no norm": ("slstm", {"head_norm": False}),
     "slstm, LSTM": ("slstm", {"head_norm": False, "exponential": False, "normaliser": False}),

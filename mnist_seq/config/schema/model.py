@@ -136,7 +136,7 @@ class LRU(Model):
     r_max: Annotated[float, Field(gt=0, le=1)]
     max_phase: Annotated[float, Field(gt=0, le=6.2832)]
     lr_factor: Annotated[float, Field(gt=0, le=1000)]
-    init: Literal["ring", "hippo"] = "ring"
+    form: Literal["lru", "s5"] = "lru"
     blocks: Count = 1
 
     def hidden_multiple(self) -> int:
@@ -147,12 +147,12 @@ class LRU(Model):
         """Why these values are impossible together, or ""."""
         ring = {"r_min": 0.0, "r_max": 1.0, "max_phase": 6.28}
         given = [f"model.{k}={getattr(self, k)}" for k, v in ring.items() if getattr(self, k) != v]
-        if self.init == "hippo" and given:
-            return f"model.init=hippo draws from no ring: {' '.join(given)}; choose model.init=ring"
-        if self.init == "ring" and self.blocks != 1:
+        if self.form == "s5" and given:
+            return f"model.form=s5 draws from no ring: {' '.join(given)}; choose model.form=lru"
+        if self.form == "lru" and self.blocks != 1:
             return (
-                "model.blocks is for the eigenvalues of HiPPO: model.init=ring "
-                f"model.blocks={self.blocks}; choose model.blocks=1, or model.init=hippo"
+                "model.blocks is for the eigenvalues of HiPPO: model.form=lru "
+                f"model.blocks={self.blocks}; choose model.blocks=1, or model.form=s5"
             )
         states = self.hidden if self.states == "hidden" else self.states
         is_solved = (self.match, self.params) != ("none", "any") and self.states == "hidden"

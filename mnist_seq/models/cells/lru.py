@@ -1,7 +1,7 @@
 """LRU: a linear recurrence with a complex diagonal state, and a linear read-out of it; and S5.
 
 Source: Orvieto et al. 2023, arXiv:2303.06349; initial values and learning rates as in the code of
-N. Zucchet, github.com/NicolasZucchet/minimal-LRU. `init=hippo` is S5 (Smith et al. 2023,
+N. Zucchet, github.com/NicolasZucchet/minimal-LRU. `form=s5` is S5 (Smith et al. 2023,
 arXiv:2208.04933), as in github.com/lindermanlab/S5.
 Differs: where the input is not `model.hidden` wide (outside of blocks), a linear layer comes first.
 S5: C is drawn as by its `trunc_standard_normal`; the norms of a block decay as all else does.
@@ -199,5 +199,5 @@ def _hippo(size: int) -> tuple[Tensor, Tensor]:
 
 def build(shape: Shape, model: Options) -> Layers:
     """The recurrence of `LRU` or `S5`."""
-    kind = LRU if model.init == "ring" else S5
+    kind = LRU if model.form == "lru" else S5
     return Recurrence(lambda size, hidden: kind(size, hidden, model), shape, model)
