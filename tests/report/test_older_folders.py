@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnist_seq.notebook import build_report
+from mnist_seq.report.render import html, markdown
 
 OLDER = Path(__file__).parent / "older" / "cells"
 
@@ -36,5 +37,9 @@ def test_a_sweep_of_version_0_1_0_gives_the_numbers_that_version_0_1_0_gave(olde
     assert report.skipped == ()
 
 
-def test_its_table_names_each_variant(older: Path) -> None:
-    assert "| gru | not distinguishable | 2 | 70.15 |" in build_report(older)._repr_markdown_()
+def test_its_table_and_its_page_name_each_variant(older: Path) -> None:
+    report = build_report(older)
+    assert "| gru | not distinguishable | 2 | 70.15 |" in markdown.render(report)
+    page = html.render(report)
+    assert "The GRU and the RNN cannot be told apart from the LSTM with 2 seeds." in page
+    assert page.count('<tr class="v"') == 2
