@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_seq.models.cells import Cell, State
-from mnist_seq.models.counting import Counts, multiply_adds
+from mnist_seq.models.counting import Counts
 
 
 class ShortConv(Cell):
@@ -34,13 +34,9 @@ class ShortConv(Cell):
         raise NotImplementedError
 
     def counts(self, input_size: int) -> Counts:
-        """See `Cell`; `step` and `output` both need `now`, which counts once."""
+        """See `Cell`; the oldest input of the window is not carried on."""
         found = super().counts(input_size)
-        width, _, channels = self.weight_conv.shape
-        again = multiply_adds(
-            self.now, self.weight_conv.new_zeros(1, width, channels), batch_axis=0
-        )
-        return found._replace(multiply_adds=found.multiply_adds - again)
+        return found._replace(state_size=found.state_size - self.weight_conv.shape[-1])
 
     def _filtered(self, seen: Tensor, num_steps: int) -> Tensor:
         """Outputs [T, B, E] from the inputs [T + width - 1, B, E]."""
