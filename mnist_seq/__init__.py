@@ -4,14 +4,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnist_seq.notebook import build_report, compose, load_run, train_run
+    from mnist_seq.notebook import build_report, compose, load_run, train_run, use_config_dir
     from mnist_seq.report.read.frame import load_sweep
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "build_report", "compose", "load_run", "load_sweep", "train_run"]
+__all__ = [
+    "__version__", "build_report", "compose", "load_run", "load_sweep", "train_run",
+    "use_config_dir",
+]  # fmt: skip
 
-_MODULES = dict.fromkeys(("build_report", "compose", "load_run", "train_run"), "notebook")
+_MODULES = dict.fromkeys(
+    ("build_report", "compose", "load_run", "train_run", "use_config_dir"), "notebook"
+)
 _MODULES["load_sweep"] = "report.read.frame"
 
 

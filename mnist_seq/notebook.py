@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_seq.config import Config, ConfigError
+from mnist_seq.config import Config, ConfigError, members
 from mnist_seq.config.parse import check_words, parse, parse_plain, rooted
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def compose(*overrides: str | Sequence[str]) -> Config:
     from omegaconf.errors import OmegaConfBaseException
 
     from mnist_seq.config.hydra_errors import one_line, own_hydra
+    from mnist_seq.runs.commands import quoted
     from mnist_seq.training.preflight.task import check_task
 
     words = [w for given in overrides for w in ([given] if isinstance(given, str) else given)]
@@ -58,15 +59,26 @@ def compose(*overrides: str | Sequence[str]) -> Config:
                 f"hydra's keys say how the command launches a run: {word}; here, give "
                 "train_run(config, folder)"
             )
+    own = ",".join(quoted(f"file://{folder}") for folder in members.folders())
+    searched = [f"hydra.searchpath=[{own}]"] if own else []
     try:
         with own_hydra():  # a notebook may use Hydra for something else
-            whole = compose("train", words, return_hydra_config=True)
+            whole = compose("train", [*searched, *words], return_hydra_config=True)
             values = _values_of(whole)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(one_line(error)) from None
     config = _checked(values)
     check_task(config)
     return config
+
+
+def use_config_dir(folder: str | Path) -> None:
+    """Use the cells, data sets and other members of one's own in a folder, as `--config-dir` does.
+
+    Raises:
+        ConfigError: there is no such folder, or a file there has the name of one of ours.
+    """
+    members.use_folder(Path(folder))
 
 
 def _values_of(config: "DictConfig") -> Any:

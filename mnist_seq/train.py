@@ -118,6 +118,7 @@ def _prepared(cfg: "DictConfig", console: "QuietConsole", *, is_sweep: bool) -> 
 
     from mnist_seq.config.errors import ConfigError
     from mnist_seq.config.hydra_errors import check_hydra_node
+    from mnist_seq.config.members import use_folders_of
     from mnist_seq.config.parse import check_words, parse, rooted
     from mnist_seq.config.paths import options_of
     from mnist_seq.config.words import OF_A_SWEEP, key_of
@@ -128,6 +129,7 @@ def _prepared(cfg: "DictConfig", console: "QuietConsole", *, is_sweep: bool) -> 
     words = OmegaConf.to_container(of_hydra.overrides)  # unresolved: ${...} belongs to the config
     assert isinstance(words, dict)
     loader = GlobalHydra.instance().config_loader()
+    use_folders_of(HydraConfig.instance().cfg)
     check_words(words["task"], options=options_of(loader, HydraConfig.instance().cfg))
     check_hydra_node(HydraConfig.instance().cfg, is_sweep=False)
     for word in () if is_sweep else (*words["task"], *words["hydra"]):

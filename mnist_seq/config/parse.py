@@ -53,7 +53,8 @@ def parse(values: Mapping[str, Any]) -> Config:
             except KeyError:
                 text = no_option(f"{group}.name", shown(name), options(group))
                 raise ConfigError(
-                    f"{text}; a YAML of your own names the one that it changes"
+                    f"{text}; a YAML of your own names the one that it changes, or has its code "
+                    f"beside it, as {group}/<name>.py"
                 ) from None
         groups[group] = validated(schema, given, group)
     config = validated(Config, {**values, **groups}, "", known=list(known_keys(values)))

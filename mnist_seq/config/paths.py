@@ -1,26 +1,16 @@
 """Finds the YAML files of `conf/`."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnist_seq.config.members import file_of, options
+from mnist_seq.config.members import shipped as conf_dir
 from mnist_seq.config.words import key_of, words_in
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-
-
-def conf_dir() -> Path:
-    """The folder `conf/`: inside the package in a wheel, next to it in a clone."""
-    inside = _PACKAGE / "conf"
-    return inside if inside.is_dir() else _PACKAGE.parent / "conf"
-
-
-def options(group: str) -> list[str]:
-    """Names of the options of a config group, sorted."""
-    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+__all__ = ["conf_dir", "groups", "keys_of_option", "options", "options_of"]
 
 
 def groups() -> list[str]:
@@ -34,13 +24,13 @@ def keys_of_option(group: str, name: str) -> list[str]:
     from omegaconf import DictConfig, OmegaConf
 
     found: list[str] = []
-    files = [f"{group}/{name}.yaml"]
+    files = [file_of(group, name)]
     for file in files:
-        values = OmegaConf.load(conf_dir() / file)
+        values = OmegaConf.load(file)
         assert isinstance(values, DictConfig)
         found += [f"{group}.{key}" for key in map(str, values) if key != "defaults"]
         bases = (str(item).partition("@")[0] for item in values.get("defaults", []))
-        files += [f"{base.strip('/')}.yaml" for base in bases if base.startswith("/base/")]
+        files += [conf_dir() / f"{b.strip('/')}.yaml" for b in bases if b.startswith("/base/")]
     return found
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mnist_seq.config.paths import conf_dir
+from mnist_seq.config.members import file_of
 from mnist_seq.config.schema import Data, Group, Model, schema_of
 
 
@@ -34,9 +34,7 @@ def _values(folder: str, name: str) -> dict[str, Any]:
     """The keys of a YAML and of those that its defaults list names, in that list's order."""
     from omegaconf import OmegaConf
 
-    loaded = OmegaConf.to_container(
-        OmegaConf.load(conf_dir() / folder / f"{name}.yaml"), resolve=True
-    )
+    loaded = OmegaConf.to_container(OmegaConf.load(file_of(folder, name)), resolve=True)
     assert isinstance(loaded, dict)
     own = {str(key): value for key, value in loaded.items()}
     values: dict[str, Any] = {}

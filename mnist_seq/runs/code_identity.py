@@ -13,6 +13,8 @@ Not followed are
   own in run.json, only a definition that is imported by its name counts, such as a constant;
 - files named in `WITHOUT_NUMBERS`, each for its reason.
 
+The files of a user's own member count as if they lay in our folders: `config.members` finds them.
+
 Files are read here, and none of them is imported: `runs` knows their names, not what they do. A
 member that a config does not choose is read only where a file imports it. So a new cell makes no
 older run stale. The hash means something only beside its `SCHEME`: raise that number when the rule
@@ -27,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import mnist_seq
-from mnist_seq.config import Config
+from mnist_seq.config import Config, members
 from mnist_seq.runs.syntax import Imported, Source, read
 
 SCHEME = 2  # 1, which run.json does not name: the bytes of all files of four rooms
@@ -193,7 +195,9 @@ def _text(name: str) -> str | None:
 
 def _file(name: str) -> Path:
     path = _package().parent.joinpath(*name.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_name(f"{path.name}.py")
+    ours = path / "__init__.py" if path.is_dir() else path.with_name(f"{path.name}.py")
+    own = None if ours.is_file() else members.code_file(name)
+    return own or ours
 
 
 @functools.cache

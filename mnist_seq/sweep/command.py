@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 
 from mnist_seq.config import ConfigError, plain
 from mnist_seq.config.hydra_errors import check_hydra_node, hydra_node_of
+from mnist_seq.config.members import use_folders_of
 from mnist_seq.config.parse import parse, rooted
 from mnist_seq.config.words import key_of, words_in
 from mnist_seq.runs.commands import quoted, to_continue_sweep
@@ -64,6 +65,7 @@ class SweepCommand:
                 )
         self.master, self.launcher = master, launcher
         self.console = QuietConsole()
+        use_folders_of(master)
         self.composer = Composer(loader, master)
         values = self.composer.defaults()
         self.defaults: dict[str, Any] = plain(parse(values))

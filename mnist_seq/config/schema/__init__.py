@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, create_model
 
+from mnist_seq.config.members import file_of
 from mnist_seq.config.paths import conf_dir, options
 from mnist_seq.config.schema.data import Data, Images, Stream, Tokens
 from mnist_seq.config.schema.device import Device
@@ -140,7 +141,7 @@ def schema_of(group: str, name: str) -> type[Group]:
         raise KeyError(name)
     from omegaconf import OmegaConf
 
-    values = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{name}.yaml"))
+    values = OmegaConf.to_container(OmegaConf.load(file_of(group, name)))
     assert isinstance(values, dict)
     base = _base_of(group, values.pop("defaults", []))
     own: dict[str, Any] = {

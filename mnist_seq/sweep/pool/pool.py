@@ -23,6 +23,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from mnist_seq.config import members
 from mnist_seq.runs import stop_signals
 from mnist_seq.runs.provenance import AT_ONCE
 from mnist_seq.sweep.pool import starts, worker
@@ -130,7 +131,7 @@ class Pool:
             self._context,
             job,
             slot=slot,
-            env=self.slots[slot],
+            env={**self.slots[slot], **members.environment()},
             timeout_s=self.policy.timeout_s,
         )
 

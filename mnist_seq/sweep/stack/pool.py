@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 
+from mnist_seq.config import members
 from mnist_seq.runs.text import plural
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
 from mnist_seq.sweep.pool.pool import TICK_S, Pool
@@ -101,7 +102,7 @@ class StackPool(Pool):
             self._context,
             group,
             slot=slot,
-            env=self.slots[slot],
+            env={**self.slots[slot], **members.environment()},
             share=1 / self.slots.count(self.slots[slot]) if self._max_runs == "auto" else 0.0,
             timeout_s=self.policy.timeout_s,
         )
