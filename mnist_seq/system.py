@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,7 +40,11 @@ BINARY: int = getattr(os, "O_BINARY", 0)  # Windows changes line ends without it
 
 IGNORES_CASE = sys.platform in ("win32", "darwin")  # in the names of files, by default
 
-LONGEST_PATH = 259 if os.name == "nt" else 4095  # characters; Windows by default, Linux
+# characters; Windows by default, macOS, Linux
+LONGEST_PATH = 259 if os.name == "nt" else 1023 if sys.platform == "darwin" else 4095
+
+MOST_WAITED = 60 if os.name == "nt" else 1_000_000  # for at once; Windows takes 64, and Python some
+WAIT_AGAIN_S = 0.02  # until more of them are asked again
 
 REPLACE_S, REPLACE_AGAIN_S = 5.0, 0.02  # how long a file that another process reads is waited for
 _IS_IN_USE = (5, 32)  # Windows' errors for a file that another process has open
@@ -143,6 +147,28 @@ def kill_group(pid: int) -> None:
         for each in (*process.children(recursive=True), process):
             with contextlib.suppress(psutil.Error):
                 each.kill()
+
+
+def wait(things: Sequence[Any], *, timeout_s: float, at_once: int = MOST_WAITED) -> list[Any]:
+    """`multiprocessing.connection.wait`, for any number of things also on Windows.
+
+    Args:
+        at_once: how many the system can wait for; more of them are asked in turn.
+
+    Returns:
+        Those that are ready; none when the time is over.
+    """
+    from multiprocessing import connection
+
+    if len(things) <= at_once:
+        return connection.wait(things, timeout_s)
+    end = time.monotonic() + timeout_s
+    parts = [things[i : i + at_once] for i in range(0, len(things), at_once)]
+    while not (ready := [each for part in parts for each in connection.wait(part, 0)]):
+        if time.monotonic() > end:
+            break
+        time.sleep(WAIT_AGAIN_S)
+    return ready
 
 
 def replace(source: str | Path, target: str | Path) -> None:

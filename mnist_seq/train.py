@@ -168,11 +168,17 @@ def _remove_unused(folder: Path, words: list[str]) -> None:
     Args:
         words: overrides of Hydra's own keys; a folder that they name is not removed.
     """
+    import logging
+
     from mnist_seq.config.words import key_of
 
     is_ours = not any(key_of(word) == "hydra.run.dir" for word in words)
     if is_ours and {path.name for path in folder.iterdir()} <= {".lock", "train.log"}:
-        shutil.rmtree(folder)
+        for handler in logging.getLogger().handlers[:]:
+            if isinstance(handler, logging.FileHandler):  # Windows removes no open file
+                logging.getLogger().removeHandler(handler)
+                handler.close()
+        shutil.rmtree(folder, ignore_errors=True)  # the reason of the refusal is to be said
 
 
 if __name__ == "__main__":

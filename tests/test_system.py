@@ -1,5 +1,7 @@
 """What systems do differently, as far as one system can show it."""
 
+import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from mnist_seq import system
+from mnist_seq import system, train
+from mnist_seq.runs import stop_signals
 
 
 class InUse(PermissionError):
@@ -119,6 +122,44 @@ def test_what_a_process_has_started_ends_with_it(
     psutil.wait_procs([grandchild], 10)
     assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
     process.stdout.close()
+
+
+def test_more_pipes_than_the_system_can_wait_for() -> None:
+    """Windows takes 64 at once, which 32 workers have."""
+    pipes = [multiprocessing.Pipe() for _ in range(5)]
+    ends = [end for end, _ in pipes]
+    assert system.wait(ends, timeout_s=0, at_once=2) == []
+    pipes[1][1].send(1)
+    pipes[4][1].send(1)
+    assert system.wait(ends, timeout_s=60, at_once=2) == [ends[1], ends[4]]
+    assert set(system.wait(ends, timeout_s=60)) == {ends[1], ends[4]}
+    for end in (end for pair in pipes for end in pair):
+        end.close()
+
+
+@pytest.mark.parametrize("end", ["", ".exe"])
+def test_a_console_script_is_known_while_it_imports(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"bin/mnist-seq-compare{end}"])
+    before = stop_signals.install(signal.SIG_DFL)
+    try:
+        stop_signals.while_importing("mnist_seq.compare", script="mnist-seq-compare")
+        assert signal.getsignal(signal.SIGTERM) is stop_signals._end_at_once
+    finally:
+        stop_signals.restore(before, is_stopped=False)
+
+
+def test_a_refused_run_closes_its_log_before_it_is_removed(tmp_path: Path) -> None:
+    """Windows removes no open file, and the reason of the refusal would be lost."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
+    logging.getLogger().addHandler(handler)
+    train._remove_unused(folder, [])
+    assert handler not in logging.getLogger().handlers
+    assert handler.stream is None
+    assert not folder.exists()
 
 
 def test_memory_and_cores() -> None:

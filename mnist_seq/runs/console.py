@@ -42,6 +42,21 @@ def accept_all_characters() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def print_to(fd: int) -> None:
+    """Send all output of this process, also that of C code, to an open file, in UTF-8.
+
+    The streams are new ones: on Windows those of a console go on writing to it.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(fd, number)
+        stream = open(  # noqa: SIM115
+            number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+        )
+        setattr(sys, name, stream)
+
+
 def silence() -> None:
     """Send standard output to /dev/null, so that the flush at exit cannot fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -45,7 +45,8 @@ def while_importing(name: str, *, script: str = "") -> None:
         name: the module's `__name__`. A module that something else imports changes nothing.
         script: the console script that imports the module, if there is one.
     """
-    if name == "__main__" or (script and os.path.basename(sys.argv[0]) == script):
+    program = os.path.basename(sys.argv[0]).removesuffix(".exe")  # Windows has an .exe of a script
+    if name == "__main__" or (script and program == script):
         install(_end_at_once)
 
 

@@ -1,7 +1,6 @@
 """Runs one sweep command: plan, launch, summary."""
 
 import contextlib
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq.config import ConfigError
 from mnist_seq.report.read.planned import Mode, SweepPlan
 from mnist_seq.runs import files
+from mnist_seq.runs.commands import shell_word
 from mnist_seq.runs.console import say
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import flat
@@ -264,7 +264,7 @@ def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:
     left = [words for words in grid.jobs if words not in there]
     return (
         f"{len(left)} of {len(grid.jobs)} combinations ask for what another one asks for too, and "
-        f"have no run of their own, such as {shlex.join(left[0])}"
+        f"have no run of their own, such as {' '.join(map(shell_word, left[0]))}"
     )
 
 

@@ -32,6 +32,10 @@ def test_windows(run: Run, tmp_path: Path) -> None:
     run("windows,encoding", "compare", "sweep=outputs/sweeps/two")
     run("windows", "train", *SMALL, "model=gru", "training.eval_every=2", "hydra.run.dir=alone")
     assert metrics(tmp_path / "alone") == metrics(tmp_path / "outputs/sweeps/two/model=gru")
+    said = (tmp_path / "outputs/sweeps/two/model=gru/log.txt").read_text(encoding="utf-8")
+    assert "parameters" in said  # not lost in a console
+    assert "test accuracy" in said
+    assert "not counted" not in said
 
 
 @pytest.mark.slow

@@ -19,10 +19,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from mnist_seq import system
 from mnist_seq.config import members
 from mnist_seq.runs import stop_signals
 from mnist_seq.runs.provenance import AT_ONCE
@@ -140,7 +140,7 @@ class Pool:
         processes = [r for r in self._running if isinstance(r, JobProcess)]
         sentinels = {p.sentinel: p for p in processes}
         connections = [p.connection for p in processes if not p.connection.closed]
-        ready = wait([*sentinels, *connections], timeout=TICK_S)
+        ready = system.wait([*sentinels, *connections], timeout_s=TICK_S)
         self._pass_on_events()
         return [sentinels[item] for item in ready if isinstance(item, int)]
 

@@ -124,16 +124,12 @@ def leave(code: int) -> None:
 
 def _log_to(folder: Path) -> None:
     """Send all output, also that of C code, to the job's log; a crash adds the Python stack."""
-    from mnist_seq.runs.console import (
-        accept_all_characters,
-    )  # imports rich: not at the start of the parent
+    from mnist_seq.runs.console import print_to  # imports rich: not at the start of the parent
 
     folder.mkdir(parents=True, exist_ok=True)
     fd = files.open_append(folder / LOG)
-    os.dup2(fd, 1)
-    os.dup2(fd, 2)
+    print_to(fd)
     os.close(fd)
-    accept_all_characters()
     faulthandler.enable(2)
 
 

@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import wait
 
+from mnist_seq import system
 from mnist_seq.config import members
 from mnist_seq.runs.text import plural
 from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
@@ -110,7 +110,7 @@ class StackPool(Pool):
     def _wait(self) -> Sequence[Running]:
         sentinels = {process.sentinel: process for process in self._processes}
         connections = [p.connection for p in self._processes if not p.connection.closed]
-        ready = wait([*sentinels, *connections], timeout=TICK_S)
+        ready = system.wait([*sentinels, *connections], timeout_s=TICK_S)
         dead = [sentinels[item] for item in ready if isinstance(item, int)]
         for process in self._processes:
             if isinstance(process, StackProcess):

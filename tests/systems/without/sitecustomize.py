@@ -11,11 +11,13 @@ import signal
 import sys
 import types
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 SETS = {
     "windows": [
         "fcntl", "resource", "termios", "proc", "diropen", "forkserver", "terminate",
+        "inuse", "console",
         "os.fork", "os.setsid", "os.getsid", "os.setpgid", "os.killpg", "os.pread", "os.sysconf",
         "os.sched_getaffinity", "os.setpriority", "os.nice", "os.getloadavg", "os.getuid",
         "os.fchmod", "os.mkfifo", "os.O_NOFOLLOW",
@@ -59,6 +61,65 @@ def without_diropen() -> None:
         return real(path, flags, *args, **keys)
 
     os.open = refuse
+
+
+def without_inuse() -> None:
+    """A file that a process has open is neither removed nor renamed, nor is a folder around it."""
+    import shutil
+
+    shutil._use_fd_functions = False  # type: ignore[attr-defined]
+    processes, links = os.listdir, os.readlink
+
+    def open_files() -> Iterator[str]:
+        for pid in filter(str.isdecimal, processes("/proc")):
+            with contextlib.suppress(OSError):
+                for fd in processes(f"/proc/{pid}/fd"):
+                    with contextlib.suppress(FileNotFoundError):
+                        yield links(f"/proc/{pid}/fd/{fd}")
+
+    def check(path: Any) -> None:
+        whole = os.path.abspath(os.fspath(path))
+        if any(found == whole or found.startswith(f"{whole}/") for found in list(open_files())):
+            raise InUse(13, "The process cannot access the file", whole)
+
+    def checked(real: Any, num: int) -> Any:
+        def call(*args: Any, **keys: Any) -> Any:
+            for path in args[:num]:
+                check(path)
+            return real(*args, **keys)
+
+        return call
+
+    os.unlink = os.remove = checked(os.unlink, 1)
+    os.rmdir = checked(os.rmdir, 1)
+    os.rename, os.replace = checked(os.rename, 2), checked(os.replace, 2)
+
+
+class InUse(PermissionError):
+    """What Windows raises for a file that a process has open; the standard library drops others."""
+
+    winerror = 32
+
+
+def without_console() -> None:
+    """The standard streams write to the console that they began with, wherever 1 and 2 lead."""
+    import io
+
+    class Console(io.FileIO):
+        def __init__(self, fd: int) -> None:
+            super().__init__(fd, "w", closefd=False)
+            self._began = os.fstat(fd)
+
+        def write(self, content: Any) -> int:
+            if not os.path.samestat(os.fstat(self.fileno()), self._began):
+                raise OSError(9, "The handle is invalid")
+            return super().write(content)
+
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        raw = io.BufferedWriter(Console(fd))
+        stream = io.TextIOWrapper(raw, encoding="utf-8", line_buffering=True)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def without_terminate() -> None:
@@ -110,6 +171,8 @@ def without_rss() -> None:
     resource.getrusage = lambda who: types.SimpleNamespace(ru_maxrss=real(who).ru_maxrss * 1024)
 
 
+if "os.getuid" in features:
+    os.environ.setdefault("USERNAME", "student")  # who Windows says it is
 if features:
     # the standard library and these two choose what to use when they are imported
     import filelock  # noqa: F401
