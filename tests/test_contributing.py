@@ -233,7 +233,8 @@ def test_the_tracker_writes_its_file(copy: Path) -> None:
 def test_the_section_has_a_table_and_a_chart_in_the_report(copy: Path) -> None:
     """On the page, in report.md, at the terminal and among the pictures; gone when it is gone."""
     shutil.copytree(ROOT / "tests" / "report" / "older" / "cells", copy / "cells")
-    assert "Validation against test" in run(copy, "mnist_seq.compare", "sweep=cells")
+    said = run(copy, "mnist_seq.compare", "sweep=cells", "details=true")
+    assert "Validation against test" in said
     report = copy / "cells" / "report"
     page, text = (report / "report.html").read_text(), (report / "report.md").read_text()
     for part in ('<section id="gap" ', "<h2", "validation minus test"):
