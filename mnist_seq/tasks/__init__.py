@@ -96,6 +96,11 @@ class Task:
         return metrics_of(self.spec.output, per_step=self.spec.per_step)
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in their order; empty where they are numbers."""
+        return ()
+
+    @property
     def probes(self) -> tuple[int, ...]:
         """Lengths of further test sequences, which are read once, at the end."""
         return ()
@@ -149,12 +154,7 @@ class Task:
     def located(
         self, parts: Sequence[str], files: tuple[tuple[str, str], ...] = (), notice: str = ""
     ) -> Located:
-        """Make the result of `locate`.
-
-        Args:
-            parts: everything that determines the content in addition to `source`, such as
-                checksums.
-        """
+        """Make the result of `locate`; `parts` determine the content in addition to `source`."""
         source = self.source()
         more = [json.dumps(source, sort_keys=True)] if source else []
         return Located(
@@ -283,9 +283,10 @@ def record(task: Task, guess: Mapping[str, float]) -> dict[str, Any]:
     """The task as recorded in run.json, so that a report does not need the task's code."""
     spec = task.spec
     probes = {str(length): task.guess_at(length) for length in task.probes}
-    plateaus = task.plateaus()
+    extra = {"probes": probes, "plateaus": task.plateaus(), "classes": list(task.class_names)}
     return {
         "name": task.name,
+        "noun": task.noun,
         "output": spec.output,
         "num_outputs": spec.num_outputs,
         "per_step": spec.per_step,
@@ -294,6 +295,5 @@ def record(task: Task, guess: Mapping[str, float]) -> dict[str, Any]:
         "main": task.main,
         "metrics": {name: dataclasses.asdict(metric) for name, metric in task.metrics.items()},
         "guess": dict(guess),
-        **({"probes": probes} if probes else {}),
-        **({"plateaus": plateaus} if plateaus else {}),
+        **{name: each for name, each in extra.items() if each},
     }

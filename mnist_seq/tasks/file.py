@@ -176,6 +176,11 @@ class File(Task):
         """See `Task`."""
         return {"training set": self.num_train + self.num_valid, "test set": self.num_test}
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """See `Task`."""
+        return self._own().classes
+
     def identity(self) -> dict[str, str | int]:
         """See `Task`: the names of the classes, for whoever reads the run."""
         names = self._own().classes

@@ -43,4 +43,4 @@ def test_one_pair_of_models_has_an_interval_over_test_images(tmp_path: Path) -> 
     assert difference == pytest.approx(100 * part.by_variant[1].pairs[0].difference)
     (table,) = ModelByModel().tables(report, part)
     assert table.rows[0][-3] == "0"
-    assert "covers other images, and no other seeds" in table.caption
+    assert "covers other examples, and no other seeds" in table.caption

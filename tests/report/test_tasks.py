@@ -127,6 +127,31 @@ def test_answers_of_several_kinds_are_read(
     assert report.metric.title == "test accuracy, %"
 
 
+def test_classes_have_their_names_in_tables_and_figures(tmp_path: Path) -> None:
+    """The names are a stranger's: text, and no markup. Of many classes some are shown."""
+    names = ["<b>cat</b>", "dog", "owl", *(f"class number {i:02} of many" for i in range(60))]
+    for cell in ("lstm", "gru"):
+        for seed in (0, 1):
+            run = write_run(tmp_path / "s", cell, seed=seed)
+            task = {**VALUES, "output": "class", "num_outputs": len(names), "main": "accuracy",
+                    "metrics": {"accuracy": SHARE}, "guess": {"accuracy": 0.1, "loss": 4.0},
+                    "noun": "sequences", "classes": names}  # fmt: skip
+            run.update_record(task=task)
+            targets = np.arange(630) % 63
+            wrong = np.where(targets < 2, 1 - targets, targets)
+            run.write_predictions(targets, np.where(np.arange(630) < 200 + seed, wrong, targets))
+    report = report_of(tmp_path / "s")
+    part = report.parts["predictions"]
+    page = render(report)
+    assert (part.names[1], len(part.names), len(part.shown)) == ("dog", 63, 40)
+    assert part.shown[:2] == (0, 1)
+    for said in ("&lt;b&gt;cat&lt;/b&gt;", "630 test sequences a run", "23 more classes, which are",
+                 "Contested sequences", 'scope="row">dog<'):  # fmt: skip
+        assert said in page
+    assert "<b>cat</b>" not in page
+    assert "test images" not in page
+
+
 def test_runs_without_a_record_have_ten_classes(tmp_path: Path) -> None:
     """Those of version 0.1.0: accuracy in percent, and a guess that follows from the labels."""
     write_run(tmp_path / "s", accuracy=0.9)

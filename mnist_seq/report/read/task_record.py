@@ -42,6 +42,8 @@ class TaskRecord:
         guess: what the best answer that ignores the input gets on test, by metric; empty where the
             run does not say.
         plateaus: what else is no solution, in words, with its value of `main`.
+        classes: names of the classes; empty where they are numbers.
+        noun: word for its examples.
     """
 
     output: str
@@ -51,6 +53,8 @@ class TaskRecord:
     metrics: Mapping[str, MetricRecord]
     guess: Mapping[str, float]
     plateaus: Mapping[str, float]
+    classes: tuple[str, ...] = ()
+    noun: str = "images"
 
     def is_share(self, name: str) -> bool:
         """Whether a metric, with its split or without, is a share of right answers."""
@@ -69,6 +73,8 @@ class TaskRecord:
                 "per_step": False,
                 "guess": {},
                 "plateaus": {},
+                "classes": (),
+                "noun": "images",
                 **BY_ACCURACY,
                 **record.get("task", {}),
             }
@@ -86,6 +92,8 @@ class TaskRecord:
                 metrics=metrics,
                 guess=guess,
                 plateaus={str(name): float(value) for name, value in task["plateaus"].items()},
+                classes=tuple(cut(str(name)) for name in task["classes"]),
+                noun=cut(str(task["noun"])),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(

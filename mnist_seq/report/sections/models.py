@@ -1,4 +1,4 @@
-"""Model by model: the two models of each seed on the same test images."""
+"""Model by model: the two models of each seed on the same test examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Models:
     """The tests of each variant's pairs of models, by its key.
 
     Attributes:
-        first: seed, difference in accuracy and its bootstrap interval over test images, both in
+        first: seed, difference in accuracy and its bootstrap interval over test examples, both in
             percent, of the pair of models with the smallest seed.
     """
 
@@ -66,12 +66,12 @@ class ModelByModel(Section[Models]):
         )  # fmt: skip
         level = wording.percent(report.level)
         header = ("variant", "baseline", "pairs", "variant better", "baseline better", "undecided",
-                  "seed", "its difference, points", f"{level} interval over images")  # fmt: skip
+                  "seed", "its difference, points", f"{level} interval over examples")  # fmt: skip
         caption = (
-            "Exact McNemar test of the two models of each seed on the same test images, at "
+            "Exact McNemar test of the two models of each seed on the same test examples, at "
             f"{report.rule.alpha:g}, not adjusted. It compares two trained models, not two "
             "methods: the verdicts rest on the seeds. The interval is a paired bootstrap over the "
-            "test images, for the two models of one seed: it covers other images, and no other "
+            "test examples, for the two models of one seed: it covers other examples, and no other "
             "seeds."
         )
         return [Table("Model by model", header, rows, caption, formats=("html",))]

@@ -74,9 +74,15 @@ def _cell(x: float, most: float) -> str:
     )
 
 
-def confusions(counts: Sequence[Sequence[float]], most: float, caption: str) -> str:
-    """Mean counts of one variant: row is the label, column what it is read as."""
-    heads = "".join(f'<th scope="col">{i}</th>' for i in range(len(counts)))
+def confusions(
+    counts: Sequence[Sequence[float]], names: Sequence[str], most: float, caption: str
+) -> str:
+    """Mean counts of one variant: row is the label, column what it is read as.
+
+    Args:
+        names: of the classes, a row and a column of each.
+    """
+    heads = "".join(f'<th scope="col">{for_html(name)}</th>' for name in names)
     lines = []
     for i, row in enumerate(counts):
         cells = []
@@ -91,36 +97,50 @@ def confusions(counts: Sequence[Sequence[float]], most: float, caption: str) -> 
                     f'<td style="background:color-mix(in srgb,var(--worse) {share:.0f}%,'
                     f'var(--bg))">{fmt.number(x, 0)}</td>'
                 )
-        lines.append(f'<tr><th scope="row">{i}</th>{"".join(cells)}</tr>')
+        lines.append(f'<tr><th scope="row">{for_html(names[i])}</th>{"".join(cells)}</tr>')
     return (
         f'<table class="heat small"><caption>{for_html(caption)}</caption><thead><tr>'
         f'<th scope="col">label</th>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
     )
 
 
-def pictures(found: Sequence[Digit], who: str) -> str:
-    """Images with their label and the most frequent wrong reading: "5→3"."""
+def pictures(found: Sequence[Digit], who: str, names: Sequence[str]) -> str:
+    """Images with their label and the most frequent wrong reading: "5→3".
+
+    Args:
+        names: of the classes.
+    """
     items = []
     for digit in found:
         said = digit.wrong
-        wrong = "" if said is None else f"<i>→</i><em>{said[0]}</em>"
-        about = f"test image {digit.index}, a {digit.label}"
+        wrong = "" if said is None else f"<i>→</i><em>{for_html(names[said[0]])}</em>"
+        about = f"test example {digit.index}, {names[digit.label]}"
         if said is not None:
-            about += f" that {who} reads as {said[0]} in {plural(said[1], 'run')}"
+            about += f" that {who} reads as {names[said[0]]} in {plural(said[1], 'run')}"
         tile = (
             f'<span class="tile"><img src="{png(digit.pixels)}" alt="{for_html(about)}" '
             'width="42" height="42"></span>'
             if digit.pixels
             else f'<span class="vh">{for_html(about)}: </span>'
         )
-        items.append(f"<li>{tile}{digit.label}{wrong}</li>")
+        items.append(f"<li>{tile}{for_html(names[digit.label])}{wrong}</li>")
     return f'<ul class="digits">{"".join(items)}</ul>' if items else '<p class="cap">None.</p>'
 
 
-def exchange(name: str, group: str, sides: Sequence[tuple[str, Sequence[Digit], str]]) -> str:
-    """One variant: for each side its words, its images, and who reads them wrong."""
+def exchange(
+    name: str,
+    group: str,
+    sides: Sequence[tuple[str, Sequence[Digit], str]],
+    names: Sequence[str],
+) -> str:
+    """One variant: for each side its words, its images, and who reads them wrong.
+
+    Args:
+        names: of the classes.
+    """
     sub = f'<span class="sub">{for_html(group)}</span>' if group else ""
     blocks = "".join(
-        f"<div><p>{for_html(text)}</p>{pictures(found, who)}</div>" for text, found, who in sides
+        f"<div><p>{for_html(text)}</p>{pictures(found, who, names)}</div>"
+        for text, found, who in sides
     )
     return f'<div class="ex"><b>{for_html(name)}{sub}</b>{blocks}</div>'
