@@ -165,14 +165,15 @@ def _unknown_key(match: re.Match[str]) -> str:
 
 def _of_another_option(key: str, group: str, having: list[str]) -> str:
     """For a key that only other options of its group have."""
-    swept = [w for w in sys.argv[1:] if key_of(w) == group and re.search(r"[,(]", w)]
+    which = (group, *_OPTIONAL)  # an experiment or ablation may choose the option too
+    swept = [w for w in sys.argv[1:] if key_of(w) in which and re.search(r"[,(]", w)]
     if swept:  # Hydra composes the sweep's own config before those of the runs
         return (
             f"{key} is no key of the default {group}, and {swept[0]} is a sweep, whose keys Hydra "
             f"reads with the default first; write ++{key}=<value>"
         )
-    which = f"{group}={having[0]}" if len(having) == 1 else f"{group}=<{'|'.join(having)}>"
-    return f"{key} is no key of the chosen {group}; choose {which}, or leave {key} out"
+    one = f"{group}={having[0]}" if len(having) == 1 else f"{group}=<{'|'.join(having)}>"
+    return f"{key} is no key of the chosen {group}; choose {one}, or leave {key} out"
 
 
 _STARTS = "'defaults: [train, _self_]'"

@@ -89,6 +89,10 @@ def test_a_key_of_some_options_is_explained_in_a_sweep_over_them(sweep: SweepRun
     output = sweep(*words, "optimizer.momentum=0.9", code=1)
     assert "write ++optimizer.momentum=<value>" in output
     assert "2 runs: 2 new" in sweep(*words, "++optimizer.momentum=0.9", "sweep.baseline=none")
+    tasks = [w for w in SMALL if not w.startswith("data")] + ["experiment=adding,parity"]
+    output = sweep(*tasks, "sweep.dry_run=true", "data.length=20", code=1)
+    assert "experiment=adding,parity is a sweep" in output
+    assert "write ++data.length=<value>" in output
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Own sequences from a NumPy archive: read as they are meant, or refused by name."""
 
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from mnist_seq.config import ConfigError
 from mnist_seq.config.reference import default_data
 from mnist_seq.notebook import compose, train_run
-from mnist_seq.tasks import locate, task_of
+from mnist_seq.tasks import locate, record, task_of
 from mnist_seq.tasks.examples import Examples, checked
+from mnist_seq.tasks.recordings.scaling import below
 from mnist_seq.tasks.sources.own_file import read
 from mnist_seq.training.preflight.task import check_task
 
@@ -151,6 +153,12 @@ FAULTS: list[tuple[Arrays, str]] = [
         "words from 0 on: found -1",
     ),
     ({"x_train": np.ones((12, 5, 2, 2))}, "be [n, T, D] or [n, T] numbers"),
+    (
+        {"x_train": np.ones((12, 2)), "lengths_train": np.array([2**62] * 4 + [2] * 6)},
+        "rows of x as their sum: found 10 with the sum 18446744073709551628",
+    ),
+    ({"classes": np.array(["a", "b", "\x1b[31mc"])}, "printable letters: found 6: '\\x1b[31mc'"),
+    ({"classes": np.array(["a", "", "c"])}, "names of 1 to 80 printable letters: found 0: ''"),
     ({"x_train": np.ones((0, 5, 2))}, "x_train must hold something: found shape (0, 5, 2)"),
     ({"lengths_train": np.array([5] * 11 + [0])}, "be 1 or more: found 0 at sequence 11"),
     ({"lengths_train": np.array([5] * 11 + [6])}, "at most the 5 time steps of x: found 6"),
@@ -173,14 +181,29 @@ def test_what_would_train_wrongly_is_refused(tmp_path: Path, changes: Arrays, sa
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"x,y\n1,2\n", b"PK\x03\x04" + b"\x00" * 90])
+OF_NO_ARCHIVE = (
+    None, b"", b"x,y\n1,2\n", b"PK\x03\x04" + b"\x00" * 90, pickle.dumps([1]), b"\x93NUMPY\x01\x00"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("content", OF_NO_ARCHIVE)
 def test_no_archive_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    """Without NumPy's advice to load it unsafely."""
     path = tmp_path / "own.npz"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ValueError, match="must be") as caught:
         read(path, output="class", per_step=False)
     assert str(path) in str(caught.value)
+    assert "pickle" not in str(caught.value)
+
+
+def test_what_is_padded_to_more_than_memory_is_refused(tmp_path: Path) -> None:
+    """One long sequence among many short ones, one below the other."""
+    lengths = np.ones(200_000, int)
+    lengths[0] = 10**8
+    with pytest.raises(ValueError, match=r"padded to the longest sequence of 100,000,000 time"):
+        below(np.zeros((1, 8), np.float32), lengths, place=str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["bomb.npz", "Sparse/Sparse_TRAIN.ts"])
@@ -210,6 +233,19 @@ def test_what_may_be_meant_is_said(tmp_path: Path) -> None:
     assert own.remarks[0] == "6 of 6 test sequences are in x_train too"
     assert "is it [n, T, D]" in own.remarks[1]
     assert own.remarks[2].endswith("never change: 3")
+    padded = np.random.RandomState(0).standard_normal((12, 5, 2))
+    padded[:3, 4] = 0
+    (remark,) = read(saved(tmp_path, x_train=padded), output="class", per_step=False).remarks
+    assert remark.startswith("3 of 12 training sequences end with zeros: if that is padding, add")
+    lengths = {"lengths_train": np.full(12, 5), "lengths_test": np.full(6, 5)}
+    own = read(saved(tmp_path, x_train=padded, **lengths), output="class", per_step=False)
+    assert own.remarks == ()
+    words = {
+        "x_train": np.arange(60).reshape(12, 5) % 7,
+        "x_test": np.full((6, 5), [0, 6, 8, 9, 9]),
+    }
+    own = read(saved(tmp_path, **words), output="class", per_step=False)
+    assert own.remarks == ("2 words of x_test are not in x_train",)
 
 
 def test_a_validation_set_of_the_file_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -293,6 +329,11 @@ def test_answers_may_be_names(tmp_path: Path) -> None:
     changes = {"y_train": names[np.arange(12) % 3], "y_test": names[[0, 0, 2, 1, 1, 1]]}
     task = task_of(default_data("file", path=str(saved(tmp_path, **changes))))
     assert task.identity() == {"classes": "high, low, mid"}
+    assert record(task, {})["classes"] == ["high", "low", "mid"]
+    as_bytes = {name: y.astype("S") for name, y in changes.items()}
+    own = read(saved(tmp_path, **as_bytes), output="class", per_step=False)
+    assert own.classes == ("high", "low", "mid")
+    saved(tmp_path, **changes)
     own = read(tmp_path / "own.npz", output="class", per_step=False)
     assert own.parts["test"].y.tolist() == [1, 1, 2, 0, 0, 0]
     assert own.remarks[0] == "classes: 0 high, 1 low, 2 mid"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mnist_seq import system
 from mnist_seq.tasks.examples import Part
 
 
@@ -14,8 +15,23 @@ def lengths_of(part: Part) -> np.ndarray:
     return np.full(len(part.x), part.x.shape[1]) if part.lengths is None else part.lengths
 
 
-def below(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Sequences that lie one below the other as [n, T, ...], padded with zeros."""
+def below(flat: np.ndarray, lengths: np.ndarray, *, place: str = "sequences") -> np.ndarray:
+    """Sequences that lie one below the other as [n, T, ...], padded with zeros.
+
+    Args:
+        place: what they are, for the error.
+
+    Raises:
+        ValueError: padded to the longest they do not fit into memory.
+    """
+    longest, memory = int(lengths.max()), system.physical_memory()
+    size = len(lengths) * longest * (flat.nbytes // max(1, len(flat)))
+    if size > memory:
+        raise ValueError(
+            f"{place} must fit into memory, padded to the longest sequence of {longest:,} time "
+            f"steps: it takes {size / 2**30:,.1f} GiB, and this machine has "
+            f"{memory / 2**30:,.1f}; cut the longest sequences"
+        )
     padded = np.zeros((len(lengths), int(lengths.max()), *flat.shape[1:]), dtype=flat.dtype)
     padded[np.arange(padded.shape[1]) < lengths[:, None]] = flat
     return padded

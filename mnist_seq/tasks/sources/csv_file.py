@@ -69,15 +69,17 @@ def read(path: Path, *, per_step: bool) -> dict[str, np.ndarray]:
             part.answers.append(line["y"])
         part.rows.append([_number(path, number, names[i], values[i]) for i in channels])
         before = (name, sequence)
-    return _arrays(parts, per_step=per_step, has_groups="group" in names)
+    return _arrays(path, parts, per_step=per_step, has_groups="group" in names)
 
 
-def _arrays(parts: dict[str, _Part], *, per_step: bool, has_groups: bool) -> dict[str, np.ndarray]:
+def _arrays(
+    path: Path, parts: dict[str, _Part], *, per_step: bool, has_groups: bool
+) -> dict[str, np.ndarray]:
     found = {}
     for name, part in parts.items():
         lengths = np.diff([*part.starts, len(part.rows)])
         found[f"lengths_{name}"] = lengths
-        found[f"x_{name}"] = below(np.array(part.rows), lengths)
+        found[f"x_{name}"] = below(np.array(part.rows), lengths, place=f"{path}: part {name}")
         answers = np.array(part.answers)
         if per_step:  # the padding, which does not count, has the first answer
             is_inside = np.arange(lengths.max()) < lengths[:, None]

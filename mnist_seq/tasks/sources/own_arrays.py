@@ -87,6 +87,10 @@ def _of_archive(path: Path) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as whole:
         _check_fits(path, sum(part.file_size for part in whole.infolist()))
+    if path.is_file() and not zipfile.is_zipfile(path):
+        is_array = path.read_bytes()[:6] == b"\x93NUMPY"
+        reason = "it is one array of np.save" if is_array else "it is no archive"
+        raise ValueError(f"{_form(path)}: {reason}")
     try:
         # opened here, because NumPy leaves a damaged archive open
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -99,11 +103,15 @@ def _of_archive(path: Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # a damaged archive raises errors of many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(
-            f"data.path={path} must be an archive of np.savez, a .csv, or a folder with "
-            f"<name>_TRAIN.ts and <name>_TEST.ts: {reason}"
-        ) from error
+        raise ValueError(f"{_form(path)}: {reason}") from error
     return arrays
+
+
+def _form(path: Path) -> str:
+    return (
+        f"data.path={path} must be an archive of np.savez, a .csv, or a folder with "
+        "<name>_TRAIN.ts and <name>_TEST.ts"
+    )
 
 
 def _check_fits(path: Path, size: int) -> None:
@@ -119,7 +127,7 @@ def _check_fits(path: Path, size: int) -> None:
 def _array(archive: Any, name: str) -> np.ndarray:
     try:
         array: np.ndarray = archive[name]
-        return array
+        return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
     except ValueError as error:
         raise ValueError(
             f"{name} must be an array of numbers: {error}; put sequences of unequal lengths one "

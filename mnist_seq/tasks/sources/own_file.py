@@ -20,6 +20,8 @@ from mnist_seq.tasks.sources.own_arrays import PARTS, Arrays, arrays_of, files_o
 from mnist_seq.tasks.sources.own_parts import part_of
 from mnist_seq.tasks.sources.own_remarks import remarks_on
 
+_LONGEST_NAME = 80  # letters of a class's name
+
 
 @dataclass(frozen=True, eq=False)
 class Own:
@@ -109,11 +111,21 @@ def _names(path: Path, arrays: Arrays) -> tuple[str, ...]:
     """Names of the classes: those of the file, or the sorted ones of answers that are text."""
     y, classes = arrays.get("y_train"), arrays.get("classes")
     if classes is None:
-        return () if y is None or y.dtype.kind not in "US" else tuple(map(str, np.unique(y)))
-    names = tuple(map(str, classes.ravel()))
+        if y is None or y.dtype.kind != "U":
+            return ()
+        return _printable(path, "y_train", tuple(map(str, np.unique(y))))
+    names = _printable(path, "classes", tuple(map(str, classes.ravel())))
     if classes.ndim != 1 or classes.dtype.kind not in "USiu" or len(set(names)) < len(names):
         refuse(path, "classes", "be names, each once", f"{classes.dtype} of {classes.shape}")
     return names
+
+
+def _printable(path: Path, name: str, classes: tuple[str, ...]) -> tuple[str, ...]:
+    for each in classes:
+        if not each.strip() or not each.isprintable() or len(each) > _LONGEST_NAME:
+            rule = f"hold class names of 1 to {_LONGEST_NAME} printable letters"
+            refuse(path, name, rule, f"{len(each)}: {each[:20]!a}")
+    return classes
 
 
 def _groups(path: Path, arrays: Arrays, parts: Mapping[str, Part]) -> dict[str, np.ndarray]:

@@ -46,8 +46,10 @@ def part_of(
     if lengths is not None:
         lengths = _checked_lengths(path, f"lengths_{part}", lengths, x)
         if len(lengths) != len(x):  # one below the other
-            y = below(y, lengths) if per_step and len(y) == len(x) else y
-            x = below(x if x.ndim > 1 else x[:, None] if x.dtype.kind == "f" else x, lengths)
+            place = f"{path}: x_{part}"
+            y = below(y, lengths, place=place) if per_step and len(y) == len(x) else y
+            x = x if x.ndim > 1 else x[:, None] if x.dtype.kind == "f" else x
+            x = below(x, lengths, place=place)
     x = _inputs(path, f"x_{part}", x, lengths)
     if mask is not None and (mask.dtype != np.bool_ or mask.shape != x.shape[:2] or not per_step):
         rule = f"be bool of {x.shape[:2]}, with data.per_step=true"
@@ -111,9 +113,9 @@ def _checked_lengths(path: Path, name: str, lengths: np.ndarray, x: np.ndarray) 
     if is_whole and x.ndim > 1 and lengths.max() > x.shape[1]:
         rule = f"be at most the {x.shape[1]} time steps of x"
         refuse(path, name, rule, f"{lengths.max()} at sequence {lengths.argmax()}")
-    if not is_whole and lengths.sum() != len(x):
+    if not is_whole and (lengths.max() > len(x) or lengths.sum() != len(x)):
         rule = f"be one for each of the {len(x)} sequences, or have the rows of x as their sum"
-        refuse(path, name, rule, f"{len(lengths)} with the sum {lengths.sum()}")
+        refuse(path, name, rule, f"{len(lengths)} with the sum {sum(lengths.tolist())}")
     return lengths
 
 
