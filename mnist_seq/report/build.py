@@ -116,7 +116,8 @@ def build(
     inputs = _inputs(read, groups, variants, keys, options, images)
     inputs = replace(inputs, pairs=pairs)
     sections = Computed({}, (), ()) if is_table_only else computed(inputs)
-    num_compared = sum(pair.compared is not None for pair in pairs or variants)
+    made = [pair.compared for pair in pairs or variants if pair.compared]
+    num_compared = made[0].family_size if made else 0
     is_by_hand = options.baseline != AUTO
     tried = values_tried(read.runs, chosen.keys)
     missing = missing_runs(groups, keys, defaults, is_by_hand=is_by_hand, tried=tried)
@@ -139,6 +140,7 @@ def build(
         notes=(
             *read.notes,
             *_plan_notes(plans, groups, variants, rule, read),
+            *(_family_note(len(made), num_compared) if rule.correction != "none" else ()),
             *sections.notes,
             *seconds_note(inputs.seconds_differ),
         ),
@@ -257,6 +259,12 @@ def _plan_notes(
     """Where these comparisons differ from what was planned."""
     compared = [groups[v.key] for v in variants if v.compared]
     return plans.notes(compared, rule, read.metric.name)
+
+
+def _family_note(num_here: int, family_size: int) -> tuple[str, ...]:
+    """That p is corrected over more comparisons than there are here."""
+    text = f"p is corrected over {family_size} comparisons, as planned, and {num_here} are here"
+    return (text,) if num_here < family_size else ()
 
 
 def _rule(options: Options, metric: Metric, plans: Plans) -> Rule:

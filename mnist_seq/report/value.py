@@ -1,7 +1,7 @@
 """The `Report` value: `build` computes it once, and every rendering reads it.
 
-Plain data: texts, and numbers in the unit of the metric (percent for accuracies); NaN where a
-number is missing. A rendering formats and arranges them; it computes nothing.
+Plain data: texts, and numbers in the unit of the metric; NaN where one is missing. A rendering
+formats and arranges them; it computes nothing.
 """
 
 import math
@@ -57,8 +57,7 @@ class Compared:
         second: the second reading; None where no run of either side diverged or failed.
         kind: "planned": read once, at the planned number of seeds. "one look": no plan says so.
             "anytime": by e-values, which hold however often somebody looked.
-        wide: interval that covers all comparisons at once (Bonferroni); None where p is not
-            corrected, or is of an e-value.
+        wide: interval that covers all `family_size` comparisons; None without a correction of a t.
     """
 
     comparison: Comparison
@@ -70,6 +69,7 @@ class Compared:
     second: Second | None = None
     kind: Kind = "one look"
     wide: Interval | None = None
+    family_size: int = 1
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step, total
 from mnist_seq.sweep.plan.expand import Grid, expand, without
 from mnist_seq.sweep.plan.others import runs_to_compare
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
-from mnist_seq.sweep.plan.record import judged_by, plans_for, record_plans
+from mnist_seq.sweep.plan.record import planned_text, plans_for, record_plans
 from mnist_seq.sweep.pool import starts
 from mnist_seq.sweep.pool.jobs import PoolJob
 from mnist_seq.sweep.pool.opening import Opening
@@ -89,7 +89,7 @@ class Session:
         params = [_num_params(members) for _, _, members in grouped(plan.runs)]
         workers = len(self.slots)
         show_plan(plan, self.console, speeds=self.speeds, workers=workers, params=params)
-        for text in judged_by(self._recorded(plan)):
+        for text in planned_text(self.folder, self._recorded(plan)):
             say(self.console, text)
         if self.is_stacking and plan.todo and not plan.is_at_most:
             shapes = [shape_of(run.config) for run in plan.todo]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mnist_seq.report.columns import columns
+from mnist_seq.report.read.planned import PlannedArm, SweepPlan
 from mnist_seq.report.render import markdown, table_csv
 from mnist_seq.runs.sweep_folder import SweepFolder
 from tests.report.sweeps import report_of, write_run
@@ -83,3 +84,18 @@ def test_a_part_that_is_done_can_be_judged(tmp_path: Path) -> None:
     """Which of the runs that have not begun a filter means is not known, so none are counted."""
     sweep = write_three(tmp_path / "s", "absent")
     assert report_of(sweep, where="seed=0,1,2").variants[1].word == "better"
+
+
+def test_a_task_that_is_complete_does_not_wait_for_another(tmp_path: Path) -> None:
+    """Runs that have not begun belong to the task whose plan names them."""
+    sweep = write_three(tmp_path / "s", "finished")
+    names = [f"model={cell},model.hidden=64,seed={s}" for cell in ("lstm", "gru") for s in range(4)]
+    for whose in ("", "data=adding,"):
+        arm = PlannedArm("lstm", "lstm", {s: f"{whose}{name}" for s, name in enumerate(names)})
+        SweepFolder(sweep).add_plan(
+            SweepPlan("fixed", "test/accuracy", None, 4, 4, {"lstm": arm}).record()
+        )
+    for name in names:
+        SweepFolder(sweep).note("planned", name)
+        SweepFolder(sweep).note("planned", f"data=adding,{name}")
+    assert report_of(sweep).undone == ""

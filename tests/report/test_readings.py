@@ -266,3 +266,34 @@ def test_plans_are_read_as_they_were_written_and_never_replaced(sweep: Path) -> 
     assert (first.num_comparisons, second.num_comparisons) == (1, 2)
     assert second.arms["gru"].runs == {s: name("gru", s) for s in range(9)}
     assert second.arms["gru"].ended == 5
+
+
+def test_a_family_does_not_shrink_because_some_variants_are_complete(sweep: Path) -> None:
+    """Runs go variant by variant: the first at its planned seeds had no correction for the rest."""
+    plan(sweep, "lstm gru rnn mgu", 5)
+    write(sweep, "lstm gru", range(5))
+    alone = report_of(sweep)
+    p = gru_of(alone).verdict.p
+    assert gru_of(alone).kind == "planned"
+    assert gru_of(alone).verdict.p_adjusted == pytest.approx(3 * p)
+    assert alone.num_comparisons == gru_of(alone).family_size == 3
+    assert "p is corrected over 3 comparisons, as planned, and 1 are here" in alone.notes
+    every = report_of(sweep, pairs="all")  # 6 pairs of 4 variants
+    assert every.num_comparisons == 6
+    write(sweep, "rnn mgu", range(5), **{f"mgu{seed}": "diverged" for seed in range(5)})
+    whole = report_of(sweep)  # nothing can come of the mgu any more
+    assert gru_of(whole).verdict.p_adjusted == pytest.approx(2 * p)
+    assert whole.notes == ()
+    chosen = report_of(sweep, where="model=lstm,gru")
+    assert gru_of(chosen).verdict.p_adjusted == pytest.approx(3 * p)
+
+
+def test_a_margin_that_a_later_command_declares_is_read_and_named(sweep: Path) -> None:
+    """The sweep ended variants as equivalent by it, and its own table knew nothing of it."""
+    plan(sweep, "lstm rnn", 6)
+    plan(sweep, "lstm rnn", 6, margin=2.0, ended=6)
+    plan(sweep, "lstm rnn", 6, margin=3.0, ended=6)
+    write(sweep, "lstm rnn", range(6))
+    report = report_of(sweep)
+    assert (report.rule.margin, report.variants[1].word) == (2.0, "equivalent")
+    assert any("margin=none, and this reading has margin=2.0" in note for note in report.notes)

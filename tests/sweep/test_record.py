@@ -8,7 +8,12 @@ import pytest
 from mnist_seq.config import ConfigError
 from mnist_seq.report.read.planned import PlannedArm, SweepPlan, plans_of
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.sweep.plan.record import judged_by, record_plans
+from mnist_seq.sweep.plan.record import (
+    _with_declared_margin,
+    judged_by,
+    planned_text,
+    record_plans,
+)
 from tests.sweep.conftest import SMALL, SweepRunner
 
 
@@ -78,7 +83,8 @@ def test_a_sweep_over_tasks_ends_with_a_verdict_on_each(sweep: SweepRunner) -> N
     output = sweep(*words, "seed=0,1", "++data.length=4", "training.updates=2", "++data.probes=[]",
                    "model.hidden=2", "data.valid=20", "++data.test=20")  # fmt: skip
     assert "each task on its own, verdicts: the paired t-test at 2 seeds, Holm over 1" in output
-    assert "2 tasks, each on its own. adding: " in output
+    assert "2 tasks, each on its own. adding, parity: nothing beats the baseline" in output
+    assert ["adding" in output.splitlines(), "parity" in output.splitlines()] == [True, True]
     assert "8 finished of 8 runs in 4 variants" in output
     adding, parity = plans_of(sweep.sweep("s").path)
     assert (adding.metric, parity.metric) == ("test/mse", "test/accuracy")
@@ -103,3 +109,18 @@ def test_a_sweep_records_its_plan_before_its_first_run(sweep: SweepRunner) -> No
     output = sweep(*words, "seed=range(3)", "sweep.margin=0.5")
     assert "verdicts by e-values: valid however often this was looked at" in output
     assert [plan.arms["gru"].ended for plan in plans_of(folder.path)] == [0, 2]
+
+
+def test_a_margin_is_declared_once_and_what_is_new_is_said(tmp_path: Path) -> None:
+    """Declared again without one it is kept; another one is refused; a late one is named."""
+    folder = SweepFolder(tmp_path)
+    record_plans(folder, [made(3, "gru")])
+    (line,) = planned_text(folder, {"mnist": replace(made(3, "gru"), margin=1.0)})[1:]
+    assert line.startswith("sweep.margin=1 comes after the sweep began")
+    record_plans(folder, [replace(made(3, "gru"), margin=1.0)])
+    assert _with_declared_margin(folder, made(5, "gru")).margin == 1.0
+    with pytest.raises(ConfigError, match=r"declared once .* has 1: sweep.margin=2; leave it out"):
+        _with_declared_margin(folder, replace(made(3, "gru"), margin=2.0))
+    grown = _with_declared_margin(folder, made(3, "gru", "rnn"))
+    (line,) = planned_text(folder, {"mnist": grown})[1:]
+    assert line.startswith("the family has grown from 1 to 2 comparisons: this is a new plan")

@@ -39,12 +39,14 @@ class Judged:
         second: the second reading; None where no run of either side diverged or failed.
         p_diverged: Fisher's p that variant and baseline diverge equally often, adjusted over all
             comparisons; NaN where no run diverged.
+        family_size: number of comparisons that p is corrected over, planned ones too.
     """
 
     verdict: Verdict
     found: Found | None = None
     second: Second | None = None
     p_diverged: float = math.nan
+    family_size: int = 0
 
 
 def judged(
@@ -59,8 +61,8 @@ def judged(
 ) -> dict[Pair, Judged]:
     """Verdicts on each variant and its baseline; with `pairs=all`, on every pair of variants.
 
-    Corrections cover all comparisons that exist, and where one of them is read by an e-value also
-    those that are planned and have no seeds yet.
+    Corrections cover the comparisons that exist, and those of their plans that have no seeds yet or
+    are left out: a family does not shrink because somebody looks early.
 
     Args:
         stuck: finished runs that are not shown to learn: folder -> reason.
@@ -81,6 +83,8 @@ def judged(
         else {}
     )
     frequent = _divergence(sides, rule)
+    made = {pair: comparison for pair, (comparison, _) in first.items()}
+    family_size = len(first) + _num_unseen(sides, made, plans, options)
     found: dict[Pair, Judged] = {}
     for place, (own, base) in sides.items():
         n = min(len(own.finished), len(base.finished))
@@ -97,7 +101,7 @@ def judged(
         verdict = replace(verdict, text=verdict.text + _typical(verdict, own, base, stuck))
         if undone and comparison is not None and comparison.kind == "one look":
             verdict, other, p = _so_far(comparison, metric, undone), None, math.nan
-        found[place] = Judged(verdict, comparison, other, p)
+        found[place] = Judged(verdict, comparison, other, p, family_size)
     return found
 
 
@@ -149,17 +153,32 @@ def _reading(
                                     options=options, fill=fill)
         )
     }  # fmt: skip
-    is_early = any(made.kind == "anytime" for made in found.values()) and not options.over
     instead = [_instead(*sides[place], stuck) for place in found]
     verdicts = judge_looks(
         [made.comparison for made in found.values()],
         [made.looks for made in found.values()],
         rule,
-        num_unseen=plans.num_unseen([sides[place][0] for place in found]) if is_early else 0,
+        num_unseen=_num_unseen(sides, found, plans, options),
         is_planned=[made.kind == "planned" for made in found.values()],
         instead=instead,
     )
     return {place: (found[place], v) for place, v in zip(found, verdicts, strict=True)}
+
+
+def _num_unseen(
+    sides: Mapping[Pair, tuple[Group, Group]],
+    found: Mapping[Pair, Found],
+    plans: Plans,
+    options: Options,
+) -> int:
+    """Number of planned comparisons that are not there, and may come yet or are left out."""
+    kinds = {made.kind for made in found.values()}
+    if options.over or kinds <= {"one look"}:
+        return 0
+    is_once = "anytime" not in kinds  # then a variant whose runs have all ended gets none any more
+    known = [own for p, (own, _) in sides.items() if p in found or (is_once and plans.is_over(own))]
+    unseen, num_groups = plans.num_unseen(known), len({place for pair in sides for place in pair})
+    return unseen if options.pairs == "baseline" else unseen * num_groups + math.comb(unseen, 2)
 
 
 def _instead(own: Group, base: Group, stuck: Mapping[Path, str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from mnist_seq.config.words import key_of
 from mnist_seq.report.analyse.grouping import Group, command
 from mnist_seq.report.analyse.searches import GRID
-from mnist_seq.report.read.planned import plans_of
+from mnist_seq.report.read.planned import covered, plans_of
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.value import Missing
 from mnist_seq.runs.commands import override
@@ -33,6 +33,8 @@ def undone(
     has not begun. A run that diverged or failed has ended. Of a search nothing is missing.
 
     Args:
+        runs: of one task; runs that have not begun count where a plan of that task names them, or
+            none.
         is_whole: whether all runs of the sources are compared; else nobody knows which of those
             that have not begun would be.
     """
@@ -40,7 +42,7 @@ def undone(
     absent: set[Path] = set()
     for source in sources if is_whole else ():
         if not SweepFolder(source).is_search():
-            absent |= _not_begun(SweepFolder(source))
+            absent |= _not_begun(SweepFolder(source)) - _of_other_tasks(source, runs)
     num = sum(run.state == "interrupted" for run in planned) + len(absent)
     return f"{num} of {plural(len(planned) + len(absent), 'run')}" if num else ""
 
@@ -60,6 +62,17 @@ def _not_begun(sweep: SweepFolder) -> set[Path]:
         is_planning = is_plan
     folders = {sweep.path / name for name in names}
     return {path for path in folders if not RunFolder(path).record_path.exists()}
+
+
+def _of_other_tasks(sweep: Path, runs: Sequence[Run]) -> set[Path]:
+    """Folders of the runs that only plans of other tasks name; a plan is of one task."""
+    names = {run.folder.name for run in runs if run.folder.parent == sweep}
+    try:
+        named = [covered([plan]) for plan in plans_of(sweep)]
+    except (ValueError, OSError):  # said where its comparisons are read
+        return set()
+    own = set().union(*(plan for plan in named if plan & names))
+    return {sweep / name for plan in named if not plan & names for name in plan - own}
 
 
 def _stops_by_itself(sweep: SweepFolder) -> bool:

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mnist_seq.report.analyse.grouping import Group
-from mnist_seq.report.read.planned import PlannedArm, SweepPlan, plans_of
+from mnist_seq.report.read.planned import (
+    PlannedArm,
+    SweepPlan,
+    declared_margin,
+    plans_of,
+)
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.value import Kind
 from mnist_seq.runs.folder import RunFolder
@@ -65,8 +70,8 @@ class Plans:
 
     @property
     def margin(self) -> float | None:
-        """The margin that the first plan declares, if all sweeps declare the same one."""
-        found = {plans[0].margin if plans else None for plans in self._plans.values()}
+        """The margin that the plans declare, if all sweeps declare the same one."""
+        found = {declared_margin(plans or ()) for plans in self._plans.values()}
         return found.pop() if len(found) == 1 else None
 
     def read(self, variant: Group, baseline: Group) -> Reading:
@@ -151,8 +156,13 @@ class Plans:
         for folder in dict.fromkeys(run.folder.parent for run in group.runs):
             yield from ((folder, arm) for _, arm in self._arms(group))
 
+    def is_over(self, variant: Group) -> bool:
+        """Whether all planned runs of a variant have ended, so that no comparison can come."""
+        planned = {seed for _, arm in self._arms(variant) for seed in arm.runs}
+        return bool(planned) and planned <= _ended(variant) | self._failed_early(variant)
+
     def num_unseen(self, compared: Sequence[Group]) -> int:
-        """Number of planned comparisons that no group stands for: they have no seeds yet."""
+        """Number of planned comparisons that no group stands for: they have too few seeds yet."""
         arms: dict[str, set[str]] = {}
         for plan in self._families(compared):
             for arm in plan.arms.values():

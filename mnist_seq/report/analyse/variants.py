@@ -48,7 +48,6 @@ def variants_of(
 ) -> tuple[list[Group], tuple[Variant, ...], tuple[Pair, ...]]:
     """The groups in the order of the report, the variant of each, and all pairs if asked for."""
     all_judged = judged(groups, metric, rule, options, stuck, guess, plans, undone)
-    family_size = sum(own.found is not None for own in all_judged.values())
     with_baseline = {a: own for (a, b), own in all_judged.items() if groups[a].baseline == b}
     effects = {place: own.found for place, own in with_baseline.items() if own.found}
     order = by_effect(groups, effects)
@@ -66,7 +65,7 @@ def variants_of(
             verdict = no_verdict("no baseline", len(groups[place].finished))
         compared = None
         if own and (base := groups[place].baseline) is not None:
-            compared = _compared(own, groups[place], groups[base], metric, rule, family_size)
+            compared = _compared(own, groups[place], groups[base], metric, rule)
         variant = _variant(place, groups, keys, metric, compared, verdict, options)
         found.append(
             replace(
@@ -81,14 +80,14 @@ def variants_of(
             )
         )
     all_pairs = [
-        Pair(a, b, own.verdict, _compared(own, groups[a], groups[b], metric, rule, family_size))
+        Pair(a, b, own.verdict, _compared(own, groups[a], groups[b], metric, rule))
         for (a, b), own in sorted(pairs.items(), key=lambda item: item[0][::-1])
     ]
     return list(groups), tuple(found), tuple(all_pairs)
 
 
 def _compared(
-    judged: Judged, own: Group, base: Group, metric: Metric, rule: Rule, family_size: int
+    judged: Judged, own: Group, base: Group, metric: Metric, rule: Rule
 ) -> Compared | None:
     """The comparison as the report keeps it; None where there is none."""
     if (made := judged.found) is None:
@@ -101,11 +100,12 @@ def _compared(
         judged.verdict,
         made.pairing + given_up + _means(made, (own, base), metric),
         math.nan if judged.verdict.word == "so far" else made.p_wilcoxon,
-        detectable_at(made.comparison, rule, family_size),
+        detectable_at(made.comparison, rule, judged.family_size),
         None if judged.verdict.word == "so far" else against,
         judged.second,
         made.kind,
-        None if judged.verdict.word == "so far" else _wide(made, rule, family_size),
+        None if judged.verdict.word == "so far" else _wide(made, rule, judged.family_size),
+        judged.family_size,
     )
 
 

@@ -133,3 +133,8 @@ def _plan_of(plan: Mapping[str, Any]) -> SweepPlan:
 def covered(plans: Sequence[SweepPlan]) -> set[str]:
     """Names of all run folders that plans name."""
     return {run for plan in plans for arm in plan.arms.values() for run in arm.runs.values()}
+
+
+def declared_margin(plans: Sequence[SweepPlan]) -> float | None:
+    """The first margin that a plan declares: a later one does not replace it."""
+    return next((plan.margin for plan in plans if plan.margin is not None), None)

@@ -1,13 +1,22 @@
 """Records what a sweep plans before its first run, so that its verdicts hold what they say."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mnist_seq.config import ConfigError
 from mnist_seq.config.schema import Sweep
-from mnist_seq.report.read.planned import Mode, PlannedArm, SweepPlan, covered, plans_of
+from mnist_seq.report.read.planned import (
+    Mode,
+    PlannedArm,
+    SweepPlan,
+    covered,
+    declared_margin,
+    plans_of,
+)
 from mnist_seq.runs.provenance import commit
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import (
     BaselineRule,
     flat,
@@ -28,7 +37,8 @@ def plans_for(
         defaults: values of `conf/train.yaml` without overrides, which say what a baseline is.
 
     Raises:
-        ConfigError: several tasks are asked for what is only there for one.
+        ConfigError: several tasks are asked for what is only there for one, the sweep has another
+            margin already, or plan.json is damaged.
     """
     tasks: dict[str, list[PlannedRun]] = {}
     for run in plan.runs:
@@ -39,9 +49,10 @@ def plans_for(
             f"{asked} goes by the metric of one task, and this sweep has {', '.join(tasks)}; leave "
             f"it out, or give each task a sweep of its own: data={next(iter(tasks))}"
         )
-    return {
+    found = {
         task: _plan_of(runs, options, defaults=defaults, mode=mode) for task, runs in tasks.items()
     }
+    return {task: _with_declared_margin(plan.folder, own) for task, own in found.items()}
 
 
 def _plan_of(
@@ -96,8 +107,55 @@ def record_plans(folder: SweepFolder, plans: Iterable[SweepPlan]) -> None:
         _record_plan(folder, plan)
 
 
+def _with_declared_margin(folder: SweepFolder, plan: SweepPlan) -> SweepPlan:
+    """A plan with the margin that an earlier command of its sweep declared.
+
+    Raises:
+        ConfigError: it asks for another margin, or plan.json is damaged.
+    """
+    declared = declared_margin(_of_its_task(folder, plan))
+    if declared is not None and plan.margin not in (None, declared):
+        raise ConfigError(
+            f"sweep.margin is declared once for a sweep, and {folder.path.name} has {declared:g}: "
+            f"sweep.margin={plan.margin:g}; leave it out, and read another one with compare "
+            f"margin={plan.margin:g}"
+        )
+    return plan if declared is None else replace(plan, margin=declared)
+
+
+def planned_text(folder: SweepFolder, plans: Mapping[str, SweepPlan]) -> list[str]:
+    """What the verdicts will be, and how that differs from the sweep's first plan, in lines."""
+    return [*judged_by(plans), *(text for own in plans.values() for text in _changes(folder, own))]
+
+
+def _changes(folder: SweepFolder, plan: SweepPlan) -> list[str]:
+    """How a plan differs from that of the sweep's first runs, where verdicts depend on it."""
+    known = [p for p in _of_its_task(folder, plan) if p != plan]
+    if not known:
+        return []
+    found = []
+    if declared_margin(known) is None and plan.margin is not None:
+        found.append(
+            f"sweep.margin={plan.margin:g} comes after the sweep began: it was not declared before "
+            "the first run, and the report says so"
+        )
+    names = {arm.name for p in (*known, plan) for arm in p.arms.values() if arm.is_compared}
+    if len(names) > known[0].num_comparisons > 0:
+        found.append(
+            f"the family has grown from {known[0].num_comparisons} to "
+            f"{plural(len(names), 'comparison')}: this is a new plan, and its correction may take "
+            "back an earlier call"
+        )
+    return found
+
+
+def _of_its_task(folder: SweepFolder, plan: SweepPlan) -> list[SweepPlan]:
+    """The plans so far of the task of a plan."""
+    return [known for known in read_plans(folder) if covered([known]) & covered([plan])]
+
+
 def _record_plan(folder: SweepFolder, plan: SweepPlan) -> None:
-    known = [p for p in read_plans(folder) if covered([p]) & covered([plan])]  # of this task
+    known = _of_its_task(folder, plan)
     if known and not covered([plan]) - covered(known) and _asked(plan) == _asked(known[-1]):
         return
     folder.add_plan(plan.record())
