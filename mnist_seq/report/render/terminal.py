@@ -37,10 +37,7 @@ def print_report(report: Report, console: "Console", *, has_details: bool = Fals
 
 def print_table(report: Report, console: "Console") -> None:
     """Print the answer, the verdict table, and what is missing: what ends every sweep."""
-    sentences = (report.headline,) if report.tasks else headline(report)
-    if report.undone and not sentences[0].startswith("So far"):
-        sentences = (f"So far: {report.undone} are not done.", *sentences)
-    say(console, for_terminal(" ".join(sentences)), "bold")
+    say(console, for_terminal(" ".join(headline(report))), "bold")
     for text in report.besides:
         _say(console, text)
     _say(console, report.counts)

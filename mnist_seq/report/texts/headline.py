@@ -20,7 +20,7 @@ def headline(report: Report) -> tuple[str, ...]:
         (family, v) for family in words.families(report) for v in family.members if v.compared
     ]
     found: list[str] = []
-    if report.undone and compared:
+    if report.undone:
         verb = "is" if report.undone.startswith("1 ") else "are"
         found.append(f"So far: {report.undone} {verb} not done.")
     if not compared:
