@@ -33,6 +33,7 @@ from mnist_seq.report.cautions import (
     besides,
     cautions,
     headline,
+    not_shown,
     seconds_note,
     so_far,
     unlike_sizes,
@@ -136,7 +137,7 @@ def build(
         variants=variants,
         runs=tuple(_run_rows(groups, read.metric, read.stuck)),
         factor_keys=keys,
-        warnings=(*_warnings(read, groups, variants, options), *sections.warnings),
+        warnings=(*_warnings(read, inputs), *sections.warnings),
         notes=(
             *read.notes,
             *_plan_notes(plans, groups, variants, rule, read),
@@ -215,19 +216,17 @@ def _inputs(
     )
 
 
-def _warnings(
-    read: _Read, groups: Sequence[Group], variants: Sequence[Variant], options: Options
-) -> tuple[str, ...]:
+def _warnings(read: _Read, inputs: Inputs) -> tuple[str, ...]:
     """The warnings, the most serious first."""
-    tuned = read.chosen.keys
+    tuned, groups, variants, keys = read.chosen.keys, inputs.groups, inputs.variants, inputs.keys
     by_hand = [run for run in read.runs if tuned or read.samplers[run.folder] == GRID]
     return (
-        *wording.not_learning(variants),
+        *not_shown(variants, keys),
         *unequal_budgets(by_hand, tuned, read.samplers),
         *([] if tuned else unequal_searches(read.subjects)),
         *unequal_updates(groups),
-        *unlike_sizes(groups, variants),
-        *unlike_surroundings(groups, variants),
+        *unlike_sizes(groups, variants, keys),
+        *unlike_surroundings(groups, variants, keys),
         *read.chosen.warnings,
         *warnings_of(read.chosen.runs, groups, read.metric, read.guess.task),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.texts import words
 from mnist_seq.report.value import Pair, Variant
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import BASELINE_CELL, shown
@@ -124,6 +125,21 @@ def headline(variants: Sequence[Variant], metric: Metric, undone: str) -> str:
     return f"So far, {undone} are not done: {text[0].lower() if is_sentence else text[0]}{text[1:]}"
 
 
+def not_shown(variants: Sequence[Variant], keys: Sequence[str]) -> tuple[str, ...]:
+    """A warning if the means include runs that are not shown to learn."""
+    names = words.in_sentences(variants, keys)
+    stuck = [v for v in variants if v.not_learning]
+    if not stuck:
+        return ()
+    num, total = sum(v.not_learning for v in stuck), sum(v.n for v in variants)
+    found = [f"{names[v.key]} {v.not_learning} of {v.n}" for v in stuck]
+    return (
+        f"{num} of {plural(total, 'run')} {'is' if num == 1 else 'are'} not shown to learn, since "
+        "neither valid nor test is clearly better than a guess; the means count them: "
+        f"{wording.listed(found)}",
+    )
+
+
 def besides(
     groups: Sequence[Group],
     variants: Sequence[Variant],
@@ -180,9 +196,11 @@ def best_lstm(
     )
 
 
-def unlike_sizes(groups: Sequence[Group], variants: Sequence[Variant]) -> tuple[str, ...]:
+def unlike_sizes(
+    groups: Sequence[Group], variants: Sequence[Variant], keys: Sequence[str]
+) -> tuple[str, ...]:
     """A warning where another cell or an arm has threefold the parameters of its baseline."""
-    found, units = [], set()
+    found, units, names = [], set(), words.in_sentences(variants, keys)
     for v in variants:
         if v.compared is None or v.baseline is None:
             continue
@@ -190,7 +208,7 @@ def unlike_sizes(groups: Sequence[Group], variants: Sequence[Variant]) -> tuple[
         if v.cell == variants[v.baseline].cell and not v.change:
             continue  # the size itself was swept
         if min(own, base) > 0 and max(own, base) >= THREEFOLD * min(own, base):
-            found.append(f"{v.name} {own:,.0f} and {base:,.0f}")
+            found.append(f"{names[v.key]} {own:,.0f} against {base:,.0f}")
             units.add(groups[v.baseline].variant.get("model.hidden"))
     if not found:
         return ()
@@ -202,9 +220,11 @@ def unlike_sizes(groups: Sequence[Group], variants: Sequence[Variant]) -> tuple[
     )
 
 
-def unlike_surroundings(groups: Sequence[Group], variants: Sequence[Variant]) -> tuple[str, ...]:
+def unlike_surroundings(
+    groups: Sequence[Group], variants: Sequence[Variant], keys: Sequence[str]
+) -> tuple[str, ...]:
     """A warning where another cell also has another read-out or block than its baseline."""
-    found = []
+    found, names = [], words.in_sentences(variants, keys)
     for v in variants:
         if v.compared is None or v.baseline is None or v.cell == variants[v.baseline].cell:
             continue
@@ -214,7 +234,7 @@ def unlike_surroundings(groups: Sequence[Group], variants: Sequence[Variant]) ->
             for key, default in _SURROUNDINGS.items()
             if (of_own := own.get(key, default)) != (of_base := base.get(key, default))
         ]
-        found += [f"{v.name} {', '.join(parts)}"] * bool(parts)
+        found += [f"{names[v.key]}: {', '.join(parts)}"] * bool(parts)
     if not found:
         return ()
     return (

@@ -154,17 +154,6 @@ def looks_text(rule: Rule, variants: Sequence[Variant]) -> str:
     return ""
 
 
-def not_learning(variants: Sequence[Variant]) -> tuple[str, ...]:
-    """A warning if the means include runs that are not shown to learn."""
-    found = [f"{v.name} {v.not_learning} of {v.n}" for v in variants if v.not_learning]
-    if not found:
-        return ()
-    return (
-        "runs that are not shown to learn, since neither valid nor test is clearly better than a "
-        f"guess, count in the means: {listed(found)}",
-    )
-
-
 def headline(variants: Sequence[Variant], metric: Metric) -> str:
     """The answer to "does anything beat the baseline?", in one sentence."""
     compared = [v for v in variants if v.compared is not None]

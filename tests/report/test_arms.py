@@ -151,5 +151,5 @@ def test_cells_that_are_read_or_wrapped_unlike_the_baseline_are_named(tmp_path: 
         write_arm(tmp_path / "s", "mean", seed, 0.95, model__readout="mean")
     (warning,) = [w for w in report_of(tmp_path / "s").warnings if "around the recurrence" in w]
     assert warning.endswith(
-        "one of that: pooled model.readout=mean and last, model.block=residual and none"
+        "one of that: pooled: model.readout=mean and last, model.block=residual and none"
     )

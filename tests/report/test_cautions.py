@@ -58,7 +58,7 @@ def test_a_threefold_size_suggests_a_matched_one(tmp_path: Path) -> None:
         run = write_run(tmp_path / "s", "rnn", seed=seed)
         run.write_result(**run.result() | {"num_params": 1_600})
     (warning,) = report_of(tmp_path / "s", where="model.hidden=64").warnings
-    assert "rnn 1,600 and 6,400; model.match=lstm-64 compares cells of one size" in warning
+    assert "RNN 1,600 against 6,400; model.match=lstm-64 compares cells of one size" in warning
     assert report_of(tmp_path / "s", where="model=lstm").warnings == ()
 
 

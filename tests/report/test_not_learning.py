@@ -57,8 +57,8 @@ def test_the_mean_keeps_it(report: Report) -> None:
 
 def test_it_is_said_in_every_rendering(report: Report) -> None:
     assert report.warnings[0] == (
-        "runs that are not shown to learn, since neither valid nor test is clearly better than a "
-        "guess, count in the means: gru 1 of 3"
+        "1 of 7 runs is not shown to learn, since neither valid nor test is clearly better than a "
+        "guess; the means count them: GRU 1 of 3"
     )
     (column,) = chosen(report, ["n"])
     assert column.written(report.variants[1]) == "3 of 4, 1 diverged, 1 not shown to learn"
@@ -69,7 +69,7 @@ def test_it_is_said_in_every_rendering(report: Report) -> None:
     page = text_of(render(report))
     for text in (printed(report, 200), markdown.render(report), page):
         for part in (
-            report.warnings[0][1:],
+            report.warnings[0],
             "finished, not shown to learn",
             why,
             "1 not shown to learn",

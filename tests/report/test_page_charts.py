@@ -1,5 +1,6 @@
 """What the page draws: colours that can be read, names beside their own marks, sizes that stay."""
 
+import math
 import re
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 
 from mnist_seq.report.charts import style
+from mnist_seq.report.charts.extent import extent, is_cut
 from mnist_seq.report.charts.page import scatter
 from mnist_seq.report.charts.page.axis import Axis, log_ticks, ticks
 from mnist_seq.report.charts.page.multiples import Frame, Series, figure
 from mnist_seq.report.render.html import render
+from mnist_seq.report.texts import words
 from mnist_seq.report.value import Point
 from tests.report.sweeps import report_of, write_run
 
@@ -142,3 +145,42 @@ def test_a_page_of_200_runs_is_small(tmp_path: Path) -> None:
                 write_run(tmp_path / "s", cell, hidden, seed, num_evaluations=60,
                           accuracy=round(0.9 + rng.random() / 20, 4))  # fmt: skip
     assert len(render(report_of(tmp_path / "s"))) < 1_000_000
+
+
+def test_two_seeds_of_many_variants_leave_an_axis_on_which_seeds_are_seen(tmp_path: Path) -> None:
+    """An interval for all comparisons of 2 seeds is twenty times as wide as one alone."""
+    for seed in range(2):
+        for hidden in (8, 16, 24, 32):
+            for cell in ("lstm", "gru", "rnn"):
+                loss = (hidden % 3 + len(cell)) * seed / 500
+                write_run(tmp_path / "s", cell, hidden, seed, accuracy=0.9 - loss)
+    report = report_of(tmp_path / "s")
+    found = [v.compared for v in report.variants if v.compared]
+    ends = [end for c in found for end in (c.comparison.interval.low, c.comparison.interval.high)]
+    low, high = extent(report.variants)
+    assert is_cut(report.variants)
+    assert high - low <= 3.001 * (max(*ends, 0.0) - min(*ends, 0.0))
+    page = render(report)
+    assert "A thin bar that ends at an edge goes on." in page
+    (grid,) = {f.line(v) for f in words.families(report) for v in f.variants if v.cell == "gru"}
+    assert grid == "GRU, "
+
+
+def test_names_keep_off_the_ticks_and_marks_that_touch_say_a_name_once() -> None:
+    spots = [(1.0, 20.0, "NIG"), (1.08, 20.0, "FGR"), (2.0, 10.0, "GRU 8"), (2.0, 10.0, "GRU 8")]
+    items = [scatter.Item(x, y, math.nan, math.nan, n, "", "undecided") for x, y, n in spots]
+    drawn = scatter.chart(items, x_text=str, unit="", description="four marks")
+    assert drawn.count("GRU 8") == 1
+    (tick,) = re.findall(r'y="([\d.]+)"[^>]*>20<', drawn)
+    (own,) = re.findall(r'y="([\d.]+)"[^>]*>NIG<', drawn)
+    assert abs(float(own) - float(tick)) > 12
+
+
+def test_a_seed_that_diverged_is_a_cross_at_the_worse_edge(tmp_path: Path) -> None:
+    for cell in ("lstm", "rnn"):
+        for seed in range(4):
+            state = "diverged" if (cell, seed) == ("rnn", 2) else "finished"
+            write_run(tmp_path / "s", cell, seed=seed, accuracy=0.9 + seed / 99, state=state)
+    page = render(report_of(tmp_path / "s"))
+    assert page.count('class="lost"') == 2  # in its row, and in the key
+    assert "at the edge: seeds diverged" in page

@@ -74,7 +74,7 @@ def test_the_table_has_the_numbers_of_the_report(report: Report, spread: str) ->
 def test_the_caption_says_n_test_correction_data_and_budget(report: Report) -> None:
     text = caption_of(report)
     for part in (
-        "on mnist (55,000 training examples, 50 updates)",
+        "on MNIST (55,000 training examples, 50 updates)",
         "over 5 seeds",
         r"two-sided paired $t$-test, adjusted by Holm's method for 4 comparisons",
         r"95\,\% $t$-interval",

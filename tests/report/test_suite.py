@@ -138,6 +138,7 @@ def test_every_rendering_has_the_grid_and_each_task(report: Report, tmp_path: Pa
         answers = [" ".join(headline(own)) for own in report.tasks.values()]
         assert all(answer in " ".join(form.split()) for answer in answers)
     assert all(" ".join(headline(own)) in text_of(page) for own in report.tasks.values())
+    assert f"from {sum(len(own.runs) for own in report.tasks.values())} run folders" in page
     assert "better (9" in page
     assert page.count('<table class="answer"') == 5
     assert len({line for line in page.split("<section ") if 'id="answer-' in line}) == 5

@@ -36,6 +36,8 @@ def test_numbers_are_written_by_the_rules() -> None:
     assert [fmt.plain(x) for x in (0.01, 32.0, 1e-05, 0.0005, 123456.0)] == [
         "0.01", "32", "10⁻⁵", "0.0005", "123456",
     ]  # fmt: skip
+    assert [fmt.power(x) for x in (1.0, 0.01, 0.001, 1e-4)] == ["1", "0.01", "10⁻³", "10⁻⁴"]
+    assert [words.data(n) for n in ("mnist_5k", "kmnist", "mqar")] == ["MNIST 5k", "KMNIST", "mqar"]
     assert fmt.ranges([0, 1, 2, 3, 8]) == "0 to 3, 8"
     assert fmt.date("2026-11-28T20:00:00+00:00") == "28 Nov 2026"
     assert [fmt.seconds(x) for x in (0.84, 12, 200, 7260)] == [

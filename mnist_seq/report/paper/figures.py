@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from mnist_seq.report.charts.extent import extent, is_cut
 from mnist_seq.report.paper.document import Picture
 from mnist_seq.report.paper.drawing import (
     COLORS,
@@ -69,8 +70,10 @@ def pictures(report: Report, svgs: Mapping[str, str]) -> list[Picture]:
 
 
 def _wide_text(report: Report) -> str:
-    has_wide = any(v.compared and v.compared.wide for v in report.variants)
-    return ", thin where it covers all comparisons at once" if has_wide else ""
+    if not any(v.compared and v.compared.wide for v in report.variants):
+        return ""
+    cut = " (cut at the edge)" * is_cut(_rows(report))
+    return f", thin where it covers all comparisons at once{cut}"
 
 
 def _rows(report: Report) -> list[Variant]:
@@ -146,14 +149,8 @@ def _scale_of(
     left: float,
     right: float,
 ) -> Scale:
-    values = [0.0]
-    for v in (v for _, members in families for v in members if v.compared):
-        assert v.compared is not None
-        of = [v.compared.comparison.interval, *([v.compared.wide] if v.compared.wide else [])]
-        values += [end for i in of for end in (i.low, i.high)]
-        values += [value for _, value in v.pairs]
-    known = [value for value in values if math.isfinite(value)]
-    return scale_over(known if len(set(known)) > 1 else [-1.0, 1.0], left + 3, right - 3)
+    low, high = extent(v for _, members in families for v in members)
+    return scale_over([low, high] if low < high else [-1.0, 1.0], left + 3, right - 3)
 
 
 def _row(sheet: Sheet, x: Scale, y: float, v: Variant, label: str, left: float) -> None:
@@ -164,7 +161,8 @@ def _row(sheet: Sheet, x: Scale, y: float, v: Variant, label: str, left: float) 
         sheet.text(1, y + 2.6 + 7.5 * line, text)
     for interval, thick in ((v.compared.wide, 0.7), (c.interval, 2.2)):
         if interval is not None and math.isfinite(interval.low + interval.high):
-            sheet.line(x(interval.low), y, x(interval.high), y, color, thick)
+            low, high = max(interval.low, x.low), min(interval.high, x.high)
+            sheet.line(x(low), y, x(high), y, color, thick)
     for _, value in v.pairs:
         sheet.dot(x(value), y + 6.5, 1.3, color, kind="faint")
     sheet.dot(x(c.difference), y, 2.7, color, kind="hollow" if kind == "undecided" else "filled")

@@ -84,7 +84,8 @@ def _data(setup: Setup) -> list[Sentence]:
     shape = f" ({plural(int(steps), 'time step')} of {plural(int(size), 'value')})" if (
         isinstance(steps, int) and isinstance(size, int) and size > 0
     ) else ""  # fmt: skip
-    return [Sentence(f"The data set was {data}{f', read {read}' if read else ''}{shape}.")]
+    way = f", read {read}" if read else ""
+    return [Sentence(f"The data set was {words.data(str(data))}{way}{shape}.")]
 
 
 def _training(setup: Setup) -> list[Sentence]:

@@ -189,7 +189,7 @@ def _what(report: Report, setup: Setup | None) -> Sentence:
     """Metric, data and budget."""
     text, names = _capital(report.metric.label), []
     if setup is not None and setup.one("data") is not None:
-        text += f" on {setup.one('data')}"
+        text += f" on {words.data(str(setup.one('data')))}"
         aside = []
         for name, noun in (("num_train", "training examples"), ("updates", "updates")):
             values = [v for v in setup.all_of(name) if isinstance(v, int | float)]

@@ -2,9 +2,9 @@
 
 import math
 
+from mnist_seq.report.charts.extent import extent
 from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Report, Variant
-from mnist_seq.stats import Interval
 
 ZERO, THICK, THIN = "│", "━", "─"
 DECIDED, OPEN = "●", "○"  # the mean: filled where the verdict is decided
@@ -22,13 +22,7 @@ class Strip:
 
     def __init__(self, report: Report, width: int) -> None:
         self.width = width
-        found = [v.compared for v in report.variants if v.compared]
-        own = [x for c in found for x in _finite(c.comparison.interval)]
-        wide = [x for c in found if c.wide for x in _finite(c.wide)]
-        low, high = min([0.0, *own]), max([0.0, *own])
-        more = _MARGIN * (high - low)  # an interval for all comparisons may be cut
-        self._low = max(min([low, *wide]), low - more)
-        self._high = min(max([high, *wide]), high + more)
+        self._low, self._high = extent(report.variants, more=_MARGIN, has_seeds=False)
         if not self._low < self._high:
             self._low, self._high = -1.0, 1.0
         self.ticks = _ticks(self._low, self._high)
@@ -69,10 +63,6 @@ class Strip:
     def _place(self, value: float) -> int:
         share = (value - self._low) / (self._high - self._low)
         return min(self.width - 1, max(0, round(share * (self.width - 1))))
-
-
-def _finite(ends: Interval) -> list[float]:
-    return [end for end in (ends.low, ends.high) if math.isfinite(end)]
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -122,7 +122,7 @@ def _table(
 
 
 def _footer(report: Report) -> str:
-    num = len(report.runs)
+    num = sum(len(own.runs) for own in (report, *report.tasks.values()))
     sources = ", ".join(report.sources)
     return (
         f"<footer>Written by mnist_seq.compare on {fmt.date(report.created)} from {num} run "

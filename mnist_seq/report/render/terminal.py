@@ -52,7 +52,7 @@ def print_table(report: Report, console: "Console") -> None:
     if text := wording.looks_text(report.rule, report.variants):
         say(console, text, "dim")
     lost = {v.name: wording.n_text(v) for v in report.variants}
-    named = [f"{name}: n={text}" for name, text in lost.items() if "," in text]
+    named = [f"{name}: n={text}" for name, text in lost.items() if " of " in text]
     _say_first(console, named, "and {} more, all in the report")
     _print_warnings(report, console)
 

@@ -107,10 +107,10 @@ class Costs(Section[Fronts]):
         )
         few = len(known) <= scatter.WHISKERS
         whiskers = f"; whiskers: {fmt.percent(report.level)} t-interval" if few else ""
-        lines = " A line joins one label at several sizes." if _is_joined(report) else ""
+        lines = " A line joins what differs in its size alone." if _is_joined(report) else ""
         caption = (
-            f"Mean over seeds{whiskers}. Axes that span a factor of 4 are logarithmic; a name that "
-            f"finds no free place is left out, the table has it.{lines}"
+            f"Mean over seeds{whiskers}. An axis is logarithmic where its values span a factor of "
+            f"4; a name that finds no free place is left out, the table has it.{lines}"
             f"{means_text(report.variants)} {part.kernels}"
         ).strip()
         body = f'<div class="pair">{charts}</div>' if charts else ""
@@ -150,7 +150,7 @@ def _scatter(report: Report, known: list[Variant], values: list[float], title: s
             full=f"{names[v.key]}: {fmt.with_unit(fmt.number(v.mean, d), metric.unit)} at "
             f"{fmt.significant(x, 3)}",
             kind=words.kind(v),
-            line=families[v.key].labels[v.key] if _is_joined(report) else "",
+            line=families[v.key].line(v) if _is_joined(report) else "",
         )
         for v, x in zip(known, values, strict=True)
     ]

@@ -8,7 +8,7 @@ from mnist_seq.report.analyse.budgets import place_of
 from mnist_seq.report.analyse.warnings import mapping
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.sections import Inputs, Section
-from mnist_seq.report.texts import fmt
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.runs.text import plural
 
 _MOST = 4  # values of a key that are listed
@@ -53,7 +53,7 @@ class Facts(Section[Known]):
 
 
 def _data(runs: Sequence[Run]) -> Fact:
-    name = _values(runs, _key("data.data")).replace("_", " ").replace("mnist", "MNIST")
+    name = words.data(_values(runs, _key("data.data")))
     way = _values(runs, _key("data.sequence"))
     task = _values(runs, lambda run: _steps(mapping(run, "task")))
     return Fact("Data", f"{name}, read by {way}" if way else name, task)

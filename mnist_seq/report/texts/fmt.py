@@ -111,6 +111,11 @@ def plain(value: float) -> str:
     return f"{MINUS}{_raised(text)}" if value < 0 else _raised(text)
 
 
+def power(value: float) -> str:
+    """A tick of a logarithmic axis, which has little room: 0.01, 1, 10⁻⁴."""
+    return _raised(f"{value:.0e}") if 0 < value < 0.01 else plain(value)
+
+
 def _raised(text: str) -> str:
     """An exponent as people write it: 2e-05 as 2·10⁻⁵."""
     mantissa, letter, exponent = text.partition("e")

@@ -1,5 +1,6 @@
 """What things are called: verdicts, variants, the groups that they stand in."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,11 @@ def kind(variant: Variant) -> str:
 def cell(name: str) -> str:
     """A cell as people write it: LSTM; one without a place of its own as commands write it."""
     return name.upper() if name in style.CELLS else name
+
+
+def data(name: str) -> str:
+    """A data set as people write it: "MNIST 5k" for mnist_5k."""
+    return re.sub(r"k?mnist(1d)?", lambda m: m[0].upper(), name.replace("_", " "))
 
 
 def setting(key: str, value: str, keys: Sequence[str] = ()) -> str:
@@ -86,26 +92,47 @@ class Family:
             return f"{label} {number}"
         return f"{label}, {self.title}" if self.title else label
 
+    def line(self, variant: Variant) -> str:
+        """What variants share that differ in the first setting of the title alone."""
+        return f"{self.labels[variant.key]}, {self.title.partition(', ')[2]}"
+
 
 def families(report: Report) -> list[Family]:
     """The variants by their baseline, in the order of the report."""
+    return _families(report.variants, report.factor_keys)
+
+
+def in_sentences(variants: Sequence[Variant], keys: Sequence[str]) -> dict[int, str]:
+    """A name of each variant within a sentence: "RNN with 32 hidden units".
+
+    Args:
+        keys: that differ between them.
+    """
+    return {
+        key: f"{label} with {family.title}" if family.title else label
+        for family in _families(variants, keys)
+        for key, label in family.labels.items()
+    }
+
+
+def _families(variants: Sequence[Variant], keys: Sequence[str]) -> list[Family]:
     found: dict[object, list[Variant]] = {}
-    are_cells = CELL in report.factor_keys or ARM in report.factor_keys
-    for v in report.variants:
+    are_cells = CELL in keys or ARM in keys
+    for v in variants:
         rest = tuple(
             item for item in v.settings.items() if are_cells and item[0] not in (CELL, ARM)
         )
         found.setdefault(rest if v.baseline is None else v.baseline, []).append(v)
-    return [_family(report, members) for members in found.values()]
+    return [_family(variants, keys, members) for members in found.values()]
 
 
-def _family(report: Report, variants: Sequence[Variant]) -> Family:
-    keys = report.factor_keys
-    shared = [key for key in keys if len({v.settings.get(key) for v in variants}) == 1]
-    told = [key for key in shared if len({v.settings.get(key) for v in report.variants}) > 1]
+def _family(every: Sequence[Variant], keys: Sequence[str], variants: Sequence[Variant]) -> Family:
+    is_one = {key: len({v.settings.get(key) for v in variants}) == 1 for key in keys}
+    shared = [key for key in keys if is_one[key] and key not in (CELL, ARM)]  # those are labels
+    told = [key for key in shared if len({v.settings.get(key) for v in every}) > 1]
     first = variants[0]
     parts = [setting(key, first.settings[key], keys) for key in told if key in first.settings]
-    if len(variants) == len(report.variants):
+    if len(variants) == len(every):
         parts = []  # there is one family: what it shares is what all share
     return Family(
         title=", ".join(parts),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from mnist_seq.report.charts.extent import extent
 from mnist_seq.report.charts.page.axis import Axis
 from mnist_seq.report.charts.page.scene import Box, Dot, Line, Mark, Text, svg
 from mnist_seq.report.texts import fmt, words
@@ -14,16 +15,9 @@ _MANY_SEEDS = 20  # from here on their dots are small and faint
 
 def axis_of(report: Report) -> Axis | None:
     """The one axis of all rows; None where nothing can be drawn on it."""
-    values = [0.0]
-    for v in report.variants:
-        values += [x for _, x in v.pairs]
-        if v.compared:
-            c = v.compared.comparison
-            values += [c.difference, c.interval.low, c.interval.high]
-            if wide := v.compared.wide:
-                values += [wide.low, wide.high]
-    if len(values) == 1:
+    if not any(v.pairs or v.compared for v in report.variants):
         return None
+    values = [*extent(report.variants)]
     if (margin := report.rule.margin) is not None:
         values += [-margin, margin]
     return Axis.over(values, before=0.04, after=0.04)
@@ -63,13 +57,16 @@ def row(report: Report, v: Variant, axis: Axis, decimals: int) -> str:
     for seed, x in v.pairs:
         title = f"seed {seed}: {words.points(report, fmt.signed(x, report.metric.decimals))}"
         marks.append(Dot(axis.at(x), _SEEDS, size, css, title))
+    if v.diverged:
+        side, anchor = (0.0, "start") if report.metric.higher_is_better else (1.0, "end")
+        marks.append(Text(side, _SEEDS + 4, fmt.TIMES, "lost", anchor))
     if found:
         marks.append(Dot(axis.at(found.comparison.difference), _BAR, 5.5, "mean"))
     return svg(marks, HEIGHT, _said(report, v, decimals), f"forest {words.kind(v)}")
 
 
 def key(
-    kinds: Sequence[str], *, has_wide: bool, has_seeds: bool, base: str
+    kinds: Sequence[str], *, has_wide: bool, has_seeds: bool, has_diverged: bool, base: str
 ) -> list[tuple[str, str]]:
     """What the marks mean: (picture, words); only those that occur."""
     bar: list[Mark] = [Line(0.2, 7, 0.8, 7, "ci"), Dot(0.5, 7, 5, "mean")]
@@ -81,6 +78,9 @@ def key(
         found.append((_small(bar, 34, "undecided"), f"mean and interval (thick){thin}"))
     if has_seeds:
         found.append((_small([Dot(0.5, 7, 3, "seed")], 12, "undecided"), f"one seed minus {base}"))
+    if has_diverged:
+        cross = _small([Text(0.5, 11, fmt.TIMES, "lost")], 12, "undecided")
+        found.append((cross, "at the edge: seeds diverged"))
     for kind in ("better", "worse", "equivalent"):
         if kind in kinds:
             found.append((_small([Dot(0.5, 7, 5.5, "mean")], 14, kind), f"filled: {kind}"))

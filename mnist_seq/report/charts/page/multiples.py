@@ -161,7 +161,7 @@ def panel(
                 curve = [(x.at(p.step), place(p.value)) for p in piece]
                 marks.append(Poly(curve, f"mean {kind}"))
     for t in y_ticks:
-        text = fmt.plain(t)
+        text = fmt.power(t) if frame.is_log_y else fmt.plain(t)
         if frame.is_log_y:
             marks.append(Text(0, place(t), text, "yt", "end", dx=-6, dy=4))
         else:

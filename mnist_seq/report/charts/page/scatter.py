@@ -65,11 +65,13 @@ def chart(
         return HEIGHT * (1 - y.at(value))
 
     marks: list[Mark] = []
+    taken: list[Rect] = []
     y_ticks = y.ticks(5)
     for t in y_ticks:
         marks.append(Line(0, place(t), 1, place(t), "grid"))
         text = fmt.with_unit(fmt.plain(t), unit if t == y_ticks[-1] else "")
         marks.append(Text(0, place(t) - 3, text, "yt", "start"))
+        taken.append((0, place(t) - _LINE, _LETTER * len(text), place(t)))
     marks.append(Line(0, HEIGHT, 1, HEIGHT, "axis"))
     for t in x.ticks(5):
         share = x.at(t)
@@ -80,7 +82,7 @@ def chart(
     for css, own in joined:
         marks.append(Poly([(x.at(i.x), place(i.y)) for i in own], f"link {css}"))
     spots = [(x.at(i.x), place(i.y)) for i in items]
-    taken = [(a * WIDTH - _MARK, b - _MARK, a * WIDTH + _MARK, b + _MARK) for a, b in spots]
+    taken += [(a * WIDTH - _MARK, b - _MARK, a * WIDTH + _MARK, b + _MARK) for a, b in spots]
     if has_whiskers:
         for item, (share, _) in zip(items, spots, strict=True):
             if not math.isnan(item.low):
@@ -117,10 +119,11 @@ def _shared(items: Sequence[Item], spots: Sequence[tuple[float, float]]) -> list
             groups.append([i])
     texts = [""] * len(items)
     for group in groups:
-        some = [items[i].name for i in group]
+        some = list(dict.fromkeys(items[i].name for i in group))
+        num = len(some)
         while some[1:] and len(", ".join(some)) > _MOST_LETTERS:
             some.pop()
-        more = f" +{len(group) - len(some)}" if len(group) > len(some) else ""
+        more = f" +{num - len(some)}" if num > len(some) else ""
         texts[group[len(group) // 2]] = ", ".join(some) + more
     return texts
 

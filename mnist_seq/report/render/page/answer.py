@@ -174,6 +174,7 @@ def _key(report: Report) -> str:
         kinds,
         has_wide=any(v.compared and v.compared.wide for v in report.variants),
         has_seeds=any(v.pairs for v in report.variants),
+        has_diverged=any(v.diverged for v in report.variants if not v.is_baseline),
         base=f"its {base}",
     )
     items = "".join(f"<span>{picture}{for_html(text)}</span>" for picture, text in entries)

@@ -8,6 +8,7 @@ from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.texts.notices import Notice, notices
 from mnist_seq.report.value import Report
 
+_MOST_LEVELS = 4  # baselines whose levels are named one by one
 _MANY = 4  # notices that are read at once; the others are folded
 
 
@@ -39,16 +40,20 @@ def dek(report: Report) -> list[str]:
     levels = [
         f"{fmt.with_unit(fmt.number(f.baseline.mean, d), metric.unit)}"
         f"{f' with {f.title}' if f.title else ''}"
-        for f in families[:4]
+        for f in families[:_MOST_LEVELS]
         if f.baseline and f.baseline.n
     ]
     found = []
     if levels and families[0].baseline:
         name = families[0].labels[families[0].baseline.key]
         name = name if "=" in name else f"the {name}"
-        more = f", and {len(families) - 4} more below" if families[4:] else ""
+        means = [f.baseline.mean for f in families if f.baseline and f.baseline.n]
+        ends = [fmt.number(end, d) for end in (min(means), max(means))]
+        span = f"{ends[0]} to {fmt.with_unit(ends[1], metric.unit)}"
         noun = "baseline" if len(families) == 1 else "baselines"
-        found.append(f"Mean {metric.label} of the {noun} ({name}): {fmt.joined(levels)}{more}.")
+        if families[_MOST_LEVELS:]:
+            noun, levels = f"{len(families)} baselines", [span]
+        found.append(f"Mean {metric.label} of the {noun} ({name}): {fmt.joined(levels)}.")
     names = words.labels(report)
     near = [
         names[v.key]

@@ -1,5 +1,6 @@
 """The notes at the end of the page: what the numbers of the answer mean, and what they do not."""
 
+from mnist_seq.report.charts.extent import is_cut
 from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.render.page import parts
 from mnist_seq.report.texts import fmt, words
@@ -20,6 +21,7 @@ def notes(report: Report) -> str:
         f"Thin bar: the same at 1 {fmt.MINUS} {alpha:g}/{num} (Bonferroni), which holds for all "
         f"{num} comparisons at once. Where it meets 0 and the thick bar does not, the row is "
         "undecided because many were compared."
+        f"{' A thin bar that ends at an edge goes on.' * is_cut(report.variants)}"
         if any(v.compared and v.compared.wide for v in report.variants)
         else "There is no thin bar: p is not corrected here, or is of an e-value."
     )
