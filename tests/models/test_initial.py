@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from mnist_seq.config.paths import options
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Shape
 from mnist_seq.tasks import Spec
 from mnist_seq.training.preflight.count import model_params
-from tests.models.variants import built
+from tests.models.variants import built, sequence
 
 # Numbers that papers print: two biases a gate, and a head with ten classes
 TABLE = [
@@ -110,3 +111,17 @@ def test_irnn_starts_as_a_sum() -> None:
 def test_a_vanilla_setting_runs_torchs_kernel(changes: dict[str, object], is_torchs: bool) -> None:
     """Fast where it can be; its weights load in plain PyTorch."""
     assert isinstance(built("lstm", **changes), nn.LSTM) == is_torchs
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [(name, key) for name in options("model") for key in default_model(name).initial_names],
+)
+def test_a_key_of_initial_values_changes_nothing_else(name: str, key: str) -> None:
+    """Runs that differ in it are one stack: the same weights, and the same function of them."""
+    plain = built(name)
+    other = built(name, **{key: {"init": "orthogonal", "forget_bias": 1.5}[key]})
+    weights = other.state_dict()
+    assert any(not torch.equal(weights[k], w) for k, w in plain.state_dict().items())
+    plain.load_state_dict(weights)
+    assert torch.equal(plain(sequence())[0], other(sequence())[0])

@@ -226,6 +226,14 @@ def test_only_runs_of_equal_shape_go_together() -> None:
     assert shape_of(make_config("model.dropout=0.1")) == shape_of(make_config("model.dropout=0.2"))
 
 
+def test_a_cell_names_the_keys_that_may_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key of another cell that has such a name may change the step."""
+    chrono, three = (make_config("model=hgrn", f"model.forget_bias={b}") for b in ("chrono", 3))
+    assert shape_of(chrono) == shape_of(three)
+    monkeypatch.setattr(type(chrono.model), "initial_names", ())
+    assert shape_of(chrono) != shape_of(three)
+
+
 def test_another_sweeper_is_refused(sweep: SweepRunner) -> None:
     """It knows no plan, whose runs could be looked at together."""
     output = sweep(*SMALL, "hydra/sweeper=basic", "hydra/launcher=stack", code=1)

@@ -29,6 +29,10 @@ def _is_number(text: str, most: int) -> bool:
 
 
 class Model(Group):
+    # Keys of the cell that set initial values alone: runs that differ in them have equal weights
+    # and steps, and may be one stack. A cell names such keys; a key that it does not name splits
+    initial_names: ClassVar[tuple[str, ...]] = ()
+
     name: str
     hidden: Annotated[int, Field(ge=1, le=MAX_HIDDEN)]
     layers: Annotated[int, Field(ge=1, le=MAX_LAYERS)]
@@ -63,6 +67,7 @@ class Model(Group):
 
 class LSTM(Model):
     option_names: ClassVar = ("lstm",)
+    initial_names: ClassVar = ("init", "forget_bias")
 
     input_gate: bool
     forget_gate: bool
@@ -121,6 +126,7 @@ class MinGRU(Model):
     """Of `minlstm` too. Keys that came after runs existed have a default; see `identity.plain`."""
 
     option_names: ClassVar = ("mingru", "minlstm")
+    initial_names: ClassVar = ("forget_bias",)
 
     candidate: Literal["linear", "positive"] = "linear"
     forget_bias: Literal["default", "chrono"] | Finite = "default"
@@ -259,6 +265,7 @@ class S4D(Model):
 
 class HGRN(Model):
     option_names: ClassVar = ("hgrn",)
+    initial_names: ClassVar = ("forget_bias",)
 
     lower_bound: Annotated[float, Field(ge=0, lt=1)]
     forget_bias: Literal["chrono"] | Finite

@@ -7,10 +7,11 @@ from mnist_seq.config import Config, ConfigError, plain
 from mnist_seq.runs.text import share
 from mnist_seq.sweep.plan.planner import PlannedRun
 
-# Keys that may differ within a stack. `model.match` and `model.params` have set `hidden` by now
+# Keys that may differ within a stack, and so may `Model.initial_names` of the cell. `model.match`
+# and `model.params` have set `hidden` by now
 _OF_A_RUN = {
     "": ("seed", "arm", "schedule", "tracker", "sweep"),
-    "model": ("dropout", "init", "forget_bias", "match", "params"),
+    "model": ("dropout", "match", "params"),
     "optimizer": ("lr", "weight_decay"),
     "data": ("root",),
     "training": ("diagnostics",),
@@ -47,6 +48,8 @@ def shape_of(config: Config) -> str:
         part = values[group] if group else values
         for key in keys:
             part.pop(key, None)
+    for key in config.model.initial_names:
+        values["model"].pop(key, None)
     return json.dumps({**values, "drops": bool(dropout)}, sort_keys=True)
 
 
