@@ -56,6 +56,15 @@ def test_gradients_are_those_of_the_forward_pass(layers: nn.Module) -> None:
     assert torch.autograd.gradcheck(run, (x, *weights), fast_mode=True)
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # of torch's own checks of shapes
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_traced_net_has_the_numbers_of_the_net(layers: nn.Module) -> None:
+    """With gradients on, as exporters have them, and read with another batch: no constants."""
+    traced = torch.jit.trace(layers, (sequence(batch=2),), check_trace=False)
+    x = sequence(batch=4)
+    torch.testing.assert_close(traced(x)[0], layers(x)[0], rtol=0, atol=1e-12)
+
+
 def test_no_sample_sees_its_batch(layers: nn.Module) -> None:
     """The output for a sample does not depend on the other samples of its batch."""
     x = sequence()

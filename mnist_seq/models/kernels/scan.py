@@ -98,8 +98,18 @@ def is_stacked() -> bool:
     return torch._C._are_functorch_transforms_active()
 
 
+def is_traced() -> bool:
+    """Whether a tool that takes the model elsewhere writes down its operations.
+
+    It would write what a scan computes inside as constants, or refuse it.
+    """
+    return torch._C._is_tracing() or torch.compiler.is_compiling()
+
+
 def is_scannable(x: object, dtype: torch.dtype) -> bool:
     """Whether a scan can take this input: on any device in a stack, otherwise on a CPU only.
+
+    Not where `is_traced`: there the step runs.
 
     Args:
         x: input of the layer; a scan takes a tensor [T, B, D] of float32 or float64.
@@ -107,6 +117,7 @@ def is_scannable(x: object, dtype: torch.dtype) -> bool:
     """
     return (
         isinstance(x, Tensor)
+        and not is_traced()
         and (is_stacked() or (x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")))
         and x.dtype in (torch.float32, torch.float64)
         and x.dtype == dtype
@@ -234,17 +245,12 @@ class Scanned(Layers, nn.RNNBase):
 
     def _is_scanned(self, x: Any) -> bool:
         return (
-            (is_stacked() or self._is_trained())
+            (is_stacked() or (self.training and torch.is_grad_enabled()))
             and is_scannable(x, next(self.parameters()).dtype)
             and (is_stacked() or self.trains_by_scan(x))
             and self.bias
             and not self.batch_first
         )
-
-    def _is_trained(self) -> bool:
-        """Whether a training step asks. What traces a model to take it elsewhere gets torch's."""
-        is_traced = torch._C._is_tracing() or torch.compiler.is_compiling()
-        return self.training and torch.is_grad_enabled() and not is_traced
 
     def _by_torch(self, x: Tensor, state: State, weights: Sequence[Tensor]) -> tuple[Tensor, State]:
         """As `scan`, with torch's kernel."""
