@@ -12,11 +12,12 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import SLSTM as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.kernels.scan import is_scannable
+from mnist_seq.models.kernels.slstm_scan import LARGEST, Form, slstm_scan
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 
 EPS = 1e-5
-LARGEST = 80.0  # of m where it does not cancel; exp(89) is no number of float32
 
 
 class SLSTM(Cell):
@@ -30,6 +31,8 @@ class SLSTM(Cell):
     the input gate is the LSTM's. Without `normaliser`, h is s(o) * tanh(exp(m) c), as in the LSTM.
     Without both, this is an LSTM whose recurrent weights are within heads.
     """
+
+    steps_at_once = 112
 
     def __init__(self, input_size: int, hidden: int, options: Options) -> None:
         super().__init__(input_size, hidden, blocks_x=4, blocks_h=0)
@@ -84,9 +87,21 @@ class SLSTM(Cell):
 
     def output(self, x: Tensor, state: State) -> Tensor:
         """See `Cell`; h, normalised in each head."""
+        return self._normalised(state[0])
+
+    def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
+        """See `Cell`; by `slstm_scan`."""
+        if not is_scannable(x, self.weight_hh.dtype):
+            return super().scan(x, state, noises)
+        form = Form(self.options.exponential, self.options.normaliser)
+        h, last = slstm_scan(x, self.weight_hh, state, form)
+        return self._normalised(h), last
+
+    def _normalised(self, h: Tensor) -> Tensor:
+        """h [..., H], normalised in each head where the cell does so."""
         if not self.options.head_norm:
-            return state[0]
-        return head_norm(torch.unflatten(state[0], -1, (self.options.heads, -1)), self.scale)
+            return h
+        return head_norm(torch.unflatten(h, -1, (self.options.heads, -1)), self.scale)
 
 
 def head_norm(h: Tensor, scale: Tensor) -> Tensor:
