@@ -297,3 +297,21 @@ def test_a_margin_that_a_later_command_declares_is_read_and_named(sweep: Path) -
     report = report_of(sweep)
     assert (report.rule.margin, report.variants[1].word) == (2.0, "equivalent")
     assert any("margin=none, and this reading has margin=2.0" in note for note in report.notes)
+
+
+def test_seeds_that_a_later_plan_gives_to_one_side_are_a_second_look(sweep: Path) -> None:
+    """Both looks were read by a t-test "at the planned number of seeds": at 4 and then at 8."""
+    plan(sweep, "gru", 8)
+    plan(sweep, "lstm", 4)
+    write(sweep, "gru", range(8))
+    write(sweep, "lstm", range(4))
+    assert gru_of(report_of(sweep)).kind == "planned"
+    plan(sweep, "lstm", 8, ended=4)
+    write(sweep, "lstm", range(4, 8))
+    assert gru_of(report_of(sweep)).kind == "anytime"
+    other = sweep.parent / "other"
+    other.mkdir()
+    plan(other, "lstm rnn", 3)
+    plan(other, "lstm rnn gru", 8, ended=0)
+    write(other, "lstm gru", range(8))
+    assert gru_of(report_of(other)).kind == "planned"

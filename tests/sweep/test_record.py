@@ -9,7 +9,7 @@ from mnist_seq.config import ConfigError
 from mnist_seq.report.read.planned import PlannedArm, SweepPlan, plans_of
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.plan.record import (
-    _with_declared_margin,
+    _in_its_sweep,
     judged_by,
     planned_text,
     record_plans,
@@ -118,9 +118,10 @@ def test_a_margin_is_declared_once_and_what_is_new_is_said(tmp_path: Path) -> No
     (line,) = planned_text(folder, {"mnist": replace(made(3, "gru"), margin=1.0)})[1:]
     assert line.startswith("sweep.margin=1 comes after the sweep began")
     record_plans(folder, [replace(made(3, "gru"), margin=1.0)])
-    assert _with_declared_margin(folder, made(5, "gru")).margin == 1.0
+    assert _in_its_sweep(folder, made(5, "gru")).margin == 1.0
     with pytest.raises(ConfigError, match=r"declared once .* has 1: sweep.margin=2; leave it out"):
-        _with_declared_margin(folder, replace(made(3, "gru"), margin=2.0))
-    grown = _with_declared_margin(folder, made(3, "gru", "rnn"))
+        _in_its_sweep(folder, replace(made(3, "gru"), margin=2.0))
+    grown = _in_its_sweep(folder, made(3, "gru", "rnn"))
+    assert _in_its_sweep(folder, made(3, "rnn")).num_comparisons == 2
     (line,) = planned_text(folder, {"mnist": grown})[1:]
     assert line.startswith("the family has grown from 1 to 2 comparisons: this is a new plan")

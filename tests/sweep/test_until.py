@@ -87,6 +87,17 @@ def test_the_end_does_not_depend_on_the_order_in_which_runs_end(seed: int) -> No
     assert sum(have.values()) < 4 * CAP
 
 
+def test_a_part_of_a_family_is_decided_as_the_family_is() -> None:
+    """The same arm asked for by itself ended earlier, and its report, over all arms, was open."""
+    d = {"high": noise(2.0, 1)}
+    alone = decide(d, plan_of("high"), higher_is_better=True)["high"]
+    part = decide(d, plan_of("high", num_others=7), higher_is_better=True)["high"]
+    whole = {**d, **dict.fromkeys("abcdefg", [None] * CAP)}
+    among = decide(whole, plan_of(*whole), higher_is_better=True)["high"]
+    assert part == among
+    assert alone.seeds < part.seeds
+
+
 def test_two_big_effects_among_eight_take_less_than_half_of_the_runs() -> None:
     """What it is for: 180 runs at 20 seeds each; 61 in a simulation of 400 such studies."""
     deltas = dict(zip("abcdefgh", (3, 4, 0, 0, 0, 0.1, 0.2, 0.3), strict=True))

@@ -15,6 +15,7 @@ from mnist_seq.report.analyse.grouping import Group
 from mnist_seq.report.read.planned import (
     PlannedArm,
     SweepPlan,
+    comparisons,
     declared_margin,
     plans_of,
 )
@@ -94,9 +95,9 @@ class Plans:
         if len(order) < 2:  # seeds that do not pair by design have no e-value
             return Reading("one look")
         if planned is not None and is_fixed:
-            first = [seed for seed in planned.runs if seed in of_base]
+            first = _planned_seeds(own, self._arms(baseline))
             has_more = any(seed in of_base and seed not in first for seed in seeds)
-            if not has_more and self._prefix(first, variant, baseline) == first:
+            if first and not has_more and self._prefix(first, variant, baseline) == first:
                 return Reading("planned")
         return self._anytime(order, variant, baseline)
 
@@ -163,13 +164,8 @@ class Plans:
 
     def num_unseen(self, compared: Sequence[Group]) -> int:
         """Number of planned comparisons that no group stands for: they have too few seeds yet."""
-        arms: dict[str, set[str]] = {}
-        for plan in self._families(compared):
-            for arm in plan.arms.values():
-                if arm.is_compared:
-                    arms.setdefault(arm.name, set()).update(arm.runs.values())
         seen = {run.folder.name for group in compared for run in group.runs}
-        return sum(not runs & seen for runs in arms.values())
+        return sum(not runs & seen for runs in comparisons(self._families(compared)))
 
     def _families(self, compared: Sequence[Group]) -> list[SweepPlan]:
         """All plans that name one of the groups, each once."""
@@ -203,6 +199,22 @@ class Plans:
             if was != value
         ]
         return tuple(notes)
+
+
+def _planned_seeds(
+    own: Sequence[tuple[SweepPlan, PlannedArm]], base: Sequence[tuple[SweepPlan, PlannedArm]]
+) -> list[int]:
+    """The seeds of a pair in the first plan that has both; else those first planned of each.
+
+    Seeds that a later plan gives to one side are a second look.
+    """
+    both = [(a, b) for plan, a in own for other, b in base if other is plan]
+    firsts = [next((arm for _, arm in side if len(arm.runs) > 1), None) for side in (own, base)]
+    for a, b in (*both, firsts):
+        common = [] if a is None or b is None else [seed for seed in a.runs if seed in b.runs]
+        if len(common) > 1:
+            return common
+    return []
 
 
 def _decisions(folder: Path) -> list[dict[str, Any]]:

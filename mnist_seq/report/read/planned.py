@@ -43,6 +43,8 @@ class SweepPlan:
         first_seeds, max_seeds: of `sweep.until=decided`; else the same number.
         arms: by name.
         commit: of the code that made the plan; "" outside a checkout.
+        num_others: number of comparisons of earlier plans of the sweep that are not in this one;
+            not recorded.
     """
 
     mode: Mode
@@ -55,11 +57,12 @@ class SweepPlan:
     test: str = "t"
     alpha: float = 0.05
     correction: str = "holm"
+    num_others: int = 0
 
     @property
     def num_comparisons(self) -> int:
         """Size of the family."""
-        return sum(arm.is_compared for arm in self.arms.values())
+        return sum(arm.is_compared for arm in self.arms.values()) + self.num_others
 
     def record(self) -> dict[str, Any]:
         """As plan.json has it."""
@@ -138,3 +141,16 @@ def covered(plans: Sequence[SweepPlan]) -> set[str]:
 def declared_margin(plans: Sequence[SweepPlan]) -> float | None:
     """The first margin that a plan declares: a later one does not replace it."""
     return next((plan.margin for plan in plans if plan.margin is not None), None)
+
+
+def comparisons(plans: Sequence[SweepPlan]) -> list[set[str]]:
+    """Names of the run folders of each variant that plans compare.
+
+    A plan names variants by what differs in it, so variants of two plans that share a run are one.
+    """
+    found: list[set[str]] = []
+    for arm in (arm for plan in plans for arm in plan.arms.values() if arm.is_compared):
+        runs = set(arm.runs.values())
+        same = [own for own in found if own & runs]
+        found = [own for own in found if not own & runs] + [runs.union(*same)]
+    return found

@@ -10,6 +10,7 @@ from mnist_seq.report.read.planned import (
     Mode,
     PlannedArm,
     SweepPlan,
+    comparisons,
     covered,
     declared_margin,
     plans_of,
@@ -52,7 +53,7 @@ def plans_for(
     found = {
         task: _plan_of(runs, options, defaults=defaults, mode=mode) for task, runs in tasks.items()
     }
-    return {task: _with_declared_margin(plan.folder, own) for task, own in found.items()}
+    return {task: _in_its_sweep(plan.folder, own) for task, own in found.items()}
 
 
 def _plan_of(
@@ -107,20 +108,23 @@ def record_plans(folder: SweepFolder, plans: Iterable[SweepPlan]) -> None:
         _record_plan(folder, plan)
 
 
-def _with_declared_margin(folder: SweepFolder, plan: SweepPlan) -> SweepPlan:
-    """A plan with the margin that an earlier command of its sweep declared.
+def _in_its_sweep(folder: SweepFolder, plan: SweepPlan) -> SweepPlan:
+    """A plan with the margin and the other comparisons that earlier commands of its sweep declared.
 
     Raises:
         ConfigError: it asks for another margin, or plan.json is damaged.
     """
-    declared = declared_margin(_of_its_task(folder, plan))
+    known = _of_its_task(folder, plan)
+    declared, own = declared_margin(known), covered([plan])
     if declared is not None and plan.margin not in (None, declared):
         raise ConfigError(
             f"sweep.margin is declared once for a sweep, and {folder.path.name} has {declared:g}: "
             f"sweep.margin={plan.margin:g}; leave it out, and read another one with compare "
             f"margin={plan.margin:g}"
         )
-    return plan if declared is None else replace(plan, margin=declared)
+    margin = plan.margin if declared is None else declared
+    num_others = sum(not runs & own for runs in comparisons(known))
+    return replace(plan, margin=margin, num_others=num_others)
 
 
 def planned_text(folder: SweepFolder, plans: Mapping[str, SweepPlan]) -> list[str]:
@@ -130,7 +134,7 @@ def planned_text(folder: SweepFolder, plans: Mapping[str, SweepPlan]) -> list[st
 
 def _changes(folder: SweepFolder, plan: SweepPlan) -> list[str]:
     """How a plan differs from that of the sweep's first runs, where verdicts depend on it."""
-    known = [p for p in _of_its_task(folder, plan) if p != plan]
+    known = [p for p in _of_its_task(folder, plan) if p.record() != plan.record()]
     if not known:
         return []
     found = []
@@ -139,11 +143,11 @@ def _changes(folder: SweepFolder, plan: SweepPlan) -> list[str]:
             f"sweep.margin={plan.margin:g} comes after the sweep began: it was not declared before "
             "the first run, and the report says so"
         )
-    names = {arm.name for p in (*known, plan) for arm in p.arms.values() if arm.is_compared}
-    if len(names) > known[0].num_comparisons > 0:
+    num = len(comparisons([*known, plan]))
+    if num > known[0].num_comparisons > 0:
         found.append(
             f"the family has grown from {known[0].num_comparisons} to "
-            f"{plural(len(names), 'comparison')}: this is a new plan, and its correction may take "
+            f"{plural(num, 'comparison')}: this is a new plan, and its correction may take "
             "back an earlier call"
         )
     return found
@@ -192,7 +196,7 @@ def judged_by(plans: Mapping[str, SweepPlan]) -> list[str]:
 def _judged_by(plan: SweepPlan) -> str:
     """The same of one task; "" without a comparison."""
     num, seeds = plan.num_comparisons, plan.max_seeds
-    if not num:
+    if num == plan.num_others:
         return ""
     from mnist_seq.stats.sequential.outlook import fewest_seeds
 

@@ -49,7 +49,7 @@ def check_decidable(plan: SweepPlan) -> None:
             f"sweep.until=decided compares each variant with its baseline, and there is none for "
             f"{alone[0]}; sweep.baseline=auto adds it, or add what it is compared with"
         )
-    if not plan.num_comparisons:
+    if not any(arm.is_compared for arm in plan.arms.values()):
         raise ConfigError(
             "sweep.until=decided needs a variant beside the baseline, and there is only "
             f"{', '.join(plan.arms)}; add what to compare: model=lstm,gru"

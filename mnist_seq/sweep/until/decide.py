@@ -87,7 +87,7 @@ def decide(
         }
         seen = _readings(known, plan, higher_is_better=higher_is_better)
         ended |= {arm: r.state for arm, r in seen.items() if arm not in ended and r.is_call}
-        num_open = len(differences) - _num_called(ended)
+        num_open = plan.num_comparisons - _num_called(ended)
         for arm in [arm for arm in differences if arm not in ended]:
             is_withheld = seen[arm].is_withheld
             d = _counted(known[arm]) if is_withheld else _trained(known[arm])
@@ -148,12 +148,14 @@ def _calls(
     higher_is_better: bool,
 ) -> dict[str, State | None]:
     looks = {arm: _look(d, plan.margin) for arm, d in values.items()}
-    p = np.array([1.0 if found is None else found.p for found in looks.values()])
+    p = np.array(
+        [1.0 if found is None else found.p for found in looks.values()] + [1.0] * plan.num_others
+    )
     return {
         arm: None
         if found is None
         else _state(found, float(q), len(known[arm]), plan, higher_is_better)
-        for (arm, found), q in zip(looks.items(), adjust(p), strict=True)
+        for (arm, found), q in zip(looks.items(), adjust(p)[: len(looks)], strict=True)
     }
 
 
@@ -181,7 +183,7 @@ def _ahead(
     arms have as many seeds will find the same. Arms with a lost run wait for that round.
     """
     called: dict[str, State] = {}
-    num_open = len(differences) - _num_called(ended)
+    num_open = plan.num_comparisons - _num_called(ended)
     for arm, d in differences.items():
         if arm in ended or len(d) < seeds or any(isinstance(x, Lost) for x in d):
             continue
