@@ -1,8 +1,10 @@
 """What the fuzz tests draw from: all keys and options of conf/, hostile values, tiny runs."""
 
 import functools
+import json
 import os
 import struct
+import tarfile
 import typing
 from collections.abc import Iterator
 from itertools import chain
@@ -293,6 +295,24 @@ def remember_empty_data(root: Path) -> None:
                 stream.truncate(size)  # a hole, which takes no room
             files.append((str(path), "0" * 32))
         remember(Located(name, name, tuple(files), "f" * 64, ""), root)
+    files = [(str(black_pictures(root)), "0" * 32)]
+    for grey in (False, True):
+        about = json.dumps({"grey": grey})
+        remember(Located("cifar10", "cifar10", tuple(files), "f" * 64, "", about), root)
+
+
+def black_pictures(root: Path) -> Path:
+    """An archive of CIFAR-10 of holes, which take no room."""
+    path, size = root / "cifar.tar", 10_000 * 3073
+    names = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
+    with open(path, "wb") as stream:
+        for name in names:
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = size
+            stream.write(member.tobuf())
+            stream.seek(-(-size // 512) * 512, 1)
+        stream.write(bytes(1024))
+    return path
 
 
 def remember_empty_recordings(root: Path) -> None:

@@ -63,6 +63,12 @@ class Images(Data, _Reading):
         return self if self.shift or self.noise or self.drop_steps else None
 
 
+class Cifar10(Images):
+    option_names: ClassVar = ("cifar10",)
+
+    grey: bool
+
+
 class Stream(Data):
     """What generated sequences have: `conf/base/stream.yaml`."""
 

@@ -42,7 +42,12 @@ class ImageTask(Task):
         data = self.settings
         chunk = self.shape[-1] if data.is_grid else data.chunk
         time_steps = data.pad_noise or self.num_read
-        return Spec("vector", chunk, "class", 10, time_steps=time_steps)
+        return Spec("vector", chunk * self.channels, "class", 10, time_steps=time_steps)
+
+    @property
+    def channels(self) -> int:
+        """Numbers of a pixel."""
+        return 1
 
     @property
     def num_read(self) -> int:
