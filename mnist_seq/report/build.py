@@ -137,10 +137,13 @@ def build(
         variants=variants,
         runs=tuple(_run_rows(groups, read.metric, read.stuck)),
         factor_keys=keys,
-        warnings=(*_warnings(read, inputs), *sections.warnings),
+        warnings=(
+            *_warnings(read, inputs),
+            *_unlike_plans(plans, groups, variants, rule, read),
+            *sections.warnings,
+        ),
         notes=(
             *read.notes,
-            *_plan_notes(plans, groups, variants, rule, read),
             *(_family_note(len(made), num_compared) if rule.correction != "none" else ()),
             *sections.notes,
             *seconds_note(inputs.seconds_differ),
@@ -252,7 +255,7 @@ def _filter_note(options: Options, num_chosen: int, num_runs: int) -> tuple[str,
     return (f"only runs with {options.where}: {num_chosen} of {num_runs}",)
 
 
-def _plan_notes(
+def _unlike_plans(
     plans: Plans, groups: Sequence[Group], variants: Sequence[Variant], rule: Rule, read: _Read
 ) -> tuple[str, ...]:
     """Where these comparisons differ from what was planned."""

@@ -83,7 +83,7 @@ def test_at_its_planned_number_of_seeds_a_comparison_is_what_it_was_without_a_pl
             assert (old.compared.kind, new.compared.kind) == ("one look", "planned")
     assert "holds for one look at this number of seeds" in before.rule_text
     assert "one look" not in after.rule_text
-    assert after.notes == before.notes == ()
+    assert (after.notes, after.warnings) == (before.notes, before.warnings) == ((), ())
 
 
 def test_the_advice_on_seeds_is_that_of_the_e_value_which_will_read_them(sweep: Path) -> None:
@@ -200,7 +200,9 @@ def test_planned_comparisons_without_seeds_count_and_a_grown_family_is_named(swe
     write(sweep, "mgu", range(6))
     report = report_of(sweep)
     assert gru_of(report).verdict.p_adjusted == pytest.approx(3 * early.p)
-    assert "the family has grown since the sweep began, from 2 to 3 comparisons" in report.notes[0]
+    assert (
+        "the family has grown since the sweep began, from 2 to 3 comparisons" in report.warnings[0]
+    )
 
 
 def test_the_margin_is_that_of_the_plan_and_another_rule_is_named(sweep: Path) -> None:
@@ -210,11 +212,11 @@ def test_the_margin_is_that_of_the_plan_and_another_rule_is_named(sweep: Path) -
     report = report_of(sweep)
     assert report.rule.margin == 2.0
     assert report.variants[1].word == "equivalent"
-    assert report.notes == ()
+    assert report.notes == report.warnings == ()
     asked = report_of(sweep, margin=5.0, test="permutation", metric="test/loss")
     assert asked.rule.margin == 5.0
     for text in ("metric=test/accuracy", "test=t,", "margin=2.0"):
-        assert any(text in note and "not declared before" in note for note in asked.notes)
+        assert any(text in said and "not declared before" in said for said in asked.warnings)
     flipped = report_of(sweep, test="permutation", margin=1.0, where="seed=0,1,2,3,4")
     for text in ("of any symmetric shape", "sequence, for differences close to normal,",
                  "less than 1 point;"):  # fmt: skip
@@ -249,11 +251,20 @@ def test_a_damaged_plan_is_named_and_its_verdicts_hold_at_any_number_of_looks(
     (sweep / "plan.json").write_text(text)
     report = build(collect([sweep]), Options(), defaults=DEFAULTS)
     assert gru_of(report).kind == "anytime"
-    (note,) = report.notes
+    (note,) = report.warnings
     assert "plan.json" in note
     assert note.endswith("its comparisons are read by e-values")
     with pytest.raises(ValueError, match=r"plan\.json"):
         plans_of(sweep)
+
+
+def test_a_sweep_that_lost_its_plan_and_stopped_by_itself_is_read_by_e_values(sweep: Path) -> None:
+    """Its number of seeds was chosen by its results, which decisions.jsonl shows."""
+    write(sweep, "lstm gru", range(5))
+    SweepFolder(sweep).note_decision("gru", "better", seeds=5, max_seeds=20)
+    report = report_of(sweep)
+    assert gru_of(report).kind == "anytime"
+    assert "lacks plan.json; its comparisons are read by e-values" in report.warnings[0]
 
 
 def test_plans_are_read_as_they_were_written_and_never_replaced(sweep: Path) -> None:
@@ -296,7 +307,7 @@ def test_a_margin_that_a_later_command_declares_is_read_and_named(sweep: Path) -
     write(sweep, "lstm rnn", range(6))
     report = report_of(sweep)
     assert (report.rule.margin, report.variants[1].word) == (2.0, "equivalent")
-    assert any("margin=none, and this reading has margin=2.0" in note for note in report.notes)
+    assert any("margin=none, and this reading has margin=2.0" in note for note in report.warnings)
 
 
 def test_seeds_that_a_later_plan_gives_to_one_side_are_a_second_look(sweep: Path) -> None:

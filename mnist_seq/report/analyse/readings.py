@@ -66,7 +66,11 @@ class Plans:
             except (ValueError, OSError) as error:
                 self._plans[folder] = None
                 self.damaged.append(" ".join(str(error).split()))
-            for row in _decisions(folder):
+            decisions = _decisions(folder)
+            if decisions and self._plans[folder] == ():
+                self._plans[folder] = None
+                self.damaged.append(f"{folder} was run until it was decided, and lacks plan.json")
+            for row in decisions:
                 self._given_up[folder, str(row.get("arm"))] = _why(row)
 
     @property
