@@ -142,6 +142,15 @@ def test_mlstm_has_the_numbers_of_the_authors_code(size: int) -> None:
     close(h.flatten(0, -2), [[1, 2], [3, 4], [2.773412077575645, 3.807798991112082]])
 
 
+def test_mlstm_has_finite_gradients_where_its_gates_are_shut() -> None:
+    """In float32, where exp(-m) would be infinite."""
+    q, k, v = (torch.ones(2, 1, 1, 2) for _ in range(3))
+    i, f = (torch.full((2, 1, 1), value, requires_grad=True) for value in (-95.0, -100.0))
+    state = torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2), torch.zeros(1, 1)
+    h, _ = mlstm_scan(q, k, v, i, f, state)
+    assert all(d.isfinite().all() for d in torch.autograd.grad(h.sum(), (i, f)))
+
+
 def test_chunks_hand_on_the_state() -> None:
     """Outputs, final state and gradients are those of the step, from a given state, in chunks of 2
     that do not divide the 5 time steps."""
