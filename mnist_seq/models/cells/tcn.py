@@ -27,7 +27,7 @@ class TCN(WholeSequence):
 
     def __init__(self, input_size: int, hidden: int, options: Options) -> None:
         super().__init__(hidden)
-        self.options = options
+        self.options, self.num_parts = options, options.levels
         sizes = [input_size] + [hidden] * (2 * options.levels - 1)
         self.weights = nn.ParameterList(torch.empty(hidden, d, options.kernel) for d in sizes)
         self.gains = nn.ParameterList(torch.empty(hidden) for _ in sizes)

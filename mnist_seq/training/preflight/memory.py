@@ -6,6 +6,7 @@ import torch
 
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.schema import Model
+from mnist_seq.models.cells import Cell, Layers
 from mnist_seq.tasks import Spec, task_of
 from mnist_seq.training.memory import available
 from mnist_seq.training.preflight.count import unseeded
@@ -27,7 +28,7 @@ def check_memory(config: Config) -> None:
     model, training = config.model, config.training
     task = task_of(config.data)
     time_steps = task.spec.time_steps
-    num_params, num_kept = _sizes(model, task.spec)
+    num_params, num_kept, num_read = _sizes(model, task.spec)
     num_copies = 2 + traits(config.optimizer).num_averages
     weights = num_params * num_copies * FLOAT
     if weights > free:
@@ -49,11 +50,8 @@ def check_memory(config: Config) -> None:
     of_ends = time_steps * _ends(task.spec)
     passes = {
         "training.batch_size": (task.num_train, back * num_kept + of_ends),
-        # An evaluation runs layer by layer, and keeps the outputs of one layer
-        "training.eval_batch_size": (
-            task.num_test,
-            time_steps * num_kept // model.layers + of_ends,
-        ),
+        # An evaluation runs layer by layer, and keeps what one layer reads
+        "training.eval_batch_size": (task.num_test, num_read // model.layers + of_ends),
     }
     for key, (num_examples, num_floats) in passes.items():
         batch_size = getattr(training, key.partition(".")[2])
@@ -91,12 +89,30 @@ def check_sets(config: Config, free: int) -> None:
 
 
 @functools.cache
-def _sizes(model: Model, spec: Spec) -> tuple[int, int]:
-    """Parameters, and floats that one time step of one example stores."""
+def _sizes(model: Model, spec: Spec) -> tuple[int, int, int]:
+    """Parameters; floats that a time step of one example stores; `_num_read` of one example."""
     with torch.device("meta"):
         classifier = unseeded(model, spec)
     num_params = sum(weight.numel() for weight in classifier.parameters())
-    return num_params, classifier.rnn.num_kept(spec.time_steps)
+    num_kept = classifier.rnn.num_kept(spec.time_steps)
+    return num_params, num_kept, _num_read(classifier.rnn, spec.time_steps)
+
+
+def _num_read(layers: Layers, time_steps: int) -> int:
+    """Floats that an evaluation of one example stores, if it ran all layers at once.
+
+    A cell that runs a few time steps at a time has all but the outputs of those few only.
+    """
+    found = time_steps * layers.num_kept(time_steps)
+    for cell in layers.modules():
+        if not isinstance(cell, Cell):
+            continue
+        num_kept, at_once = cell.num_kept(time_steps), cell.steps_at_once or time_steps
+        found -= time_steps * (num_kept - num_kept // cell.num_parts)
+        if at_once < time_steps:
+            found -= (time_steps - at_once) * (num_kept // cell.num_parts)
+            found += time_steps * cell.hidden
+    return found
 
 
 def _gib(num_bytes: int) -> str:
