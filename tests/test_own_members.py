@@ -104,6 +104,7 @@ def test_what_lies_beside_a_member_is_imported_and_counts(mine: Path) -> None:
             "be imported: ModuleNotFoundError: No module named 'notthere'",
         ),
         ("class X(:\n", "cannot be imported: SyntaxError: "),
+        ("import sys\nsys.exit(3)\n", "cannot be imported: SystemExit: 3"),
     ],
 )
 def test_code_that_cannot_be_imported_is_one_line(mine: Path, code: str, says: str) -> None:

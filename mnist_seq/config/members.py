@@ -173,7 +173,7 @@ class _Loader(SourceFileLoader):
         """
         try:
             super().exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script may end itself
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ConfigError(f"{self.path} cannot be imported: {reason}") from error
 
