@@ -38,6 +38,7 @@ def test_numbers_are_written_by_the_rules() -> None:
     ]  # fmt: skip
     assert [fmt.power(x) for x in (1.0, 0.01, 0.001, 1e-4)] == ["1", "0.01", "10⁻³", "10⁻⁴"]
     assert [words.data(n) for n in ("mnist_5k", "kmnist", "mqar")] == ["MNIST 5k", "KMNIST", "mqar"]
+    assert [words.cell(n) for n in ("mgu", "mingru", "my_own")] == ["MGU", "minGRU", "my_own"]
     assert fmt.ranges([0, 1, 2, 3, 8]) == "0 to 3, 8"
     assert fmt.date("2026-11-28T20:00:00+00:00") == "28 Nov 2026"
     assert [fmt.seconds(x) for x in (0.84, 12, 200, 7260)] == [
@@ -105,6 +106,12 @@ ablation:
         "python -m mnist_seq.train -m ablation=lstm_gates 'seed=range(8)' tracker=none "
         f"training.epochs=4 sweep.name=s-long hydra.sweep.dir={tmp_path}/s-long"
     )
+    before_labels = """
+ablation:
+  arms: {NIG: [model.input_gate=false], CIFG: [model.cifg=false]}
+"""
+    (tmp_path / "s/multirun.yaml").write_text(hydra + before_labels)
+    assert asked_of([tmp_path / "s"]).labels == {"NIG": "no input gate"}  # CIFG is another arm now
     odd = hydra.replace("tracker=none", "hydra.launcher._target_=os.system")
     (tmp_path / "s/multirun.yaml").write_text(odd + study)
     assert asked_of([tmp_path / "s"]).command() == ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.text import in_one_line
 from mnist_seq.runs.commands import read_asked, to_repeat_sweep
 from mnist_seq.runs.disk import limits, parsing
@@ -59,7 +60,9 @@ def asked_of(sources: Sequence[Path]) -> Asked:
         content = limits.read_bytes(path)
         if b"\nablation:" in content:
             study = _text(parsing.select(hydra, "runtime.choices.ablation"))
-            labels = _labels(parsing.select(parsing.from_yaml(content), "ablation.labels"))
+            asked = parsing.from_yaml(content)
+            labels = _labels(parsing.select(asked, "ablation.labels"))
+            labels = labels or _labels_of_today(study, parsing.select(asked, "ablation.arms"))
     except (OSError, ValueError):  # a folder of somebody else's: nothing is known of its command
         return Asked()
     return Asked(sources[0], hydra, study, labels)
@@ -69,6 +72,18 @@ def _labels(found: object) -> dict[str, str]:
     if not isinstance(found, Mapping):
         return {}
     return {str(arm): _text(label) for arm, label in found.items() if isinstance(label, str)}
+
+
+def _labels_of_today(study: str, arms: object) -> dict[str, str]:
+    """Labels for a sweep from before studies had them, of the arms that are still the same."""
+    path = conf_dir() / "ablation" / f"{study}.yaml"
+    if not study.isidentifier() or not isinstance(arms, Mapping) or not path.is_file():
+        return {}
+    known = parsing.from_yaml(path.read_bytes())
+    now = parsing.select(known, "arms")
+    same = {arm for arm in arms if isinstance(now, Mapping) and now.get(arm) == arms[arm]}
+    found = _labels(parsing.select(known, "labels"))
+    return {arm: label for arm, label in found.items() if arm in same}
 
 
 def _text(value: object) -> str:

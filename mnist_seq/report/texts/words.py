@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnist_seq.report.charts import style
 from mnist_seq.report.texts import fmt
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.text import plural
@@ -15,6 +14,13 @@ _UNDECIDED = "undecided"
 # The words that people read for those of report.csv
 VERDICTS = {"not distinguishable": _UNDECIDED, "too few seeds": "too few seeds", "so far": "so far"}
 DECIDED = ("better", "worse", "equivalent")
+_CELLS = {
+    **{name: name.upper() for name in ("lstm", "gru", "rnn", "irnn", "mgu", "janet", "hgrn", "lem",
+                                       "lmu", "lru", "ssd", "tcn", "mut1", "mut2", "mut3", "s4d")},
+    "indrnn": "IndRNN", "mamba": "Mamba", "mingru": "minGRU", "minlstm": "minLSTM",
+    "mlstm": "mLSTM", "slstm": "sLSTM", "rglru": "RG-LRU", "transformer": "transformer",
+    "gated_delta": "gated DeltaNet",
+}  # fmt: skip
 _UNITS = {"model.hidden": "hidden unit", "model.layers": "layer"}
 
 
@@ -32,8 +38,8 @@ def kind(variant: Variant) -> str:
 
 
 def cell(name: str) -> str:
-    """A cell as people write it: LSTM; one without a place of its own as commands write it."""
-    return name.upper() if name in style.CELLS else name
+    """A cell as people write it: LSTM, JANET, minGRU; one of somebody's own as commands do."""
+    return _CELLS.get(name, name)
 
 
 def data(name: str) -> str:

@@ -1,6 +1,7 @@
 """The answer: one table that is the forest plot, the numbers and the verdicts."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from mnist_seq.report.charts.page import forest
@@ -161,9 +162,14 @@ def _sub_names(report: Report, v: Variant) -> str:
     chosen = f"{v.choice.text}, chosen on validation" if v.choice else ""
     lost = _seeds(v)
     found = "".join(
-        f'<span class="sub">{for_html(text)}</span>' for text in (about, chosen) if text
+        f'<span class="sub">{_breaking(for_html(text))}</span>' for text in (about, chosen) if text
     )
     return found + (f'<span class="sub"><b>{for_html(lost)}</b></span>' if lost else "")
+
+
+def _breaking(html: str) -> str:
+    """A setting that breaks before its value or between words, and not within one."""
+    return re.sub(r"(=|(?<=\w)_)(?=\w)", r"\1<wbr>", html)
 
 
 def _key(report: Report) -> str:
