@@ -167,7 +167,7 @@ def test_verdicts_in_words_are_in_every_long_rendering(report: Report) -> None:
             assert f"interval {d.interval.low:.2f} to {d.interval.high:.2f}" in variant.verdict
     for about in (r"d\_z: difference in", "P(better): share of seeds", "detectable, points: small"):
         assert about in text
-    assert re.search("a [0-9] that some reads as [0-9] in [0-9]+ runs?", page)
+    assert re.search("labelled [0-9], that some reads as [0-9] in [0-9]+ runs?", page)
 
 
 def test_names_cannot_break_out_of_any_rendering(tmp_path: Path) -> None:

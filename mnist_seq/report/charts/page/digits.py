@@ -114,9 +114,9 @@ def pictures(found: Sequence[Digit], who: str, names: Sequence[str]) -> str:
     for digit in found:
         said = digit.wrong
         wrong = "" if said is None else f"<i>→</i><em>{for_html(names[said[0]])}</em>"
-        about = f"test example {digit.index}, {names[digit.label]}"
+        about = f"test example {digit.index}, labelled {names[digit.label]}"
         if said is not None:
-            about += f" that {who} reads as {names[said[0]]} in {plural(said[1], 'run')}"
+            about += f", that {who} reads as {names[said[0]]} in {plural(said[1], 'run')}"
         tile = (
             f'<span class="tile"><img src="{png(digit.pixels)}" alt="{for_html(about)}" '
             'width="42" height="42"></span>'
