@@ -184,7 +184,7 @@ def _main() -> None:
     if {"-m", "--multirun"} & set(sys.argv[1:]):
         refuse(
             "a comparison reads sweeps and runs none; leave out -m, and name several as "
-            "'sweep=[a,b]'"
+            '"sweep=[a,b]"'
         )
     command.check_folders(sys.argv[1:])
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]

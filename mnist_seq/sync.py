@@ -257,7 +257,7 @@ def main() -> None:
 
 def _main() -> None:
     if {"-m", "--multirun"} & set(sys.argv[1:]):
-        refuse("a sync runs no sweep; leave out -m, and name several folders as 'sweep=[a,b]'")
+        refuse('a sync runs no sweep; leave out -m, and name several folders as "sweep=[a,b]"')
     command.check_folders(sys.argv[1:])
     sys.argv[1:] = [command.quoted(word, ["sweep"]) for word in sys.argv[1:]]
     explain = functools.partial(command.one_line, "sync")

@@ -1,8 +1,10 @@
 """What systems do differently, as far as one system can show it."""
 
+import ast
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pytest
 
 from mnist_seq import system, train
 from mnist_seq.runs import stop_signals
+from tests.conftest import ROOT
 
 
 class InUse(PermissionError):
@@ -78,6 +81,15 @@ def test_no_right_is_an_error_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
 )
 def test_a_word_for_the_shells_of_windows(word: str, there: str) -> None:
     assert system.shell_word(word, is_windows=True) == there
+
+
+def test_no_text_of_ours_quotes_an_override_for_sh_alone() -> None:
+    """cmd.exe passes single quotes on: "key=range(3)" is what all shells read."""
+    for path in (ROOT / "mnist_seq").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found = re.search(r"(?<![(\"=])'[a-z][\w./]*=[^'\n]*[(\[][^'\n]*'", node.value)
+                assert found is None, f"{path.name}: {found}"
 
 
 def test_a_word_for_sh() -> None:

@@ -26,7 +26,7 @@ def one_line(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         return (
             f"an override is key=value in Hydra's grammar: {error.override}; quote values that "
-            "hold spaces, commas, ~, brackets or quotes, such as 'key=\"a, b\"'"
+            "hold spaces, commas, ~, brackets or quotes, such as \"key='a, b'\""
         )
     text = said(error)
     file = _file_of(error)

@@ -253,7 +253,7 @@ def _obstacle(variants: Sequence[Variant]) -> str:
     parts = []
     if "too few seeds" in words:
         lacks_seeds = any(v.planned < 2 for v in variants)
-        advice = ", add seeds: 'seed=range(3)'" if lacks_seeds else ""
+        advice = ', add seeds: "seed=range(3)"' if lacks_seeds else ""
         parts.append(f"too few seeds have finished, it takes 2 on both sides{advice}")
     if "no baseline" in words:
         parts.append("baselines are missing, the commands below add them")

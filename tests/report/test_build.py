@@ -100,7 +100,7 @@ def test_one_seed_gives_a_mean_and_no_verdict(tmp_path: Path) -> None:
     gru = report.variants[1]
     assert (gru.word, gru.n, gru.compared) == ("too few seeds", 1, None)
     assert math.isnan(gru.sd)
-    assert report.headline.endswith("it takes 2 on both sides, add seeds: 'seed=range(3)'")
+    assert report.headline.endswith('it takes 2 on both sides, add seeds: "seed=range(3)"')
     assert report_of(tmp_path / "s", where="model=lstm").headline == (
         "Nothing could be compared: there is only the baseline, add what to compare: model=lstm,gru"
     )

@@ -55,8 +55,8 @@ def parse_filter(text: str, key: str) -> dict[str, tuple[str, ...]]:
         name, equals, value = word.partition("=")
         if not (name and equals and value):
             raise CannotCompare(
-                f"{key} is a list of key=value: {key}={text!r}; write {key}='model=lstm "
-                "model.hidden=64'"
+                f'{key} is a list of key=value: {key}={text!r}; write "{key}=model=lstm '
+                'model.hidden=64"'
             )
         wanted[name] = tuple(value.split(",")) if not value.startswith("[") else (value,)
     return wanted

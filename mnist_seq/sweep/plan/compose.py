@@ -211,7 +211,7 @@ def _check_known(texts: Iterable[str]) -> None:
         if match := _OF_A_JOB.search(text):
             raise ConfigError(
                 f"a sweep is planned before its runs start, and hydra.{match[1]} is known then: "
-                f"{text}; write the values themselves, such as 'seed=range(3)'"
+                f'{text}; write the values themselves, such as "seed=range(3)"'
             )
 
 

@@ -96,7 +96,7 @@ def _values(override: Override) -> list[str]:
     if not override.is_discrete_sweep():
         raise ConfigError(
             f"a sweep runs over given values: {override.input_line}; write key=a,b,c or "
-            "'key=range(1,4)', or search intervals with hydra/sweeper=optuna"
+            '"key=range(1,4)", or search intervals with hydra/sweeper=optuna'
         )
     written = override.input_line
     # a range may have billions of values

@@ -67,7 +67,7 @@ def read_space(words: Sequence[str], search: Mapping[str, str], parser: Override
     sweeps += [_entry(key, text, parser) for key, text in search.items() if key_of(key) not in keys]
     if not sweeps:
         raise ConfigError(
-            "a search needs something to search: write 'optimizer.lr=tag(log,interval(1e-4,1e-1))' "
+            'a search needs something to search: write "optimizer.lr=tag(log,interval(1e-4,1e-1))" '
             "or model.hidden=32,64, or put it into hydra.sweeper.search"
         )
     fixed = [str(o.input_line) for o in given if not o.is_sweep_override()]
