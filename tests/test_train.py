@@ -31,7 +31,7 @@ def test_one_run_leaves_its_folder_and_says_what_it_reached(train: Command, tmp_
     accuracy = 100 * folder.result()["metrics"]["test/accuracy"]
     assert f"test accuracy {accuracy:.2f} %" in done.stdout
     assert "predicted:" in done.stdout
-    assert str(folder.path) in done.stdout
+    assert str(folder.path.relative_to(tmp_path)) in done.stdout
     assert "\x1b" not in done.stdout, "no colours where there is no terminal"
 
 

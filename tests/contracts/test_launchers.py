@@ -114,7 +114,7 @@ def test_a_failing_and_a_killed_run_are_lost_alone_and_the_same_command_runs_jus
     folder = sweep.sweep("s")
     assert f"{len(trouble)} failed" in output
     assert "the job's own fault" in folder.run("seed=1").error(), output
-    assert re.search(rf"seed=1: .*the job's own fault.*\n    {folder.run('seed=1').path}/log.txt",
+    assert re.search(rf"seed=1: .*the job's own fault.*\n    outputs/sweeps/s/seed=1/log.txt",
                      output), output  # fmt: skip
     assert is_stacked or "Traceback" in (folder.run("seed=1").path / "log.txt").read_text()
     assert not is_killed or re.search(r"seed=2: .*(died|SIGKILL).*\n", output), output
@@ -136,7 +136,7 @@ def test_a_failing_and_a_killed_run_are_lost_alone_and_the_same_command_runs_jus
         assert names_in(run) == names_in(other)
         assert run.record().keys() == other.record().keys()
         assert f"- seed={seed}" in (run.path / ".hydra" / "overrides.yaml").read_text()
-    assert "3 finished, reused" in sweep(*words)
+    assert "3 already done" in sweep(*words)
     assert gone(sweep.folder, 10)
 
 

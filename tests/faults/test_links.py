@@ -235,7 +235,8 @@ def test_no_folder_is_removed_through_a_link(tmp_path: Path) -> None:
 # Writes that are not of `runs/files.py`, each with its reason
 WRITES = {
     "tracking.wandb.mirror.priority: write_text": "a setting of the kernel",
-    "training.batched.sizing: write_text": "a setting of the kernel",
+    "system: write_text": "a setting of the kernel",
+    "runs.console: open": "the output of the process",
     "tracking.wandb.run.remote_run: copyfile": "into the folder that wandb has just made",
     "tasks.sources.mnist1d_file: fdopen": "the data folder of the user",
     "tasks.sources.nearby: fdopen": "the data folder of the user",

@@ -157,4 +157,4 @@ def test_a_study_runs_from_one_line(train: Command) -> None:
     assert "NIAF" in out
     assert "9 runs: 9 new" in out
     again = train(*words).stdout
-    assert "9 finished, reused" in again
+    assert "9 already done" in again

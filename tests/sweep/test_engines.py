@@ -255,4 +255,4 @@ def test_hydras_own_launcher_still_works(sweep: SweepRunner, by_pool: dict[str, 
     sweep(*words)
     folder = sweep.sweep("s")
     assert {name: numbers(folder.run(name)) for name in NAMES} == by_pool
-    assert "finished, reused" in sweep(*words)
+    assert "already done" in sweep(*words)

@@ -53,7 +53,7 @@ def test_each_kind_of_failure_stays_with_its_run(
     assert "5 failed" in output
     says = ["the job's own fault", "exit code 1", "SIGKILL", "MemoryError", "SIGSEGV"]
     for name, text in zip(NAMES, says, strict=False):
-        assert re.search(rf"  {re.escape(name)}: .*{text}.*\n    {folder.run(name).path}/log.txt",
+        assert re.search(rf"  {re.escape(name)}: .*{text}.*\n    outputs/sweeps/s/{re.escape(name)}/log.txt",
                          output), f"{name} and {text} not in: {output}"  # fmt: skip
         assert folder.run(name).state() == "failed"
     assert "Segmentation fault" in (folder.run(NAMES[4]).path / "log.txt").read_text()

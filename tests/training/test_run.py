@@ -137,7 +137,7 @@ def test_the_folder_holds_every_file_of_the_design(tmp_path: Path, run_in: RunIn
     ended, folder = run_in(tmp_path, "training.checkpoint_every=5")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"run.json", "metrics.jsonl", "checkpoint.pt", "best.pt", "model.pt",
-                     "predictions.npz", "result.json"}  # fmt: skip
+                     "predictions.npz", "result.json", ".record-lock"}  # fmt: skip
     result, record = folder.result(), folder.record()
     assert result["state"] == "finished"
     assert result["metrics"]["test/accuracy"] == ended.metrics["test/accuracy"]

@@ -209,7 +209,8 @@ class Scanned(Layers, nn.RNNBase):
         """See `Layers`; the cells share their weights with this module."""
         cells = []
         for weights in self.all_weights:
-            cell = self.step_cell(next(iter(weights)).shape[1])
+            with torch.device("meta"):  # its own weights are not used
+                cell = self.step_cell(next(iter(weights)).shape[1])
             for name, weight in zip(_NAMES, weights, strict=True):
                 setattr(cell, name, weight)
             cells.append(cell)
