@@ -77,7 +77,7 @@ def test_kill_9_costs_what_came_after_the_checkpoints(
     assert "SIGKILL" in output
     folder = sweep.sweep("s")
     sweep.no_trouble()
-    assert "4 failed before, again" in sweep(*FOUR, *STACK)
+    assert "4 to try again after a failure" in sweep(*FOUR, *STACK)
     for name in NAMES:
         check_alike(folder.run(name), by_pool[name])
     assert "resumed at step 8" in (folder.run(NAMES[2]).path / "log.txt").read_text()

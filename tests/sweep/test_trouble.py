@@ -68,7 +68,7 @@ def test_each_kind_of_failure_stays_with_its_run(
     assert sorted(starts(sweep, since=before)) == sorted(NAMES[:5]), "exactly the missing runs"
     assert changes(folder, "reused") == [NAMES[5]]
     assert equals(sweep, undisturbed)
-    assert "5 failed before, again" in output
+    assert "5 to try again after a failure" in output
     assert "6 of 6 runs done, 1 of them before" in output
     assert "resumed at step 8" in (folder.run(NAMES[2]).path / "log.txt").read_text()
 
