@@ -114,7 +114,7 @@ def test_a_failing_and_a_killed_run_are_lost_alone_and_the_same_command_runs_jus
     folder = sweep.sweep("s")
     assert f"{len(trouble)} failed" in output
     assert "the job's own fault" in folder.run("seed=1").error(), output
-    assert re.search(rf"seed=1: .*the job's own fault.*\n    outputs/sweeps/s/seed=1/log.txt",
+    assert re.search(r"seed=1: .*the job's own fault.*\n    outputs/sweeps/s/seed=1/log.txt",
                      output), output  # fmt: skip
     assert is_stacked or "Traceback" in (folder.run("seed=1").path / "log.txt").read_text()
     assert not is_killed or re.search(r"seed=2: .*(died|SIGKILL).*\n", output), output

@@ -53,8 +53,8 @@ def test_each_kind_of_failure_stays_with_its_run(
     assert "5 failed" in output
     says = ["the job's own fault", "exit code 1", "SIGKILL", "MemoryError", "SIGSEGV"]
     for name, text in zip(NAMES, says, strict=False):
-        assert re.search(rf"  {re.escape(name)}: .*{text}.*\n    outputs/sweeps/s/{re.escape(name)}/log.txt",
-                         output), f"{name} and {text} not in: {output}"  # fmt: skip
+        log = re.escape(f"outputs/sweeps/s/{name}/log.txt")
+        assert re.search(rf"  {re.escape(name)}: .*{text}.*\n    {log}", output), output
         assert folder.run(name).state() == "failed"
     assert "Segmentation fault" in (folder.run(NAMES[4]).path / "log.txt").read_text()
     assert "Traceback" in (folder.run(NAMES[0]).path / "log.txt").read_text()

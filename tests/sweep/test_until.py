@@ -273,8 +273,8 @@ def test_a_study_that_was_killed_ends_as_an_undisturbed_one(sweep: SweepRunner) 
 @pytest.mark.parametrize(
     "launcher",
     [
-        "stack",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("basic", "joblib", "submitit_local")),
+        pytest.param(n, marks=pytest.mark.slow)
+        for n in ("stack", "basic", "joblib", "submitit_local")
     ],
 )
 def test_every_launcher_finds_the_same_end(sweep: SweepRunner, launcher: str) -> None:

@@ -32,6 +32,7 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow  # 180 MB
 def test_a_picture_has_three_colours_at_each_pixel(archive: Path, tmp_path: Path) -> None:
     """The file has one colour after the other."""
     x, y, test_x, test_y = cifar10_file.read(archive)
