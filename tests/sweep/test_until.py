@@ -266,7 +266,7 @@ def test_a_study_that_was_killed_ends_as_an_undisturbed_one(sweep: SweepRunner) 
     needed = {f"model={arm},seed={s}" for arm, (_, n) in expected.items() for s in range(n)}
     assert needed <= shared
     again = sweep(*STUDY, "sweep.name=killed")
-    assert f"{len(killed)} of {len(killed)} runs done, {len(killed)} of them reused" in again
+    assert f"{len(killed)} of {len(killed)} runs done, {len(killed)} of them before" in again
     assert values(folder.path) == killed
 
 
