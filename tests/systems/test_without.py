@@ -55,6 +55,7 @@ def test_a_sweep_has_the_bits_of_linux(run: Run, tmp_path: Path, system: str) ->
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive  # the sets hold them all; this finds which one is at fault
 @pytest.mark.parametrize("feature", EACH)
 def test_each_feature_may_be_missing(run: Run, feature: str) -> None:
     run(feature, "train", "-m", *SMALL, "sweep.name=s", "seed=0,1")
