@@ -1,5 +1,7 @@
 """What a model carries and multiplies at each time step, against counts by hand."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -100,10 +102,22 @@ def test_counts_are_of_one_example_and_need_no_values() -> None:
 def test_a_cell_that_cannot_be_counted_ends_its_run_all_the_same(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An own cell may read values, which the meta device does not have."""
+    """An own cell may raise anything where one step is run alone."""
     from mnist_seq.models.cells.mgu import MGU
 
     step = MGU.step
-    monkeypatch.setattr(MGU, "step", lambda cell, x, *rest: step(cell, x * x.max().item(), *rest))
+    monkeypatch.setattr(MGU, "step", lambda cell, x, *rest: step(cell, x[:, :1] @ x, *rest))
     assert recorded_counts(compose("model=mgu", "model.hidden=3")) == {}
     assert "state_size and multiply_adds of model=mgu are not counted" in caplog.text
+
+
+def test_a_run_does_not_import_a_compiler_to_count() -> None:
+    """torch's takes more than a second, at the end of every run."""
+    code = (
+        "import sys; from mnist_seq.config.reference import default_data, default_model\n"
+        "from mnist_seq.tasks import task_of; from mnist_seq.training.preflight.count import *\n"
+        "spec = task_of(default_data('mnist')).spec\n"
+        "for name in ('lstm', 'gru'): print(model_counts(default_model(name), spec))\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

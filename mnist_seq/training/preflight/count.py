@@ -48,7 +48,9 @@ def model_counts(model: Model, spec: Spec) -> Counts:
     """The same of a classifier for a task."""
     with torch.device("meta"):
         classifier = unseeded(model, spec).eval()
-        return classifier.counts(Shape(spec.time_steps, spec.input_size))
+    # On the CPU with weights of any value: for `meta` torch imports its compiler, for over a second
+    classifier.to_empty(device="cpu")
+    return classifier.counts(Shape(spec.time_steps, spec.input_size))
 
 
 def load_classifier(config: Config, path: Path) -> Classifier:
