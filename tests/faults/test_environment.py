@@ -55,7 +55,7 @@ def test_a_sweep_without_home_locale_temporary_folder_and_with_one_core(tmp_path
     told = [row["change"] for row in rows if row["change"] in ("started", "finished")]
     assert told == ["started", "finished"] * 2, "one at a time"
     said = command(tmp_path, "compare", "sweep=outputs/sweeps/s", "formats=[csv]", **POOR)
-    assert "\\u2013" in said, "the table has characters that the locale lacks"
+    assert "\\u202f" in said, "the table has characters that the locale lacks"
     assert (tmp_path / "outputs" / "sweeps" / "s" / "report" / "report.csv").exists()
     said = command(tmp_path, "compare", "sweep=grö", code=1, **POOR)
     assert "a command is text in the locale's encoding, ascii" in said

@@ -41,7 +41,7 @@ def test_a_finished_sweep_is_reused_grown_and_never_mixed(sweep: SweepRunner) ->
     assert len(output.strip().splitlines()) == 1
     assert "2 already done" in sweep(*changed, "sweep.stale=keep")
     assert numbers(sweep.sweep("s").run("seed=0")) == before
-    assert "2 runs: 2 anew" in sweep(*changed, "sweep.stale=rerun")
+    assert "2 runs: 2 to run anew" in sweep(*changed, "sweep.stale=rerun")
     assert numbers(sweep.sweep("s").run("seed=0")) != before
     assert len(list(sweep.sweep("s").stale_path.iterdir())) == 2
 
