@@ -58,7 +58,9 @@ def check_equal(
     for i, single in enumerate(singles):
         close(together[i].model.state_dict(), alone[i].model.state_dict())
         close(stack.loss_sums[i], single.loss_sums[0])
-        assert evaluations[i].loss == pytest.approx(single.evaluate("valid")[0].loss, abs=TOLERANCE)
+        # Relative too: at the large rate Mamba diverges to a loss of thousands
+        expected = single.evaluate("valid")[0].loss
+        assert evaluations[i].loss == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE)
         mine, theirs = stack.optimizer_state(i), single.optimizer_state(0)
         assert mine["param_groups"] == theirs["param_groups"]
         close(mine["state"], theirs["state"])
