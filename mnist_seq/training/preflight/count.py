@@ -46,10 +46,8 @@ def recorded_counts(config: Config) -> dict[str, int]:
 @functools.cache
 def model_counts(model: Model, spec: Spec) -> Counts:
     """The same of a classifier for a task."""
-    with torch.device("meta"):
-        classifier = unseeded(model, spec).eval()
-    # On the CPU with weights of any value: for `meta` torch imports its compiler, for over a second
-    classifier.to_empty(device="cpu")
+    # Not on `meta`: to run there, and to leave it, torch imports sympy, for a third of a second
+    classifier = unseeded(model, spec).eval()
     return classifier.counts(Shape(spec.time_steps, spec.input_size))
 
 
