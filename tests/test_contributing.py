@@ -230,6 +230,7 @@ def test_the_tracker_writes_its_file(copy: Path) -> None:
     assert [re.fullmatch(r"\d+\.\d\d", row.split(",")[2]) is not None for row in rows] == [True]
 
 
+@pytest.mark.slow
 def test_the_section_has_a_table_and_a_chart_in_the_report(copy: Path) -> None:
     """On the page, in report.md, at the terminal and among the pictures; gone when it is gone."""
     shutil.copytree(ROOT / "tests" / "report" / "older" / "cells", copy / "cells")

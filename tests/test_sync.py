@@ -149,6 +149,7 @@ def test_torn_and_missing_files_are_rebuilt_from_the_folder(
     check(server)  # all that lies here is marked as sent
 
 
+@pytest.mark.slow
 def test_runs_that_were_never_mirrored_are_brought_too(mirrored: Path, server: Server) -> None:
     """tracker=none, or an account that was made later."""
     player = Player(mirrored / "plain", mirrored / "home")

@@ -12,7 +12,7 @@ from mnist_seq.sweep.plan.arms import Study, study_of
 from mnist_seq.sweep.plan.expand import Grid, without
 from mnist_seq.training.preflight.count import num_params
 from mnist_seq.training.preflight.match import with_hidden_solved
-from tests.conftest import Command, config_of
+from tests.conftest import Command, config_of, some
 
 STUDIES = options("ablation")
 
@@ -35,7 +35,7 @@ def made(composed: Any, *words: str) -> Study:
 
 
 @pytest.mark.parametrize("design", ["one_at_a_time", "leave_one_out"])
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", some(STUDIES, 4))
 def test_every_arm_of_every_study_is_a_run_of_its_own(
     composed: Any, name: str, design: str
 ) -> None:
@@ -147,6 +147,7 @@ def test_two_arms_of_one_config_are_announced() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_study_runs_from_one_line(train: Command) -> None:
     """Arms by name in plan, folders and end; the same command again does nothing."""
     words = [

@@ -54,6 +54,7 @@ def states(sweep: SweepRunner) -> list[str]:
     return [trial.state.name for trial in trials(sweep)]
 
 
+@pytest.mark.slow
 def test_a_search_ends_with_its_best_trial_and_prunes_the_hopeless(sweep: SweepRunner) -> None:
     output = sweep(*GRID)
     folder = sweep.sweep("s")

@@ -40,6 +40,7 @@ def own(sweep: SweepRunner) -> SweepRunner:
 WORDS = ["--config-dir=own", *SMALL, "sweep.dry_run=true", "sweep.baseline=none"]
 
 
+@pytest.mark.slow
 def test_an_experiment_chooses_sweeper_and_launcher(own: SweepRunner) -> None:
     """The main YAML's own choice must not win over it."""
     assert "hydra/launcher=stack" in own(*WORDS, "experiment=study", code=1)

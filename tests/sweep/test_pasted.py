@@ -57,6 +57,7 @@ def after(text: str, output: str) -> str:
     return str(found[0])
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_search_over_own_configs(own: SweepRunner) -> None:
     """Its winner is one run of the same config; what is added for a comparison is a grid."""
     output = own(*FLAGS, "experiment=study", "sweep.name=s")

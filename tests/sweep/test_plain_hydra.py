@@ -71,8 +71,8 @@ def of_plan(app: Path, *words: str) -> list[Any]:
     "words",
     [
         ["++lr=0.5,0.2", "++seed=1,2", "+new=1"],
-        ["cell=glob(*)", "++cell.hidden=8", "lr=3", "++lr=4"],
-        ["+new=1", "new=2", "cell=b,a"],
+        pytest.param(["cell=glob(*)", "++cell.hidden=8", "lr=3", "++lr=4"], marks=pytest.mark.slow),
+        pytest.param(["+new=1", "new=2", "cell=b,a"], marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )

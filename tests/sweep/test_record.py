@@ -74,6 +74,7 @@ def test_each_task_has_a_plan_of_its_own(tmp_path: Path) -> None:
     assert line.startswith("each task on its own, verdicts: the paired t-test at 3 seeds, Holm")
 
 
+@pytest.mark.slow
 def test_a_sweep_over_tasks_ends_with_a_verdict_on_each(sweep: SweepRunner) -> None:
     """Budget, rate and size from the experiment of each; what is for one task is refused."""
     words = ["experiment=adding,parity", "model=lstm,gru", "tracker=none", "sweep.name=s"]
@@ -91,6 +92,7 @@ def test_a_sweep_over_tasks_ends_with_a_verdict_on_each(sweep: SweepRunner) -> N
     assert adding.arms["gru"].baseline == "lstm"
 
 
+@pytest.mark.slow
 def test_a_sweep_records_its_plan_before_its_first_run(sweep: SweepRunner) -> None:
     """What was planned, and how many seeds had ended when more were asked for."""
     words = [*SMALL, "data.limit=100", "model=lstm,gru", "model.hidden=4", "sweep.name=s"]

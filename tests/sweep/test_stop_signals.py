@@ -138,7 +138,8 @@ ALONE = [(signum, who, times) for signum in (signal.SIGHUP, signal.SIGTERM, sign
          for who in ("group", "command") for times in (2, 1)]  # fmt: skip
 
 
-@pytest.mark.parametrize(("signum", "who", "times"), some(ALONE, 1))
+@pytest.mark.parametrize(("signum", "who", "times"), ALONE)
+@pytest.mark.slow
 def test_a_stop_signal_loses_no_step_of_a_run_alone(
     sweep: SweepRunner, whole: dict[str, Any], signum: int, who: str, times: int
 ) -> None:

@@ -73,6 +73,7 @@ def test_each_kind_of_failure_stays_with_its_run(
     assert "resumed at step 8" in (folder.run(NAMES[2]).path / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_after_a_kill_of_the_sweep_itself_no_process_is_left_and_nothing_is_lost(
     sweep: SweepRunner, undisturbed: dict[str, Any]
 ) -> None:

@@ -26,6 +26,7 @@ def metrics(folder: Path) -> dict[str, Any]:
     return {k: v for k, v in RunFolder(folder).result()["metrics"].items() if "second" not in k}
 
 
+@pytest.mark.slow
 def test_windows(run: Run, tmp_path: Path) -> None:
     """A sweep; text files are UTF-8."""
     run("windows,encoding", "train", *TWO, "sweep.name=two", "training.eval_every=2")

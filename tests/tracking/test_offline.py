@@ -103,6 +103,7 @@ def test_the_baselines_of_a_sweep_are_tagged(player: Player) -> None:
     assert [name for name, found in tags.items() if "baseline" in found] == ["64"]
 
 
+@pytest.mark.slow
 def test_the_arm_of_a_study_is_a_tag(player: Player) -> None:
     player.play([{"name": "a", "overrides": ["arm=NOAF"]}], OFFLINE)
     (found,) = player.wandb_files()
@@ -151,6 +152,7 @@ def test_a_sweep_pays_for_wandb_once(player: Player) -> None:
     assert played.states() == ["offline"] * 12
 
 
+@pytest.mark.slow
 def test_nothing_is_written_or_started_without_a_mirror(player: Player) -> None:
     """tracker=none and mode=disabled cost nothing."""
     played = [

@@ -56,6 +56,7 @@ def test_auto_with_credentials_is_online_and_the_server_has_it_all(
     assert record["entity"] == "me"
 
 
+@pytest.mark.slow
 def test_samples_confusion_and_model_arrive(online: Player, server: Server) -> None:
     """What people look at in W&B: ten digits, where it errs, and the weights where asked for."""
     online.play([{"name": "a", "samples": True}], "tracker.artifact=true", group="sweep")

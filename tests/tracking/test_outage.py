@@ -44,6 +44,7 @@ def check(server: Server, names: str) -> None:
     assert not server.unknown
 
 
+@pytest.mark.slow
 def test_runs_go_online_again_after_an_outage_in_the_middle(online: Player, server: Server) -> None:
     """a is open all along; b finds no server, c need not look, and d finds it again.
 

@@ -167,6 +167,7 @@ def test_a_tracker_that_raises_costs_a_sweep_one_warning(copy: Path, launcher: s
 
 
 @pytest.mark.parametrize("point", some(SWEEP_POINTS, 1))
+@pytest.mark.slow
 def test_a_tracker_of_sweeps_that_raises_costs_one_warning(copy: Path, point: str) -> None:
     """It is in the process that all runs depend on."""
     out = run(

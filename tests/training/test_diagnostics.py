@@ -115,6 +115,7 @@ def test_the_compiler_stays_out() -> None:
     assert done.stdout.split() == ["True", "False"]
 
 
+@pytest.mark.slow
 def test_a_run_logs_them_and_keeps_its_numbers(train: Command, tmp_path: Path) -> None:
     """Watching changes nothing: same weights, same result, more keys in each line."""
     rows = []

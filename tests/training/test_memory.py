@@ -19,6 +19,7 @@ print(available())
 """
 
 
+@pytest.mark.slow
 def test_a_limit_counts_what_is_taken_already() -> None:
     """A stack sized by the whole of it would be killed."""
     done = subprocess.run(

@@ -77,7 +77,7 @@ def close(a: object, b: object) -> None:
         torch.testing.assert_close(a, b, rtol=TOLERANCE, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("cell", some(options("model"), 6))
+@pytest.mark.parametrize("cell", some(options("model"), 4))
 def test_every_cell_has_the_numbers_that_it_has_alone(cell: str) -> None:
     words, num_steps = [f"model={cell}", "training.clip_norm=0.3"], STEPS
     if default_model(cell).hidden_multiple() > 1:
