@@ -25,12 +25,7 @@ START_VARIABLE = "MNIST_SEQ_START"
 
 STOP_SIGNALS = tuple(
     getattr(signal, name)
-    for name in (
-        "SIGINT",
-        "SIGTERM",
-        "SIGHUP",
-        "SIGBREAK",
-    )  # Windows has no SIGHUP, only it SIGBREAK
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows lacks SIGHUP
     if hasattr(signal, name)
 )
 
@@ -262,15 +257,32 @@ def cpu_name() -> str:
     """The model of the CPU, such as "Apple M2"."""
     import platform
 
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
+    if found := cpuinfo("model name"):
+        return found
     if sys.platform == "darwin":  # platform.processor() says "arm"
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             words = ["sysctl", "-n", "machdep.cpu.brand_string"]
             done = subprocess.run(words, capture_output=True, timeout=5, check=True)
             return done.stdout.decode().strip()
     return platform.processor() or platform.machine()
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be made again; MNIST_SEQ_CACHE names another one."""
+    if own := os.environ.get("MNIST_SEQ_CACHE"):
+        return Path(own).absolute()
+    usual = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return Path(
+        os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or usual, "mnist_seq"
+    )
+
+
+def cpuinfo(*keys: str) -> str:
+    """What Linux says of the CPU under one of the keys; "" elsewhere."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(x.split(":", 1)[1].strip() for x in lines if x.startswith(keys))
+    return ""
 
 
 def shell_word(word: str, *, is_windows: bool = os.name == "nt") -> str:

@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "config": set(),
     "tasks": {"config"},
     "models": {"config"},
-    "training": {"config", "tasks", "models", "runs"},
+    "native": set(),
+    "training": {"config", "tasks", "models", "native", "runs"},
     "runs": {"config"},
     "tracking": {"config", "runs"},
     # report: the last table; tracking: its runs are tracked

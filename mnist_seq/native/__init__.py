@@ -1,0 +1,16 @@
+"""A training step of small recurrent nets on a CPU, compiled on the machine where it runs.
+
+    library = native.library()     # compiled at first use; raises Unavailable
+    net = native.Net(library, layout, rule, weights, lr_factors, weight_decays)
+    net.step(source, order, targets, rate)
+
+torch's tensors hold weights and optimizer state; the step changes them in place. What it computes
+is what `mnist_seq.models` and `torch.optim` compute, to rounding.
+"""
+
+from mnist_seq.native.build import Unavailable
+from mnist_seq.native.layout import Layout, Rule, Source
+from mnist_seq.native.library import Library, library
+from mnist_seq.native.net import Net
+
+__all__ = ["Layout", "Library", "Net", "Rule", "Source", "Unavailable", "library"]
