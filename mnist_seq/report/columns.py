@@ -43,7 +43,7 @@ def chosen(report: Report, names: Sequence[str]) -> list[Column]:
 
 def _runs() -> list[Column]:
     n = Shown(50, "n", "finished runs; what became of others", wording.n_text)
-    name = Shown(10, "variant", "the keys that were swept", order=lambda v: v.key)
+    name = Shown(10, "variant", "", lambda v: v.label, order=lambda v: v.key)
     return [
         Column("variant", lambda v: v.name, name, is_text=True),
         Column("baseline", lambda v: v.baseline_name),

@@ -127,13 +127,12 @@ class Variant:
 
     Attributes:
         key: position in `Report.variants`; other parts refer to a variant by it.
-        settings: the values of the swept keys, as text.
-        factors: the same values unchanged, for the axes of charts.
+        name: for programs, "gru, hidden=32"; label: for people, "GRU, 32 hidden units".
+        settings: the values of the swept keys, as text; factors: unchanged, for axes of charts.
         baseline: key of the baseline; None where it is missing, its own key for a baseline.
         n: number of finished runs, out of `planned`.
         not_learning: number of these n that are not shown to learn; they count like the others.
-        p_diverged: adjusted p of Fisher's test that it diverges as often as its baseline; NaN where
-            no run of either diverged.
+        p_diverged: adjusted p of Fisher's test that it diverges as often as its baseline; or NaN.
         pairs: (seed, difference to the baseline's run of that seed) where both finished; `apart`:
             their mean, which needs no second seed.
         word: the word of the verdict; "baseline" for a baseline.
@@ -184,6 +183,8 @@ class Variant:
     p_diverged: float = math.nan
     pairs: tuple[tuple[int, float], ...] = ()
     apart: float = math.nan
+    label: str = ""
+    baseline_label: str = ""
 
 
 @dataclass(frozen=True)
@@ -249,8 +250,7 @@ class Report:
         counts: its runs; `warnings`: what weakens it; `notes`: other decisions.
         main: name of the metric by which the task is judged.
         selector: the validation metric by which tuned values were chosen, if any.
-        seconds_differ: why the variants' seconds do not compare; "" where they do.
-        cautions: what intervals and p do not cover, one sentence each.
+        seconds_differ: why the variants' seconds do not compare; cautions: what p does not cover.
         num_comparisons: size of the family that p is corrected over.
         undone: how many runs of the sweep are not done: "3 of 10 runs"; "" if all are.
         asked: the sweep's command and study; `parts`: of each section, empty for a table alone.

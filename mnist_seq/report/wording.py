@@ -170,7 +170,7 @@ def headline(variants: Sequence[Variant], metric: Metric) -> str:
     best = sorted(better, key=lambda v: -abs(v.compared.comparison.difference))  # type: ignore[union-attr]
     unit = f" {metric.points}" if metric.points else ""
     parts = [
-        f"{v.name} ({signed(v.compared.comparison.difference, metric.decimals)}{unit}"  # type: ignore[union-attr]
+        f"{v.label} ({signed(v.compared.comparison.difference, metric.decimals)}{unit}"  # type: ignore[union-attr]
         f"{_among(v)})"
         for v in best[:3]
     ]
@@ -234,7 +234,7 @@ def _among(variant: Variant) -> str:
 def _shaky(variants: Sequence[Variant]) -> str:
     """What a reader of the headline alone must know: withheld verdicts, and runs that are lost."""
     parts = [
-        f"{v.name} is withheld: {second.first}{_among(v) or ' among the runs that trained'}, "
+        f"{v.label} is withheld: {second.first}{_among(v) or ' among the runs that trained'}, "
         f"{second.word} where the others count as a guess"
         for v in variants
         if v.word == "withheld" and v.compared and (second := v.compared.second)

@@ -115,7 +115,7 @@ def test_arms_of_several_cells_are_named_and_drawn_by_arm(tmp_path: Path) -> Non
     report = report_of(tmp_path / "s")
     assert {v.name for v in report.variants} == {"baseline", "GRU", "GRU_again", "RNN"}
     series = charts.series_of(report)
-    assert (series.title, set(series.styles)) == ("arm", {v.name for v in report.variants})
+    assert (series.title, set(series.styles)) == ("arm", {v.label for v in report.variants})
     assert [(name, len(members)) for name, members in charts.families(report)] == [("", 4)]
 
 
@@ -137,7 +137,8 @@ def test_names_at_the_front_do_not_run_into_each_other(tmp_path: Path) -> None:
         write_run(tmp_path / "s", hidden=hidden, accuracy=accuracy)
     (costs,) = [f for f in all_figures(report_of(tmp_path / "s")) if f.name == "costs"]
     texts = [rows for name, rows in costs.panels[0].tables.rows.items() if name > "table1"]
-    assert sorted(row["variant"] for rows in texts for row in rows) == ["hidden=102", "hidden=400"]
+    names = [row["variant"] for rows in texts for row in rows]
+    assert sorted(names) == ["102 hidden units", "400 hidden units"]
 
 
 def test_cells_that_are_read_or_wrapped_unlike_the_baseline_are_named(tmp_path: Path) -> None:

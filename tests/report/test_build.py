@@ -49,7 +49,7 @@ def test_each_cell_is_compared_with_the_lstm_of_its_width(grid: Path) -> None:
         for cell in ("lstm", "gru", "rnn")
     ]
     assert [v.word for v in report.variants] == ["baseline", "better", "worse"] * 2
-    assert report.headline.startswith("gru, hidden=")
+    assert report.headline.startswith("GRU, 32 hidden units (")
     assert "of 4 comparisons, 2 better, 2 worse" in report.headline
 
 
@@ -129,7 +129,7 @@ def test_a_missing_baseline_is_named_with_the_command_that_adds_it(tmp_path: Pat
         "Nothing could be compared: baselines are missing, the commands below add them"
     )
     (missing,) = report.missing
-    assert (missing.what, missing.seeds) == ("baseline lstm", (0, 1))
+    assert (missing.what, missing.seeds) == ("baseline LSTM", (0, 1))
     words = ["model.hidden=choice(32)", "model=choice(lstm)", "seed=0,1", "sweep.baseline=none"]
     assert set(words) <= set(shlex.split(missing.command)), "named by what they differ in"
     assert " sweep.name=made_up" in missing.command
@@ -139,7 +139,7 @@ def test_a_missing_default_is_named_where_there_is_only_the_lstm(tmp_path: Path)
     for hidden in (32, 128):
         write_run(tmp_path / "s", "lstm", hidden, optimizer__lr=0.1)
     (missing,) = report_of(tmp_path / "s").missing
-    assert missing.what == "baseline hidden=64"
+    assert missing.what == "baseline 64 hidden units"
     words = ["model=choice(lstm)", "optimizer.lr=choice(0.1)", "model.hidden=choice(64)", "seed=0"]
     assert set(words) <= set(shlex.split(missing.command))
 
@@ -151,7 +151,7 @@ def test_seeds_that_the_baseline_lacks_are_named(tmp_path: Path) -> None:
     for seed, state in enumerate(("finished", "finished", "failed", "diverged")):
         write_run(tmp_path / "s", "lstm", seed=seed, accuracy=0.8 + seed / 1000, state=state)
     (missing,) = report_of(tmp_path / "s").missing
-    assert (missing.what, missing.seeds) == ("baseline lstm", (2, 4))
+    assert (missing.what, missing.seeds) == ("baseline LSTM", (2, 4))
     assert "seed=2,4" in missing.command
 
 

@@ -45,8 +45,8 @@ def test_the_best_lstm_is_named_where_only_the_matched_one_is_beaten(grid: Path)
     report = report_of(grid)
     best = next(v for v in report.variants if v.name == "lstm, hidden=64")
     assert report.headline.endswith(
-        "; gru, hidden=32 beats its own baseline and not the best LSTM of these runs on "
-        f"validation, lstm, hidden=64 ({best.mean:.2f} %)"
+        "; GRU, 32 hidden units beats its own baseline and not the best LSTM of these runs on "
+        f"validation, LSTM, 64 hidden units ({best.mean:.2f} %)"
     )
     assert "best LSTM" not in report_of(grid, where="model.hidden=32").headline
 

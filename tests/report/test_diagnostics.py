@@ -105,7 +105,7 @@ def test_what_is_not_finite_is_said_and_leaves_the_rest(tmp_path: Path) -> None:
     assert (lstm.ends[1], lstm.last, lstm.drift[-1].value) == (0.5, 4, 2)
     for value in (lstm.ends[0], lstm.reach, gru.last, gru.drift[-1].value):
         assert math.isnan(value)
-    said = "Values were logged that are not finite, and have no median: lstm (1 of 2 runs); gru (2"
+    said = "Values were logged that are not finite, and have no median: LSTM (1 of 2 runs); GRU (2"
     figures = {figure.name: figure for figure in all_figures(report)}
     for text in (markdown.render(report), html.unescape(render(report))):
         assert said in text.replace("\\", "")

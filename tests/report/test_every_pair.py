@@ -32,7 +32,7 @@ def test_each_pair_is_there_once_with_holm_over_all(grid: Path) -> None:
     for text in (printed(report, 200), markdown.render(report)):
         assert "Every pair" in text
         assert "corrected over these 3 comparisons" in text
-    said = "of all 3 pairs, 3 differ (gru from lstm; rnn from lstm; rnn from gru)"
+    said = "of all 3 pairs, 3 differ (GRU from LSTM; RNN from LSTM; RNN from GRU)"
     assert report.headline.endswith(said)
     (detectable,) = chosen(report, ["detectable_corrected"])
     assert detectable.about.endswith("0.05 / 3")

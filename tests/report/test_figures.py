@@ -82,7 +82,7 @@ def test_a_cell_looks_the_same_in_every_figure(report: Report) -> None:
             scale = node.get("encoding", {}).get("color", {}).get("scale")
             if scale:
                 assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
-                    cell: style.CELLS[cell].color for cell in ("lstm", "gru", "rnn")
+                    cell.upper(): style.CELLS[cell].color for cell in ("lstm", "gru", "rnn")
                 }
 
 

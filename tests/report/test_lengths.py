@@ -43,8 +43,8 @@ def test_it_has_the_mean_and_the_worst_seed_at_each_length(report: Report) -> No
     (table,) = Lengths().tables(report, part)
     assert table.header == ("variant", "n", "50", "100", "200")
     assert {row[0]: row[1:] for row in table.rows} == {
-        "lstm": ("2", "0.0450 (0.0500)", "0.1500 (0.2000)", "0.5000 (0.7000)"),
-        "gru": ("2", "0.0450 (0.0500)", "0.0500 (0.0500)", "0.0700 (0.0800)"),
+        "LSTM": ("2", "0.0450 (0.0500)", "0.1500 (0.2000)", "0.5000 (0.7000)"),
+        "GRU": ("2", "0.0450 (0.0500)", "0.0500 (0.0500)", "0.0700 (0.0800)"),
         "a guess": (wording.NONE, f"{VALUES['guess']['mse']:.4f}", "0.5000", "0.2500"),
     }
     assert "50 is the length of the test set" in table.caption

@@ -53,7 +53,7 @@ def test_a_gain_that_hangs_on_diverged_runs_is_withheld(worst_three: Report) -> 
 
 def test_headline_and_row_name_the_runs_that_trained(worst_three: Report) -> None:
     """Whoever quotes one line must quote that three of eight are missing in it."""
-    assert "gru is withheld: better among the 5 of 8 that trained" in worst_three.headline
+    assert "GRU is withheld: better among the 5 of 8 that trained" in worst_three.headline
     assert "of 16 runs, 3 diverged" in worst_three.headline
     (column,) = chosen(worst_three, ["verdict"])
     assert column.written(worst_three.variants[1]) == "withheld, 5 of 8 trained"
@@ -72,7 +72,7 @@ def test_headline_and_row_name_the_runs_that_trained(worst_three: Report) -> Non
 
 def test_a_front_of_means_says_whose_runs_are_missing(worst_three: Report) -> None:
     (figure,) = [f for f in all_figures(worst_three) if f.name == "costs"]
-    assert "Means are of the runs that trained: gru 5 of 8." in figure.caption
+    assert "Means are of the runs that trained: GRU 5 of 8." in figure.caption
 
 
 def test_a_clear_loss_stays_one_and_a_mean_of_two_advises_no_seeds(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_it_is_said_in_every_rendering(report: Report) -> None:
     assert column.written(report.variants[1]) == "3 of 4, 1 diverged, 1 not shown to learn"
     rows = list(csv.DictReader(io.StringIO(table_csv.render(report))))
     assert [row["not_learning"] for row in rows] == ["0", "1"]
-    assert "gru: n=3 of 4, 1 diverged, 1 not shown to learn\n" in printed(report, 200)
+    assert "GRU: n=3 of 4, 1 diverged, 1 not shown to learn\n" in printed(report, 200)
     why = f"a guess has {100 * MOST_FREQUENT:.2f} %"
     page = text_of(render(report))
     for text in (printed(report, 200), markdown.render(report), page):

@@ -92,7 +92,7 @@ def from_csv(column: Column, row: dict[str, str], report: Report) -> str:
     if key in ("p_better", "probability_better"):
         return wording.NONE
     return {
-        "variant": row["variant"],
+        "variant": next(v.label for v in report.variants if v.name == row["variant"]),
         "verdict": row["verdict"],
         "n": row["n"],
         "interval": span("low", "high"),

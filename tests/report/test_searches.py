@@ -83,8 +83,8 @@ def test_two_cells_are_two_searches_and_unequal_ones_are_named(tmp_path: Path) -
     report = report_of(tmp_path / "a", tmp_path / "b")
     found = Search.of(report)
     assert found is not None
-    assert [(c.name, c.num_trials) for c in found.curves] == [("lstm", 5), ("gru", 6)]
-    assert report.warnings == ("unequal tuning budgets, trials of the searches: 6 (gru); 5 (lstm)",)
+    assert [(c.name, c.num_trials) for c in found.curves] == [("LSTM", 5), ("GRU", 6)]
+    assert report.warnings == ("unequal tuning budgets, trials of the searches: 6 (GRU); 5 (LSTM)",)
 
 
 def test_what_a_search_stopped_was_tried(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_what_a_search_stopped_was_tried(tmp_path: Path) -> None:
     for sweep in sweeps:
         SweepFolder(sweep).config_path.unlink()
     assert any(
-        "values of optimizer.lr tried: 6 (lstm), 5 (gru)" in warning
+        "values of optimizer.lr tried: 6 (LSTM), 5 (GRU)" in warning
         for warning in report_of(*sweeps, over=("optimizer.lr",)).warnings
     )
 
@@ -125,8 +125,8 @@ def test_a_search_is_told_apart_from_a_sweep_to_go_on_with(tmp_path: Path) -> No
     report = report_of(sweep)
     assert [run.reason for run in report.runs if run.state == "interrupted"] == [reason]
     assert report.missing
-    assert all("gru" not in missing.what for missing in report.missing)
-    assert [missing.what for missing in report.missing] == ["baseline lstm, lr=0.3"]
+    assert all("GRU" not in missing.what for missing in report.missing)
+    assert [missing.what for missing in report.missing] == ["baseline LSTM, lr=0.3"]
     assert "sweep.name" not in report.missing[0].command
     ledger.config_path.unlink()
     assert "sweep.name=made_up" in report_of(sweep).missing[0].command
@@ -217,7 +217,7 @@ def test_main_effects_are_no_share_of_a_hundred(tmp_path: Path, kind: str) -> No
 
 def test_why_a_search_has_no_importance_is_said(many: Path, tmp_path: Path) -> None:
     report = report_of(write_search(tmp_path / "few"))
-    assert "importance of hyper-parameters: not computed for lstm, 5 trials of the 20 that it " in (
+    assert "importance of hyper-parameters: not computed for LSTM, 5 trials of the 20 that it " in (
         " ".join(report.notes)
     )
     for i in range(20):

@@ -60,7 +60,7 @@ def test_each_task_is_judged_as_if_it_were_alone(sweep: Path, report: Report) ->
         assert (own.metric, own.num_comparisons) == (alone.metric, 2)
     assert report.tasks["adding"].metric.name == "test/mse"
     assert {v.name: v.word for v in report.tasks["adding"].variants}["gru"] == "better"
-    assert ", mnist, parity: gru beats the baseline" in report.headline
+    assert ", mnist, parity: GRU beats the baseline" in report.headline
     assert report.headline.endswith("; mqar: nothing beats the baseline")
 
 
@@ -104,8 +104,8 @@ def test_a_lost_run_ranks_as_a_guess_and_a_lacking_task_leaves_no_rank(tmp_path:
     assert report.tasks["adding"].guess == pytest.approx(GUESS)
     assert list(report.tasks) == ["mnist", "adding"]
     assert {own.name: own.by_task for own in part.ranked} == {"lstm": (1.5, 1), "gru": (1.5, 2)}
-    assert (part.left, part.noise) == (("rnn",), ())
-    assert "Without a rank, since a task lacks them: rnn." in markdown.render(report)
+    assert (part.left, part.noise) == (("RNN",), ())
+    assert "Without a rank, since a task lacks them: RNN." in markdown.render(report)
 
 
 def test_a_task_that_nobody_learns_is_named(tmp_path: Path) -> None:

@@ -109,11 +109,11 @@ def test_unequal_seeds_do_not_compete_and_are_named(tmp_path: Path) -> None:
     found = choice_of(report, 0)
     assert (found.settings, found.num_tried) == ({"optimizer.lr": "0.01"}, 2)
     assert report.warnings[0] == (
-        "unequal seeds in the choice for lstm: lr=0.1 has 1 of the 3 seeds that others have, and "
+        "unequal seeds in the choice for LSTM: lr=0.1 has 1 of the 3 seeds that others have, and "
         "did not compete"
     )
     (missing,) = report.missing
-    assert (missing.what, missing.seeds) == ("lstm at lr=0.1", (1, 2))
+    assert (missing.what, missing.seeds) == ("LSTM at lr=0.1", (1, 2))
     assert "'optimizer.lr=choice(0.1)' seed=1,2" in missing.command
 
 
@@ -198,7 +198,7 @@ def test_unequal_tuning_budgets_are_named_in_every_rendering(
             write(tmp_path / "s", cell, lr, 0, valid=0.9)
     write(tmp_path / "s", "rnn", 0.1, 0, valid=0.9, state="failed")
     report = report_of(tmp_path / "s", over=over)
-    want = "unequal tuning budgets, values of optimizer.lr tried: 3 (gru; lstm), 1 (rnn)"
+    want = "unequal tuning budgets, values of optimizer.lr tried: 3 (GRU; LSTM), 1 (RNN)"
     assert report.warnings[0] == want
     page = text_of(render(report))
     for text in (printed(report, 200), markdown.render(report), page):

@@ -68,7 +68,7 @@ def test_it_has_the_headline_and_the_tables_of_the_page(mirrored: Report) -> Non
 def test_runs_are_grouped_by_variant_and_the_baseline_is_marked(mirrored: Report) -> None:
     first, second = blocks(wandb_report.specification(mirrored), "panel-grid")
     baseline, variants = first["metadata"]["runSets"]
-    assert baseline["name"] == "baseline: lstm, hidden=32, lstm, hidden=64"
+    assert baseline["name"] == "baseline: LSTM, 32 hidden units; LSTM, 64 hidden units"
     assert len(baseline["filters"]["filters"][0]["value"]) == 6
     assert [g["name"] for g in variants["grouping"]] == ["model.value.name", "model.value.hidden"]
     kinds = {

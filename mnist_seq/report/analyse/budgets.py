@@ -9,8 +9,9 @@ from mnist_seq.report import wording
 from mnist_seq.report.analyse.grouping import Group, sortable
 from mnist_seq.report.analyse.searches import was_tried
 from mnist_seq.report.read.run import Run
+from mnist_seq.report.texts.words import described
 from mnist_seq.runs.text import plural
-from mnist_seq.runs.variants import Flat, distinct, naming_keys, title, varying
+from mnist_seq.runs.variants import Flat, distinct, naming_keys, varying
 
 TUNED_GROUPS = ("optimizer", "schedule", "training")  # what is tuned where nobody says what is
 
@@ -35,7 +36,7 @@ def unequal_budgets(
         values: dict[str, set[Any]] = {}
         for variant, subject in zip(variants, subjects, strict=True):
             if key in variant:
-                values.setdefault(title(subject, names), set()).add(variant[key])
+                values.setdefault(described(subject, names), set()).add(variant[key])
         by_count: dict[int, list[str]] = {}
         for name, tried in values.items():
             by_count.setdefault(len(tried), []).append(name)

@@ -9,6 +9,7 @@ from mnist_seq.report.analyse.grouping import Group, command
 from mnist_seq.report.analyse.searches import GRID
 from mnist_seq.report.read.planned import covered, plans_of
 from mnist_seq.report.read.run import Run
+from mnist_seq.report.texts.words import described
 from mnist_seq.report.value import Missing
 from mnist_seq.runs.commands import override
 from mnist_seq.runs.folder import RunFolder
@@ -18,7 +19,6 @@ from mnist_seq.runs.variants import (
     BASELINE_CELL,
     TYPED,
     Flat,
-    title,
     typed,
     words_of_own_option,
 )
@@ -90,11 +90,13 @@ def missing_runs(
     *,
     is_by_hand: bool,
     tried: Mapping[str, Sequence[Any]],
+    names: Sequence[str],
 ) -> tuple[Missing, ...]:
     """Missing baselines, and seeds that a baseline lacks. A diverged run is not missing.
 
     Args:
         tried: values of each tuned key; a missing baseline needs a run with each of them.
+        names: of the groups, for people.
     """
     wanted: dict[str, tuple[Group, set[int]]] = {}
     for group in groups:
@@ -116,7 +118,7 @@ def missing_runs(
         ended = {run.seed for run in base.runs if run.state in ("finished", "diverged")}
         if lacking := sorted(asked - ended):
             text = command(base.runs[0], [], seeds=lacking)
-            found.append(Missing(f"baseline {base.name}", tuple(lacking), text))
+            found.append(Missing(f"baseline {names[place]}", tuple(lacking), text))
     return tuple(found)
 
 
@@ -136,8 +138,8 @@ def _baseline_of(
         typed_keys = {key_of(str(word)) for word in run.record.get("overrides", [])}
         words = [f"model={BASELINE_CELL}"]
         words += words_of_own_option(group.variant, defaults, typed_keys)
-        return title(variant, keys), (words, {"model", *own})
+        return described(variant, keys), (words, {"model", *own})
     values = {key: defaults[key] for key in keys if key in defaults}
     words = [f"{key.removesuffix('.name')}={_word(v)}" for key, v in values.items()]
     drop = {*keys, *(key.removesuffix(".name") for key in keys)}
-    return title({**group.variant, **values}, keys), (words, drop)
+    return described({**group.variant, **values}, keys), (words, drop)

@@ -10,8 +10,9 @@ from mnist_seq.report import wording
 from mnist_seq.report.analyse.guess import Guess
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.read.run import Run
+from mnist_seq.report.texts.words import described
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, title, variant_key
+from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, variant_key
 
 GRID = "grid"
 
@@ -88,7 +89,7 @@ def subjects_of(
         flats[key] = {"model.name": run.variant["model.name"], **kept}
     names = naming_keys(list(flats.values()))
     return [
-        _subject(title(flats[key], names), members, samplers, selector, guess)
+        _subject(described(flats[key], names), members, samplers, selector, guess)
         for key, members in by_subject.items()
     ]
 

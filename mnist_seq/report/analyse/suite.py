@@ -158,7 +158,7 @@ def _headline(reports: Mapping[str, Report]) -> str:
     """Which variants beat their baseline on which task."""
     said: dict[str, list[str]] = {}
     for task, report in reports.items():
-        better = [v.name for v in report.variants if v.word == "better"]
+        better = [v.label for v in report.variants if v.word == "better"]
         if not any(v.compared for v in report.variants):
             text = "nothing could be compared"
         elif better:

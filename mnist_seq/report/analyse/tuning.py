@@ -17,9 +17,10 @@ from mnist_seq.report.analyse.searches import was_tried
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.read.run import Run
+from mnist_seq.report.texts.words import described
 from mnist_seq.report.value import Choice, Missing
 from mnist_seq.runs.text import plural
-from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, title, variant_key, varying
+from mnist_seq.runs.variants import ARM, Flat, distinct, naming_keys, variant_key, varying
 from mnist_seq.runs.variants import shown as written
 
 Identity = tuple[Any, ...]
@@ -89,7 +90,7 @@ def choose(
                           for members in candidates.values()])  # fmt: skip
         kept += ranked.best.runs
         choices[identity] = ranked.choice(shown, selector)
-        name = title(parted(ranked.best.runs[0].variant, keys)[0], names)
+        name = described(parted(ranked.best.runs[0].variant, keys)[0], names)
         warnings += ranked.warnings(name, shown)
         missing += ranked.missing(name, shown)
     order = {id(run) for run in kept}

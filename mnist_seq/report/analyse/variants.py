@@ -20,6 +20,7 @@ from mnist_seq.report.analyse.reached import times_to
 from mnist_seq.report.analyse.readings import Plans
 from mnist_seq.report.options import Options
 from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.texts import words
 from mnist_seq.report.value import Choice, Compared, Pair, Variant
 from mnist_seq.runs.variants import shown, variant_key
 from mnist_seq.stats import (
@@ -83,7 +84,7 @@ def variants_of(
         Pair(a, b, own.verdict, _compared(own, groups[a], groups[b], metric, rule))
         for (a, b), own in sorted(pairs.items(), key=lambda item: item[0][::-1])
     ]
-    return list(groups), tuple(found), tuple(all_pairs)
+    return list(groups), words.labelled(found, keys), tuple(all_pairs)
 
 
 def _compared(

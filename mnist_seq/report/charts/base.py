@@ -10,6 +10,7 @@ from typing import Any, Literal
 import altair as alt
 
 from mnist_seq.report.charts import style
+from mnist_seq.report.texts import words
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.variants import ARM, NO_ARM
 
@@ -50,7 +51,7 @@ class Series:
         """Name of a variant's series."""
         if self.title == "arm":
             return _arm(variant)
-        return variant.cell if self.title == "cell" else variant.name
+        return words.cell(variant.cell) if self.title == "cell" else variant.label
 
     def color(self, *, used: Sequence[Variant | str] = (), **legend: Any) -> alt.Color:
         """Encoding of `series` by colour, with a legend of those used (none: no legend).
@@ -88,8 +89,9 @@ def series_of(report: Report) -> Series:
     if ARM in report.factor_keys:
         return Series("arm", style.variant_styles(_arm(v) for v in names))
     if len({v.cell for v in report.variants}) > 1:
-        return Series("cell", style.cell_styles(v.cell for v in report.variants))
-    return Series("variant", style.variant_styles(v.name for v in names))
+        styles = style.cell_styles(v.cell for v in report.variants)
+        return Series("cell", {words.cell(name): own for name, own in styles.items()})
+    return Series("variant", style.variant_styles(v.label for v in names))
 
 
 def axis_title(label: str, unit: str) -> str:
@@ -120,7 +122,7 @@ def families(report: Report) -> list[tuple[str, list[Variant]]]:
     found: dict[str, list[Variant]] = {}
     for v in report.variants:
         name = ", ".join(
-            f"{short(key, rest)}={v.settings[key]}" for key in rest if key in v.settings
+            words.setting(key, v.settings[key], rest) for key in rest if key in v.settings
         )
         found.setdefault(name, []).append(v)
     if by == "cell":
@@ -140,7 +142,9 @@ def _beside_baseline(variants: Sequence[Variant]) -> list[list[Variant]]:
 
 
 def _arm(variant: Variant) -> str:
-    return variant.settings.get(ARM, NO_ARM[1])
+    """The arm; of a variant that is none, its cell."""
+    arm = variant.settings.get(ARM, NO_ARM[1])
+    return words.cell(variant.cell) if arm in NO_ARM else arm
 
 
 def short(key: str, keys: Sequence[str]) -> str:

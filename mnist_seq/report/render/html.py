@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from mnist_seq.report.charts import style
@@ -13,7 +13,7 @@ from mnist_seq.report.render.page import head, parts
 from mnist_seq.report.render.page.answer import answer
 from mnist_seq.report.render.page.notes import notes
 from mnist_seq.report.sections import APPENDIX, Section, Table, sections_of
-from mnist_seq.report.texts import fmt, words
+from mnist_seq.report.texts import fmt
 from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Report
 
@@ -78,8 +78,6 @@ def _answers(report: Report) -> list[tuple[str, str, str]]:
 
 def _sections(report: Report) -> Iterator[tuple[str, str, str, bool]]:
     """(name, title, HTML, whether it is of the appendix) of each section that shows something."""
-    labels = words.labels(report)
-    names = {v.name: labels[v.key] for v in report.variants}
     for section, part in sections_of(report):
         drawings = [d for d in section.drawn(report, part) if d.body]
         tables = [t for t in section.tables(report, part) if "html" in t.formats]
@@ -92,7 +90,7 @@ def _sections(report: Report) -> Iterator[tuple[str, str, str, bool]]:
         elif drawings or tables or more:
             body = "".join(_drawing(d, title) for d in drawings)
             is_below = bool(drawings)
-            body += "".join(_table(section, t, title, names, is_below=is_below) for t in tables)
+            body += "".join(_table(section, t, title, is_below=is_below) for t in tables)
             yield (
                 section.name(),
                 title,
@@ -107,12 +105,10 @@ def _drawing(drawing: Drawing, title: str) -> str:
     return f"{name}<figure>{drawing.body}{caption}</figure>"
 
 
-def _table(
-    section: Section[object], table: Table, title: str, names: Mapping[str, str], *, is_below: bool
-) -> str:
+def _table(section: Section[object], table: Table, title: str, *, is_below: bool) -> str:
     """A table of a section; below a drawing, which shows the same, it is folded."""
     wrap = [place for place, header in enumerate(table.header) if header in table.wrap]
-    rows = [[_MINUS.sub(fmt.MINUS, names.get(text, text)) for text in row] for row in table.rows]
+    rows = [[_MINUS.sub(fmt.MINUS, text) for text in row] for row in table.rows]
     body = html_table(table.header, rows, wrap, caption=table.title)
     body += parts.captions([table.caption])
     if is_below:

@@ -88,12 +88,12 @@ def _verdicts(report: Report) -> str:
     for v in report.variants:
         if v.compared is not None:
             lines.append(
-                f"- **{for_markdown(v.name)}**{_changed(v)} against "
-                f"{for_markdown(v.baseline_name)}: {for_markdown(v.verdict)}; "
+                f"- **{for_markdown(v.label)}**{_changed(v)} against "
+                f"{for_markdown(v.baseline_label)}: {for_markdown(v.verdict)}; "
                 f"{for_markdown(v.compared.pairing)}."
             )
         elif not v.is_baseline:
-            lines.append(f"- **{for_markdown(v.name)}**: {for_markdown(v.verdict)}.")
+            lines.append(f"- **{for_markdown(v.label)}**: {for_markdown(v.verdict)}.")
     return "\n".join(lines)
 
 

@@ -51,7 +51,7 @@ def print_table(report: Report, console: "Console") -> None:
         print_table(own, console)
     if text := wording.looks_text(report.rule, report.variants):
         say(console, text, "dim")
-    lost = {v.name: wording.n_text(v) for v in report.variants}
+    lost = {v.label: wording.n_text(v) for v in report.variants}
     named = [f"{name}: n={text}" for name, text in lost.items() if " of " in text]
     _say_first(console, named, "and {} more, all in the report")
     _print_warnings(report, console)
@@ -93,9 +93,9 @@ def _details(report: Report) -> Iterator[str]:
     for v in report.variants:
         if v.compared is not None:
             change = f" ({v.change})" if v.change else ""
-            yield f"{v.name}{change} against {v.baseline_name}: {v.verdict}; {v.compared.pairing}"
+            yield f"{v.label}{change} against {v.baseline_label}: {v.verdict}; {v.compared.pairing}"
         elif v.verdict and not v.is_baseline:
-            yield f"{v.name}: {v.verdict}"
+            yield f"{v.label}: {v.verdict}"
     for run in report.runs:
         if not run.is_learning or run.state == "interrupted":
             yield f"{run.outcome}: {near(run.folder)} ({run.reason})"

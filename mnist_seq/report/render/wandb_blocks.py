@@ -163,7 +163,7 @@ def _baselines(report: Report, *, is_online: bool) -> list[Any]:
         _runset(
             report,
             is_online=is_online,
-            name=for_wandb(f"baseline: {', '.join(dict.fromkeys(v.name for v, _ in found))}"),
+            name=for_wandb(f"baseline: {'; '.join(dict.fromkeys(v.label for v, _ in found))}"),
             filters=_is_one_of("ID", [run for _, run in found]),
             run_settings=colors,
         )

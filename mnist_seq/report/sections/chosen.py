@@ -32,7 +32,7 @@ class Chosen(Section[Choices]):
         """One row a variant."""
         d = part.selector.decimals
         rows = tuple(
-            (report.variants[key].name, c.text, wording.number(c.value, d),
+            (report.variants[key].label, c.text, wording.number(c.value, d),
              wording.number(c.runner_up, d), str(c.n), "; ".join(c.remarks) or wording.NONE)
             for key, c in part.by_variant.items()
         )  # fmt: skip

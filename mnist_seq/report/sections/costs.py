@@ -10,7 +10,6 @@ import numpy as np
 
 from mnist_seq.report import wording
 from mnist_seq.report.analyse.budgets import unlike_kernels
-from mnist_seq.report.cautions import means_text
 from mnist_seq.report.charts.base import (
     HEIGHT,
     INK,
@@ -25,6 +24,7 @@ from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Rows, Tables
 from mnist_seq.report.charts.page import scatter
 from mnist_seq.report.sections import Inputs, Section
 from mnist_seq.report.texts import fmt, words
+from mnist_seq.report.texts.cautions import means_text
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.stats import pareto_front
 
@@ -231,7 +231,7 @@ def _apart(front: Rows, rows: Rows, *, is_log: bool) -> Rows:
 def _cost_row(report: Report, v: Variant, series: Series, cost: float) -> dict[str, Any]:
     d = report.metric.decimals
     row: dict[str, Any] = {
-        "variant": v.name,
+        "variant": v.label,
         "series": series.of(v),
         "x": cost,
         "value": v.mean,

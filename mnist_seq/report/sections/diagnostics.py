@@ -91,7 +91,7 @@ class Diagnostics(Section[Findings]):
     def tables(self, report: Report, part: Findings) -> Sequence[Table]:
         """What they showed last."""
         rows = tuple(
-            (report.variants[d.variant].name, str(d.n), *map(wording.small, (*d.ends, d.reach)),
+            (report.variants[d.variant].label, str(d.n), *map(wording.small, (*d.ends, d.reach)),
              wording.number(d.saturated[-1].value, 1) if d.saturated else wording.NONE,
              wording.number(d.first, 2), wording.number(d.last, 2),
              wording.number(d.drift[-1].value, 2) if d.drift else wording.NONE)
@@ -185,7 +185,7 @@ def _panels(
 ) -> list[Panel]:
     """One panel for each family of variants, all on one scale."""
     series = series_of(report)
-    names = {v.key: v.name for v in report.variants}
+    names = {v.key: v.label for v in report.variants}
     found = {
         d.variant: rows_of(
             [p for p in points(d) if math.isfinite(p.value) and (p.low > 0 or not axes.is_log_y)],
@@ -208,7 +208,7 @@ def _panels(
 def _not_finite(part: Findings, variants: Sequence[Variant]) -> str:
     """A sentence on logged values that have no median; "" where all of them are finite."""
     found = [
-        f"{variants[d.variant].name} ({d.num_not_finite} of {d.n} runs)"
+        f"{variants[d.variant].label} ({d.num_not_finite} of {d.n} runs)"
         for d in part.variants
         if d.num_not_finite
     ]

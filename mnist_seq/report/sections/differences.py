@@ -44,7 +44,7 @@ def _figure(report: Report, pairs: Sequence[tuple[Variant, Compared]]) -> Figure
     tables = Tables()
     rows = [_row(v, found, series, d) for v, found in pairs]
     label = axis_title("difference to the baseline", report.metric.points)
-    y = alt.Y("variant:N", sort=[v.name for v in compared], title=None,
+    y = alt.Y("variant:N", sort=[v.label for v in compared], title=None,
               axis=alt.Axis(grid=False, ticks=False, domain=False, labelPadding=8))  # fmt: skip
     about = tooltip(variant="variant", baseline="baseline", difference="difference",
                     interval="interval", p="adjusted p", pairing="pairing",
@@ -85,8 +85,8 @@ def _figure(report: Report, pairs: Sequence[tuple[Variant, Compared]]) -> Figure
 def _row(v: Variant, found: Compared, series: Series, decimals: int) -> dict[str, Any]:
     x, ends = found.comparison, found.comparison.interval
     return {
-        "variant": v.name,
-        "baseline": v.baseline_name,
+        "variant": v.label,
+        "baseline": v.baseline_label,
         "series": series.of(v),
         "value": x.difference,
         "low": ends.low,

@@ -46,7 +46,7 @@ class EveryPair(Section[Pairs]):
 
 
 def _row(report: Report, pair: Pair) -> tuple[str, ...]:
-    names = (report.variants[pair.a].name, report.variants[pair.b].name)
+    names = (report.variants[pair.a].label, report.variants[pair.b].label)
     if pair.compared is None:
         return (*names, *(wording.NONE,) * 4, pair.verdict.word)
     c, d = pair.compared.comparison, report.metric.decimals

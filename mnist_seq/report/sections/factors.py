@@ -8,7 +8,6 @@ from typing import Any
 import altair as alt
 
 from mnist_seq.report import wording
-from mnist_seq.report.cautions import means_text
 from mnist_seq.report.charts.base import (
     HEIGHT,
     Series,
@@ -23,6 +22,7 @@ from mnist_seq.report.charts.page.along import At, along
 from mnist_seq.report.markup.escape import for_html
 from mnist_seq.report.sections import Inputs, Section
 from mnist_seq.report.texts import fmt, words
+from mnist_seq.report.texts.cautions import means_text
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.variants import ARM
 
@@ -68,7 +68,7 @@ class Factors(Section[Keys]):
         known = [v for v in report.variants if v.n]
         series = series_of(report)
         if series.title == "variant":  # lines join the variants, so colour cannot part them
-            series = Series("cell", {known[0].cell: next(iter(series.styles.values()))})
+            series = Series("cell", {words.cell(known[0].cell): next(iter(series.styles.values()))})
         caption = (
             f"Mean {report.metric.label} over seeds; whiskers: {wording.percent(report.level)} "
             "t-interval. A line joins variants that agree on all other keys."
@@ -142,7 +142,7 @@ def _factor(report: Report, key: str, known: list[Variant], series: Series) -> P
 def _factor_row(report: Report, v: Variant, key: str, series: Series) -> dict[str, Any]:
     d = report.metric.decimals
     row: dict[str, Any] = {
-        "variant": v.name,
+        "variant": v.label,
         "series": series.of(v),
         "x": v.factors[key],
         "rest": "/".join(f"{k}={s}" for k, s in v.settings.items() if k != key),

@@ -248,7 +248,7 @@ def _run_rows(
         if run.variant not in by_key:
             continue
         v = by_key[run.variant]
-        about.append({"run": curve.run, "series": series.of(v), "variant": v.name,
+        about.append({"run": curve.run, "series": series.of(v), "variant": v.label,
                       "seed": str(run.seed), "state": run.state})  # fmt: skip
         points += [
             {"run": curve.run, "step": s, "value": _rounded(y)}

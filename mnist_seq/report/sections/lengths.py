@@ -82,7 +82,7 @@ class Lengths(Section[Probes]):
         """One row a variant, one column a length, and what a guess gets."""
         header = ("variant", "n", *(f"{n:,}" for n in part.lengths))
         rows = [
-            (report.variants[found.variant].name, str(found.n),
+            (report.variants[found.variant].label, str(found.n),
              *(_text(found, length, part.metric) for length in part.lengths))
             for found in part.variants
         ]  # fmt: skip
@@ -111,7 +111,7 @@ class Lengths(Section[Probes]):
         series, rows = series_of(report), {}
         for v in report.variants:
             if v.key in by_variant:
-                rows[v.key] = rows_of(by_variant[v.key].points, series.of(v), v.name)
+                rows[v.key] = rows_of(by_variant[v.key].points, series.of(v), v.label)
         ends = ends_of([row for own in rows.values() for row in own])
         panels = []
         for name, members in families(report):

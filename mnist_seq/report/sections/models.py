@@ -59,7 +59,7 @@ class ModelByModel(Section[Models]):
     def tables(self, report: Report, part: Models) -> Sequence[Table]:
         """One row a variant."""
         rows = tuple(
-            (v.name, v.baseline_name, str(m.num_pairs), str(m.num_a_better), str(m.num_b_better),
+            (v.label, v.baseline_label, str(m.num_pairs), str(m.num_a_better), str(m.num_b_better),
              str(m.num_undecided), *_first(part.first[v.key]))
             for v in report.variants
             if (m := part.by_variant.get(v.key))

@@ -214,7 +214,7 @@ def _panel(found: Found, confusion: Confusion, most: float) -> tuple[Any, Tables
 
 
 def _title(report: Report, confusion: Confusion) -> str:
-    return f"{report.variants[confusion.variant].name} (n={confusion.n})"
+    return f"{report.variants[confusion.variant].label} (n={confusion.n})"
 
 
 def _recall(report: Report, found: Found) -> str:

@@ -28,6 +28,7 @@ class Ranked:
     """A variant that has runs on all tasks.
 
     Attributes:
+        name: of the variant in report.csv; `label`: for people.
         by_task: its rank on each task, 1 is best; by the mean over seeds, where each run that
             diverged or failed counts as a guess.
         low, high: bootstrap interval of the mean rank over seeds; NaN where a task has one seed.
@@ -38,6 +39,7 @@ class Ranked:
     mean: float
     low: float
     high: float
+    label: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Ranking:
 
     Attributes:
         ranked: best mean rank first.
-        left: names of variants that lack runs on some task, and have no rank.
+        left: labels of variants that lack runs on some task, and have no rank.
         noise: tasks on which no run is shown to learn.
         test: over the ranks; None where there are too few tasks or variants.
     """
@@ -71,18 +73,23 @@ class Ranks(Section[Ranking]):
     def compute(self, inputs: Inputs) -> Ranking | None:
         """Ranks by the means; no mean of values of different tasks."""
         reports = inputs.tasks
-        names = list(dict.fromkeys(v.name for own in reports.values() for v in own.variants))
+        labels: dict[str, str] = {}
+        for v in (v for own in reports.values() for v in own.variants):
+            labels.setdefault(v.name, v.label)
+        names = list(labels)
         seeds = {name: [_seeds(name, own) for own in reports.values()] for name in names}
         complete = [name for name in names if all(seeds[name])]
         if len(complete) < 2 or len(reports) < 2:
             return None
-        found = _ranked({name: seeds[name] for name in complete}, reports, inputs.options.level)
+        found = _ranked(
+            {name: seeds[name] for name in complete}, labels, reports, inputs.options.level
+        )
         has_test = len(complete) >= FEWEST_CELLS and len(reports) >= FEWEST_TASKS
         by_task = np.array([own.by_task for own in found])
         return Ranking(
             tasks=tuple(reports),
             ranked=found,
-            left=tuple(name for name in names if name not in complete),
+            left=tuple(labels[name] for name in names if name not in complete),
             noise=tuple(
                 task
                 for task, own in reports.items()
@@ -95,7 +102,7 @@ class Ranks(Section[Ranking]):
     def tables(self, report: Report, part: Ranking) -> Sequence[Table]:
         """One row a variant."""
         rows = tuple(
-            (own.name, fmt.number(own.mean, 2), fmt.interval(own.low, own.high, 2),
+            (own.label, fmt.number(own.mean, 2), fmt.interval(own.low, own.high, 2),
              *(f"{rank:g}" for rank in own.by_task))
             for own in part.ranked
         )  # fmt: skip
@@ -106,7 +113,7 @@ class Ranks(Section[Ranking]):
     def drawn(self, report: Report, part: Ranking) -> Sequence[Drawing]:
         """The same as the figure."""
         rows = [
-            Row(own.name, dict(zip(part.tasks, own.by_task, strict=True)), own.mean, own.low,
+            Row(own.label, dict(zip(part.tasks, own.by_task, strict=True)), own.mean, own.low,
                 own.high)
             for own in part.ranked
         ]  # fmt: skip
@@ -134,7 +141,10 @@ def _seeds(name: str, report: Report) -> dict[int, float]:
 
 
 def _ranked(
-    seeds: Mapping[str, list[dict[int, float]]], reports: Mapping[str, Report], level: float
+    seeds: Mapping[str, list[dict[int, float]]],
+    labels: Mapping[str, str],
+    reports: Mapping[str, Report],
+    level: float,
 ) -> tuple[Ranked, ...]:
     """The variants with their ranks, best first.
 
@@ -158,6 +168,7 @@ def _ranked(
             float(places[i].mean()),
             ends[i].low if ends else math.nan,
             ends[i].high if ends else math.nan,
+            labels[name],
         )
         for i, name in enumerate(seeds)
     ]
@@ -200,7 +211,7 @@ def _test_text(test: Friedman) -> str:
 
 
 def _panel(part: Ranking) -> Panel:
-    tables, order = Tables(), [own.name for own in part.ranked]
+    tables, order = Tables(), [own.label for own in part.ranked]
     num_bars = len(part.test.groups) if part.test else 0
     right = len(order) + (0.25 + 0.2 * num_bars if num_bars else 0)
     scale = alt.Scale(domain=[0.8, right + 0.2], nice=False)
@@ -212,7 +223,7 @@ def _panel(part: Ranking) -> Panel:
     y = alt.Y("variant:N", sort=order, title=None,
               axis=alt.Axis(grid=False, ticks=False, domain=False, labelPadding=8))  # fmt: skip
     each = [
-        {"variant": own.name, "task": task, "rank": rank, "said": f"{rank:g}"}
+        {"variant": own.label, "task": task, "rank": rank, "said": f"{rank:g}"}
         for own in part.ranked
         for task, rank in zip(part.tasks, own.by_task, strict=True)
     ]
@@ -242,7 +253,7 @@ def _panel(part: Ranking) -> Panel:
 
 def _row(own: Ranked) -> dict[str, Any]:
     row = {
-        "variant": own.name,
+        "variant": own.label,
         "mean": own.mean,
         "said": fmt.number(own.mean, 2),
         "interval": fmt.interval(own.low, own.high, 2),

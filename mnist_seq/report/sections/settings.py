@@ -67,4 +67,4 @@ class Settings(Section[Keys]):
 
 def _differing(report: Report, part: Keys) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     rows = tuple((key, *values) for key, values in part.differing.items())
-    return ("key", *(v.name for v in report.variants)), rows
+    return ("key", *(v.label for v in report.variants)), rows

@@ -72,8 +72,11 @@ class Suite(Section[Grid]):
             *(f"{task}: {column.metric.title}" for task, column in part.tasks.items()),
         )
         rows = tuple(
-            (name, *(_entry(v, column) for v, column in zip(own, columns, strict=True)))
-            for name, own in part.entries.items()
+            (
+                next(v.label for v in own if v),
+                *(_entry(v, column) for v, column in zip(own, columns, strict=True)),
+            )
+            for own in part.entries.values()
         )
         formats = ("html", "markdown", "terminal")  # a report in W&B is about one task
         return [

@@ -60,7 +60,7 @@ class Thresholds(Section[Levels]):
         if not any(r.num_reached for v in report.variants for r in v.reached):
             return []
         rows = tuple(
-            (v.name, *(t for r in v.reached for t in (r.text, wording.number(r.median, 1))))
+            (v.label, *(t for r in v.reached for t in (r.text, wording.number(r.median, 1))))
             for v in report.variants
         )
         caption = (
@@ -106,7 +106,7 @@ class Thresholds(Section[Levels]):
 
 def _panel(report: Report, place: int, series: Series) -> tuple[Any, Tables]:
     tables = Tables()
-    labels = {v.key: f"{v.name}: {v.reached[place].text}" for v in report.variants}
+    labels = {v.key: f"{v.label}: {v.reached[place].text}" for v in report.variants}
     rows = [
         {"label": labels[v.key], "series": series.of(v), "x": t, "text": wording.number(t, 1)}
         for v in report.variants

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mnist_seq.report.texts import fmt
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.text import plural
-from mnist_seq.runs.variants import ARM, NO_ARM
+from mnist_seq.runs.variants import ARM, NO_ARM, Flat, shown
 
 CELL = "model.name"
 _UNDECIDED = "undecided"
@@ -166,13 +166,39 @@ def _label(v: Variant, own: Sequence[str], keys: Sequence[str]) -> str:
     return ", ".join(parts)
 
 
-def labels(report: Report) -> dict[int, str]:
-    """A name of each variant that is unique in the report: "GRU, 32 hidden units"."""
-    return {
+def labelled(variants: Sequence[Variant], keys: Sequence[str]) -> tuple[Variant, ...]:
+    """The variants with their names for people, their own and their baseline's.
+
+    Args:
+        keys: that differ between them.
+    """
+    found = {
         key: f"{label}, {family.title}" if family.title else label
-        for family in families(report)
+        for family in _families(variants, keys)
         for key, label in family.labels.items()
     }
+    return tuple(
+        replace(
+            v,
+            label=found[v.key],
+            baseline_label="" if v.baseline is None else found[v.baseline],
+        )
+        for v in variants
+    )
+
+
+def labels(report: Report) -> dict[int, str]:
+    """A name of each variant that is unique in the report: "GRU, 32 hidden units"."""
+    return {v.key: v.label for v in report.variants}
+
+
+def described(variant: Flat, keys: Sequence[str]) -> str:
+    """The name of a variant that is none of the report's: "LSTM, 32 hidden units"."""
+    here = {key: shown(variant[key]) for key in keys if key in variant}
+    told = [key for key in here if here[key] not in NO_ARM]
+    told.sort(key=lambda key: (key != ARM, key != CELL))
+    parts = [setting(key, here[key], keys) for key in told]
+    return ", ".join(parts) or cell(str(variant.get(CELL, "run")))
 
 
 def arm_title(report: Report, variant: Variant) -> str:

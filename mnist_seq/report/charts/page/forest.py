@@ -100,11 +100,11 @@ def _said(report: Report, v: Variant, decimals: int) -> str:
     seeds = ", ".join(fmt.signed(x, decimals) for _, x in v.pairs)
     of_seeds = f"; seeds {seeds}" if seeds and len(v.pairs) <= _MANY_SEEDS else ""
     if v.compared is None:
-        return f"{v.name}: no interval{of_seeds}"
+        return f"{v.label}: no interval{of_seeds}"
     c = v.compared.comparison
     size = words.points(report, fmt.signed(c.difference, decimals))
     low, high = (fmt.signed(end, decimals) for end in (c.interval.low, c.interval.high))
     return (
-        f"{v.name}: difference {size}, {fmt.percent(report.level)} interval {low} to {high}"
+        f"{v.label}: difference {size}, {fmt.percent(report.level)} interval {low} to {high}"
         f"{of_seeds}"
     )

@@ -212,10 +212,10 @@ def _next(report: Report, name: str) -> str:
 def _sentences(report: Report) -> str:
     """Each verdict in full."""
     items = "".join(
-        f"<li><b>{for_html(v.name)}</b>{f' ({for_html(v.change)})' if v.change else ''} against "
-        f"{for_html(v.baseline_name)}: {for_html(v.verdict)}; {for_html(v.compared.pairing)}.</li>"
+        f"<li><b>{for_html(v.label)}</b>{f' ({for_html(v.change)})' if v.change else ''} against "
+        f"{for_html(v.baseline_label)}: {for_html(v.verdict)}; {for_html(v.compared.pairing)}.</li>"
         if v.compared
-        else f"<li><b>{for_html(v.name)}</b>: {for_html(v.verdict)}.</li>"
+        else f"<li><b>{for_html(v.label)}</b>: {for_html(v.verdict)}.</li>"
         for v in report.variants
         if not v.is_baseline
     )

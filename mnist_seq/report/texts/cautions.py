@@ -106,7 +106,7 @@ def seconds_note(why: str) -> tuple[str, ...]:
 
 def means_text(variants: Sequence[Variant]) -> str:
     """That means leave out runs that diverged or failed, for a caption; "" where there are none."""
-    found = [f"{v.name} {of}" for v in variants if (of := wording.trained(v))]
+    found = [f"{v.label} {of}" for v in variants if (of := wording.trained(v))]
     return f" Means are of the runs that trained: {wording.listed(found)}." if found else ""
 
 
@@ -158,7 +158,7 @@ def pairs_text(variants: Sequence[Variant], pairs: Sequence[Pair]) -> str:
     if not found:
         return ""
     apart = [pair for pair in found if pair.verdict.word in ("better", "worse")]
-    names = [f"{variants[pair.a].name} from {variants[pair.b].name}" for pair in apart]
+    names = [f"{variants[pair.a].label} from {variants[pair.b].label}" for pair in apart]
     of = f"of all {plural(len(found), 'pair')}, {len(apart)} differ"
     return f"{of} ({wording.listed(names)})" if names else of
 
@@ -182,7 +182,7 @@ def best_lstm(
     best = variants[pick(by_valid, key=lambda key: by_valid[key])]
     sign = 1 if metric.higher_is_better else -1
     behind = [
-        v.name
+        v.label
         for v in variants
         if v.word == "better" and v.baseline != best.key and sign * (v.mean - best.mean) <= 0
     ]
@@ -192,7 +192,7 @@ def best_lstm(
     verb = "beats its own baseline" if len(behind) == 1 else "beat their own baselines"
     return (
         f"{wording.listed(behind)} {verb} and not the best LSTM of these runs on validation, "
-        f"{best.name} ({mean})"
+        f"{best.label} ({mean})"
     )
 
 
