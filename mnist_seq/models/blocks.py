@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from mnist_seq.config.schema import Model
 from mnist_seq.models.cells import Cell, Layers, Shape, State, build_cell
 from mnist_seq.models.counting import Counts, multiply_adds
+from mnist_seq.models.kernels.exporting import RMSNorm, zeros_before
 from mnist_seq.models.recurrence import dropout_mask
 
 EPS = 1e-5  # of both norms, as in S5 and Mamba
@@ -220,7 +221,7 @@ class CausalConv(nn.Module):
         """
         missing = len(self.weight) - 1
         if window is None:
-            window = x.new_zeros(missing, *x.shape[1:])
+            window = zeros_before(x, missing)
         seen = torch.cat((window, x))
         y = self.bias.expand_as(x)
         for k, weight in enumerate(self.weight.unbind(0)):
@@ -230,7 +231,7 @@ class CausalConv(nn.Module):
 
 def _norm(model: Model) -> nn.Module:
     size = model.hidden
-    return nn.LayerNorm(size, EPS) if model.norm == "layer" else nn.RMSNorm(size, EPS)
+    return nn.LayerNorm(size, EPS) if model.norm == "layer" else RMSNorm(size, EPS)
 
 
 def _masked(x: Tensor, mask: Tensor | None) -> Tensor:

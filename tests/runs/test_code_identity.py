@@ -19,8 +19,8 @@ CELLS = ("lstm", "gru", "irnn")
 # A change of this list is a change of what "the same code" means. Read it before you mend it.
 MODULES = {
     "models": (
-        "blocks cells cells.lstm classifier initial kernels.lstm_scan kernels.scan "
-        "parameter_groups recurrence whole"
+        "blocks cells cells.lstm classifier initial kernels.exporting kernels.lstm_scan "
+        "kernels.scan parameter_groups recurrence whole"
     ),
     "tasks": (
         "batches.augment batches.batch batches.split batches.stacked_data batches.stream_data "

@@ -67,6 +67,7 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
 from mnist_seq.models.counting import NOTHING, Counts, multiply_adds
+from mnist_seq.models.kernels.exporting import first_state, is_traced
 from mnist_seq.models.parameter_groups import ParameterGroup
 
 State = tuple[Tensor, ...]
@@ -217,11 +218,12 @@ class Cell(nn.Module):
             state: the state to start from, in the form of `initial`; empty for that of `initial`.
             noises: what `noises` returned; empty for their expectations.
         """
-        size = self.steps_at_once if x.device.type == "cpu" and not noises else 0
+        is_split = x.device.type == "cpu" and not noises and not is_traced()
+        size = self.steps_at_once if is_split else 0
         outputs = []
-        for part in torch.split(x, size or len(x)):
+        for part in torch.split(x, size) if size else (x,):
             projected = self.project(part)
-            y, state = self.scan(projected, state or self.initial(projected), noises)
+            y, state = self.scan(projected, state or first_state(self.initial, projected), noises)
             outputs.append(y)
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs), state
 

@@ -15,6 +15,7 @@ from mnist_seq.config.schema import GatedDelta as Options
 from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.initial import step_size_
 from mnist_seq.models.kernels.chunks import SIZE, delta_scan
+from mnist_seq.models.kernels.exporting import is_traced, rms_norm
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 from mnist_seq.models.short_conv import ShortConv
@@ -105,6 +106,8 @@ class GatedDelta(ShortConv):
 
     def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
         """See `Cell`; by `delta_scan`."""
+        if is_traced():
+            return super().scan(x, state, noises)
         s, window = state
         new, g, beta, log_a = self._parts(x)
         u, window = self.convolve(new, window)
@@ -127,7 +130,7 @@ class GatedDelta(ShortConv):
 
     def _read(self, o: Tensor, g: Tensor) -> Tensor:
         """y, from o [..., heads, K]."""
-        o = F.rms_norm(o, o.shape[-1:], self.scale.to(o.dtype), EPS).flatten(-2)
+        o = rms_norm(o, self.scale.to(o.dtype), EPS).flatten(-2)
         return F.linear(o * F.silu(g), self.weight_out)
 
 

@@ -15,6 +15,7 @@ from mnist_seq.config.schema import HGRN as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.initial import chrono_
 from mnist_seq.models.kernels.diagonal import diagonal_scan
+from mnist_seq.models.kernels.exporting import rms_norm
 from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
@@ -83,7 +84,7 @@ class HGRN(Cell):
         return self._read(h, g), (h[-1],)
 
     def _read(self, h: Tensor, g: Tensor) -> Tensor:
-        h = F.rms_norm(h, h.shape[-1:], self.scale.to(h.dtype), EPS)
+        h = rms_norm(h, self.scale.to(h.dtype), EPS)
         return F.linear(h * F.silu(g), self.weight_out)
 
 

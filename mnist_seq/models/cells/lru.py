@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from mnist_seq.config.schema import LRU as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.kernels.diagonal import fixed_scan
+from mnist_seq.models.kernels.exporting import discretised, is_traced, polar
 from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
@@ -75,11 +76,8 @@ class LRU(Cell):
         """See `Cell`; returns the real and the imaginary part of h."""
         re, im = state
         u_re, u_im, _ = self._parts(x)
-        lam = self._eigenvalues()
-        return (
-            lam.real * re - lam.imag * im + u_re,
-            lam.real * im + lam.imag * re + u_im,
-        )
+        keep_re, keep_im = self._keep()
+        return keep_re * re - keep_im * im + u_re, keep_re * im + keep_im * re + u_im
 
     def output(self, x: Tensor, state: State) -> Tensor:
         """See `Cell`; y."""
@@ -105,6 +103,13 @@ class LRU(Cell):
 
     def _eigenvalues(self) -> Tensor:
         return torch.polar(torch.exp(-self.nu.exp()), self.theta.exp())
+
+    def _keep(self) -> tuple[Tensor, Tensor]:
+        """The real and the imaginary part of the eigenvalues."""
+        if is_traced():
+            return polar(torch.exp(-self.nu.exp()), self.theta.exp())
+        lam = self._eigenvalues()
+        return lam.real, lam.imag
 
     def _read(self, h: Tensor, x: Tensor) -> Tensor:
         """y, from the parts of h side by side."""
@@ -166,12 +171,24 @@ class S5(LRU):
     def _eigenvalues(self) -> Tensor:
         return self._rate()[1].exp()
 
+    def _keep(self) -> tuple[Tensor, Tensor]:
+        if is_traced():
+            return discretised(self.re, self.im, self.log_dt.exp())[:2]
+        return super()._keep()
+
     def _to_state(self) -> Tensor:
         """(exp(dt a) - 1) / a B."""
-        a, rate = self._rate()
-        by = ((rate.exp() - 1) / a).unsqueeze(-1)
+        by_re, by_im = (each.unsqueeze(-1) for each in self._by())
         re, im = self.B.chunk(2)
-        return torch.stack((by.real * re - by.imag * im, by.real * im + by.imag * re))
+        return torch.stack((by_re * re - by_im * im, by_re * im + by_im * re))
+
+    def _by(self) -> tuple[Tensor, Tensor]:
+        """The real and the imaginary part of (exp(dt a) - 1) / a."""
+        if is_traced():
+            return discretised(self.re, self.im, self.log_dt.exp())[2:]
+        a, rate = self._rate()
+        by = (rate.exp() - 1) / a
+        return by.real, by.imag
 
     def _readers(self) -> tuple[Tensor, Tensor]:
         """Twice as much: each state stands for its conjugate too."""

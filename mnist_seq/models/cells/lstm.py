@@ -14,6 +14,7 @@ from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import LSTM
 from mnist_seq.models.cells import Cell, Layers, Shape, State, torch_options
 from mnist_seq.models.initial import chrono_, identity_blocks_, orthogonal_blocks_
+from mnist_seq.models.kernels.exporting import layer_norm
 from mnist_seq.models.kernels.lstm_scan import LSTMScan, Parts
 from mnist_seq.models.kernels.scan import Scanned, is_scannable, run_scan
 from mnist_seq.models.recurrence import Recurrence, dropout_mask
@@ -24,6 +25,7 @@ from mnist_seq.models.recurrence import Recurrence, dropout_mask
 #   hidden 64:  T 112 16 and 20 (0.5); T 196 40 and 33 (0.8)
 # oneDNN also keeps 2.3 times the memory at these lengths.
 LONG = 600_000
+EPS = 1e-5  # of `nn.LayerNorm`
 
 
 class ScanLSTM(Scanned, nn.LSTM):
@@ -103,7 +105,7 @@ class LSTMCell(Cell):
         if not self.options.layer_norm:
             return F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
         a = F.linear(x, self.weight_ih)
-        return F.layer_norm(a, a.shape[-1:], self.gain_ih, self.bias_ih)
+        return layer_norm(a, EPS, self.gain_ih, self.bias_ih)
 
     def noises(
         self, time_steps: int, batch_size: int, generator: torch.Generator | None = None
@@ -162,7 +164,7 @@ class LSTMCell(Cell):
         """The input of each block's activation, without peepholes: [B, H] a block."""
         of_h = F.linear(h, self.weight_hh)
         if self.options.layer_norm:
-            of_h = F.layer_norm(of_h, of_h.shape[-1:], self.gain_hh)
+            of_h = layer_norm(of_h, EPS, self.gain_hh)
         return (x + of_h).chunk(len(self.parts.blocks), dim=-1)
 
     def forward(

@@ -16,6 +16,7 @@ from mnist_seq.config.schema import MLSTM as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.cells.slstm import head_norm
 from mnist_seq.models.kernels.chunks import SIZE, mlstm_scan
+from mnist_seq.models.kernels.exporting import is_traced
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 
@@ -100,6 +101,8 @@ class MLSTM(Cell):
 
     def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
         """See `Cell`; by `mlstm_scan`."""
+        if is_traced():
+            return super().scan(x, state, noises)
         q, k, v, g, i, f = self._parts(x)
         s, n, m = state
         h, new = mlstm_scan(q, k, v, i, f, (s, n, m))

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import RGLRU as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.kernels.exporting import expm1
 from mnist_seq.models.kernels.gated import SMALLEST, gated_scan
 from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.parameter_groups import ParameterGroup
@@ -70,7 +71,7 @@ class RGLRU(Cell):
         """See `Cell`; returns h, and ones."""
         h, has_begun = state
         a, u = self._parts(x, has_begun)
-        return a * h + u, torch.ones_like(has_begun)
+        return a * h + u, 0 * has_begun + 1  # not `ones_like`, whose size exporters fix
 
     def forward(
         self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
@@ -89,7 +90,7 @@ class RGLRU(Cell):
         """The decay a, and what is added to the state."""
         log_a, u = x.chunk(2, dim=-1)
         if self.options.normalise:
-            root = torch.sqrt((-torch.expm1(2 * log_a)).clamp(min=SMALLEST))
+            root = torch.sqrt((-expm1(2 * log_a)).clamp(min=SMALLEST))
             u = torch.where(has_begun > 0, root, 1.0) * u
         return log_a.exp(), u
 

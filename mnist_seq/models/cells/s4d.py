@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mnist_seq.config.schema import S4D as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.kernels.convolution import convolve
+from mnist_seq.models.kernels.exporting import discretised, is_traced
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 
@@ -63,24 +64,20 @@ class S4D(Cell):
     def step(self, x: Tensor, state: State, *noise: Tensor) -> State:
         """See `Cell`; returns the real and the imaginary part of h."""
         re, im = state
-        rate, _ = self._rates()
-        keep = rate.exp()
-        return (
-            keep.real * re - keep.imag * im + x.unsqueeze(-1),
-            keep.real * im + keep.imag * re,
-        )
+        keep_re, keep_im, _, _ = self._of_step()
+        return keep_re * re - keep_im * im + x.unsqueeze(-1), keep_re * im + keep_im * re
 
     def output(self, x: Tensor, state: State) -> Tensor:
         """See `Cell`; y."""
         re, im = state
-        _, weight = self._rates()
-        return 2 * (weight.real * re - weight.imag * im).sum(-1) + self.D * x
+        _, _, weight_re, weight_im = self._of_step()
+        return 2 * (weight_re * re - weight_im * im).sum(-1) + self.D * x
 
     def scan(
         self, x: Float[Tensor, "T B H"], state: State, noises: State = ()
     ) -> tuple[Tensor, State]:
         """See `Cell`; by `convolve`."""
-        if x.dtype != self.D.dtype:  # there is no FFT of bfloat16
+        if x.dtype != self.D.dtype or is_traced():  # there is no FFT of bfloat16
             return super().scan(x, state, noises)
         rate, weight = self._rates()
         steps = torch.arange(len(x) + 1, dtype=x.dtype, device=x.device)
@@ -111,6 +108,17 @@ class S4D(Cell):
         a = torch.complex(-self.log_re.exp(), self.im)
         rate = a * self.log_dt.exp().unsqueeze(-1)
         return rate, torch.complex(*self.C.unbind(-1)) * (rate.exp() - 1) / a
+
+    def _of_step(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """exp(dt a), and what h is read by: the real and the imaginary part of both."""
+        if not is_traced():
+            rate, weight = self._rates()
+            keep = rate.exp()
+            return keep.real, keep.imag, weight.real, weight.imag
+        dt = self.log_dt.exp().unsqueeze(-1)
+        keep_re, keep_im, by_re, by_im = discretised(-self.log_re.exp(), self.im, dt)
+        re, im = self.C.unbind(-1)
+        return keep_re, keep_im, re * by_re - im * by_im, re * by_im + im * by_re
 
 
 def build(shape: Shape, model: Options) -> Layers:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import SLSTM as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.kernels.exporting import layer_norm
 from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.kernels.slstm_scan import LARGEST, Form, slstm_scan
 from mnist_seq.models.parameter_groups import ParameterGroup
@@ -106,7 +107,7 @@ class SLSTM(Cell):
 
 def head_norm(h: Tensor, scale: Tensor) -> Tensor:
     """Layer normalisation of each head of h [..., heads, V], without a bias: [..., heads * V]."""
-    return F.layer_norm(h, h.shape[-1:], eps=EPS).flatten(-2) * scale
+    return layer_norm(h, EPS).flatten(-2) * scale
 
 
 def build(shape: Shape, model: Options) -> Layers:

@@ -15,6 +15,7 @@ from mnist_seq.config.schema import SSD as Options
 from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.initial import fan_in_, step_size_
 from mnist_seq.models.kernels.chunks import SIZE, decayed_scan
+from mnist_seq.models.kernels.exporting import rms_norm
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
 from mnist_seq.models.short_conv import ShortConv
@@ -142,7 +143,7 @@ class SSD(ShortConv):
     def _read(self, o: Tensor, v: Tensor, z: Tensor) -> Tensor:
         """y, from o and v [..., heads, V]."""
         o = (o + self.D.unsqueeze(-1) * v).flatten(-2) * F.silu(z)
-        return F.linear(F.rms_norm(o, o.shape[-1:], self.scale.to(o.dtype), EPS), self.weight_out)
+        return F.linear(rms_norm(o, self.scale.to(o.dtype), EPS), self.weight_out)
 
 
 def build(shape: Shape, model: Options) -> Layers:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import TCN as Options
 from mnist_seq.models.cells import Layers, Shape, State
+from mnist_seq.models.kernels.exporting import is_traced
 from mnist_seq.models.recurrence import Recurrence
 from mnist_seq.models.whole import WholeSequence
 
@@ -69,15 +70,24 @@ class TCN(WholeSequence):
         for k, (weight, gain, bias) in enumerate(weights):
             length = weight.square().sum(dim=(1, 2)).sqrt()
             weight = weight * (gain / length)[:, None, None]
-            dilation = 2 ** (k // 2)
-            # the rest of a filter sees zeros only, from before the first time step
-            seen = min(self.options.kernel, -(-x.shape[-1] // dilation))
-            weight = weight[..., self.options.kernel - seen :]
-            padded = F.pad(x, (dilation * (seen - 1), 0))
-            x = F.relu(F.conv1d(padded, weight, bias, dilation=dilation))
+            x = F.relu(_convolved(x, weight, bias, dilation=2 ** (k // 2)))
             if k % 2:
                 x = skip = F.relu(x + skip)
         return x.permute(2, 0, 1), ()
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor, *, dilation: int) -> Tensor:
+    """The causal convolution of x [B, H, T] with filters [H, H, kernel]."""
+    size = weight.shape[-1]
+    if is_traced():  # an exporter wants filters that are weights
+        padded, found = F.pad(x, (dilation * (size - 1), 0)), bias.unsqueeze(-1)
+        for k, tap in enumerate(weight.unbind(-1)):
+            found = found + tap @ padded.narrow(-1, dilation * k, x.shape[-1])
+        return found
+    # the rest of a filter sees zeros only, from before the first time step
+    seen = min(size, -(-x.shape[-1] // dilation))
+    padded = F.pad(x, (dilation * (seen - 1), 0))
+    return F.conv1d(padded, weight[..., size - seen :], bias, dilation=dilation)
 
 
 def build(shape: Shape, model: Options) -> Layers:

@@ -142,8 +142,9 @@ def decayed_scan(
     total = log_a.cumsum(-2)
     end = total[..., -1:, :]
     later = torch.ones(size, size, dtype=torch.bool, device=q.device).triu(1)
-    weights = (q @ k.mT) * (total - total.mT).masked_fill(later, -torch.inf).exp()
-    written = (k * (end - total).exp()).mT @ v
+    gap = (total - total.transpose(-2, -1)).masked_fill(later, -torch.inf)  # exporters know no mT
+    weights = (q @ k.transpose(-2, -1)) * gap.exp()
+    written = (k * (end - total).exp()).transpose(-2, -1) @ v
     decay, states = end.exp(), [s]
     for c in range(len(q)):
         states.append(decay[c] * states[-1] + written[c])

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_seq.models.cells import Cell, Layers, State
+from mnist_seq.models.kernels.exporting import is_traced
 from mnist_seq.models.recurrence import Layer, dropout_mask, in_layers, last_of_states
 
 # The backward pass works on this many bytes of gate gradients at a time, so that they and their
@@ -96,14 +97,6 @@ def before_each(h: Tensor, h_0: Tensor, part: Tensor, first: int, axis: int = -3
 def is_stacked() -> bool:
     """Whether the call is inside `torch.func.vmap`, which runs the runs of a stack at once."""
     return torch._C._are_functorch_transforms_active()
-
-
-def is_traced() -> bool:
-    """Whether a tool that takes the model elsewhere writes down its operations.
-
-    It would write what a scan computes inside as constants, or refuse it.
-    """
-    return torch._C._is_tracing() or torch.compiler.is_compiling()
 
 
 def is_scannable(x: object, dtype: torch.dtype) -> bool:

@@ -1,0 +1,172 @@
+"""A net outside of this package: ONNX, `torch.export`, `torch.compile`, copies, gradients, hooks.
+
+Every cell and every option is taken up by itself, since `EVERY` scans `conf/model/`.
+"""
+
+import copy
+import io
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mnist_seq.models import Classifier, Shape, build_classifier
+from tests.models.variants import CELLS, EVERY, small_model
+
+SHAPE = Shape(5, 2)
+AROUND: dict[str, tuple[str, dict[str, Any]]] = {
+    f"{name}, {how}": (name, changes)
+    for name in ("lstm", "gru", "mgu", "mlstm", "ssd", "s4d", "transformer")
+    for how, changes in {
+        "both directions": {"layers": 2, "bidirectional": True},
+        "mean": {"readout": "mean"},
+        "flat": {"readout": "flat"},
+        "blocks, rms": {
+            "block": "residual", "norm": "rms", "after": "mlp", "conv": 4, "layers": 2,
+        },
+        "blocks, layer": {
+            "block": "residual", "norm": "layer", "after": "glu", "bidirectional": True,
+            "readout": "mean",
+        },
+    }.items()
+}  # fmt: skip
+ALL = EVERY | AROUND
+FAST = ("gru", "irnn", "lru", "gru, blocks, rms")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),  # of torch's exporters about themselves
+]
+
+
+def net(variant: str, **changes: Any) -> Classifier:
+    """A classifier in evaluation mode, in float32 as those of runs."""
+    name, options = ALL[variant]
+    return build_classifier(
+        small_model(name, hidden=3, **options, **changes),
+        shape=SHAPE,
+        num_outputs=3,
+        rnn_seed=2,  # at which no unit is dead in all examples
+        head_seed=1,
+    ).eval()
+
+
+def batch(size: int) -> Tensor:
+    generator = torch.Generator().manual_seed(size)
+    return torch.randn(SHAPE.time_steps, size, SHAPE.input_size, generator=generator)
+
+
+def by_onnx(file: bytes, x: Tensor) -> Tensor:
+    """What ONNX Runtime answers."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    return torch.from_numpy(answer)
+
+
+def check(model: Classifier, taken: Callable[[Tensor], Tensor]) -> None:
+    """The numbers are those of the net, for one example and for more than were exported."""
+    for size in (4, 1):
+        x = batch(size)
+        wanted = model(x).detach()
+        torch.testing.assert_close(taken(x), wanted, rtol=1e-4, atol=1e-5)
+        assert size == 1 or (wanted[0] - wanted[1]).abs().max() > 1e-4, "it answers alike"
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in ALL],
+)
+def test_onnx_reads_what_the_net_reads(variant: str) -> None:
+    """With gradients on, as people have them: a GRU read 10 % where the run read 82 %."""
+    model, file = net(variant), io.BytesIO()
+    axes = {"x": {1: "batch"}}
+    torch.onnx.export(
+        model, (batch(2),), file, dynamo=False, input_names=["x"], dynamic_axes=axes
+    )  # fmt: skip
+    check(model, lambda x: by_onnx(file.getvalue(), x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", [*CELLS, *(name for name in AROUND if "blocks" in name)])
+def test_onnx_by_the_new_exporter_reads_what_the_net_reads(variant: str) -> None:
+    model, file = net(variant), io.BytesIO()
+    program = torch.onnx.export(
+        model,
+        (batch(2),),
+        dynamo=True,
+        dynamic_shapes=({1: torch.export.Dim("batch")},),
+        verbose=False,
+    )
+    assert program is not None
+    program.save(file)
+    check(model, lambda x: by_onnx(file.getvalue(), x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", list(ALL))
+def test_an_exported_program_reads_what_the_net_reads(variant: str) -> None:
+    """No batch size is one of the values 0 and 1, for which `torch.export` makes a program each."""
+    model = net(variant)
+    program = torch.export.export(
+        model, (batch(2),), dynamic_shapes=({1: torch.export.Dim("batch")},)
+    ).module()
+    for size in (3, 4):
+        x = batch(size)
+        torch.testing.assert_close(program(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variant", "backend"),
+    [*((name, "aot_eager") for name in CELLS), ("lstm", "inductor"), ("mgu", "inductor")],
+)
+def test_a_compiled_net_reads_and_learns_as_the_net(variant: str, backend: str) -> None:
+    torch._dynamo.reset()
+    model, x = net(variant), batch(3)
+    compiled = torch.compile(model, backend=backend)
+    torch.testing.assert_close(compiled(x), model(x), rtol=1e-4, atol=1e-5)
+    wanted = torch.autograd.grad(model(x).square().sum(), list(model.parameters()))
+    found = torch.autograd.grad(compiled(x).square().sum(), list(model.parameters()))
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", list(CELLS))
+def test_a_copy_reads_what_the_net_reads(variant: str) -> None:
+    model, x = net(variant), batch(3)
+    wanted = model(x)
+    other = net(variant)
+    torch.nn.init.ones_(other.head.weight)
+    other.load_state_dict(model.state_dict())
+    for taken in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), other):
+        torch.testing.assert_close(taken(x), wanted, rtol=0, atol=0)
+    wide = copy.deepcopy(model).to(torch.float64)
+    torch.testing.assert_close(wide(x.double()).float(), wanted, rtol=1e-4, atol=1e-5)
+    assert {p.dtype for p in wide.parameters()} == {torch.float64}
+
+
+@pytest.mark.parametrize("variant", list(CELLS))
+def test_gradients_of_the_input_are_those_of_training(variant: str) -> None:
+    """A saliency map is drawn in eval(), where some cells have another form than in training."""
+    model, found = net(variant).double(), []
+    for is_training in (False, True):
+        x = batch(2).double().requires_grad_()
+        model.train(is_training)(x, ())[:, 1].sum().backward()
+        assert x.grad is not None
+        found.append(x.grad)
+    torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-10)
+    assert found[0][0].abs().sum() > 0, "the first time step counts too"
+
+
+def test_hooks_see_what_the_layers_give() -> None:
+    model, seen = net("gru"), {}
+    model.rnn.register_forward_hook(lambda _, given, found: seen.update(rnn=found[0]))
+    model.head.register_forward_hook(lambda _, given, found: seen.update(features=given[0]))
+    answer = model(batch(2))
+    torch.testing.assert_close(seen["rnn"][-1], seen["features"], rtol=0, atol=0)
+    torch.testing.assert_close(model.head(seen["features"]), answer)
