@@ -35,7 +35,10 @@ from mnist_seq.runs.syntax import Imported, Source, read
 SCHEME = 2  # 1, which run.json does not name: the bytes of all files of four rooms
 
 ROOT = "training.run"
-ROOMS = ("tasks", "models", "training")
+ROOMS = ("tasks", "models", "training", "native")
+# What computes the native step. It counts for runs with device.kernel=native alone, and so do the
+# bytes of its C++
+NATIVE = "training.loop.native"
 MEMBERS = {  # config group -> folder of its members
     "model": "models.cells",
     "data": "tasks",
@@ -101,7 +104,8 @@ def remember() -> None:
 
 
 def _members(config: Config) -> tuple[str, ...]:
-    named = (f"mnist_seq.{f}.{getattr(config, kind).name}" for kind, f in MEMBERS.items())
+    named = [f"mnist_seq.{f}.{getattr(config, kind).name}" for kind, f in MEMBERS.items()]
+    named += [f"mnist_seq.{NATIVE}"] * (config.device.kernel == "native")
     return tuple(name for name in named if _text(name) is not None)
 
 
@@ -112,8 +116,16 @@ def _hash_of(members: tuple[str, ...]) -> str:
         statements += _source(module).statements
         for imported in _used_imports(module):
             names |= _words_of(imported)
+    if f"mnist_seq.{NATIVE}" in members:
+        names |= _compiled()
     text = "\n".join([*sorted(statements), *sorted(names)])
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _compiled() -> set[str]:
+    """The C++ of the native step, as digests of its files."""
+    files = sorted((_package() / "native" / "source").iterdir())
+    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
 
 
 def _closure(members: tuple[str, ...]) -> list[str]:
@@ -121,17 +133,18 @@ def _closure(members: tuple[str, ...]) -> list[str]:
     to_read, seen = [f"mnist_seq.{ROOT}", *members], set[str]()
     while to_read:
         name = to_read.pop()
-        if name not in seen and _counts(name):
+        if name not in seen and _counts(name, is_native=f"mnist_seq.{NATIVE}" in members):
             seen.add(name)
             to_read += map(_target, _used_imports(name))
     return sorted(seen)
 
 
-def _counts(name: str) -> bool:
+def _counts(name: str, *, is_native: bool) -> bool:
     parts = name.split(".")
     is_in_room = parts[0] == "mnist_seq" and len(parts) > 1 and parts[1] in ROOMS
     enclosing = {".".join(parts[1:end]) for end in range(2, len(parts) + 1)}
-    return is_in_room and not WITHOUT_NUMBERS.keys() & enclosing and _text(name) is not None
+    left_out = WITHOUT_NUMBERS.keys() | (set() if is_native else {NATIVE, "native"})
+    return is_in_room and not left_out & enclosing and _text(name) is not None
 
 
 def _used_imports(name: str) -> list[Imported]:

@@ -239,7 +239,8 @@ def _open_logbook(job: Job, data: TaskData, listeners: list[Listener]) -> Logboo
         tbptt=config.training.tbptt,
     ).to(data.device)
     generator = torch.Generator(data.device).manual_seed(derive(config.seed, "dropout"))
-    job.folder.update_record(kernel=_kernel(model.rnn))
+    is_native = config.device.kernel == "native"
+    job.folder.update_record(kernel="native" if is_native else _kernel(model.rnn))
     book = Logbook(job, Learner(config, data, model, generator), listeners)
     book.restore(checkpoint.read(job.folder, model))
     return book
@@ -282,6 +283,10 @@ def _train(books: Sequence[Logbook], interruption: Interruption) -> None:
 
 def _program(books: Sequence[Logbook]) -> Program:
     if len(books) == 1:
+        if books[0].job.config.device.kernel == "native":
+            from mnist_seq.training.loop.native import Native  # other runs do not need it
+
+            return Native(books[0].learner, books[0].saved_optimizer)
         return Single(books[0].learner, books[0].saved_optimizer)
     from mnist_seq.training.batched.stack import (
         Stack,  # imports torch.func, which a run alone does not need

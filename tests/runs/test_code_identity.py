@@ -22,6 +22,7 @@ MODULES = {
         "blocks cells cells.lstm classifier initial kernels.exporting kernels.lstm_scan "
         "kernels.scan parameter_groups recurrence whole"
     ),
+    "native": "",  # of runs with device.kernel=native alone
     "tasks": (
         "batches.augment batches.batch batches.split batches.stacked_data batches.stream_data "
         "batches.task_data examples images images.idx images.padding images.permutation "
@@ -102,6 +103,20 @@ def test_the_modules_that_count_are_these() -> None:
         _, room, *rest = name.split(".")
         found[room] = f"{found[room]} {'.'.join(rest)}".lstrip()
     assert found == MODULES
+
+
+def test_the_native_step_is_code_of_native_runs_alone(package: Path, changed: Changed) -> None:
+    """Its Python and its C++; a run by torch comes from neither."""
+    config = compose("device.kernel=native")
+    found = [code_hash(config)]
+    for path in (package / "native" / "net.py", module(package, "loop/native"),
+                 next((package / "native" / "source").glob("*.cpp"))):  # fmt: skip
+        path.write_text(
+            path.read_text() + ("int one = 1;\n" if path.suffix == ".cpp" else "X = 1\n")
+        )
+        assert changed() == []
+        found.append(code_hash(config))
+    assert len(set(found)) == len(found)
 
 
 def test_what_is_said_about_code_keeps_the_runs(package: Path, changed: Changed) -> None:

@@ -1,7 +1,7 @@
 """The examples of one run on its device, split into parts, and their batches."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -16,6 +16,20 @@ from mnist_seq.tasks.spec import Spec
 
 PartName = Literal["train", "valid", "test"]
 Rows = Int64[Tensor, " B"]
+
+
+class Memory(NamedTuple):
+    """Sequences as they lie in memory, for whoever gathers batches by itself.
+
+    Attributes:
+        data: [N, T, D], bytes or floats; an input is offset + scale * data.
+        rows: of the examples of a part, in `data`.
+    """
+
+    data: Tensor
+    scale: float
+    offset: float
+    rows: Rows
 
 
 class TaskData:
@@ -79,6 +93,13 @@ class TaskData:
         """The batch at `positions` (on the device, 0 to num_train - 1) of the train part."""
         x = self.read("train", self._device_rows["train"].index_select(0, positions))
         return Batch(x, *self.answers("train", positions))
+
+    def memory(self, part: Literal["train", "valid"]) -> Memory | None:
+        """A part's sequences in memory; None where inputs are made from what lies there."""
+        if self.spec.input == "token" or self.num_padded:
+            return None
+        data = self._sequences[part].view(-1, self.time_steps, self.input_size)
+        return Memory(data, self._scale, float(self._offset), self._device_rows[part])
 
     def batch_at(self, step: int, positions: Rows) -> Batch:
         """The training batch of a step."""

@@ -5,6 +5,7 @@ import torch
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.tasks import task_of
 from mnist_seq.training.preflight.count import unseeded
+from mnist_seq.training.preflight.kernel import check_kernel
 from mnist_seq.training.preflight.memory import check_memory
 from mnist_seq.training.preflight.optimizer import traits
 from mnist_seq.training.preflight.schedule import check_schedule
@@ -25,6 +26,7 @@ def check_run(config: Config) -> None:
     per_epoch = steps_per_epoch(config)
     check_schedule(config.schedule, num_steps=total, steps_per_epoch=per_epoch)
     _check_state(config)
+    check_kernel(config)
     check_memory(config)
 
 

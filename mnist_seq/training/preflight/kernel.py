@@ -1,0 +1,148 @@
+"""Chooses what computes the steps of a run: torch's kernels, or a step compiled for this CPU."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import nn
+
+from mnist_seq import native
+from mnist_seq.config import Config, ConfigError
+from mnist_seq.models import Classifier
+from mnist_seq.native.layout import RULES
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.tasks import task_of
+from mnist_seq.training.device import check_device
+from mnist_seq.training.preflight.count import unseeded
+
+Kernel = Literal["torch", "native"]
+
+_WAY_OUT = (  # a resume never changes kernels
+    "choose device.kernel=torch, and for a run that has begun natively sweep.stale=rerun or "
+    "another folder too"
+)
+
+
+class Choice(NamedTuple):
+    """What computes the steps of a run, and why not the native step ("" where it does)."""
+
+    kernel: Kernel
+    why: str = ""
+
+
+def with_kernel(config: Config, kernel: Kernel) -> Config:
+    """The config of a run whose steps are computed so."""
+    device = config.device.model_copy(update={"kernel": kernel})
+    return config.model_copy(update={"device": device})
+
+
+def settled(config: Config, folder: RunFolder) -> tuple[Config, str]:
+    """The config of a run in a folder with its kernel chosen, and a line that says the choice.
+
+    A run that has begun keeps its kernel. The line is "" where the config leaves nothing open.
+    """
+    if config.device.kernel != "auto":
+        return config, ""
+    if recorded := recorded_kernel(folder):
+        return with_kernel(config, recorded), ""
+    choice = choose(config)
+    return with_kernel(config, choice.kernel), in_words({choice: 1})
+
+
+def recorded_kernel(folder: RunFolder) -> Kernel | None:
+    """The kernel of the run that has begun in a folder; None where none has."""
+    try:
+        device = folder.record()["config"]["device"]
+        return "native" if device.get("kernel") == "native" else "torch"
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return None
+
+
+def choose(config: Config) -> Choice:
+    """The native step where it applies and there is one, else torch."""
+    why = why_not_native(config) or _why_none_here()
+    return Choice("torch", why) if why else Choice("native")
+
+
+def in_words(choices: dict[Choice, int]) -> str:
+    """A line on what `device.kernel=auto` has chosen.
+
+    Args:
+        choices: to the number of runs.
+    """
+    num_native = sum(num for choice, num in choices.items() if choice.kernel == "native")
+    total = sum(choices.values())
+    reasons = list(dict.fromkeys(choice.why for choice in choices if choice.why))
+    if not reasons:
+        return "device.kernel=auto: steps compiled for this CPU (native)"
+    more = f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""
+    if not num_native:
+        return f"device.kernel=auto: torch, since {reasons[0]}{more}"
+    return (
+        f"device.kernel=auto: native in {num_native} of {total} runs, torch in the others, since "
+        f"{reasons[0]}{more}"
+    )
+
+
+def check_kernel(config: Config) -> None:
+    """Refuse native steps where they do not apply or cannot be had; they are compiled here.
+
+    Raises:
+        ConfigError: says why.
+    """
+    if config.device.kernel != "native":
+        return
+    if why := why_not_native(config) or _why_none_here():
+        raise ConfigError(f"device.kernel=native cannot train this run: {why}; {_WAY_OUT}")
+
+
+def why_not_native(config: Config) -> str:
+    """Why the native step does not compute what a config asks for; "" where it does."""
+    model, training, device = config.model, config.training, config.device
+    spec = task_of(config.data).spec
+    kind = check_device(device).type
+    found = {
+        f"device={kind} is no CPU": kind != "cpu",
+        f"device.precision={device.precision} is not fp32": device.precision != "fp32",
+        f"data={config.data.name} asks for more than one class a sequence": (
+            spec.output != "class" or spec.per_step
+        ),
+        f"data={config.data.name} has sequences of several lengths": spec.varied,
+        f"data={config.data.name} embeds tokens": bool(spec.embedding),
+        f"training.tbptt={training.tbptt} cuts gradients": training.tbptt != "none",
+        f"model.readout={model.readout} is neither last nor mean": (
+            model.readout not in ("last", "mean")
+        ),
+        "model.bidirectional=true reads both ways": model.bidirectional,
+        f"optimizer={config.optimizer.name} has no native form": not _has_rule(config),
+    }
+    if why := next((text for text, is_so in found.items() if is_so), ""):
+        return why
+    with torch.device("meta"):
+        classifier = unseeded(model, spec)
+    return "" if cell_of(classifier) else f"this model={model.name} has no native form"
+
+
+def cell_of(model: Classifier) -> str:
+    """Name of the cell in `native.Layout`; "" where it has none.
+
+    Recurrent layers of torch's are computed as torch does; all others step by step.
+    """
+    rnn = model.rnn
+    if isinstance(rnn, nn.LSTM):
+        return "lstm"
+    if isinstance(rnn, nn.GRU):
+        return "gru"
+    return f"rnn_{rnn.nonlinearity}" if isinstance(rnn, nn.RNN) else ""
+
+
+def _has_rule(config: Config) -> bool:
+    optimizer = config.optimizer
+    return optimizer.name in RULES and not getattr(optimizer, "amsgrad", False)
+
+
+def _why_none_here() -> str:
+    try:
+        native.library()
+    except native.Unavailable as error:
+        return str(error)
+    return ""

@@ -1,0 +1,127 @@
+"""A run by native steps is the run by torch's, to rounding, and goes on bit for bit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mnist_seq.config import ConfigError, identity, plain
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.training import checkpoint_check
+from mnist_seq.training.loop.native import Native
+from mnist_seq.training.loop.program import Program, Single
+from mnist_seq.training.preflight.kernel import (
+    Choice,
+    check_kernel,
+    in_words,
+    settled,
+    why_not_native,
+)
+from mnist_seq.training.run import Job, train_run
+from tests.conftest import some
+from tests.tasks.made import locate
+from tests.training.conftest import make_config
+from tests.training.learners import advance, make_learner
+
+WORDS = [
+    "model=lstm model.layers=2 model.dropout=0.3 model.readout=mean",
+    "model=gru optimizer=adamw training.clip_norm=0.1 schedule=cosine",
+    "model=rnn optimizer=rmsprop optimizer.momentum=0.9 optimizer.centered=true",
+    "optimizer=sgd optimizer.weight_decay=0.1 optimizer.dampening=0.1 data.noise=0.1",
+    "model=rnn model.nonlinearity=relu optimizer=sgd optimizer.momentum=0",
+    "model=irnn optimizer=rmsprop",
+    "optimizer=adam optimizer.weight_decay=0.1 optimizer.betas=[0.8,0.99]",
+]
+
+
+@pytest.mark.parametrize("words", some(WORDS, 4))
+def test_native_steps_are_those_of_torch_and_go_on_from_their_checkpoint(
+    words: str,
+) -> None:
+    """Weights, optimizer state, sums of the loss, answers, and the form of the file."""
+    learners = [make_learner(*words.split()) for _ in range(2)]
+    programs: list[Program] = [Single(learners[0], None), Native(learners[1], None)]
+    for program, learner in zip(programs, learners, strict=True):
+        advance(program, [learner.config], range(7))
+    a, b = (learner.model for learner in learners)
+    for by_torch, own in zip(a.parameters(), b.parameters(), strict=True):
+        torch.testing.assert_close(own, by_torch, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(programs[1].loss_sums, programs[0].loss_sums, rtol=1e-4, atol=1e-3)
+    states = [program.optimizer_state(0) for program in programs]
+    assert states[0]["param_groups"] == states[1]["param_groups"]
+    torch.testing.assert_close(states[1]["state"], states[0]["state"], rtol=1e-2, atol=1e-2)
+    answers = [program.evaluate("valid")[0] for program in programs]
+    assert answers[1].loss == pytest.approx(answers[0].loss, rel=1e-4, abs=1e-4)
+
+    learner = learners[1]
+    saved = checkpoint_check.checked_optimizer(states[1], learner.config.optimizer, b, step=7)
+    again = make_learner(*words.split())
+    again.model.load_state_dict(b.state_dict())
+    again.generator.set_state(learner.generator.get_state())
+    resumed = Native(again, saved)
+    for program, each in ((programs[1], learner), (resumed, again)):
+        advance(program, [each.config], range(7, 12))
+    for own, of_resumed in zip(b.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(own, of_resumed)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("model=mgu", "model=mgu has no native form"),
+        ("model.peepholes=true", "model=lstm has no native form"),
+        ("model=gru model.reset=before", "model=gru has no native form"),
+        ("model.block=residual", "has no native form"),
+        ("model.bidirectional=true", "reads both ways"),
+        ("model.readout=flat", "model.readout=flat"),
+        ("training.tbptt=2", "training.tbptt=2"),
+        ("device.precision=bf16", "device.precision=bf16"),
+        ("optimizer=nadam", "optimizer=nadam has no native form"),
+        ("optimizer.amsgrad=true", "optimizer=adam has no native form"),
+        ("model=gru model.layers=3 model.dropout=0.1 model.readout=mean optimizer=sgd", ""),
+        ("model=rnn optimizer=rmsprop data.noise=0.1 training.clip_norm=1", ""),
+    ],
+)
+def test_what_native_steps_do_not_compute_is_refused_with_the_reason(words: str, why: str) -> None:
+    config = make_config("device.kernel=native", *words.split())
+    assert why in why_not_native(config)
+    if why:
+        with pytest.raises(ConfigError, match=r"device\.kernel=native cannot .*=torch"):
+            check_kernel(config)
+    else:
+        check_kernel(config)
+
+
+def test_auto_keeps_the_kernel_of_a_run_that_has_begun(tmp_path: Path) -> None:
+    """Runs of earlier versions have no such key: they are torch's."""
+    config, folder = make_config("device.kernel=auto"), RunFolder(tmp_path / "run")
+    assert settled(make_config(), folder)[1] == ""
+    folder.path.mkdir()
+    for kernel in ("torch", "native"):
+        recorded = plain(make_config(f"device.kernel={kernel}"))
+        assert ("kernel" in recorded["device"]) == (kernel == "native")
+        folder.update_record(config_hash="", config=recorded, data={"fingerprint": ""}, code={})
+        assert settled(config, folder)[0].device.kernel == kernel
+    folder.record_path.unlink()
+    new, said = settled(config, folder)
+    assert (new.device.kernel, said) == ("native", in_words({Choice("native"): 1}))
+    other, said = settled(make_config("device.kernel=auto", "model=mgu"), folder)
+    assert (other.device.kernel, "torch, since" in said) == ("torch", True)
+
+
+def test_the_choices_of_a_sweep_are_one_line() -> None:
+    native, mgu = Choice("native"), Choice("torch", "this model=mgu has no native form")
+    assert in_words({native: 3, mgu: 2}).endswith(
+        "native in 3 of 5 runs, torch in the others, since this model=mgu has no native form"
+    )
+
+
+def test_a_native_run_has_its_kernel_in_its_record_and_its_identity(tmp_path: Path) -> None:
+    configs = [make_config(f"device.kernel={kernel}") for kernel in ("torch", "native")]
+    assert identity(configs[0]) == identity(make_config()) != identity(configs[1])
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    ended = train_run(Job(configs[1], locate("mnist_5k", Path("data")), folder, "n"), [])
+    record = folder.record()
+    assert (ended.state, record["kernel"]) == ("finished", "native")
+    assert record["config"]["device"]["kernel"] == "native"
