@@ -139,6 +139,7 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
     from mnist_seq.training.device import check_device, torch_as_before
     from mnist_seq.training.preflight.check import check_run
     from mnist_seq.training.preflight.find import find_data
+    from mnist_seq.training.preflight.kernel import settled
     from mnist_seq.training.preflight.match import with_hidden_solved
     from mnist_seq.training.progress import open_progress
     from mnist_seq.training.run import Job, recorded_end
@@ -149,12 +150,14 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
     check_device(config.device)
     check_tracker(config)
     config, located = find_data(with_hidden_solved(config))
-    check_run(config)
     now = datetime.datetime.now()
     path = Path(folder or f"outputs/runs/{now:%Y-%m-%d_%H-%M-%S-%f}")
+    config, of_kernel = settled(config, RunFolder(path))
+    check_run(config)
     console = QuietConsole()
-    if located.notice:
-        say(console, located.notice)
+    for notice in (located.notice, of_kernel):
+        if notice:
+            say(console, notice)
     path.mkdir(parents=True, exist_ok=True)
     job = Job(config=config, located=located, folder=RunFolder(path), name=config.model.name)
     with locked(path, what="a run", wait_s=0.0):

@@ -145,18 +145,21 @@ def _prepared(cfg: "DictConfig", console: "QuietConsole", *, is_sweep: bool) -> 
     )  # imports torch: after the checks that do not need it
     from mnist_seq.training.device import check_device
     from mnist_seq.training.job import Job
+    from mnist_seq.training.preflight.kernel import settled
     from mnist_seq.training.preflight.prepare import check_machine, prepare
 
     check_device(config.device)  # before the search for data, which may take long
     check_tracker(config)
-    prepared = prepare(config)
-    check_machine(prepared.config)
-    if prepared.located.notice:
-        say(console, prepared.located.notice)
+    prepared, folder = prepare(config), RunFolder(Path(of_hydra.runtime.output_dir))
+    config, of_kernel = settled(prepared.config, folder)
+    check_machine(config)
+    for notice in (prepared.located.notice, of_kernel):
+        if notice:
+            say(console, notice)
     return Job(
-        config=prepared.config,
+        config=config,
         located=prepared.located,
-        folder=RunFolder(Path(of_hydra.runtime.output_dir)),
+        folder=folder,
         name=(is_sweep and of_hydra.job.override_dirname) or config.model.name,
         overrides=tuple(words["task"]),
     )

@@ -10,7 +10,7 @@ The rule, for a variant V of a sweep, among the variants of its own data set:
 4. Else the variant whose varying keys have their default values.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mnist_seq.config.identity import NOT_OF_A_RESULT
@@ -21,6 +21,7 @@ VariantKey = tuple[tuple[str, str, Any], ...]
 
 BASELINE_CELL = "lstm"
 ARM = "arm"
+KERNEL = "device.kernel"  # absent where it is torch, as in runs from before it
 NO_ARM = ("none", "baseline")  # a run outside of a study, and the baseline of a study's arms
 OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
 # Keys of all cells that came after runs existed. A config lacks them where they have their default.
@@ -110,8 +111,17 @@ def naming_keys(variants: Iterable[Flat]) -> list[str]:
     If `optimizer.name` varies and each optimizer has one `optimizer.eps`, the name is enough.
     """
     variants = list(variants)
-    keys = _not_told_by("data.name", _not_told_by(ARM, varying(variants), variants), variants)
+    keys = _without_told_kernel(varying(variants), variants)
+    keys = _not_told_by("data.name", _not_told_by(ARM, keys, variants), variants)
     return [key for key in keys if not _is_implied(key, keys, variants)]
+
+
+def _without_told_kernel(keys: list[str], variants: Sequence[Flat]) -> list[str]:
+    """Keys without that of the kernel, where the others tell all variants apart."""
+    others = [key for key in keys if key != KERNEL]
+    absent = object()
+    told = {tuple(_hashable(v.get(key, absent)) for key in others) for v in variants}
+    return others if len(told) == len(distinct(variants)) else keys
 
 
 def _not_told_by(choice: str, keys: list[str], variants: list[Flat]) -> list[str]:
@@ -168,7 +178,8 @@ class _OneTask:
         self._has_arms = any(ARM in v for v in self.variants)
         self._has_cells = any(v["model.name"] != BASELINE_CELL for v in self.variants)
         without_arm = (v for v in self.variants if ARM not in v)
-        self._grid = set(varying(without_arm if self._has_arms else self.variants))
+        among = list(without_arm) if self._has_arms else self.variants
+        self._grid = set(_without_told_kernel(varying(among), among))
 
     def is_baseline(self, candidate: Flat, variant: Flat) -> bool:
         if self._has_arms:
@@ -176,7 +187,8 @@ class _OneTask:
         if self._has_cells:
             return _is_baseline_cell(candidate, variant, self._defaults)
         absent = object()
-        defaults = self._defaults
+        # What is torch by default is a choice, which each variant has made
+        defaults = {k: v for k, v in self._defaults.items() if k != KERNEL}
         return all(candidate.get(k, absent) == defaults.get(k, absent) for k in self._grid)
 
     def _is_baseline_of_arm(self, candidate: Flat, variant: Flat) -> bool:

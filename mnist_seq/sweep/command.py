@@ -98,6 +98,7 @@ class SweepCommand:
             check=lambda values: rooted(parse(values), self._cwd),
             options=self.composer.options,
             swept=swept,
+            why_torch=self.launcher.placement.why_torch,
         )
 
     def _values(self, words: Sequence[str]) -> dict[str, Any]:

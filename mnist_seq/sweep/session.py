@@ -111,7 +111,8 @@ class Session:
         added = self._baselines(planner, runs, grid) if is_adding else []
         runs = planner.decide([*runs, *added], options.stale)
         where, notice = runs_to_compare(self.folder, runs)
-        notices = [*planner.notices, *[notice] * bool(notice)]
+        of_kernels = planner.kernels.notice([run.variant for run in runs])
+        notices = [text for text in (*planner.notices, of_kernels, notice) if text]
         plan = Plan(self.folder, runs, grid.swept, notices, where)
         if options.until == "decided":
             plan.is_at_most = True

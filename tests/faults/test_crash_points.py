@@ -179,6 +179,22 @@ def test_a_sweep_killed_at_any_point_and_started_again_gives_the_same_bits(
 
 
 @pytest.mark.slow
+def test_native_steps_killed_after_a_checkpoint_go_on_with_the_same_bits(
+    sweep: SweepRunner, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A job dies by SIGKILL in the middle of its run; weights, rows and predictions are equal."""
+    runner = SweepRunner(tmp_path_factory.mktemp("native"))
+    try:
+        runner(*THREE, "device.kernel=native")
+    finally:
+        runner.close()
+    whole = {name: numbers(runner.sweep("s").run(name)) for name in NAMES}
+    kill_and_go_on(sweep, "checkpoint.pt: renamed 2", "device.kernel=native")
+    check(sweep, whole)
+    assert {run.record()["kernel"] for run in sweep.sweep("s").runs()} == {"native"}
+
+
+@pytest.mark.slow
 def test_a_sweep_killed_after_it_has_set_a_run_aside_loses_neither_the_old_nor_the_new(
     sweep: SweepRunner, undisturbed: dict[str, Any]
 ) -> None:

@@ -41,6 +41,7 @@ def write_run(
     name: str | None = None,
     num_evaluations: int = 5,
     data: dict[str, Any] | None = None,
+    device: dict[str, Any] | None = None,
     **changes: Any,
 ) -> RunFolder:
     """One run folder; `changes` are config keys with `__` for the dot: training__epochs=2."""
@@ -49,6 +50,8 @@ def write_run(
     config["model"] |= {"name": cell, "hidden": hidden}
     if cell == "rnn":
         config["model"]["nonlinearity"] = "tanh"
+    if device:
+        config["device"] = device
     for key, value in changes.items():
         group, _, last = key.partition("__")
         config[group][last] = value

@@ -72,6 +72,15 @@ def test_seconds_of_unlike_kernels_are_said_to_be(tmp_path: Path) -> None:
     assert "lstm run by a module of torch, such as nn.LSTM, and mgu step by step" in figure.caption
 
 
+def test_kernels_that_mix_are_said_to_and_their_seconds_are(tmp_path: Path) -> None:
+    write_run(tmp_path / "s", device={"kernel": "native"}).update_record(kernel="native")
+    write_run(tmp_path / "s", "mgu").update_record(kernel="steps")
+    report = report_of(tmp_path / "s")
+    (figure,) = [f for f in all_figures(report) if f.name == "costs"]
+    assert "lstm run by a compiled step, and mgu step by step" in figure.caption
+    assert "2 kernels: native (1 run), torch (1 run)" in " ".join(report.warnings)
+
+
 def test_state_and_multiply_adds_are_shown_where_variants_differ(tmp_path: Path) -> None:
     """Runs of versions that did not count them have neither columns nor panels."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mnist_seq.runs.variants import BaselineRule, flat, title, variant_key, varying
+from mnist_seq.runs.variants import BaselineRule, flat, naming_keys, title, variant_key, varying
 
 
 def config(cell: str = "lstm", hidden: int = 64, seed: int = 0, **model: Any) -> dict[str, Any]:
@@ -54,3 +54,16 @@ def test_titles_name_what_varies() -> None:
     assert varying(variants) == ["model.name", "model.hidden"]
     assert [title(v, varying(variants)) for v in variants] == [
         "lstm, hidden=32", "lstm, hidden=64", "gru, hidden=32", "gru, hidden=64"]  # fmt: skip
+
+
+def test_kernels_name_a_variant_only_where_nothing_else_tells_them_apart() -> None:
+    """A cell without a native step has its baseline and its name all the same."""
+    native = {"device": {"kernel": "native"}}
+    lstm, mgu = flat(config() | native), flat(config("mgu"))
+    assert naming_keys([lstm, mgu]) == ["model.name"]
+    assert BaselineRule([lstm, mgu], defaults=DEFAULTS).find(mgu) == lstm
+    nadam = flat(config() | {"optimizer": {"name": "nadam", "lr": 0.01}})
+    assert BaselineRule([lstm, nadam], defaults=DEFAULTS).find(nadam) == lstm
+    both = [lstm, flat(config())]
+    assert naming_keys(both) == ["device.kernel"]
+    assert BaselineRule(both, defaults=DEFAULTS).find(lstm) == both[1]

@@ -35,7 +35,7 @@ def composer() -> Composer:
 
 @pytest.fixture
 def planner(composer: Composer, tmp_path: Path) -> Callable[..., Planner]:
-    def make(*swept: str, data: str = "d") -> Planner:
+    def make(*swept: str, data: str = "d", why_torch: str = "") -> Planner:
         def prepare(config: Config) -> Prepared:
             return Prepared(config, Located("mnist", "mnist", (), data, ""))
 
@@ -45,6 +45,7 @@ def planner(composer: Composer, tmp_path: Path) -> Callable[..., Planner]:
             check=parse,
             prepare=prepare,
             swept=swept,
+            why_torch=why_torch,
         )
 
     return make
@@ -83,6 +84,25 @@ def test_each_run_is_done_as_its_folder_stands(planner: Callable[..., Planner]) 
         "seed=0": "reuse", "seed=1": "reuse", "seed=2": "retry", "seed=3": "resume",
         "seed=4": "run",
     }  # fmt: skip
+
+
+def test_auto_keeps_the_kernel_that_a_variant_has_in_the_sweep(
+    planner: Callable[..., Planner],
+) -> None:
+    """Also that of runs from before the key, and in their new seeds; new variants are free."""
+    for run in planner("seed").plan(SEEDS[:2]):
+        train(run, "interrupted")
+    auto: list[Job] = [(*words, "device.kernel=auto") for words in SEEDS[:3]]
+    mine = planner("seed")
+    runs = mine.plan([*auto, ("seed=0", "model=gru", "device.kernel=auto"),
+                      ("seed=0", "model=mgu", "device.kernel=auto")])  # fmt: skip
+    assert [run.config.device.kernel for run in runs] == ["torch"] * 3 + ["native", "torch"]
+    assert [run.action for run in mine.decide(runs, "error")][:3] == ["resume", "resume", "run"]
+    assert "native in 1 of 2 runs" in mine.kernels.notice([run.variant for run in runs])
+    stacked = planner("seed", why_torch="a stack goes by torch's kernels")
+    (run,) = stacked.plan([("model=gru", "device.kernel=auto")])
+    assert run.config.device.kernel == "torch"
+    assert "since a stack" in stacked.kernels.notice([run.variant])
 
 
 def num_calls(work: Callable[[], object]) -> int:

@@ -124,17 +124,20 @@ def _at_once(run: Run) -> int | None:
 
 def unlike_kernels(groups: Sequence[Group]) -> str:
     """That variants run by different kinds of kernels, which their seconds compare too; or ""."""
-    kinds: dict[bool, list[str]] = {}
+    kinds: dict[str, list[str]] = {}
     for group in groups:
         for name in {str(run.record["kernel"]) for run in group.finished if "kernel" in run.record}:
-            kinds.setdefault(name.startswith("nn."), []).append(group.name)
+            kind = "nn." if name.startswith("nn.") else name if name == "native" else "steps"
+            kinds.setdefault(kind, []).append(group.name)
     if len(kinds) < 2:
         return ""
-    fused, steps = (wording.listed(list(dict.fromkeys(kinds[kind]))) for kind in (True, False))
-    return (
-        f"Seconds compare kernels too: {fused} run by a module of torch, such as nn.LSTM, and "
-        f"{steps} step by step."
-    )
+    ways = {"nn.": "by a module of torch, such as nn.LSTM", "native": "by a compiled step"}
+    parts = [
+        f"{wording.listed(list(dict.fromkeys(kinds[kind])))} {'run ' * (not place)}"
+        f"{ways.get(kind, 'step by step')}"
+        for place, kind in enumerate(sorted(kinds, key=[*ways, "steps"].index))
+    ]
+    return f"Seconds compare kernels too: {', '.join(parts[:-1])}, and {parts[-1]}."
 
 
 def place_of(run: Run) -> str:

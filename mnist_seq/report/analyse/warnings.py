@@ -11,6 +11,7 @@ from mnist_seq.report.read.run import Run
 from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.runs.code_identity import MEMBERS, SCHEME
 from mnist_seq.runs.text import plural
+from mnist_seq.runs.variants import KERNEL
 
 
 def warnings_of(
@@ -45,6 +46,13 @@ def warnings_of(
         found.append(
             f"the runs come from {len(places)} kinds of hardware ({'; '.join(sorted(places))}), so "
             "seconds do not compare"
+        )
+    kernels = Counter(str(run.variant.get(KERNEL, "torch")) for run in runs)
+    if len(kernels) > 1:
+        shown = ", ".join(f"{name} ({plural(n, 'run')})" for name, n in kernels.most_common())
+        found.append(
+            f"the runs come from {len(kernels)} kernels: {shown}, so their numbers differ by "
+            "rounding, and seconds do not compare; device.kernel=torch trains all alike"
         )
     stood_in = sum(run.values.get("data.requested") != run.values.get("data.data") for run in runs)
     if stood_in:

@@ -63,6 +63,13 @@ class Placement:
     max_runs: int | Literal["auto"] = "auto"
     is_here: bool = True
 
+    @property
+    def why_torch(self) -> str:
+        """Why `device.kernel=auto` is torch here, whatever the runs are; or ""."""
+        if self.stacks_on == "anything":
+            return "a stack goes by torch's kernels"
+        return "" if self.is_here else "the runs train on other machines"
+
     def slots(self, configs: Sequence[Config]) -> Slots:
         """One environment for each run that trains at once."""
         return open_slots(configs, workers=self.workers, per_device=self.slots_per_device)

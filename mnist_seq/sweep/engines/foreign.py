@@ -39,6 +39,8 @@ class ForeignLauncher:
                 *run.overrides,
                 f"sweep.name={quoted(sweep_name)}",
                 f"hydra.sweep.subdir={quoted(run.name)}",
+                # as it was planned: a run composes its config again
+                *[f"device.kernel={run.config.device.kernel}"] * run.variant.is_kernel_chosen,
             ]
             for run in plan.todo
         ]

@@ -20,6 +20,7 @@ from mnist_seq.runs.folder import FolderState, RunFolder
 from mnist_seq.runs.stale import differing_keys
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.text import plural
+from mnist_seq.sweep.plan.kernels import Kernels
 from mnist_seq.sweep.plan.variant import Variant, Variants
 from mnist_seq.sweep.pool.failures import state_of
 from mnist_seq.training.job import Located
@@ -93,6 +94,7 @@ class Planner:
         check: plain values -> the checked config.
         prepare: config -> the config with its size solved, and the located data.
         options: group -> names of its options.
+        why_torch: why runs that leave `device.kernel` open go by torch, or "".
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Planner:
         prepare: Callable[[Config], Prepared] = prepare,
         options: Callable[[str], Sequence[str]] = options,
         swept: Sequence[str],
+        why_torch: str = "",
     ) -> None:
         self._options = functools.cache(options)
         self.folder, self.swept = folder, list(swept)
@@ -111,6 +114,7 @@ class Planner:
         self._checked: set[tuple[str, ...]] = set()
         self.notices: dict[str, None] = {}
         self._on_disk = {_recorded_identity(run): run for run in folder.runs()}
+        self.kernels = Kernels(self._on_disk.values(), why_torch=why_torch)
 
     def plan(self, jobs: Sequence[tuple[str, ...]]) -> list[PlannedRun]:
         """Planned runs without an action yet, one for each different config."""
@@ -140,6 +144,7 @@ class Planner:
             check_words(words, options=self._options)
             self._checked.add(without_seed)
         variant, seed = self._variants.of(self._values(words))
+        variant = self.kernels.settled(variant, seed)
         if notice := variant.prepared.located.notice:
             self.notices[notice] = None
         most = longest_name(self.folder.path)

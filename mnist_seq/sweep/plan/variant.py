@@ -22,9 +22,11 @@ class Variant:
 
     Attributes:
         prepared: one of them.
+        is_kernel_chosen: whether the plan chose what `device.kernel=auto` left open.
     """
 
     prepared: Prepared
+    is_kernel_chosen: bool = False
 
     @cached_property
     def flat(self) -> Flat:

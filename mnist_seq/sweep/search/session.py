@@ -101,7 +101,10 @@ class _Search:
         self.space = read_space(command.words, self.settings.search, parser)
         self.planner = command.planner(swept=list(self.space.distributions))
         # Refuses a wrong key or value before anything is written
-        self.first: Config = self.planner.planned(self.space.words(self.space.corner())).config
+        first = self.planner.planned(self.space.words(self.space.corner()))
+        self.first: Config = first.config
+        if notice := self.planner.kernels.notice([first.variant]):
+            self.planner.notices[notice] = None
         metrics = check_task(self.first).metrics
         check_objective(
             self.settings.objective,

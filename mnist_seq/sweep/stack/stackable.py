@@ -33,6 +33,8 @@ def problem(config: Config) -> str:
             f"device.precision={config.device.precision} goes by torch's kernels for one run, "
             "which have no form for many"
         )
+    if config.device.kernel == "native":
+        return "device.kernel=native has a step for one run, and none for many"
     if why := traits(config.optimizer).stack_problem:
         return f"optimizer={config.optimizer.name} has no form for a stack: {why}"
     return ""
