@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -17,7 +18,16 @@ from mnist_seq.runs import stop_signals
 
 _NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate memory")
 _UNDECODED = re.compile("[\ud800-\udfff]")
+# of torch: whether tensors of 2 MiB and more lie in pages of 2 MiB, where Linux has such
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 IS_DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"  # then the user wants tracebacks
+
+
+def use_large_pages(setting: str = "/sys/kernel/mm/transparent_hugepage/enabled") -> None:
+    """Have torch use large pages, here and in processes that start later, unless the user chose."""
+    with contextlib.suppress(OSError):  # a system without them
+        if "[never]" not in Path(setting).read_text(encoding="utf-8"):
+            os.environ.setdefault(LARGE_PAGES, "1")  # torch reads it at its first tensor
 
 
 def run(

@@ -30,6 +30,8 @@ def _main() -> None:
     from mnist_seq.config.paths import conf_dir
     from mnist_seq.config.words import OUR_JOB
 
+    # a new page of 4 KiB costs as much as an LSTM computes in it, and long sequences fill many
+    command.use_large_pages()
     setattr(_job, OUR_JOB, True)
     of_hydra = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
     command.run(of_hydra(_job), hydra_errors.one_line)

@@ -1,5 +1,7 @@
 """What all commands share."""
 
+import functools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from mnist_seq import command, train
 from mnist_seq.command import check_secrets
 from mnist_seq.config import ConfigError
 from mnist_seq.config.hydra_errors import check_hydra_node
@@ -79,3 +82,27 @@ def test_a_secret_that_is_typed_is_written_nowhere(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert KEY not in done.stdout + done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_has_torch_use_large_pages_unless_the_user_or_system_says_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(command.LARGE_PAGES, "0")
+    monkeypatch.setattr("mnist_seq.command.run", lambda *_: None)
+    setting = tmp_path / "enabled"
+    asked = functools.partial(command.use_large_pages, str(setting))
+    monkeypatch.setattr(command, "use_large_pages", asked)
+    for text, said, is_used in (
+        ("always [madvise] never", "0", "0"),
+        (None, None, None),
+        ("always madvise [never]", None, None),
+        ("always [madvise] never", None, "1"),
+    ):
+        setting.unlink(missing_ok=True)
+        if text:
+            setting.write_text(text)
+        os.environ.pop(command.LARGE_PAGES)
+        os.environ.update({command.LARGE_PAGES: said} if said else {})
+        train._main()
+        assert os.environ.get(command.LARGE_PAGES) == is_used
+        os.environ.setdefault(command.LARGE_PAGES, "")
