@@ -135,8 +135,11 @@ def errors_said() -> Iterator[None]:
         refuse(said(error))
 
 
-def check_folders(words: Sequence[str]) -> None:
+def check_folders(words: Sequence[str], *, key: str = "sweep") -> None:
     """Refuse a folder that is typed without its key, which Hydra cannot parse.
+
+    Args:
+        key: that takes a folder.
 
     Raises:
         SystemExit: after a line that says how to write it.
@@ -144,7 +147,7 @@ def check_folders(words: Sequence[str]) -> None:
     for before, word in pairwise(["", *words]):
         is_value = "=" in word or word.startswith("-") or before.startswith("-")
         if not is_value and os.path.isdir(os.path.expanduser(word)):
-            refuse(f"a sweep's folder is the value of a key: {word}; write sweep={word}")
+            refuse(f"a {key}'s folder is the value of a key: {word}; write {key}={word}")
 
 
 def quoted(word: str, keys: Collection[str]) -> str:

@@ -12,25 +12,20 @@ of their own.
 
 import contextlib
 import datetime
-import functools
-import html
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_seq.config import Config, ConfigError, members
-from mnist_seq.config.parse import check_words, parse, parse_plain, rooted
+from mnist_seq.config.parse import check_words, parse, rooted
+from mnist_seq.trained.run import LoadedRun, load_run
+
+__all__ = ["LoadedRun", "build_report", "compose", "load_run", "train_run", "use_config_dir"]
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from jaxtyping import Int
     from omegaconf import DictConfig
 
-    from mnist_seq.models import Classifier
-    from mnist_seq.report.read.run import Run
     from mnist_seq.report.render.notebook import NotebookReport
 
 
@@ -118,7 +113,7 @@ def _of_hydra(config: "DictConfig") -> Config:
         raise ConfigError(one_line(error)) from None
 
 
-def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -> "LoadedRun":
+def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -> LoadedRun:
     """Train one run in this process; a folder that holds a part of this run resumes it.
 
     Args:
@@ -168,94 +163,6 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
         else:
             tell_of_kept([(config, job.folder)], path, tell=lambda _, text: say(console, text))
     return load_run(path)
-
-
-def load_run(folder: str | Path) -> "LoadedRun":
-    """A run from its folder, whatever became of it.
-
-    Raises:
-        ValueError: there is no run, or its record is damaged.
-    """
-    from mnist_seq.report.read.collect import read_run
-    from mnist_seq.report.read.run import Run
-    from mnist_seq.runs.folder import RunFolder
-
-    run = read_run(RunFolder(Path(folder)))
-    if not isinstance(run, Run):
-        raise ValueError(f"{folder} must be the folder of a run: {run.reason}")
-    return LoadedRun(run)
-
-
-@dataclass(frozen=True)
-class LoadedRun:
-    """One run as its folder holds it."""
-
-    run: "Run"
-
-    @property
-    def folder(self) -> Path:
-        """Where it is recorded."""
-        return self.run.folder
-
-    @property
-    def state(self) -> str:
-        """finished, diverged, failed, interrupted or unreadable."""
-        return self.run.state
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Those of result.json, accuracies as fractions; empty where the run has not ended."""
-        return dict(self.run.metrics)
-
-    @functools.cached_property
-    def config(self) -> Config:
-        """All that the run was asked to do."""
-        return parse_plain(self.run.record["config"])
-
-    @property
-    def history(self) -> "pd.DataFrame":
-        """One row an evaluation."""
-        from mnist_seq.report.read.frame import frame_of
-
-        return frame_of(self.run.history)
-
-    @property
-    def predictions(self) -> "tuple[Int[np.ndarray, ' N'], Int[np.ndarray, ' N']]":
-        """Label and prediction of every test example.
-
-        Raises:
-            ValueError: the run has none.
-        """
-        if self.run.predictions is None:
-            raise ValueError(f"{self.folder} holds no predictions: the run is {self.state}")
-        return self.run.predictions
-
-    def model(self) -> "Classifier":
-        """The trained classifier, on the CPU, ready to evaluate: `model()(x [T, B, D])`.
-
-        Raises:
-            ValueError: the run has left no weights, or they are of another version of the code.
-        """
-        from mnist_seq.runs.folder import RunFolder
-        from mnist_seq.training.preflight.count import load_classifier
-
-        return load_classifier(self.config, RunFolder(self.folder).model_path)
-
-    def __repr__(self) -> str:
-        shown = "  ".join(f"{key}={value:.4g}" for key, value in self.metrics.items())
-        return f"<{self.state} run of {self.run.record['name']} in {self.folder}  {shown}>"
-
-    def _repr_html_(self) -> str:
-        rows = {"state": self.state, **{k: f"{v:.4f}" for k, v in self.metrics.items()}}
-        if self.run.reason:
-            rows["reason"] = self.run.reason
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>"
-            for k, v in rows.items()
-        )
-        name = html.escape(str(self.run.record["name"]))
-        where = html.escape(str(self.folder))
-        return f"<table><caption>{name} <code>{where}</code></caption>{cells}</table>"
 
 
 def build_report(*sweeps: str | Path, **keys: Any) -> "NotebookReport":

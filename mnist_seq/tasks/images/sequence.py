@@ -8,7 +8,7 @@ from mnist_seq.tasks.images.permutation import PERMUTATION_SEED, Permutation, or
 
 SEQUENCES = ("rows", "columns", "pixels", "permuted")
 
-Examples = UInt8[Tensor, "N 28 28"] | Float32[Tensor, "N V"]
+Examples = UInt8[Tensor, "N 28 28"] | Float32[Tensor, "N 28 28"] | Float32[Tensor, "N V"]
 Sequences = UInt8[Tensor, "N T D"] | Float32[Tensor, "N T D"]
 
 

@@ -10,7 +10,9 @@ from mnist_seq.config import Config
 from mnist_seq.config.schema import Model
 from mnist_seq.models import Classifier, Shape, build_classifier
 from mnist_seq.models.counting import Counts
+from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tasks import Spec, task_of
+from mnist_seq.training import checkpoint, checkpoint_check
 from mnist_seq.training.checkpoint import load_weights
 
 log = logging.getLogger("mnist_seq.training")
@@ -59,6 +61,22 @@ def load_classifier(config: Config, path: Path) -> Classifier:
     """
     model = unseeded(config.model, task_of(config.data).spec)
     load_weights(path, model)
+    return model.eval()
+
+
+def load_last(config: Config, folder: RunFolder) -> Classifier:
+    """The same with the weights of a run's last checkpoint.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
+    model = unseeded(config.model, task_of(config.data).spec)
+    saved = checkpoint.read(folder, model)
+    if saved is None:
+        raise ValueError(f"{folder.path} holds no {folder.checkpoint_path.name}")
+    with checkpoint.errors_named(folder):
+        checkpoint_check.check_weights(saved["model"], model)
+        model.load_state_dict(saved["model"])
     return model.eval()
 
 
