@@ -1,25 +1,29 @@
 """Measures the wall time of a sweep in our pool, against other ways to run the same grid.
 
-    pip install hydra-joblib-launcher
     python benchmarks/sweep.py data.root=../shared/data
+    pip install hydra-joblib-launcher; python benchmarks/sweep.py --joblib data.root=../shared/data
 
 Each row is a command that trains the baseline for one epoch of MNIST, once for each seed. Its time
 is that of the whole process. The rows take turns, so that other load on the machine slows all of
-them; the result is the ratio of the medians. The last lines are the cost of one more trivial job,
-forked as on Linux, and spawned as on macOS and Windows.
+them; a ratio is the median over the turns. There are as many turns as `--minutes` has room for. The
+last lines are the cost of one more trivial job, and of the command of eight of them; spawned, as on
+macOS and Windows, with `--spawn`. It prints tables for RESULTS.md.
 """
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_seq.system import START_VARIABLE, cores
+from mnist_seq import native
+from mnist_seq.system import START_VARIABLE, cores, cpu_name
 
 HERE = Path(__file__).resolve().parent
 BASIC = ["hydra/sweeper=basic"]
@@ -39,23 +43,29 @@ class Way:
     command: list[str]
 
 
-def ways(root: Path, num_runs: int, epochs: int) -> list[Way]:
-    """Our pool first, then the ways that it is compared with."""
+def ways(root: Path, num_runs: int, epochs: int, *, has_joblib: bool) -> list[Way]:
+    """Our pool with native steps first, then the ways that it is compared with."""
     python, seeds = sys.executable, f"seed=range({num_runs})"
     ours = [python, "-m", "mnist_seq.train", "-m", "tracker=none", f"data.root={root}"]
     ours += [f"training.epochs={epochs}", seeds]
     tutorial = [python, str(HERE / "tutorial" / "app.py"), "-m", f"data={root}"]
     tutorial += [f"epochs={epochs}", seeds]
-    return [
-        Way("ours: pool", ours),
-        Way("(a) tutorial's loop, Hydra's basic launcher", tutorial),
-        Way("(b) our training, basic launcher", [*ours, *BASIC, "hydra/launcher=basic"]),
-        Way("(c) our training, hydra-joblib-launcher", [*ours, *BASIC, *JOBLIB]),
+    own = [*ours, "device.kernel=native"]
+    found = [
+        Way("ours: pool, native steps", own),
+        Way("ours: pool, torch's steps", ours),
+        Way("the tutorial's loop, Hydra's basic launcher", tutorial),
+        Way("our training, native steps, basic launcher", [*own, *BASIC, "hydra/launcher=basic"]),
     ]
+    if has_joblib:
+        found.append(
+            Way("our training, native steps, hydra-joblib-launcher", [*own, *BASIC, *JOBLIB])
+        )
+    return found
 
 
-def measure(command: list[str], *, start: str = "forkserver") -> float:
-    """Seconds of a whole process, run in a new folder.
+def measure(command: list[str], *, start: str = "forkserver") -> tuple[float, float]:
+    """Seconds of a whole process, run in a new folder, and CPU seconds of all its processes.
 
     Args:
         start: how the jobs of a pool start.
@@ -67,59 +77,70 @@ def measure(command: list[str], *, start: str = "forkserver") -> float:
     env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
     env[START_VARIABLE] = start
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
-        seconds = time.perf_counter() - begun
+        seconds, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-    return seconds
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, used
 
 
-def overhead(num_jobs: int, repeats: int, *, start: str) -> float:
-    """Seconds that one more trivial job adds (64 images, one step)."""
+def overhead(num_jobs: int, repeats: int, *, start: str) -> str:
+    """A line: seconds that one more trivial job adds (64 images, one step), and eight take."""
     tiny = ["data=mnist_5k", "data.limit=64", "data.valid=0", "model.hidden=8", "tracker=none"]
     command = [sys.executable, "-m", "mnist_seq.train", "-m", *tiny]
-    slopes = []
+    slopes, whole = [], []
     for _ in range(repeats):
-        few = measure([*command, "seed=range(2)"], start=start)
-        many = measure([*command, f"seed=range({2 + num_jobs})"], start=start)
-        slopes.append((many - few) / num_jobs)
-    return statistics.median(slopes)
+        whole.append(measure([*command, "seed=range(8)"], start=start))
+        many, _ = measure([*command, f"seed=range({8 + num_jobs})"], start=start)
+        slopes.append((many - whole[-1][0]) / num_jobs)
+    seconds, used = (statistics.median(of) for of in zip(*whole, strict=True))
+    return f"| {start} | {statistics.median(slopes):.3f} | {seconds:.1f} | {used:.1f} |"
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", nargs="?", default="data", help="data.root=... or the folder")
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=40, help="trivial jobs for the overhead")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of all turns together")
+    parser.add_argument("--jobs", type=int, default=24, help="trivial jobs for the overhead")
+    parser.add_argument("--joblib", action="store_true", help="hydra-joblib-launcher too")
+    parser.add_argument("--spawn", action="store_true", help="trivial jobs that are spawned, too")
     options = parser.parse_args()
     root = Path(options.root.removeprefix("data.root=")).resolve()
-    table = ways(root, options.runs, options.epochs)
-    times: dict[str, list[float]] = {way.name: [] for way in table}
-    for turn in range(options.repeats):
+    native.library()  # compiled before anything is timed
+    table = ways(root, options.runs, options.epochs, has_joblib=options.joblib)
+    turns: list[list[float]] = []
+    begun = time.perf_counter()
+    while not turns or _is_room(time.perf_counter() - begun, len(turns), 60 * options.minutes):
+        turns.append([])
         for way in table:
-            try:
-                times[way.name].append(measure(way.command))
-            except RuntimeError as error:
-                print(f"  {way.name} failed: {str(error)[-300:]}", file=sys.stderr)
-                continue
-            print(f"  turn {turn + 1}: {way.name}: {times[way.name][-1]:.1f} s", flush=True)
-    print(f"\n{options.runs} runs of {options.epochs} epoch on {cores()} cores, seconds of the "
-          f"whole command, median of {options.repeats}, taking turns")  # fmt: skip
-    print(f"{'':<46}{'seconds':>9}{'least':>8}{'most':>8}{'to ours':>9}")
-    ours = statistics.median(times[table[0].name])
-    for name, seconds in times.items():
-        if seconds:
-            middle = statistics.median(seconds)
-            print(f"{name:<46}{middle:>9.1f}{min(seconds):>8.1f}{max(seconds):>8.1f}"
-                  f"{middle / ours:>9.2f}")  # fmt: skip
-    print(f"\na trivial job adds (slope from 2 to {2 + options.jobs} jobs)")
-    for start in ("forkserver", "spawn"):
-        each = overhead(options.jobs, options.repeats, start=start)
-        print(f"{start:<12}{each:>8.3f} s", flush=True)
+            turns[-1].append(measure(way.command)[0])
+            print(f"  turn {len(turns)}: {way.name}: {turns[-1][-1]:.1f} s", flush=True)
+    print(f"\n{cpu_name()}, {cores()} cores: {options.runs} runs of {options.epochs} epoch, "
+          f"seconds of the whole command; median of {len(turns)} turns (least-most)")  # fmt: skip
+    print("\n| | seconds | to ours |\n| --- | ---: | ---: |")
+    for way, seconds in zip(table, zip(*turns, strict=True), strict=True):
+        ratios = [own / turn[0] for own, turn in zip(seconds, turns, strict=True)]
+        print(f"| {way.name} | {shown(seconds, 1)} | {shown(ratios, 2)} |")
+    print(
+        "\n| trivial jobs | one more, s | eight, s | eight, CPU s |\n| --- | ---: | ---: | ---: |"
+    )
+    for start in ("forkserver", *["spawn"] * options.spawn):
+        print(overhead(options.jobs, 3, start=start), flush=True)
+
+
+def _is_room(spent: float, num_turns: int, most: float) -> bool:
+    return spent * (num_turns + 1) / num_turns <= most
+
+
+def shown(values: Sequence[float], digits: int) -> str:
+    """The median of some numbers, and their range."""
+    low, middle, high = (f(values) for f in (min, statistics.median, max))
+    return f"{middle:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
 
 
 if __name__ == "__main__":
