@@ -26,7 +26,16 @@ from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import HOLDER, LOCK, locked
 
 Change = Literal[
-    "planned", "reused", "started", "finished", "failed", "diverged", "interrupted", "retried"
+    "planned",
+    "reused",
+    "submitted",
+    "started",
+    "finished",
+    "failed",
+    "diverged",
+    "interrupted",
+    "retried",
+    "resubmitted",
 ]
 
 SWEEPS = Path("outputs/sweeps")  # where conf/train.yaml puts a sweep by its name

@@ -122,6 +122,7 @@ class SweepCommand:
             lambda: pickle.dumps(self._work(index, run)),
             expected_s=0.0 if math.isnan(seconds) else seconds,
             shape=shape_of(run.config) if is_stacking else "",
+            identity=run.identity,
         )
 
     def neighbours(self) -> list[Path]:

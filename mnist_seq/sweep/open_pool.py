@@ -42,4 +42,5 @@ def policy_of(options: Sweep, placement: Placement) -> Policy:
         timeout_s=options.timeout,
         stop_after_same_failures=options.stop_after_same_failures,
         grace_s=placement.grace_s,
+        resubmits=placement.resubmits,
     )

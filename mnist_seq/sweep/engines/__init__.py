@@ -54,6 +54,9 @@ class Placement:
         stacks_on: devices on which runs of equal shape are trained as one batched program.
         max_runs: largest number of runs in a stack.
         is_here: whether the runs train on the machine of the command.
+        is_queue: whether runs wait in a queue: their clock starts when they train.
+        resubmits: how often in a row, without a new checkpoint, a run is submitted again that the
+            scheduler has stopped.
     """
 
     workers: int | Literal["auto"]
@@ -62,6 +65,8 @@ class Placement:
     stacks_on: Literal["nothing", "anything", "cuda"] = "nothing"
     max_runs: int | Literal["auto"] = "auto"
     is_here: bool = True
+    is_queue: bool = False
+    resubmits: int = 0
 
     @property
     def why_torch(self) -> str:
@@ -122,7 +127,9 @@ class EngineLauncher(Launcher):
 
     def open_pool(self, opening: Opening) -> Pool:
         """The pool that gives its jobs to the engine."""
-        return RemotePool(self.open_engine(opening), policy=opening.policy, views=())
+        engine = self.open_engine(opening)
+        is_queue = self.placement.is_queue
+        return RemotePool(engine, policy=opening.policy, views=(), is_queue=is_queue)
 
     @abstractmethod
     def open_engine(self, opening: Opening) -> Engine:

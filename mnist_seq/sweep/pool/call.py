@@ -18,6 +18,7 @@ from mnist_seq.runs import files
 from mnist_seq.runs.events import WATCHERS
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.pool import worker
+from mnist_seq.sweep.pool.answer import AnswerFile
 from mnist_seq.sweep.pool.jobs import Work
 
 INTERRUPTED = "interrupted by "  # begins the answer of a job that a signal has stopped
@@ -34,6 +35,8 @@ class Call:
             sent it; the next command then waits for the lock, and finds the run finished.
         directory: working directory, for relative paths of the config.
         env: variables that are added to the environment.
+        id: under which it says beside its lock that it has begun, and how it has ended; "": not.
+        identity: hash over the run's config and data.
     """
 
     work: bytes
@@ -41,6 +44,8 @@ class Call:
     lock: str
     directory: str
     env: Mapping[str, str]
+    id: str = ""
+    identity: str = ""
 
     def __call__(self) -> str:
         """Train, in a process that does nothing else during that time.
@@ -55,10 +60,20 @@ class Call:
         self._begin()
         with (
             _logged(Path(self.folder)),
-            _stopped_by_preemption(),
+            _stopped_by_preemption() as early,
             filelock.FileLock(self.lock),
         ):
-            return self._done(lambda work: work(), sys.stderr)
+            self.answer.begin()
+            fault = self._done(lambda work: work(), sys.stderr)
+            if early and fault.startswith(INTERRUPTED):
+                fault = f"{INTERRUPTED}{signal.Signals(early[0]).name}"
+            self.answer.end(fault)
+            return fault
+
+    @property
+    def answer(self) -> AnswerFile:
+        """What it says of itself."""
+        return AnswerFile(Path(self.lock), self.id)
 
     def in_thread(self) -> str:
         """Train, in a thread of a process that does other things too; one call at a time.
@@ -142,18 +157,24 @@ def _flush() -> None:
 
 
 @contextlib.contextmanager
-def _stopped_by_preemption() -> Iterator[None]:
-    """Treat SIGUSR2 as SIGTERM: Slurm sends it before a time limit or a preemption."""
+def _stopped_by_preemption() -> Iterator[list[int]]:
+    """Treat SIGUSR2 as SIGTERM: Slurm sends it before a time limit or a preemption.
+
+    Yields:
+        The signals that have come so far.
+    """
+    come: list[int] = []
 
     def leave(signum: int, frame: FrameType | None) -> None:
+        come.append(signum)
         system.signal_this_process(signal.SIGTERM)
 
     try:
         before: Any = signal.signal(signal.SIGUSR2, leave)
     except (ValueError, AttributeError):  # not in the main thread, or Windows
-        yield
+        yield come
         return
     try:
-        yield
+        yield come
     finally:
         signal.signal(signal.SIGUSR2, before)

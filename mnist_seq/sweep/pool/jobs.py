@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TextIO
 
+from mnist_seq.config import ConfigError
 from mnist_seq.runs.folder import RunFolder
 
 End = Literal["finished", "diverged", "failed", "interrupted"]
@@ -32,6 +33,8 @@ class PoolJob:
         expected_s: expected seconds; 0 if unknown.
         attempt: number of earlier attempts.
         shape: jobs of equal shape may be trained as one stack; jobs with "" train alone.
+        num_stops: how often in a row its scheduler has stopped it without a new checkpoint.
+        identity: hash over the run's config and data.
     """
 
     name: str
@@ -40,16 +43,25 @@ class PoolJob:
     expected_s: float = 0.0
     attempt: int = 0
     shape: str = ""
+    num_stops: int = 0
+    identity: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended."""
+    """How a job ended.
+
+    Attributes:
+        is_stopped: whether its scheduler has stopped it, so that it is to be submitted again.
+        is_further: whether it has a checkpoint that it did not have before.
+    """
 
     job: PoolJob
     state: End
     reason: str
     seconds: float
+    is_stopped: bool = False
+    is_further: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,16 @@ class Policy:
     retries: int = 0
     timeout_s: float = float("inf")
     stop_after_same_failures: int = 3
+    resubmits: int = 0  # of a job that its scheduler stops, in a row without a new checkpoint
     grace_s: float = 20.0  # seconds between asking a job to stop, and killing it
+
+
+class Refused(ConfigError):
+    """An engine takes no job of this sweep."""
+
+
+class Full(Exception):
+    """An engine takes no job now, and may take one later."""
 
 
 class View(Protocol):

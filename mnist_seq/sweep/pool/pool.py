@@ -28,7 +28,7 @@ from mnist_seq.runs import stop_signals
 from mnist_seq.runs.provenance import AT_ONCE
 from mnist_seq.sweep.pool import starts, worker
 from mnist_seq.sweep.pool.failures import signature
-from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
+from mnist_seq.sweep.pool.jobs import Full, Outcome, Policy, PoolJob, Refused, Running, View
 from mnist_seq.sweep.pool.process import JobProcess
 
 __all__ = ["Outcome", "Policy", "Pool", "PoolJob", "View", "log_path"]
@@ -36,6 +36,7 @@ __all__ = ["Outcome", "Policy", "Pool", "PoolJob", "View", "log_path"]
 TICK_S = 0.25  # seconds until a signal or a timeout is noticed
 # `timeout` and closed terminals send a signal twice at once, to the command and to its group
 TWICE_S = 1.0
+FULL_S = 10.0  # pause after an engine had no room for a job
 HURRY_S = 5.0  # grace time after a second Ctrl-C
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Pool:
         self._signatures: list[str] = []
         self._broken_views: set[int] = set()
         self._is_ending = False
+        self._full_until = float("-inf")  # no job is started before
 
     def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
         """Run all jobs, the longest first; return the outcome of each job that started."""
@@ -110,20 +112,33 @@ class Pool:
 
     def _start_jobs(self) -> None:
         while self._queue and not self.stop_reason and len(self._running) < len(self.slots):
+            if time.monotonic() < self._full_until:
+                return
             slot = min(set(range(len(self.slots))) - {r.slot for r in self._running})
             self._start(self._queue.popleft(), slot)
 
     def _start(self, job: PoolJob, slot: int) -> None:
         try:
             running = self._open(job, slot)
+        except Refused:
+            raise
+        except Full as full:
+            self._queue.appendleft(job)
+            self._full_until = time.monotonic() + FULL_S
+            log.warning("%s: %s; it is tried again", job.name, full)
+            return
         except Exception as error:  # engines may raise anything, and other jobs are running
             self._not_started(job, error)
             return
         self._running.append(running)
-        self._tell(lambda view: view.started(job, slot))
+        self._note_start(running)
+
+    def _note_start(self, running: Running) -> None:
+        self._tell(lambda view: view.started(running.job, running.slot))
 
     def _not_started(self, job: PoolJob, error: Exception) -> None:
-        reason = f"it could not be started: {type(error).__name__}: {error}"
+        text = " ".join(str(error).split())
+        reason = f"it could not be started: {type(error).__name__}: {text}"
         self._judge(Outcome(job, "failed", reason, 0.0))
 
     def _open(self, job: PoolJob, slot: int) -> Running:
@@ -158,13 +173,31 @@ class Pool:
         job = outcome.job
         is_failed, is_stopped = outcome.state == "failed", bool(self.stop_reason)
         is_retried = is_failed and job.attempt < self.policy.retries and not is_stopped
+        if outcome.is_stopped and not is_stopped:
+            outcome = self._counted(outcome)
+            job, is_retried = outcome.job, outcome.is_stopped
         self._tell(lambda view: view.ended(outcome, is_retried=is_retried))
+        if is_retried and not is_failed:
+            self._queue.appendleft(job)
+            return
         if is_retried:
             self._queue.appendleft(replace(job, attempt=job.attempt + 1))
             return
         self._outcomes.append(outcome)
         if is_failed and not is_stopped:
             self._consider_stopping(outcome)
+
+    def _counted(self, outcome: Outcome) -> Outcome:
+        """Count a stop by the scheduler; after too many in a row the job is not submitted again."""
+        num = 1 if outcome.is_further else outcome.job.num_stops + 1
+        outcome = replace(outcome, job=replace(outcome.job, num_stops=num))
+        most = self.policy.resubmits
+        if num <= most:
+            return outcome
+        reason = outcome.reason
+        if most:
+            reason += f", {num} times in a row without a new checkpoint (hydra.launcher.resubmit)"
+        return replace(outcome, reason=reason, is_stopped=False)
 
     def _consider_stopping(self, outcome: Outcome) -> None:
         if self.policy.on_failure == "stop":

@@ -4,16 +4,20 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from mnist_seq.runs.events import Row
+from mnist_seq.sweep.pool import answer
 from mnist_seq.sweep.pool.call import INTERRUPTED, Call
 from mnist_seq.sweep.pool.failures import judged
-from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, View
+from mnist_seq.sweep.pool.jobs import Outcome, Policy, PoolJob, Running, View
 from mnist_seq.sweep.pool.pool import TICK_S, Pool
 from mnist_seq.sweep.pool.stopping import Stoppable
 
 READ_S = 1.0  # seconds between two reads of the metrics of a running job
+GONE_S = 15.0  # seconds after a kill until a job is taken for gone, whatever its engine says
+
+STOPPED_BY = "stopped by "  # begins the fault of a call that its scheduler has stopped
 
 
 class Handle(Protocol):
@@ -32,6 +36,14 @@ class Handle(Protocol):
         """Kill the job at once."""
 
 
+class QueuedHandle(Handle, Protocol):
+    """A call that may wait in a queue after it was started."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its run trains, or has trained."""
+
+
 class Engine(Protocol):
     """Runs calls, on this machine or elsewhere.
 
@@ -42,7 +54,13 @@ class Engine(Protocol):
     slots: list[dict[str, str]]
 
     def start(self, call: Call, slot: int) -> Handle:
-        """Start a call."""
+        """Start a call.
+
+        Raises:
+            Full: there is no room now.
+            Refused: it takes no call at all.
+            Exception: it does not take this one.
+        """
 
     def close(self) -> None:
         """Release everything that the engine holds."""
@@ -51,11 +69,20 @@ class Engine(Protocol):
 class RemoteJob(Stoppable):
     """A job that an engine runs. Its evaluations are read from its folder."""
 
-    def __init__(self, job: PoolJob, handle: Handle, *, slot: int, timeout_s: float) -> None:
-        super().__init__(timeout_s=timeout_s)
+    def __init__(
+        self,
+        job: PoolJob,
+        handle: Handle,
+        *,
+        slot: int,
+        timeout_s: float,
+        is_queued: bool = False,
+    ) -> None:
+        super().__init__(timeout_s=timeout_s, is_queued=is_queued)
         self.job, self.slot, self.handle = job, slot, handle
-        self._read = self.started
+        self._read = time.monotonic()
         self._num_rows = len(job.folder.metrics())  # rows of an earlier attempt
+        self._checkpoint = _stamp(job.folder.checkpoint_path)
 
     def events(self) -> Iterator[Row]:
         """Evaluations since the last call."""
@@ -70,6 +97,10 @@ class RemoteJob(Stoppable):
     def kill(self) -> None:
         """Kill the job at once."""
         self.handle.kill()
+
+    def is_done(self) -> bool:
+        """Whether it has ended; a job that was killed has, a while later, if nobody says so."""
+        return self.handle.is_done() or self.is_given_up(after_s=GONE_S)
 
     def _ask(self) -> None:
         self.handle.ask_to_stop()
@@ -86,19 +117,29 @@ class RemoteJob(Stoppable):
             self.handle.kill()
         elif not fault:
             fault = self.handle.fault()
-            if fault.startswith(INTERRUPTED):  # also if the signal came from elsewhere
+            if fault.startswith((INTERRUPTED, STOPPED_BY)):  # also from elsewhere
                 self.note_end(fault)
         fault = fault or "the engine says that it is done, and it left no result"
         state, why = judged(self.job.folder, stopped=self.stopped, fault=fault)
-        return Outcome(self.job, state, why, time.monotonic() - self.started)
+        is_stopped = state == "interrupted" and self.stopped.startswith(STOPPED_BY)
+        is_further = _stamp(self.job.folder.checkpoint_path) != self._checkpoint
+        return Outcome(self.job, state, why, self.seconds, is_stopped, is_further)
 
 
 class RemotePool(Pool):
-    """The pool with queue, retries, limits, signals and views, for an engine."""
+    """The pool with queue, retries, limits, signals and views, for an engine.
 
-    def __init__(self, engine: Engine, *, policy: Policy, views: Sequence[View]) -> None:
+    Args:
+        is_queue: whether the engine's handles are `QueuedHandle`s. A run of theirs starts, and its
+            clock with it, when the handle says so.
+    """
+
+    def __init__(
+        self, engine: Engine, *, policy: Policy, views: Sequence[View], is_queue: bool = False
+    ) -> None:
         super().__init__(slots=engine.slots, policy=policy, views=views)
-        self._engine = engine
+        self._engine, self._is_queue = engine, is_queue
+        self._waiting: list[RemoteJob] = []
 
     def run(self, jobs: Sequence[PoolJob]) -> list[Outcome]:
         """Run all jobs, then close the engine."""
@@ -116,19 +157,53 @@ class RemotePool(Pool):
             lock=str(folder.path.parent / ".at_work" / f"{folder.path.name}.lock"),
             directory=str(Path.cwd()),
             env=_environment(self.slots[slot]),
+            id=answer.new_id() if self._is_queue else "",
+            identity=job.identity,
         )
         handle = self._engine.start(call, slot)
-        return RemoteJob(job, handle, slot=slot, timeout_s=self.policy.timeout_s)
+        return RemoteJob(
+            job, handle, slot=slot, timeout_s=self.policy.timeout_s, is_queued=self._is_queue
+        )
+
+    def _note_start(self, running: Running) -> None:
+        if self._is_queue:
+            assert isinstance(running, RemoteJob)
+            self._waiting.append(running)
+        else:
+            super()._note_start(running)
+
+    def _note_begun(self) -> None:
+        """Tell the views of the runs that train by now."""
+        for job in list(self._waiting):
+            if cast(QueuedHandle, job.handle).has_begun:
+                self._waiting.remove(job)
+                job.begin(time.monotonic())
+                super()._note_start(job)
+
+    def _end(self, running: Running, outcome: Outcome) -> None:
+        if running in self._waiting:
+            self._waiting.remove(running)
+        super()._end(running, outcome)
 
     def _wait(self) -> list[RemoteJob]:
         deadline = time.monotonic() + TICK_S
         jobs = [r for r in self._running if isinstance(r, RemoteJob)]
-        while not (done := [r for r in jobs if r.handle.is_done()]):
+        while not (done := [r for r in jobs if r.is_done()]):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)
+        self._note_begun()
         self._pass_on_events()
         return done
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes whenever a checkpoint is written."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _environment(slot: Mapping[str, str]) -> dict[str, str]:

@@ -10,16 +10,25 @@ class Stoppable(ABC):
     """A running job that can be stopped, and that has a time limit.
 
     Attributes:
-        started: start time, on the monotonic clock.
+        started: start time, on the monotonic clock; of a job that waits in a queue, infinite.
         fault: why it is stopped, if that counts as a failure.
         stopped: why it is stopped, if that is no failure.
     """
 
-    def __init__(self, *, timeout_s: float) -> None:
-        self.started = time.monotonic()
+    def __init__(self, *, timeout_s: float, is_queued: bool = False) -> None:
+        self._timeout_s = timeout_s
         self.fault = self.stopped = ""
-        self._deadline, self._timeout_s = self.started + timeout_s, timeout_s
         self._kill_at = float("inf")
+        self.begin(float("inf") if is_queued else time.monotonic())
+
+    def begin(self, now: float) -> None:
+        """Start the clock of its time limit."""
+        self.started, self._deadline = now, now + self._timeout_s
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since its start; 0 of a job that waits in a queue."""
+        return max(0.0, time.monotonic() - self.started)
 
     @abstractmethod
     def kill(self) -> None:
@@ -53,6 +62,10 @@ class Stoppable(ABC):
         if now > self._kill_at:
             self._note_kill()
             self.kill()
+
+    def is_given_up(self, *, after_s: float) -> bool:
+        """Whether it was killed so long ago that nobody waits for its end any more."""
+        return time.monotonic() > self._kill_at + after_s
 
     def _note_kill(self) -> None:
         if self.stopped and not self.stopped.endswith(KILLED):

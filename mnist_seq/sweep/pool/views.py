@@ -37,7 +37,9 @@ class LedgerView:
         if outcome.reason:
             facts["reason"] = outcome.reason
         self.folder.note(outcome.state, outcome.job.name, **facts)
-        if is_retried:
+        if is_retried and outcome.state == "interrupted":
+            self.folder.note("resubmitted", outcome.job.name)
+        elif is_retried:
             self.folder.note("retried", outcome.job.name, attempt=outcome.job.attempt + 1)
 
     def stopping(self, reason: str) -> None: ...
@@ -94,7 +96,8 @@ class LineView:
             case "diverged":
                 return f"diverged {name}  {outcome.reason}"
             case "interrupted":
-                return f"interrupted {name}  {outcome.reason.removeprefix('interrupted ')}"
+                again = "; it goes on" if is_retried else ""
+                return f"interrupted {name}  {outcome.reason.removeprefix('interrupted ')}{again}"
             case "failed":
                 again = "; trying again" if is_retried else ""
                 log = near(log_path(outcome.job.folder.path))
