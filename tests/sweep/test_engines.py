@@ -244,7 +244,7 @@ importlib.util.find_spec = lambda name, *more: None if name in hidden else find(
 
 @needs("submitit_local")
 def test_slurm_is_refused_where_there_is_none(sweep: SweepRunner) -> None:
-    output = sweep(*FOUR, "hydra/launcher=submitit_slurm", code=1, PATH="/usr/bin:/bin")
+    output = sweep(*FOUR, "hydra/launcher=submitit_slurm", code=1, PATH=str(sweep.folder))
     assert "hydra/launcher=submitit_slurm cannot work here" in output
     assert not changes(sweep.sweep("s"), "started")
 

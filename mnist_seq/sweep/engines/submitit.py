@@ -1,17 +1,21 @@
-"""submitit: jobs in Slurm's queue, or new processes on this machine through the same API."""
+"""submitit: jobs in Slurm's queue, or new processes on this machine in the same way."""
 
 import contextlib
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from mnist_seq.config import ConfigError
 from mnist_seq.runs import files
 from mnist_seq.sweep.engines import EngineLauncher, Number, Placement
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.pool.remote import Engine
+from mnist_seq.sweep.slurm.engine import SlurmEngine
 
 if TYPE_CHECKING:
     import submitit
@@ -23,6 +27,10 @@ class SubmititLauncher(EngineLauncher):
     Attributes:
         cluster: slurm, or local: new processes on this machine.
         parameters: of `Executor.update_parameters`, such as `timeout_min`.
+        resubmit: how often in a row, without a new checkpoint, a run is submitted again that Slurm
+            has stopped.
+        poll: seconds between two questions to Slurm.
+        python: command that starts Python in a job of Slurm; auto: this process's own.
     """
 
     package: ClassVar[str] = "submitit"
@@ -32,6 +40,16 @@ class SubmititLauncher(EngineLauncher):
     cluster: Literal["local", "slurm"]
     slots_per_device: Number
     parameters: dict[str, Any]
+    resubmit: Annotated[int, Field(ge=0)] = 3
+    poll: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 15.0
+    python: str = "auto"
+
+    @model_validator(mode="after")
+    def _check_cluster(self) -> Self:
+        odd = self.model_fields_set & {"resubmit", "poll", "python"}
+        if self.cluster == "local" and odd:
+            raise ValueError(f"{min(odd)} is for cluster=slurm")
+        return self
 
     @property
     def placement(self) -> Placement:
@@ -41,29 +59,38 @@ class SubmititLauncher(EngineLauncher):
             grace_s=self.grace,
             slots_per_device=self.slots_per_device,
             is_here=self.cluster == "local",
+            is_queue=self.cluster == "slurm",
+            resubmits=self.resubmit if self.cluster == "slurm" else 0,
         )
 
-    def open_engine(self, opening: Opening) -> "SubmititEngine":
-        """The queue. On Slurm, Slurm assigns the devices of a job."""
-        slots = opening.slots if self.cluster == "local" else [{} for _ in opening.slots]
+    def open_engine(self, opening: Opening) -> Engine:
+        """The queue."""
         folder = own_folder(opening.folder.path)
-        return SubmititEngine(self.cluster, slots, folder=folder, parameters=self.parameters)
+        if self.cluster == "local":
+            return SubmititEngine(opening.slots, folder=folder, parameters=self.parameters)
+        python = "" if self.python == "auto" else self.python
+        return SlurmEngine(
+            opening, folder, parameters=self.parameters, python=python, poll_s=self.poll
+        )
 
 
 def own_folder(sweep: Path) -> Path:
-    """The folder for submitit's own files. None of them may be a link: their names are no secret.
+    """The folder for submitit's own files, whose names are no secret: none may lead out of it.
+
+    submitit itself links to a submission file beside the link.
 
     Raises:
         OutsideFolder: see `files.inside`.
     """
     folder = files.make_folder(sweep, ".submitit")
     for path in folder.iterdir():
-        files.inside(folder, path.name)
+        if path.resolve().parent != folder.resolve():
+            files.inside(folder, path.name)
     return folder
 
 
 class SubmititEngine:
-    """Runs calls as submitit jobs, one job for each run.
+    """Runs calls as submitit's processes on this machine, one for each run.
 
     Args:
         slots: environment of each slot; their number limits the submitted jobs, because submitit on
@@ -72,12 +99,11 @@ class SubmititEngine:
         parameters: of `Executor.update_parameters`, such as `timeout_min`.
 
     Raises:
-        ConfigError: this machine has no such cluster, or a parameter is wrong.
+        ConfigError: a parameter is wrong.
     """
 
     def __init__(
         self,
-        cluster: Literal["local", "slurm"],
         slots: Sequence[dict[str, str]],
         *,
         folder: Path,
@@ -87,11 +113,11 @@ class SubmititEngine:
 
         self.slots = list(slots)
         try:
-            self._executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+            self._executor = submitit.AutoExecutor(folder=folder, cluster="local")
             self._executor.update_parameters(**parameters)
-        except (RuntimeError, NameError, ValueError) as error:  # NameError: an unknown parameter
+        except Exception as error:  # NameError: an unknown parameter; AssertionError: a wrong type
             raise ConfigError(
-                f"hydra/launcher=submitit_{cluster} cannot work here: "
+                f"hydra/launcher=submitit_local cannot work here: "
                 f"{' '.join(str(error).split())}; hydra/launcher=pool runs on this machine"
             ) from None
 
@@ -113,7 +139,7 @@ class SubmititHandle:
 
     def __init__(self, job: "submitit.Job[str]") -> None:
         self._job = job
-        self._process: Any = getattr(job, "_process", None)  # of the local executor
+        self._process: Any = getattr(job, "_process")  # noqa: B009 - of the local executor
 
     def is_done(self) -> bool:
         """Whether it has ended."""
@@ -121,7 +147,7 @@ class SubmititHandle:
 
     def fault(self) -> str:
         """Why there is no result, or ""."""
-        if self._process is not None and not self._job.paths.result_pickle.exists():
+        if not self._job.paths.result_pickle.exists():
             return f"its process died; what submitit knows: {self._job.paths.stderr}"
         try:
             return str(self._job.result())
@@ -130,16 +156,11 @@ class SubmititHandle:
 
     def ask_to_stop(self) -> None:
         """Ask the job to save its checkpoint and end."""
-        if self._process is None:
-            self._job.cancel(check=False)  # scancel: SIGTERM, and SIGKILL after Slurm's KillWait
-            return
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)  # passed on to the job
 
     def kill(self) -> None:
         """End the job."""
-        if self._process is None:
-            self._job.cancel(check=False)
-        elif self._process.poll() is None:
+        if self._process.poll() is None:
             # this is submitit's process; the job is its only child
             subprocess.run(["pkill", "-KILL", "-P", str(self._process.pid)], check=False)

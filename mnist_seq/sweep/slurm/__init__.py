@@ -1,0 +1,1 @@
+"""Slurm: what its queue says of jobs, and their submission."""

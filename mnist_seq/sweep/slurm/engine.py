@@ -1,0 +1,109 @@
+"""Runs calls as jobs of Slurm, which outlive the command and are found again by the next one."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mnist_seq.runs.console import say
+from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.runs.text import plural
+from mnist_seq.sweep.pool.answer import AnswerFile
+from mnist_seq.sweep.pool.call import Call
+from mnist_seq.sweep.pool.jobs import Full, Refused
+from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.slurm.handle import SlurmHandle
+from mnist_seq.sweep.slurm.queue import LIVE, Orders, Queue, states_now
+from mnist_seq.sweep.slurm.submission import executor_of, in_a_line
+
+# of sbatch: too many jobs of this user at once, or a controller that is busy or restarting
+_LATER = re.compile(r"MaxSubmit|[Uu]nable to contact|[Tt]imed out|temporar")
+
+
+class SlurmEngine:
+    """Runs calls as jobs of Slurm, one for each run.
+
+    Args:
+        folder: where submitit keeps its own files.
+        parameters: of submitit's `Executor.update_parameters`, such as `timeout_min`.
+        python: command that starts Python in a job; "" is this process's own.
+        poll_s: seconds between two questions to Slurm.
+
+    Raises:
+        ConfigError: this machine has no Slurm, or it refuses such jobs.
+    """
+
+    def __init__(
+        self,
+        opening: Opening,
+        folder: Path,
+        *,
+        parameters: Mapping[str, Any],
+        python: str,
+        poll_s: float,
+    ) -> None:
+        self.slots: list[dict[str, str]] = [{} for _ in opening.slots]  # Slurm assigns devices
+        self._sweep, self._folder = opening.folder, folder
+        name = opening.folder.path.name
+        self._executor = executor_of(folder, parameters, name=name, python=python)
+        self._queue, self._orders = Queue(poll_s=poll_s), Orders()
+        self._has_submitted = False
+        self._earlier = _jobs_of_earlier_commands(opening.folder, opening.console)
+
+    def start(self, call: Call, slot: int) -> SlurmHandle:
+        """Submit a call, or attach to the job of an earlier command that trains this run.
+
+        Raises:
+            Refused: sbatch refuses the first job, and so it would all.
+            Full: it may take the job later.
+            RuntimeError: sbatch refuses this one.
+        """
+        run = Path(call.folder).name
+        if row := self._earlier.pop(run, None):
+            if row["identity"] == call.identity:
+                return self._handle(str(row["job"]), AnswerFile(Path(call.lock), str(row["call"])))
+            self._orders.give("scancel", str(row["job"]))  # it would train another config there
+        try:
+            job = self._executor.submit(call).job_id
+        except Exception as error:  # submitit's own, with what sbatch has printed
+            raise self._refusal(in_a_line(str(error))) from None
+        self._has_submitted = True
+        self._sweep.note("submitted", run, job=job, call=call.id, identity=call.identity)
+        return self._handle(job, call.answer)
+
+    def _refusal(self, said: str) -> Exception:
+        if _LATER.search(said):
+            return Full(f"sbatch says: {said}")
+        if not self._has_submitted:
+            return Refused(
+                f"Slurm must take the jobs of a sweep, and sbatch says: {said}; see "
+                "hydra.launcher.parameters"
+            )
+        return RuntimeError(f"sbatch says: {said}")
+
+    def close(self) -> None:
+        """End the questions and orders that are under way; jobs stay."""
+        self._orders.close()
+        self._queue.forget()
+
+    def _handle(self, job: str, answer: AnswerFile) -> SlurmHandle:
+        stderr = self._folder / f"{job}_0_log.err"
+        return SlurmHandle(job, answer, queue=self._queue, orders=self._orders, stderr=stderr)
+
+
+def _jobs_of_earlier_commands(sweep: SweepFolder, console: Console) -> dict[str, dict[str, Any]]:
+    """Jobs in Slurm's queue that an earlier command of this sweep has left there, by run."""
+    last: dict[str, dict[str, Any]] = {}
+    for row in sweep.ledger():
+        run, change = str(row.get("run")), row.get("change")
+        if change == "submitted" and {"job", "call", "identity"} <= row.keys():
+            last[run] = row
+        elif change in ("finished", "failed", "diverged", "interrupted"):
+            last.pop(run, None)
+    states = states_now() if last else {}
+    left = {run: row for run, row in last.items() if states.get(str(row["job"])) in LIVE}
+    if left:
+        say(console, f"{plural(len(left), 'job')} of an earlier command are still in Slurm's queue")
+    return left

@@ -1,0 +1,101 @@
+"""The parameters of a sweep's jobs, checked before the first one is submitted."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_seq.config import ConfigError
+
+if TYPE_CHECKING:
+    import submitit
+
+LEAST_S = 30  # seconds of a job before Slurm's early signal; Python alone takes 5 to 10 to start
+_KEYS = "hydra.launcher.parameters"
+_TIMEOUT_MIN, _SIGNAL_DELAY_S = 5, 90  # submitit's own
+_PREFIX = re.compile(r"^sbatch: (error: )?", re.M)
+
+
+def executor_of(
+    folder: Path, parameters: Mapping[str, Any], *, name: str, python: str
+) -> "submitit.AutoExecutor":
+    """submitit's executor for Slurm.
+
+    Args:
+        folder: where submitit keeps its own files.
+        parameters: of `Executor.update_parameters`, such as `timeout_min`.
+        name: name of the jobs in `squeue`, unless the parameters give one.
+        python: command that starts Python in a job; "" is this process's own.
+
+    Raises:
+        ConfigError: this machine has no Slurm, or a parameter is wrong.
+    """
+    import submitit
+
+    check(parameters)
+    own = {"name": name, **parameters}
+    given = own.get("slurm_additional_parameters") or {}
+    # a job that Slurm queues again by itself would train unwatched, beside the one that we submit
+    own["slurm_additional_parameters"] = {**given, "no-requeue": True}
+    try:
+        command = {"slurm_python": python} if python else {}
+        executor = submitit.AutoExecutor(folder=folder, cluster="slurm", **command)
+        executor.update_parameters(**own)
+    except Exception as error:  # NameError: an unknown parameter; AssertionError: a wrong type
+        raise ConfigError(
+            f"hydra/launcher=submitit_slurm cannot work here: {_said(error, parameters)}; "
+            "hydra/launcher=pool runs on this machine"
+        ) from None
+    return executor
+
+
+def check(parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that submitit takes, and with which no run can work.
+
+    Raises:
+        ConfigError: names the parameter.
+    """
+    more = parameters.get("slurm_additional_parameters") or {}
+    if not isinstance(more, Mapping):
+        raise ConfigError(
+            f"{_KEYS}.slurm_additional_parameters must be keys of sbatch and their values: {more}"
+        )
+    odd = [key for key in more if str(key).replace("_", "-") in ("requeue", "no-requeue")]
+    if odd:
+        raise ConfigError(
+            f"a job that Slurm stops is submitted again by hydra.launcher.resubmit: "
+            f"{_KEYS}.slurm_additional_parameters.{odd[0]}={more[odd[0]]}; leave it out"
+        )
+    for key in ("gpus_per_node", "slurm_gpus_per_node"):
+        value = parameters.get(key)
+        if isinstance(value, str):
+            kind, _, num = value.partition(":")
+            raise ConfigError(
+                f"{_KEYS}.{key} must be a number: {value}; for a type of GPU write "
+                f"~{_KEYS}.{key} ++{_KEYS}.slurm_gres=gpu:{kind}:{num or 1}"
+            )
+    minutes = parameters.get("slurm_time", parameters.get("timeout_min", _TIMEOUT_MIN))
+    ahead = parameters.get("slurm_signal_delay_s", _SIGNAL_DELAY_S)
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (minutes, ahead)):
+        return  # submitit says what it wants
+    if minutes * 60 - ahead < LEAST_S:
+        raise ConfigError(
+            f"a job needs {LEAST_S} s or more before Slurm's early signal: "
+            f"{_KEYS}.timeout_min={minutes:g} is {minutes * 60:g} s, and the signal comes "
+            f"{ahead:g} s before its end; raise timeout_min, or set "
+            f"++{_KEYS}.slurm_signal_delay_s=<seconds>"
+        )
+
+
+def in_a_line(text: str) -> str:
+    """What sbatch or submitit says, in one line."""
+    lines = dict.fromkeys(line.strip() for line in _PREFIX.sub("", text).splitlines())
+    kept = [line.rstrip(".") for line in lines if line and not set(line) <= set("-=")]
+    return "; ".join(kept)[:500] or "no reason"
+
+
+def _said(error: Exception, parameters: Mapping[str, Any]) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, AssertionError) or not text:
+        return f"a parameter has the wrong type: {dict(parameters)} {text}".rstrip()
+    return text

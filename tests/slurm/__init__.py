@@ -1,0 +1,1 @@
+"""Sweeps on a real Slurm, which is started on this machine for the tests."""

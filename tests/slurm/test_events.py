@@ -1,0 +1,136 @@
+"""What happens to jobs in the field, on a real Slurm, and what becomes of their runs."""
+
+import contextlib
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from mnist_seq.runs.sweep_folder import SweepFolder
+from tests.slurm.cluster import Cluster, missing
+from tests.slurm.conftest import LONG, TINY
+from tests.sweep.conftest import SweepRunner, changes, numbers, processes_of, wait_until
+
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(bool(missing()), reason=missing()),
+]
+
+
+def has_checkpoint(folder: SweepFolder, *names: str) -> bool:
+    return all(folder.run(name).checkpoint_path.exists() for name in names)
+
+
+def job_of(folder: SweepFolder, run: str) -> str:
+    """The id of the run's last job."""
+    return [row["job"] for row in folder.ledger() if row["change"] == "submitted"
+            and row["run"] == run][-1]  # fmt: skip
+
+
+def python_of(folder: SweepFolder, job: str) -> int:
+    """The process that trains in a job."""
+    for pid in processes_of(folder.path.parents[2]):
+        with contextlib.suppress(OSError):
+            env = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            is_ours = f"SLURM_JOB_ID={job}".encode() in env
+            if is_ours and Path(f"/proc/{pid}/comm").read_text().startswith("python"):
+                return pid
+    raise AssertionError(f"nothing trains in job {job}")
+
+
+def test_what_slurm_stops_goes_on_and_what_dies_fails(
+    sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A job that was cancelled is no failure; a process that died is one, also where nothing is
+    accounted; and neither moves a number."""
+    words = [*LONG, "seed=0,1", "sweep.name=s"]
+    process, folder = sweep.start(*words), sweep.sweep("s")
+    wait_until(lambda: has_checkpoint(folder, "seed=0", "seed=1"), process)
+    slurm("scancel", job_of(folder, "seed=0"))
+    os.kill(python_of(folder, job_of(folder, "seed=1")), signal.SIGKILL)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 1, output
+    assert "interrupted seed=0  stopped by Slurm: scancel; it goes on" in output
+    assert re.search(r"FAILED seed=1  its process died \(Slurm: job \d+ FAILED\)", output), output
+    assert changes(folder, "interrupted") == changes(folder, "resubmitted") == ["seed=0"]
+    assert set(slurm.jobs()) >= {job_of(folder, "seed=0")}
+    assert set(slurm.jobs("s")), "the jobs have the sweep's name"
+    sweep(*words)
+    assert changes(folder, "failed") == ["seed=1"]
+    by_pool = SweepRunner(tmp_path_factory.mktemp("pool"))
+    by_pool(*words)
+    for name in ("seed=0", "seed=1"):
+        assert numbers(folder.run(name)) == numbers(by_pool.sweep("s").run(name))
+
+
+def test_a_command_that_was_killed_finds_its_jobs_again(sweep: SweepRunner, slurm: Cluster) -> None:
+    """A lost connection to the login node must not train everything twice; neither must a restart
+    of the node's daemon."""
+    words = [*LONG, "seed=0,1", "sweep.name=k", "hydra.launcher.workers=2"]
+    process, folder = sweep.start(*words), sweep.sweep("k")
+    wait_until(lambda: has_checkpoint(folder, "seed=0", "seed=1"), process)
+    process.kill()
+    process.communicate()
+    slurm.kill("slurmd")
+    slurm.daemon("slurmd", "-D")
+    output = sweep(*words)
+    assert "2 jobs of an earlier command are still in Slurm's queue" in output
+    assert sorted(changes(folder, "submitted")) == sorted(changes(folder, "finished"))
+    assert sorted(changes(folder, "finished")) == ["seed=0", "seed=1"]
+
+
+def test_the_clock_of_a_run_starts_with_the_run_and_slurm_queues_none_again(
+    sweep: SweepRunner, slurm: Cluster
+) -> None:
+    """Hours in the queue are no hours of the run; a job that is requeued would be trained twice."""
+    slurm("scontrol", "update", f"NodeName={slurm.node}", "State=DRAIN", "Reason=test")
+    words = [*TINY, "seed=0", "sweep.name=q", "sweep.timeout=60"]
+    process, folder = sweep.start(*words), sweep.sweep("q")
+    try:
+        wait_until(lambda: "PENDING" in slurm.jobs("q").values(), process)
+        assert changes(folder, "started") == []
+        with pytest.raises(Exception, match="returned non-zero exit status"):
+            slurm("scontrol", "requeue", job_of(folder, "run"))
+    finally:
+        slurm("scontrol", "update", f"NodeName={slurm.node}", "State=RESUME")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    order = [row["change"] for row in folder.ledger() if row["run"] == "run"]
+    assert order == ["planned", "submitted", "started", "finished"]
+
+
+def test_ctrl_c_ends_also_when_slurm_does_not_answer(sweep: SweepRunner, slurm: Cluster) -> None:
+    """A command that cannot be stopped is killed by hand, and loses its summary."""
+    words = [*LONG, "training.epochs=9000", "seed=0,1", "sweep.name=i", "hydra.launcher.grace=2"]
+    process, folder = sweep.start(*words), sweep.sweep("i")
+    wait_until(lambda: has_checkpoint(folder, "seed=0", "seed=1"), process)
+    slurm.kill("slurmctld")
+    try:
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=120)
+    finally:
+        slurm.daemon("slurmctld", "-D")
+    assert process.returncode == 130, output
+    assert "to go on: " in output
+    assert sorted(changes(folder, "interrupted")) == ["seed=0", "seed=1"]
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("++hydra.launcher.parameters.slurm_partition=nope", "nvalid partition"),
+        ("hydra.launcher.parameters.mem_gb=900", "not available"),
+        ("++hydra.launcher.parameters.slurm_gres=gpu:a100:1", "gres"),
+    ],
+)
+def test_what_slurm_refuses_is_said_in_one_line_before_a_run_begins(
+    sweep: SweepRunner, word: str, says: str
+) -> None:
+    output = sweep(*TINY, "seed=0", "sweep.name=r", word, code=1)
+    (refusal,) = [line for line in output.splitlines() if line.startswith("mnist_seq: ")]
+    assert says in refusal, output
+    assert "Slurm must take the jobs of a sweep, and sbatch says: " in refusal
+    assert changes(sweep.sweep("r"), "submitted") == []

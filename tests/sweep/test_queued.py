@@ -1,0 +1,203 @@
+"""Jobs that wait in a scheduler's queue, and that it stops: what the pool makes of them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from mnist_seq.config import ConfigError
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.sweep.pool import pool, remote
+from mnist_seq.sweep.pool.answer import AnswerFile
+from mnist_seq.sweep.pool.call import Call
+from mnist_seq.sweep.pool.jobs import Full, Outcome, Policy, PoolJob, Refused
+from mnist_seq.sweep.pool.remote import STOPPED_BY, RemotePool
+from mnist_seq.sweep.slurm.submission import check, in_a_line
+
+Act = Callable[[RunFolder], str]  # what a job does; its fault
+
+
+class Scheduler:
+    """Runs one act after the other, one for each job that is started."""
+
+    slots: ClassVar[list[dict[str, str]]] = [{}]
+
+    def __init__(self, acts: Sequence[Act]) -> None:
+        self._acts, self.handles = list(acts), list[Handle]()
+
+    def start(self, call: Call, slot: int) -> "Handle":
+        self.handles.append(Handle(self._acts.pop(0), RunFolder(Path(call.folder))))
+        return self.handles[-1]
+
+    def close(self) -> None: ...
+
+
+class Handle:
+    """Waits for two looks, trains for two more, and is over."""
+
+    def __init__(self, act: Act, folder: RunFolder) -> None:
+        self._act, self._folder, self.num_looks = act, folder, 0
+
+    def is_done(self) -> bool:
+        self.num_looks += 1
+        return self.num_looks > 3
+
+    @property
+    def has_begun(self) -> bool:
+        return self.num_looks > 1
+
+    def fault(self) -> str:
+        return self._act(self._folder)
+
+    def ask_to_stop(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Told:
+    """A view that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.seconds: list[float] = []
+
+    def started(self, job: PoolJob, slot: int) -> None:
+        self.words.append("started")
+
+    def event(self, job: PoolJob, event: Any) -> None: ...
+    def stopping(self, reason: str) -> None: ...
+
+    def ended(self, outcome: Outcome, *, is_retried: bool) -> None:
+        self.words.append(f"{outcome.state}{' again' * is_retried}")
+        self.seconds.append(outcome.seconds)
+
+
+def stopped(folder: RunFolder) -> str:
+    folder.path.mkdir(exist_ok=True)
+    return f"{STOPPED_BY}Slurm: time limit"
+
+
+def stopped_further(folder: RunFolder) -> str:
+    answer = stopped(folder)
+    path = folder.checkpoint_path
+    path.write_bytes(path.read_bytes() + b"." if path.exists() else b".")
+    return answer
+
+
+def finished(folder: RunFolder) -> str:
+    folder.write_result(state="finished", metrics={}, num_params=1, steps=1, seconds=1.0)
+    return ""
+
+
+def run(tmp_path: Path, acts: Sequence[Act], **policy: Any) -> tuple[list[str], Outcome]:
+    told = Told()
+    queue = RemotePool(Scheduler(acts), policy=Policy(**policy), views=[told], is_queue=True)
+    (outcome,) = queue.run([PoolJob("a", RunFolder(tmp_path / "a"), lambda: b"")])
+    return told.words, outcome
+
+
+def test_a_run_that_its_scheduler_stops_goes_on_and_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night of time limits must neither end a sweep nor use its retries; a run that never comes
+    further must end."""
+    monkeypatch.setattr(remote, "TICK_S", 0.0)
+    words, outcome = run(tmp_path, [stopped_further, stopped, stopped_further, stopped, finished],
+                         resubmits=2, stop_after_same_failures=1)  # fmt: skip
+    assert words == ["started", "interrupted again"] * 4 + ["started", "finished"], outcome
+    (tmp_path / "a" / "checkpoint.pt").unlink()
+    for path in (tmp_path / "a").iterdir():
+        path.unlink()
+    words, outcome = run(tmp_path, [stopped] * 3, resubmits=2)
+    assert words == ["started", "interrupted again"] * 2 + ["started", "interrupted"]
+    assert "time limit, 3 times in a row without a new checkpoint" in outcome.reason
+    assert run(tmp_path, [stopped], resubmits=0)[0] == ["started", "interrupted"]
+
+
+def test_a_job_that_nobody_can_end_is_given_up_after_its_grace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler that does not answer must not keep the command for ever; nor does time in its
+    queue count towards the time limit of a run."""
+    monkeypatch.setattr(remote, "TICK_S", 0.0)
+    monkeypatch.setattr(remote, "GONE_S", 0.0)
+
+    def looked(handle: Handle) -> bool:
+        handle.num_looks += 1
+        return False
+
+    monkeypatch.setattr(Handle, "is_done", looked)
+    words, outcome = run(tmp_path, [stopped], timeout_s=0.0, grace_s=0.0)
+    assert words == ["started", "failed"]
+    assert "timeout" in outcome.reason
+
+
+def test_a_job_waits_where_there_is_no_room_and_a_refused_sweep_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sites limit jobs at once; what they refuse altogether they refuse for each run."""
+
+    def no_room(call: Call, slot: int) -> Handle:
+        engine.start = start  # type: ignore[method-assign]
+        raise Full("sbatch says: AssocMaxSubmitJobLimit")
+
+    def refused(call: Call, slot: int) -> Handle:
+        raise Refused("Slurm must take the jobs")
+
+    monkeypatch.setattr(remote, "TICK_S", 0.0)
+    monkeypatch.setattr(pool, "FULL_S", 0.0)
+    engine = Scheduler([finished])
+    start, engine.start = engine.start, no_room  # type: ignore[method-assign]
+    job = PoolJob("a", RunFolder(tmp_path / "a"), lambda: b"")
+    (tmp_path / "a").mkdir()
+    assert len(RemotePool(engine, policy=Policy(), views=[], is_queue=True).run([job])) == 1
+    engine.start = refused  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match="must take the jobs"):
+        RemotePool(engine, policy=Policy(), views=[], is_queue=True).run([job])
+
+
+def test_a_call_says_that_it_has_begun_and_how_it_has_ended(tmp_path: Path) -> None:
+    """The next command learns it, and takes no earlier call's answer for this one's."""
+    one, two = (AnswerFile(tmp_path / "run.lock", call) for call in ("one", "two"))
+    assert one.read() is None
+    one.begin()
+    assert two.read() is None
+    said = one.read()
+    assert said is not None
+    assert not said.is_over
+    one.end("ValueError: no")
+    said = one.read()
+    assert said is not None
+    assert (said.is_over, said.fault) == (True, "ValueError: no")
+    one.path.write_text("{")
+    assert one.read() is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"timeout_min": 1}, "is 60 s, and the signal comes 90 s before its end"),
+        ({"timeout_min": 2, "slurm_signal_delay_s": 100}, "needs 30 s or more"),
+        ({"gpus_per_node": "a100:1"}, "slurm_gres=gpu:a100:1"),
+        ({"slurm_additional_parameters": {"requeue": True}}, "hydra.launcher.resubmit"),
+        ({"slurm_additional_parameters": "x"}, "keys of sbatch"),
+    ],
+)
+def test_parameters_with_which_no_run_can_work_are_refused(
+    parameters: dict[str, Any], says: str
+) -> None:
+    """submitit takes them; the jobs would be killed while Python starts, or train twice."""
+    with pytest.raises(ConfigError, match=says) as refused:
+        check(parameters)
+    assert "\n" not in str(refused.value)
+    check({"timeout_min": 240, "gpus_per_node": 0})
+
+
+def test_what_sbatch_says_is_one_line() -> None:
+    said = """sbatch: error: invalid partition specified: nope
+sbatch: error: Batch job submission failed: Invalid partition name specified
+"""
+    assert in_a_line(said) == (
+        "invalid partition specified: nope; Batch job submission failed: Invalid partition name "
+        "specified"
+    )
