@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import LRU as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
-from mnist_seq.models.kernels.diagonal import fixed_scan
 from mnist_seq.models.kernels.exporting import discretised, is_traced, polar
+from mnist_seq.models.kernels.linear import linear_scan
 from mnist_seq.models.kernels.scan import is_scannable
 from mnist_seq.models.parameter_groups import ParameterGroup
 from mnist_seq.models.recurrence import Recurrence
@@ -86,16 +86,19 @@ class LRU(Cell):
     def forward(
         self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
     ) -> tuple[Float[Tensor, "T B H"], State]:
-        """See `Cell`; by `fixed_scan`. Real and imaginary parts alternate, so nothing is copied."""
+        """See `Cell`; by `linear_scan`."""
         if not is_scannable(x, self.B.dtype):
             return super().forward(x, state, noises)
         x = super().project(x)
-        u = F.linear(x, self._to_state().transpose(0, 1).flatten(0, 1))
-        h_0 = torch.stack(state or self.initial(x), dim=-1)
-        lam = torch.view_as_real(self._eigenvalues())
-        h = fixed_scan(lam, torch.unflatten(u, -1, (-1, 2)), h_0)
-        y = F.linear(h.flatten(-2), torch.stack(self._readers(), dim=-1).flatten(-2))
-        return torch.addcmul(y, x, self.D), tuple(h[-1].unbind(-1))
+        y, last = linear_scan(
+            x,
+            torch.view_as_real(self._eigenvalues()),
+            self._to_state().transpose(0, 1).flatten(0, 1),
+            torch.stack(self._readers(), dim=-1).flatten(-2),
+            self.D,
+            torch.stack(state or self.initial(x), dim=-1),
+        )
+        return y, tuple(last.unbind(-1))
 
     def _parts(self, x: Tensor) -> State:
         """The real and imaginary part of what is added to h, and x."""

@@ -8,6 +8,7 @@ evaluation of the positive candidate; the scan has the same numbers, and is fast
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from mnist_seq.config.schema import MinGRU as Options
@@ -32,12 +33,19 @@ class Lerp(Cell):
         (h,) = state
         return (torch.lerp(h, *self._parts(x)),)
 
-    def scan(self, x: Tensor, state: State, noises: State = ()) -> tuple[Tensor, State]:
+    def num_kept(self, time_steps: int) -> int:
+        """See `Cell`; x and h."""
+        return self.hidden + self.weight_ih.shape[1]
+
+    def forward(
+        self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
+    ) -> tuple[Float[Tensor, "T B H"], State]:
         """See `Cell`; by `lerp_scan`."""
         if not is_scannable(x, self.bias_ih.dtype):
-            return super().scan(x, state, noises)
+            return super().forward(x, state, noises)
+        (h_0,) = state or self.initial(x)
         is_positive = self.options.candidate == "positive"
-        outputs, last = lerp_scan(x, *state, num_gates=self.num_blocks - 1, is_positive=is_positive)
+        outputs, last = lerp_scan(x, self.weight_ih, self.bias_ih, h_0, is_positive=is_positive)
         return outputs, (last,)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,19 +25,6 @@ def diagonal_scan(a: Tensor, u: Tensor, h_0: Tensor) -> Tensor:
     return run_scan(DiagonalScan, a.expand_as(u), u, h_0)[0]
 
 
-def fixed_scan(a: Tensor, u: Tensor, h_0: Tensor) -> Tensor:
-    """h_t = a * h_{t-1} + u_t at all time steps, complex, with the same a at all of them.
-
-    Complex numbers are pairs of real ones: a kernel of real tensors copies nothing in between.
-
-    Args:
-        a: [N, 2].
-        u: [T, B, N, 2].
-        h_0: the state before the first time step, [B, N, 2].
-    """
-    return run_scan(FixedScan, a, u, h_0)[0]
-
-
 class DiagonalScan(torch.autograd.Function):
     """See `diagonal_scan`.
 
@@ -77,47 +64,3 @@ class DiagonalScan(torch.autograd.Function):
                 torch.mul(g_c, before_each(h, h_0, h_c, first).conj(), out=da_c)
             dh_0.copy_(later)
         return da, g, dh_0
-
-
-class FixedScan(torch.autograd.Function):
-    """See `fixed_scan`; complex numbers are pairs of real ones, the last axis."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, u: Tensor, h_0: Tensor) -> tuple[Tensor]:
-        """States [T, B, N, 2]; in a stack every tensor has a leading axis R."""
-        h = torch.empty_like(u, memory_format=torch.contiguous_format)
-        with torch.inference_mode():
-            a_wide, before = _complex(a).unsqueeze(-2), _complex(h_0)
-            u_t, h_t = _complex(u).unbind(-3), _complex(h).unbind(-3)
-            for t in range(len(h_t)):
-                before = torch.addcmul(u_t[t], a_wide, before, out=h_t[t])
-        ctx.save_for_backward(a, h, h_0)
-        return (h,)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dh: Tensor) -> Any:
-        """Gradients of the arguments of `forward`."""
-        a, h, h_0 = ctx.saved_tensors
-        g = torch.empty_like(h, memory_format=torch.contiguous_format)
-        da, dh_0 = torch.zeros_like(a), torch.empty_like(h_0)
-        with torch.inference_mode():
-            a_wide = _complex(a).conj().resolve_conj().unsqueeze(-2)
-            later, first = torch.zeros_like(_complex(h_0)), h.shape[-4]
-            for g_c, dh_c, h_c in reversed([*in_parts(g, dh, h, axis=-4)]):
-                size = g_c.shape[-4]
-                first -= size
-                g_t = _complex(g_c.copy_(dh_c)).unbind(-3)
-                for t in reversed(range(size)):
-                    g_t[t].add_(later) if t == size - 1 else g_t[t].addcmul_(a_wide, later)
-                    later = g_t[t]
-                later = a_wide * later
-                before = before_each(h, h_0, h_c, first, axis=-4)
-                product = _complex(g_c) * _complex(before).conj()
-                da.add_(torch.view_as_real(product.sum((-3, -2))))
-            _complex(dh_0).copy_(later)
-        return da, g, dh_0
-
-
-def _complex(x: Tensor) -> Tensor:
-    return torch.view_as_complex(x)
