@@ -18,8 +18,12 @@ from mnist_seq.config.words import CONFIG_FLAGS, OF_A_SWEEP, key_of
 from mnist_seq.runs.disk import limits, parsing
 from mnist_seq.runs.sweep_folder import SWEEPS
 
-# Words of a record that may stand in a pasted command: numbers and names of a launcher
-_OF_A_LAUNCHER = re.compile(r"\+{0,2}hydra(?:/launcher=\w+|\.launcher\.[a-z]\w*=\w[\w.]*)")
+# Words of a record that may stand in a pasted command: numbers and names of a launcher, but none
+# that a machine would run
+_OF_A_LAUNCHER = re.compile(
+    r"\+{0,2}hydra(?:/launcher=\w+"
+    r"|\.launcher(?:\.(?!python|slurm_python|slurm_setup|slurm_teardown)[a-z]\w*)+=\w[\w.:-]*)"
+)
 _KEYWORDS = ("null", "true", "false", "nan", "inf")
 
 

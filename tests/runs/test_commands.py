@@ -112,11 +112,14 @@ def test_runs_are_added_with_the_configs_and_the_launcher_of_the_others(
     asked.runtime.config_sources[1].path = str(here / own)
     asked.overrides.hydra += ["hydra.launcher.workers=2", "hydra.launcher._target_=os.abort"]
     asked.overrides.hydra += ["hydra.launcher.grace='${oc.env:X}'", "+hydra.callbacks.x._target_=y"]
+    of_slurm = [f"hydra.launcher.parameters.{word}" for word in ("mem_gb=1", "slurm_gres=gpu:x:1")]
+    asked.overrides.hydra += [*of_slurm, "hydra.launcher.python=x"]
+    asked.overrides.hydra += ["++hydra.launcher.parameters.slurm_setup=x"]
     text = OmegaConf.to_yaml(OmegaConf.create({"hydra": asked}))
     (run / ".hydra" / "hydra.yaml").write_text(text, encoding="utf-8")
     added = shlex.split(commands.to_add(["model=lstm"], run, is_search=is_search))
     flags = ["--config-dir", str(here / own), "--config-name", "own"] if own == "own" else []
-    kept = ["hydra/launcher=stack", "hydra.launcher.workers=2"]
+    kept = ["hydra/launcher=stack", "hydra.launcher.workers=2", *of_slurm]
     sweeper = ["hydra/sweeper=mnist_seq"] if is_search else []
     assert added[3:] == ["-m", *flags, *kept, *sweeper, "model=lstm"]
 

@@ -173,6 +173,20 @@ def test_a_call_says_that_it_has_begun_and_how_it_has_ended(tmp_path: Path) -> N
     assert one.read() is None
 
 
+def test_a_call_that_fails_has_said_so_when_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has said is all that a command knows which was not there meanwhile."""
+    monkeypatch.chdir(tmp_path)
+    lock = tmp_path / ".at_work" / "a.lock"
+    call = Call(b"no pickle", str(tmp_path / "a"), str(lock), str(tmp_path), {}, id="one")
+    fault = call()
+    said = call.answer.read()
+    assert said is not None
+    assert (said.is_over, said.fault) == (True, fault)
+    assert "Unpickling" in fault
+
+
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [

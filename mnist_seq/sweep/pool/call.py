@@ -63,11 +63,12 @@ class Call:
             _stopped_by_preemption() as early,
             filelock.FileLock(self.lock),
         ):
-            self.answer.begin()
+            answer = self.answer
+            answer.begin()
             fault = self._done(lambda work: work(), sys.stderr)
             if early and fault.startswith(INTERRUPTED):
                 fault = f"{INTERRUPTED}{signal.Signals(early[0]).name}"
-            self.answer.end(fault)
+            answer.end(fault)
             return fault
 
     @property
