@@ -9,8 +9,9 @@ is what `mnist_seq.models` and `torch.optim` compute, to rounding.
 """
 
 from mnist_seq.native.build import Unavailable
+from mnist_seq.native.check import library
+from mnist_seq.native.compiled import Library
 from mnist_seq.native.layout import Layout, Rule, Source
-from mnist_seq.native.library import Library, library
 from mnist_seq.native.net import Net
 
 __all__ = ["Layout", "Library", "Net", "Rule", "Source", "Unavailable", "library"]

@@ -30,7 +30,7 @@ KINDS = {
 # for every compiler. The other two let the compiler use vectors for square roots and selections.
 FLAGS = [
     "-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
-    "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fPIC", "-shared",
+    "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fPIC", "-shared", "-pthread",
 ]  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mnist_seq.native.compiled import CRule, CSource, Library
 from mnist_seq.native.layout import CELLS, READOUTS, RULES, Layout, Rule, Source
-from mnist_seq.native.library import CRule, CSource, Library
 
 
 class Net:
@@ -19,7 +19,8 @@ class Net:
             changed in place, and must keep their memory.
         lr_factors: of each weight: its learning rate, as a fraction of `rate`.
         weight_decays: of each weight.
-        threads: threads that share a step. The numbers do not depend on it.
+        threads: threads that share a step; the numbers do not depend on them. A process that is
+            forked off has none of them: make its nets there.
 
     Attributes:
         state: for each name of `Rule.state_names` a tensor a weight, changed in place. A checkpoint
@@ -44,6 +45,8 @@ class Net:
     ) -> None:
         self.layout, self.rule, self.weights = layout, rule, [w.detach() for w in weights]
         self._check(lr_factors, weight_decays)
+        if threads < 1:
+            raise ValueError(f"threads must be 1 or more: {threads}")
         self.state = {n: [torch.zeros_like(w) for w in self.weights] for n in rule.state_names}
         self.num_steps = 0
         self.loss_sum = torch.zeros(1, dtype=torch.float64)
@@ -51,7 +54,7 @@ class Net:
         num = len(self.weights)
         made = self._functions.native_new(
             CELLS.index(layout.cell), layout.inputs, layout.hidden, layout.layers, layout.outputs,
-            READOUTS.index(layout.readout), _addresses(self.weights),
+            READOUTS.index(layout.readout), threads, _addresses(self.weights),
             (ctypes.c_int64 * num)(*(w.numel() for w in self.weights)),
         )  # fmt: skip
         if not made:
@@ -71,6 +74,7 @@ class Net:
             int(rule.get("nesterov")), int(rule.get("centered")), rule.clip_norm,
         )  # fmt: skip
         self._loss = ctypes.c_double()
+        self._last: tuple[Source, CSource] | None = None
 
     def step(
         self,
@@ -141,7 +145,7 @@ class Net:
         masks = _addresses(noises[:-1]) if noises[:-1] else None
         done = self._functions.native_gradients(
             self._net,
-            ctypes.byref(_c_source(source)),
+            ctypes.byref(self._c_source(source)),
             None if order is None else order.data_ptr(),
             size,
             time_steps,
@@ -151,6 +155,12 @@ class Net:
             ctypes.byref(self._loss),
         )
         _check_status(done)
+
+    def _c_source(self, source: Source) -> CSource:
+        """Made once while the same source is used."""
+        if self._last is None or self._last[0] is not source:
+            self._last = (source, _c_source(source))
+        return self._last[1]
 
     def _sizes(self, source: Source) -> tuple[int, int, int]:
         num, time_steps, inputs = source.data.shape

@@ -9,6 +9,7 @@
 
 struct Sizes {
   int D, H, Hp, P;
+  bool is_relu;
   long lda;  // between rows of dg; no power of two, whose multiples would share a cache set
 };
 INL int padded(int n) { return (n + VL - 1) / VL * VL; }
@@ -155,7 +156,7 @@ struct Gru {
   }
 };
 
-template <bool IS_RELU> struct Rnn {
+struct Rnn {
   enum { GATES = 1, SAVED = 0, RECUR = 1, INPUT = 1 };
   static long packed(const Sizes& d) { return (long)d.Hp * (d.H + 1 + d.D); }
   static const int* gates() { static const int g[] = {0}; return g; }
@@ -183,12 +184,12 @@ template <bool IS_RELU> struct Rnn {
     for (int r = 0; r < MR; r++)
       for (int v = 0; v < NV; v++) {
         vf a = s[r][v];
-        st(f.h + (long)r * d.P + (u + v) * VL, IS_RELU ? (vf)(a < 0.f ? (vf){} : a) : tanh_(a));
+        st(f.h + (long)r * d.P + (u + v) * VL, d.is_relu ? (vf)(a < 0.f ? (vf){} : a) : tanh_(a));
       }
   }
   INL void local(const Sizes& d, const Backward& b, int r, int j, vf dh) {
     vf h = ld(b.h + (long)r * d.P + j);
-    st(b.dg + r * d.lda + j, IS_RELU ? (vf)(h <= 0.f ? (vf){} : dh) : dh * fma(-h, h, all(1.f)));
+    st(b.dg + r * d.lda + j, d.is_relu ? (vf)(h <= 0.f ? (vf){} : dh) : dh * fma(-h, h, all(1.f)));
   }
 };
 

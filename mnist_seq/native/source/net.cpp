@@ -7,14 +7,13 @@ typedef struct { const float* const* masks; const float* out; } Noises;  // mask
   switch (n.cell) {                                         \
     case LSTM: { typedef Lstm Cell; call; break; }          \
     case GRU: { typedef Gru Cell; call; break; }            \
-    case RNN_TANH: { typedef Rnn<false> Cell; call; break; } \
-    default: { typedef Rnn<true> Cell; call; }              \
+    default: { typedef Rnn Cell; call; }                    \
   }
 
 template <class Cell> static void init_layer(Net& n, int l) {
   Layer& y = n.layer[l];
   int D = l ? n.H : n.D, Hp = n.Hp;
-  y.d = {D, n.H, Hp, padded(Hp + 1 + D), (long)Cell::GATES * Hp + VL};
+  y.d = {D, n.H, Hp, padded(Hp + 1 + D), n.cell == RNN_RELU, (long)Cell::GATES * Hp + VL};
   n.gates = Cell::GATES;
   y.w = {n.weights[4 * l], n.weights[4 * l + 1], n.weights[4 * l + 2], n.weights[4 * l + 3]};
 }
@@ -62,9 +61,18 @@ static void pack(Net& n, bool trains) {
 }
 
 template <class Number> INL void read(const Source& s, const Number* from, int D, float* to) {
+  typedef Number numbers __attribute__((vector_size(VL * sizeof(Number))));
   float scale = (float)s.scale, shift = (float)s.shift;
-  if (s.by_d == 1) for (int k = 0; k < D; k++) to[k] = shift + scale * (float)from[k];
-  else for (int k = 0; k < D; k++) to[k] = shift + scale * (float)from[k * s.by_d];
+  if (s.by_d != 1 || D < VL) {
+    for (int k = 0; k < D; k++) to[k] = shift + scale * (float)from[k * s.by_d];
+    return;
+  }
+  for (int k = 0;; k = k + 2 * VL <= D ? k + VL : D - VL) {  // the last vector may meet the one before
+    numbers x;
+    __builtin_memcpy(&x, from + k, sizeof x);
+    st(to + k, shift + scale * __builtin_convertvector(x, vf));
+    if (k + VL == D) return;
+  }
 }
 static void read_row(const Source& s, int64_t row, long t, int D, float* to) {
   int64_t at = row * s.by_n + t * s.by_t;
@@ -203,57 +211,68 @@ static void backward_head(Net& n, const int64_t* targets, const float* mask) {
 }
 
 // What `sums` holds goes to `total` after that many additions
-enum { MOST_SUMS = 8 };
-static void fold(Layer& y, long size) {
-  if (y.num_sums < MOST_SUMS) return;
-  for (long i = 0; i < size; i++) y.total[i] += y.sums.at[i], y.sums.at[i] = 0;
-  y.num_sums = 0;
-}
-template <class Cell> static void add_sums(Net& n, Layer& y, long t, long steps) {
+enum { MOST_SUMS = 32 };
+// The gradients of some time steps meet what these steps have read; rows m0 to m1 of the gradient
+template <class Cell> static void add_sums(Net& n, Layer& y, long t, long steps, int m0, int m1) {
   int K = (int)(steps * n.B), Hp = n.Hp, P = y.d.P;
   const float *dg = y.dg.at, *hx = y.hx.at + t * n.B * P;
-  float* c = y.sums.at;
-  long lda = y.d.lda;
-  if (Cell::GATES == Cell::RECUR) outer_product(K, 0, Cell::GATES * Hp, dg, lda, 0, P, hx, P, c, P);
+  auto part = [&](int s0, int s1, int n0, int n1) {
+    int lo = s0 > m0 ? s0 : m0, hi = s1 < m1 ? s1 : m1;
+    if (lo < hi) outer_product(K, lo, hi, dg, y.d.lda, n0, n1, hx, P, y.sums.at, P);
+  };
+  if (Cell::GATES == Cell::RECUR) part(0, Cell::GATES * Hp, 0, P);
   else {  // nh does not meet x, nx does not meet h
-    outer_product(K, 0, Hp, dg, lda, 0, Hp + VL, hx, P, c, P);
-    outer_product(K, 0, 2 * Hp, dg + Hp, lda, 0, P, hx, P, c + (long)Hp * P, P);
-    outer_product(K, 0, Hp, dg + 3 * Hp, lda, Hp, P, hx, P, c + 3L * Hp * P, P);
+    part(0, Hp, 0, Hp + VL);
+    part(Hp, 3 * Hp, 0, P);
+    part(3 * Hp, 4 * Hp, Hp, P);
   }
-  y.num_sums++;
-  fold(y, (long)Cell::GATES * Hp * P);
+  if (y.num_sums < MOST_SUMS) return;
+  for (long i = (long)m0 * P; i < (long)m1 * P; i++) y.total[i] += y.sums.at[i], y.sums.at[i] = 0;
 }
-template <class Cell> static void backward_layer(Net& n, int l, const float* mask_below) {
+// d_x of one time step, for rows b0 to b1
+template <class Cell> static void input_gradients(Net& n, Layer& y, long t, int b0, int b1, const float* dg, const float* mask) {
+  by_rows<ROWS_B>(b0, b1, [&](int b, auto mr) {
+    by_vectors(n.Hp / VL, [&](int v0, auto nv) {
+      const int R = mr.value, N = nv.value;
+      vf s[R][N];
+      for (int r = 0; r < R; r++) for (int v = 0; v < N; v++) s[r][v] = (vf){};
+      gates_times<R, N>(y.d, Cell::INPUT, dg + b * y.d.lda + (Cell::GATES - Cell::INPUT) * n.Hp,
+                        y.in.at + (long)v0 * VL * Cell::INPUT * n.H, s);
+      for (int r = 0; r < R; r++)
+        for (int v = 0; v < N; v++) st(y.d_x.at + (t * n.B + b + r) * n.Hp + (v0 + v) * VL, s[r][v]);
+    });
+  });
+  if (!mask) return;
+  for (long b = t * n.B + b0; b < t * n.B + b1; b++)
+    for (int j = 0; j < n.H; j++) y.d_x.at[b * n.Hp + j] *= mask[b * n.H + j];
+}
+// The time steps from `last` down to `first`, for rows b0 to b1
+template <class Cell> static void backward_steps(Net& n, int l, long last, long first, int b0, int b1, const float* mask_below) {
   Layer& y = n.layer[l];
   long TC = chunk(n), P = n.B * y.d.P, S = n.B * Cell::SAVED * n.Hp, G = n.B * y.d.lda;
-  long size = (long)Cell::GATES * n.Hp * y.d.P;
-  y.sums.zero(size), y.num_sums = 0;
-  memset(y.total, 0, size * sizeof(double));
-  y.carry.zero(n.B * n.Hp);
   bool is_top = l == n.layers - 1;
-  for (long t = n.T - 1; t >= 0; t--) {
+  for (long t = last; t >= first; t--) {
     const float* d_out = !is_top ? n.layer[l + 1].d_x.at + t * n.B * n.Hp
                          : n.readout == MEAN || t == n.T - 1 ? n.d_features.at : nullptr;
     float* dg = y.dg.at + t % TC * G;
-    backward_rows<Cell>(y.d, 0, (int)n.B,
+    backward_rows<Cell>(y.d, b0, b1,
                         {t == 0, t == n.T - 1, y.dg.at + (t + 1) % TC * G, y.back.at, y.saved.at + t * S,
                          y.saved.at + (t - 1) * S, y.hx.at + t * P, y.hx.at + (t + 1) * P, d_out, n.Hp, dg, y.carry.at});
-    if (l)
-      by_rows<ROWS_B>(0, (int)n.B, [&](int b, auto mr) {
-        by_vectors(n.Hp / VL, [&](int v0, auto nv) {
-          const int R = mr.value, N = nv.value;
-          vf s[R][N];
-          for (int r = 0; r < R; r++) for (int v = 0; v < N; v++) s[r][v] = (vf){};
-          gates_times<R, N>(y.d, Cell::INPUT, dg + b * y.d.lda + (Cell::GATES - Cell::INPUT) * n.Hp,
-                            y.in.at + (long)v0 * VL * Cell::INPUT * n.H, s);
-          for (int r = 0; r < R; r++)
-            for (int v = 0; v < N; v++) st(y.d_x.at + (t * n.B + b + r) * n.Hp + (v0 + v) * VL, s[r][v]);
-        });
-      });
-    if (l && mask_below)
-      for (long b = 0; b < n.B; b++)
-        for (int j = 0; j < n.H; j++) y.d_x.at[(t * n.B + b) * n.Hp + j] *= mask_below[(t * n.B + b) * n.H + j];
-    if (t % TC == 0) add_sums<Cell>(n, y, t, n.T - t < TC ? n.T - t : TC);
+    if (l) input_gradients<Cell>(n, y, t, b0, b1, dg, mask_below);
+  }
+}
+template <class Cell> static void backward_layer(Net& n, int l, const float* mask_below) {
+  Layer& y = n.layer[l];
+  long TC = chunk(n), size = (long)Cell::GATES * n.Hp * y.d.P;
+  y.sums.zero(size), y.num_sums = 0;
+  memset(y.total, 0, size * sizeof(double));
+  y.carry.zero(n.B * n.Hp);
+  for (long first = (n.T - 1) / TC * TC; first >= 0; first -= TC) {
+    long steps = n.T - first < TC ? n.T - first : TC;
+    n.pool.each_part(n.B, [&](int b0, int b1) { backward_steps<Cell>(n, l, first + steps - 1, first, b0, b1, mask_below); });
+    y.num_sums += (int)((steps * n.B + PIECE - 1) / PIECE);
+    n.pool.each_part(Cell::GATES * n.Hp, [&](int m0, int m1) { add_sums<Cell>(n, y, first, steps, m0, m1); });
+    if (y.num_sums >= MOST_SUMS) y.num_sums = 0;
   }
   // to torch's order
   float **g = n.grads + 4 * l;
@@ -281,7 +300,7 @@ static int gradients(Net& n, const Source& s, const int64_t* order, long B, long
   for (long b = 0; b < B; b++) if (targets[b] < 0 || targets[b] >= n.C) return NO_CLASS;
   if (!fit(n, B, T, true)) return NO_MEMORY;
   pack(n, true);
-  forward(n, s, order, z, 0, (int)B);
+  n.pool.each_part(B, [&](int b0, int b1) { forward(n, s, order, z, b0, b1); });
   backward_head(n, targets, z.out);
   for (int l = n.layers - 1; l >= 0; l--) {
     const float* mask = l && z.masks ? z.masks[l - 1] : nullptr;
@@ -317,11 +336,11 @@ API void native_free(Net* n) {
   delete[] n->weights;
   delete[] n->grads;
   delete[] n->lengths;
-  delete n;
+  delete n;  // its threads end
 }
 // weights: torch's, in its order, with their lengths; they must stay where they are
 API Net* native_new(int64_t cell, int64_t D, int64_t H, int64_t layers, int64_t C, int64_t readout,
-                    float* const* weights, const int64_t* lengths) {
+                    int64_t threads, float* const* weights, const int64_t* lengths) {
   Net* made = new Net();
   Net& n = *made;
   n.cell = (int)cell, n.D = (int)D, n.H = (int)H, n.layers = (int)layers, n.C = (int)C, n.readout = (int)readout;
@@ -331,6 +350,7 @@ API Net* native_new(int64_t cell, int64_t D, int64_t H, int64_t layers, int64_t 
   long sum = 0;
   for (int i = 0; i < n.num_weights; i++) n.weights[i] = weights[i], n.lengths[i] = lengths[i], sum += lengths[i];
   if (!n.memory.fit(sum)) { native_free(made); return nullptr; }
+  n.pool.start((int)threads);
   float* at = n.memory.at;
   for (int i = 0; i < n.num_weights; i++) n.grads[i] = at, at += lengths[i];
   for (int l = 0; l < n.layers; l++) BY_CELL(init_layer<Cell>(n, l))

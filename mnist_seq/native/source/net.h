@@ -5,6 +5,7 @@
 #include <string.h>
 #include "cells.h"
 #include "rules.h"
+#include "threads.h"
 
 enum { LSTM, GRU, RNN_TANH, RNN_RELU };
 enum { LAST, MEAN };
@@ -63,6 +64,7 @@ struct Net {
   long B = 0, T = 0;          // of the batch
   long ones = 0;              // rows of hx that have their 1
   double loss = 0;
+  Pool pool;
 };
 
 INL long chunk(const Net& n) {  // time steps whose gate gradients meet the weights at once

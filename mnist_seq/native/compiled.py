@@ -1,10 +1,7 @@
-"""The compiled library: its functions, and the check that it computes what torch computes."""
+"""The compiled library and its functions."""
 
 import ctypes
-import functools
 from pathlib import Path
-
-from mnist_seq.native.build import Unavailable, build
 
 P, N, D = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 
@@ -29,7 +26,7 @@ class CRule(ctypes.Structure):
 
 _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "native_lanes": (N, []),
-    "native_new": (P, [N, N, N, N, N, N, P, P]),
+    "native_new": (P, [N, N, N, N, N, N, N, P, P]),
     "native_free": (None, [P]),
     "native_gradients": (N, [P, P, P, N, N, P, P, P, P]),
     "native_gradient": (P, [P, N]),
@@ -52,17 +49,3 @@ class Library:
             function = getattr(self.functions, name)
             function.restype, function.argtypes = result, arguments
         self.lanes = int(self.functions.native_lanes())
-
-
-@functools.cache
-def library() -> Library:
-    """The library for this machine, compiled at first use.
-
-    Raises:
-        Unavailable: it cannot be compiled or loaded, or does not compute what torch computes.
-    """
-    path = build()
-    try:
-        return Library(path)
-    except OSError as error:
-        raise Unavailable(f"the compiled native step cannot be loaded: {error}") from error

@@ -1,0 +1,82 @@
+"""Finds the library for this machine, and checks that it computes what torch computes."""
+
+import functools
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mnist_seq.native.build import Unavailable, build
+from mnist_seq.native.compiled import Library
+from mnist_seq.native.layout import CELLS, Layout, Rule, Source
+from mnist_seq.native.net import Net
+
+# hidden, inputs, layers, batch, time steps: with pads and without, and each tile of rows
+SHAPES = ((5, 3, 2, 13, 4), (64, 28, 1, 7, 3), (17, 1, 1, 2, 70))
+WORST = 1e-4  # relative distance of a gradient; what is right has less than 1e-6
+
+
+@functools.cache
+def library() -> Library:
+    """The library for this machine: compiled at first use, and checked once.
+
+    Raises:
+        Unavailable: it cannot be compiled or loaded, or does not compute what torch computes.
+    """
+    return checked(build())
+
+
+def checked(path: Path) -> Library:
+    """A compiled library that passes the check now, or that has passed it earlier.
+
+    Raises:
+        Unavailable: it cannot be loaded, or does not compute what torch computes.
+    """
+    try:
+        found = Library(path)
+    except (OSError, AttributeError) as error:
+        raise Unavailable(f"the compiled native step cannot be loaded: {error}") from error
+    mark = path.with_suffix(".checked")
+    if not mark.exists():
+        for cell in CELLS:
+            for shape in SHAPES:
+                _check(found, cell, shape)
+        try:
+            mark.touch()
+        except OSError as error:
+            raise Unavailable(
+                f"the folder of compiled libraries cannot be written: {error}"
+            ) from error
+    return found
+
+
+def _check(library: Library, cell: str, shape: tuple[int, int, int, int, int]) -> None:
+    hidden, inputs, layers, batch, time_steps = shape
+    layout = Layout(cell, inputs, hidden, layers, 3)
+    draw = torch.Generator().manual_seed(0)
+    bound = hidden**-0.5
+    weights = [(2 * torch.rand(size, generator=draw) - 1) * bound for size in layout.shapes]
+    x = torch.randn(batch, time_steps, inputs, generator=draw)
+    y = torch.randint(3, (batch,), generator=draw)
+    net = Net(library, layout, Rule("sgd"), weights, [1.0] * len(weights), [0.0] * len(weights))
+    _, found = net.gradients(Source(x), None, y)
+    for mine, torchs in zip(found, _by_torch(layout, weights, x, y), strict=True):
+        if not float((mine - torchs).norm()) <= WORST * float(torchs.norm()):
+            raise Unavailable(
+                f"the native step is not used: its gradients of {cell} with {hidden} hidden units "
+                "are not torch's"
+            )
+
+
+@torch.enable_grad()
+def _by_torch(layout: Layout, weights: list[Tensor], x: Tensor, y: Tensor) -> list[Tensor]:
+    leaves = [weight.clone().requires_grad_() for weight in weights]
+    kind, _, activation = layout.cell.partition("_")
+    of_layers, h = leaves[:-2], x.transpose(0, 1)
+    zeros = x.new_zeros(layout.layers, len(x), layout.hidden)
+    run = getattr(torch, f"rnn_{activation}" if activation else kind)
+    state = (zeros, zeros) if kind == "lstm" else zeros
+    outputs = run(h, state, of_layers, True, layout.layers, 0.0, True, False, False)[0]
+    loss = F.cross_entropy(F.linear(outputs[-1], *leaves[-2:]), y)
+    return list(torch.autograd.grad(loss, leaves))
