@@ -217,7 +217,7 @@ def _warnings(read: Material, inputs: Inputs) -> tuple[str, ...]:
         *not_shown(variants, keys),
         *unequal_budgets(by_hand, tuned, read.samplers),
         *([] if tuned else unequal_searches(read.subjects)),
-        *unequal_updates(groups),
+        *unequal_updates(groups, [v.label for v in variants]),
         *unlike_sizes(groups, variants, keys),
         *unlike_surroundings(groups, variants, keys),
         *read.chosen.warnings,

@@ -69,7 +69,7 @@ def test_seconds_of_unlike_kernels_are_said_to_be(tmp_path: Path) -> None:
     write_run(tmp_path / "s")
     write_run(tmp_path / "s", "mgu").update_record(kernel="steps")
     (figure,) = [f for f in all_figures(report_of(tmp_path / "s")) if f.name == "costs"]
-    assert "lstm run by a module of torch, such as nn.LSTM, and mgu step by step" in figure.caption
+    assert "By a module of torch, such as nn.LSTM: LSTM. Step by step: MGU." in figure.caption
 
 
 def test_kernels_that_mix_are_said_to_and_their_seconds_are(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_kernels_that_mix_are_said_to_and_their_seconds_are(tmp_path: Path) -> N
     write_run(tmp_path / "s", "mgu").update_record(kernel="steps")
     report = report_of(tmp_path / "s")
     (figure,) = [f for f in all_figures(report) if f.name == "costs"]
-    assert "lstm run by a compiled step, and mgu step by step" in figure.caption
+    assert "By a compiled step: LSTM. Step by step: MGU." in figure.caption
     assert "2 kernels: native (1 run), torch (1 run)" in " ".join(report.warnings)
 
 

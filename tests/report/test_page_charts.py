@@ -1,5 +1,7 @@
 """What the page draws: colours that can be read, names beside their own marks, sizes that stay."""
 
+import html
+import itertools
 import math
 import re
 from pathlib import Path
@@ -10,10 +12,14 @@ import pytest
 from mnist_seq.report.charts import style
 from mnist_seq.report.charts.extent import extent, is_cut
 from mnist_seq.report.charts.page import scatter
+from mnist_seq.report.charts.page.along import At, along
 from mnist_seq.report.charts.page.axis import Axis, log_ticks, ticks
 from mnist_seq.report.charts.page.multiples import Frame, Series, figure
+from mnist_seq.report.paper import document
+from mnist_seq.report.paper.document import Asked
 from mnist_seq.report.render.html import render
-from mnist_seq.report.texts import words
+from mnist_seq.report.sections.methods import Methods
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Point
 from tests.report.sweeps import report_of, write_run
 
@@ -60,6 +66,47 @@ def test_a_name_never_stands_at_anothers_mark(num: int) -> None:
         assert not any(scatter._touch(box, other) for other in (*marks, *boxes[i + 1 :]))
         assert box[0] >= 0
         assert box[2] <= scatter.WIDTH
+
+
+def test_of_many_marks_those_at_the_front_are_named_before_others() -> None:
+    """A name for each of 36 marks finds no room; which are left out must not be chance."""
+    rng = np.random.default_rng(1)
+    spots = [(x, y) for x, y in rng.random((36, 2)) * (scatter.WIDTH, scatter.HEIGHT)]
+    taken = [(x - 8, y - 8, x + 8, y + 8) for x, y in spots]
+    names = [(x, y, f"variant {i}") for i, (x, y) in enumerate(spots)]
+    plain = scatter.placed(names, taken)
+    hidden = [i for i, place in enumerate(plain) if not place.is_shown]
+    first = next(i for i in hidden if scatter.placed([names[i]], taken)[0].is_shown)
+    assert scatter.placed(names, taken, first={first})[first].is_shown
+
+
+def test_marks_of_two_families_never_have_one_name(tmp_path: Path) -> None:
+    """Sixteen units at two learning rates are two marks."""
+    for hidden, lr in itertools.product((8, 16), (0.01, 0.1)):
+        for cell in ("lstm", "gru"):
+            write_run(tmp_path / "s", cell, hidden, accuracy=0.9, optimizer__lr=lr)
+    report = report_of(tmp_path / "s")
+    names = words.short_names(report, report.variants)
+    assert len(set(names.values())) == 8
+    assert "GRU 16, lr=0.01" in names.values()
+
+
+def test_a_search_with_many_values_has_round_ticks() -> None:
+    values = [0.0678772, 0.218806, 0.12828, 0.00164373, 0.0204238, 0.29, 0.05, 0.0011, 0.07]
+    points = {"": [At(x, 1.0, math.nan, math.nan, "undecided", "") for x in values]}
+    drawn = along(points, {x: fmt.plain(x) for x in values}, "%", "trials")
+    assert "0.0678772" not in drawn
+    assert ">0.01<" in drawn
+
+
+def test_the_table_in_latex_is_that_of_report_tex(grid: Path) -> None:
+    report = report_of(grid)
+    asked = Asked("made_up")
+    found = re.search(r'<pre hidden id="answer-tex">(.*?)</pre>', render(report, asked), re.S)
+    assert found
+    table = html.unescape(found[1]).removeprefix("% needs booktabs\n")
+    assert table.startswith("\\begin{table}")
+    assert table in document.render(report, Methods.of(report), asked)
 
 
 def test_axes_have_round_values_within_their_ends() -> None:

@@ -15,6 +15,8 @@ from mnist_seq.report.render.figures import all_figures
 from mnist_seq.report.render.html import render
 from mnist_seq.report.sections.importance import REST, Importance, Shares, _shares
 from mnist_seq.report.sections.search import Search
+from mnist_seq.report.texts.headline import headline
+from mnist_seq.report.texts.notices import notices
 from mnist_seq.report.value import Report
 from mnist_seq.runs.sweep_folder import SweepFolder
 from tests.conftest import some
@@ -74,6 +76,19 @@ def test_diverged_and_stopped_trials_are_no_gift(tmp_path: Path) -> None:
     total = 100 * (sum(VALID) + MOST_FREQUENT + 0.5)
     assert curve.best[0].value == pytest.approx(total / 7)
     assert "tpe does not: each trial looks at those before it" in found.assumption
+
+
+def test_the_headline_is_the_best_trial_and_what_was_stopped_is_no_loss(tmp_path: Path) -> None:
+    sweep = write_search(tmp_path / "s")
+    pruned = write_run(sweep, state="interrupted", optimizer__lr=0.7)
+    SweepFolder(sweep).note("started", pruned.path.name)
+    SweepFolder(sweep).note("interrupted", pruned.path.name, reason="pruned at evaluation 2: 0.3")
+    report = report_of(sweep)
+    best, value = f"lr={10.0 ** -(VALID.index(max(VALID)) + 1):g}", f"{100 * max(VALID):.2f}"
+    (sentence,) = headline(report)
+    assert sentence.startswith(f"The best of 6 trials is {best}: {value}")
+    assert sentence.endswith("test accuracy.")
+    assert not any("did not end" in notice.title for notice in notices(report))
 
 
 def test_two_cells_are_two_searches_and_unequal_ones_are_named(tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from mnist_seq.report.render import markdown, table_csv
 from mnist_seq.report.render.files import write
 from mnist_seq.report.render.html import render
 from mnist_seq.report.render.notebook import for_notebook
+from mnist_seq.report.sections.facts import Facts
 from mnist_seq.report.sections.ranks import Ranks
 from mnist_seq.report.sections.suite import Suite
 from mnist_seq.report.texts import fmt
 from mnist_seq.report.texts.headline import headline
+from mnist_seq.report.texts.notices import notices
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_renderings import HOSTILE, printed, text_of
@@ -60,8 +62,8 @@ def test_each_task_is_judged_as_if_it_were_alone(sweep: Path, report: Report) ->
         assert (own.metric, own.num_comparisons) == (alone.metric, 2)
     assert report.tasks["adding"].metric.name == "test/mse"
     assert {v.name: v.word for v in report.tasks["adding"].variants}["gru"] == "better"
-    assert ", mnist, parity: GRU beats the baseline" in report.headline
-    assert report.headline.endswith("; mqar: nothing beats the baseline")
+    assert ", MNIST, parity: GRU beats the baseline" in report.headline
+    assert report.headline.endswith("; MQAR: nothing beats the baseline")
 
 
 def test_ranks_go_by_the_direction_of_each_task_and_the_test_is_scipys(report: Report) -> None:
@@ -153,6 +155,23 @@ def test_every_rendering_has_the_grid_and_each_task(report: Report, tmp_path: Pa
         assert [path.name for path in written][2:] == ["tasks"] * bool(of.tasks)
         found = {path.parent.name for path in tmp_path.glob("tasks/*/report.md")}
         assert found == set(of.tasks)  # those of an earlier report are gone
+
+
+def test_the_page_has_the_facts_of_all_tasks_and_the_notices_of_each(report: Report) -> None:
+    known = Facts.of(report)
+    assert known is not None
+    facts = {fact.name: fact.value for fact in known.facts}
+    assert facts["Data"] == "5 data sets"
+    assert facts["Runs"] == "45 of 45 finished"
+    assert (facts["Seeds"], known.day) == ("3, paired", "1 Jan 2026")
+    assert render(report).count('<dl class="facts">') == 1
+    lost = replace(report.tasks["mqar"], warnings=("a: b",))
+    tasks = {**report.tasks, "mqar": lost, "parity": replace(lost, title="other")}
+    titles = [n.title for n in notices(replace(report, tasks=tasks)) if n.title.endswith("A:")]
+    assert titles == ["MQAR and parity: A:"]  # said once
+    every = {task: replace(own, warnings=("c: d",)) for task, own in report.tasks.items()}
+    assert "On each task: C:" in [n.title for n in notices(replace(report, tasks=every))]
+    assert "no thin bar" not in render(report)  # each task's answer draws them
 
 
 def test_the_name_of_a_task_leads_nowhere_else(report: Report, tmp_path: Path) -> None:

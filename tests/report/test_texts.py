@@ -8,6 +8,7 @@ import pytest
 from mnist_seq.report.read.asked import asked_of
 from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.texts.headline import headline
+from mnist_seq.report.texts.notices import notices
 from tests.report.sweeps import report_of, write_run
 
 
@@ -37,7 +38,7 @@ def test_numbers_are_written_by_the_rules() -> None:
         "0.01", "32", "10⁻⁵", "0.0005", "123456",
     ]  # fmt: skip
     assert [fmt.power(x) for x in (1.0, 0.01, 0.001, 1e-4)] == ["1", "0.01", "10⁻³", "10⁻⁴"]
-    assert [words.data(n) for n in ("mnist_5k", "kmnist", "mqar")] == ["MNIST 5k", "KMNIST", "mqar"]
+    assert [words.data(n) for n in ("mnist_5k", "kmnist", "mqar")] == ["MNIST 5k", "KMNIST", "MQAR"]
     assert [words.cell(n) for n in ("mgu", "mingru", "my_own")] == ["MGU", "minGRU", "my_own"]
     assert fmt.ranges([0, 1, 2, 3, 8]) == "0 to 3, 8"
     assert fmt.date("2026-11-28T20:00:00+00:00") == "28 Nov 2026"
@@ -45,6 +46,25 @@ def test_numbers_are_written_by_the_rules() -> None:
         f"0.84{thin}s", f"12{thin}s", f"3{thin}min 20{thin}s", f"2{thin}h 1{thin}min",
     ]  # fmt: skip
     assert fmt.joined(["a", "b", "c"]) == "a, b and c"
+
+
+def test_a_cell_of_ones_own_has_no_article(tmp_path: Path) -> None:
+    for seed in range(3):
+        for cell, accuracy in (("lstm", 0.9), ("leaky", 0.8)):
+            noise = seed / 1000 + len(cell) * seed**2 / 1e5
+            write_run(tmp_path / "s", cell, seed=seed, accuracy=accuracy + noise)
+    (said,) = headline(report_of(tmp_path / "s"))
+    assert said.startswith("leaky is ")
+    assert " worse than the LSTM." in said
+
+
+def test_runs_that_failed_alike_are_said_together(tmp_path: Path) -> None:
+    for seed in range(5):
+        write_run(tmp_path / "s", seed=seed)
+        state = "failed" if seed in (0, 1, 3) else "finished"
+        write_run(tmp_path / "s", "gru", seed=seed, state=state)
+    found = notices(report_of(tmp_path / "s"))
+    assert found[0].title.startswith("3 runs failed: GRU, seeds 0, 1, 3 (")
 
 
 def test_the_headline_names_variants_and_numbers(grid: Path) -> None:

@@ -9,7 +9,7 @@ from mnist_seq.report import wording
 from mnist_seq.report.analyse.grouping import Group, sortable
 from mnist_seq.report.analyse.searches import was_tried
 from mnist_seq.report.read.run import Run
-from mnist_seq.report.texts.words import described
+from mnist_seq.report.texts.words import cell, described
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import Flat, distinct, naming_keys, varying
 
@@ -47,7 +47,7 @@ def unequal_budgets(
     return tuple(found)
 
 
-def unequal_updates(groups: Sequence[Group]) -> tuple[str, ...]:
+def unequal_updates(groups: Sequence[Group], labels: Sequence[str]) -> tuple[str, ...]:
     """A warning where a variant had other updates, or another batch size, than its baseline.
 
     Runs that early stopping ended do not count: the rule is the same, and the number an outcome.
@@ -57,9 +57,9 @@ def unequal_updates(groups: Sequence[Group]) -> tuple[str, ...]:
     if all(None in (budgets[a], budgets[b]) or budgets[a] == budgets[b] for a, b in pairs):
         return ()
     names: dict[tuple[float, float], list[str]] = {}
-    for group, budget in zip(groups, budgets, strict=True):
+    for label, budget in zip(labels, budgets, strict=True):
         if budget is not None:
-            names.setdefault(budget, []).append(group.name)
+            names.setdefault(budget, []).append(label)
     parts = [
         f"{updates:,.0f} of {batch:,.0f} examples ({wording.listed(own)})"
         for (updates, batch), own in sorted(names.items(), reverse=True)
@@ -122,22 +122,29 @@ def _at_once(run: Run) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def unlike_kernels(groups: Sequence[Group]) -> str:
-    """That variants run by different kinds of kernels, which their seconds compare too; or ""."""
+def unlike_kernels(groups: Sequence[Group], labels: Sequence[str]) -> str:
+    """That variants run by different kinds of kernels, which their seconds compare too; or "".
+
+    Where all variants of a cell run by one kind, cells are named, else the variants by `labels`.
+    """
     kinds: dict[str, list[str]] = {}
-    for group in groups:
+    cells: dict[str, list[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
         for name in {str(run.record["kernel"]) for run in group.finished if "kernel" in run.record}:
             kind = "nn." if name.startswith("nn.") else name if name == "native" else "steps"
-            kinds.setdefault(kind, []).append(group.name)
+            kinds.setdefault(kind, []).append(label)
+            cells.setdefault(kind, []).append(cell(group.cell))
     if len(kinds) < 2:
         return ""
-    ways = {"nn.": "by a module of torch, such as nn.LSTM", "native": "by a compiled step"}
+    each = [set(own) for own in cells.values()]
+    if sum(map(len, each)) == len(set().union(*each)):
+        kinds = cells
+    ways = {"nn.": "By a module of torch, such as nn.LSTM", "native": "By a compiled step"}
     parts = [
-        f"{wording.listed(list(dict.fromkeys(kinds[kind])))} {'run ' * (not place)}"
-        f"{ways.get(kind, 'step by step')}"
-        for place, kind in enumerate(sorted(kinds, key=[*ways, "steps"].index))
+        f"{ways.get(kind, 'Step by step')}: {wording.listed(list(dict.fromkeys(kinds[kind])))}."
+        for kind in sorted(kinds, key=[*ways, "steps"].index)
     ]
-    return f"Seconds compare kernels too: {', '.join(parts[:-1])}, and {parts[-1]}."
+    return f"Seconds compare kernels too. {' '.join(parts)}"
 
 
 def place_of(run: Run) -> str:

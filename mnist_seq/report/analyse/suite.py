@@ -12,6 +12,7 @@ from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.sections import Computed, Inputs, computed, without_broken
+from mnist_seq.report.texts import words
 from mnist_seq.report.value import Left, Mirror, Report
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import Flat, task_name
@@ -61,7 +62,7 @@ def build_report(
             )
         except CannotCompare as error:
             raise CannotCompare(f"{task}: {error}") from None
-        reports[task] = replace(report, title=f"{report.title}: {task}")
+        reports[task] = replace(report, title=f"{report.title}: {words.data(task)}")
     _check_margin(reports)
     return _together(reports, collected, options, is_table_only=is_table_only)
 
@@ -105,9 +106,9 @@ def _together(
     first = next(iter(reports.values()))
     inputs = Inputs(
         groups=(),
-        variants=(),
+        variants=tuple(v for report in reports.values() for v in report.variants),
         keys=(),
-        runs=(),
+        runs=select.keep_where(collected.runs, options.where),
         metric=first.metric,
         selector=first.selector or first.metric,
         task=collected.runs[0].task,
@@ -135,6 +136,7 @@ def _together(
         missing=(),
         skipped=tuple(Left(str(s.folder), s.reason) for s in collected.skipped),
         mirror=Mirror("", "", (), {}),
+        asked=first.asked,
         main=first.main,
         parts=sections.parts,
         tasks=reports,
@@ -143,7 +145,7 @@ def _together(
 
 
 def _rule_text(reports: Mapping[str, Report], options: Options) -> str:
-    families = [f"{task} {report.num_comparisons}" for task, report in reports.items()]
+    families = [f"{words.data(task)} {report.num_comparisons}" for task, report in reports.items()]
     name = {"holm": "Holm", "bh": "Benjamini-Hochberg", "none": ""}[options.correction]
     over = f"over the comparisons of one task ({wording.listed(families)}), and not over tasks"
     p = f"p is corrected by {name} {over}" if name else "p is not corrected"
@@ -169,7 +171,7 @@ def _headline(reports: Mapping[str, Report]) -> str:
             text = "no verdict so far"
         else:
             text = "nothing beats the baseline"
-        said.setdefault(text, []).append(task)
+        said.setdefault(text, []).append(words.data(task))
     parts = [f"{', '.join(tasks)}: {text}" for text, tasks in said.items()]
     return f"{plural(len(reports), 'task')}, each on its own. {'; '.join(parts)}"
 

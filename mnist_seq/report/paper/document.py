@@ -1,13 +1,14 @@
 """report.tex: a document that compiles as it is, and whose parts can be pasted into a paper."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mnist_seq.report.markup.escape import for_latex
 from mnist_seq.report.paper.methods import reproducibility, sentences
-from mnist_seq.report.paper.numbers import numbers
+from mnist_seq.report.paper.numbers import numbers, slug
 from mnist_seq.report.paper.setup import Setup
 from mnist_seq.report.paper.table import Spread, marked, tables
+from mnist_seq.report.sections.methods import Methods
 from mnist_seq.report.value import Report
 
 
@@ -24,6 +25,16 @@ class Asked:
     name: str
     spread: Spread = "sd"
     command: str = ""
+
+    def of_task(self, task: str) -> "Asked":
+        """The same of one task of several; the name is the one that it has alone."""
+        return replace(self, name=f"{self.name}-{slug(f'where=data={task}')}", command="")
+
+
+def table(report: Report, asked: Asked) -> str:
+    """The table alone, to paste."""
+    setup = Methods.of(report)
+    return tables(report, setup, numbers(report, setup), asked.name, asked.spread)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mnist_seq.report.markup.escape import for_folder
@@ -37,10 +36,8 @@ def write(
     _remove_tasks(folder, {for_folder(task) for task in report.tasks})
     asked = paper or Asked(slug(report.title))
     for task, of_task in report.tasks.items():
-        # the name that check= has with this task alone
-        alone = replace(asked, name=f"{asked.name}-{slug(f'where=data={task}')}", command="")
         place = make_folder(folder, "tasks", for_folder(task))
-        write(of_task, place, formats=formats, paper=alone)
+        write(of_task, place, formats=formats, paper=asked.of_task(task))
     texts = {}
     drawing = None
     pictures: list[tuple[str, str]] = []
@@ -54,7 +51,7 @@ def write(
     if "html" in formats:
         from mnist_seq.report.render import html
 
-        texts["report.html"] = html.render(report)
+        texts["report.html"] = html.render(report, asked)
     if drawing is not None:
         pictures = drawing.finish()
     if "markdown" in formats:

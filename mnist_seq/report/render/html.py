@@ -9,11 +9,13 @@ from mnist_seq.report.charts import style
 from mnist_seq.report.charts.figure import Drawing
 from mnist_seq.report.markup.escape import for_folder, for_html
 from mnist_seq.report.markup.html_table import html_table
+from mnist_seq.report.paper.document import Asked
+from mnist_seq.report.paper.numbers import slug
 from mnist_seq.report.render.page import head, parts
 from mnist_seq.report.render.page.answer import answer
 from mnist_seq.report.render.page.notes import notes
 from mnist_seq.report.sections import APPENDIX, Section, Table, sections_of
-from mnist_seq.report.texts import fmt
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Report
 
@@ -26,12 +28,17 @@ _POLICY = (  # nothing may be fetched, from anywhere
 _MINUS = re.compile(r"(?<![\w.=-])-(?=\d)")  # before a number; not within a name or a date
 
 
-def render(report: Report) -> str:
-    """The page."""
+def render(report: Report, asked: Asked | None = None) -> str:
+    """The page.
+
+    Args:
+        asked: of the LaTeX that a button copies; by default the name is the report's title.
+    """
+    asked = asked or Asked(slug(report.title))
     found = list(_sections(report))
     appendix = "".join(body for _, title, body, is_last in found if is_last)
     own = [(name, title, body) for name, title, body, is_last in found if not is_last]
-    shown = [*own, *_answers(report)] if report.tasks else [*_answers(report), *own]
+    shown = [*own, *_answers(report, asked)] if report.tasks else [*_answers(report, asked), *own]
     contents = [(name, title) for name, title, _ in shown]
     contents += [("settings", "Settings and origin")] if appendix else []
     contents += [("notes", "Notes")]
@@ -60,19 +67,21 @@ def render(report: Report) -> str:
     )
 
 
-def _answers(report: Report) -> list[tuple[str, str, str]]:
+def _answers(report: Report, asked: Asked) -> list[tuple[str, str, str]]:
     """(name, title, HTML) of the answer; of several tasks, of each of them."""
     if not report.tasks:
-        return [("answer", "The answer", answer(report))] if report.variants else []
+        return [("answer", "The answer", answer(report, asked))] if report.variants else []
     found = []
     for task, own in report.tasks.items():
-        name = f"answer-{for_folder(task)}"
+        name, title = f"answer-{for_folder(task)}", words.data(task)
         page = f"tasks/{for_folder(task)}/report.html"
         link = (
             f'<p class="cap"><a href="{for_html(page)}">All figures and tables of '
-            f"{for_html(task)}</a></p>"
+            f"{for_html(title)}</a></p>"
         )
-        found.append((name, task, answer(own, for_html(name), task, " ".join(headline(own)), link)))
+        said = " ".join(headline(own))
+        body = answer(own, asked.of_task(task), for_html(name), title, said, link)
+        found.append((name, title, body))
     return found
 
 

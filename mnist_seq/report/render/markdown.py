@@ -7,6 +7,7 @@ from mnist_seq.report.columns import chosen, shown_columns
 from mnist_seq.report.markup.escape import for_folder, for_markdown, for_markdown_block
 from mnist_seq.report.markup.markdown_table import markdown_table
 from mnist_seq.report.sections import APPENDIX, Table, sections_of
+from mnist_seq.report.texts import words
 from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Report, Variant
 
@@ -47,7 +48,7 @@ def render(report: Report, *, figures: Iterable[tuple[str, str]] = ()) -> str:
 def _task(task: str, report: Report) -> list[str]:
     """The verdicts of one task of several, and where its whole report is."""
     return [
-        f"## {for_markdown(task)}",
+        f"## {for_markdown(words.data(task))}",
         f"**{for_markdown(' '.join(headline(report)))}**",
         *map(for_markdown, report.besides),
         verdict_table(report),

@@ -8,6 +8,7 @@ from mnist_seq.report import wording
 from mnist_seq.report.markup.escape import for_terminal
 from mnist_seq.report.render.answer_table import lines_of
 from mnist_seq.report.sections import Table, tables_of
+from mnist_seq.report.texts import words
 from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Report
 from mnist_seq.runs.console import near, say, say_command
@@ -47,7 +48,7 @@ def print_table(report: Report, console: "Console") -> None:
             console.print(line, soft_wrap=True, highlight=False)
     for task, own in report.tasks.items():
         console.print()
-        say(console, for_terminal(task), "bold")
+        say(console, for_terminal(words.data(task)), "bold")
         print_table(own, console)
     if text := wording.looks_text(report.rule, report.variants):
         say(console, text, "dim")
@@ -86,7 +87,7 @@ def _print_warnings(report: Report, console: "Console") -> None:
 def _details(report: Report) -> Iterator[str]:
     yield f"rule: {report.rule_text}"
     for text in dict.fromkeys(own.rule_text for own in report.tasks.values()):
-        tasks = [task for task, own in report.tasks.items() if own.rule_text == text]
+        tasks = [words.data(task) for task, own in report.tasks.items() if own.rule_text == text]
         yield f"rule on {', '.join(tasks)}: {text}"
     for caution in report.cautions:
         yield f"note: {caution}"

@@ -108,7 +108,7 @@ class Section(Generic[Part]):
         order: its place on the page; each section has its own.
         figures: names of all figures that it may draw, so that stale ones are removed.
         logged: metrics of its own that W&B's report plots along the steps.
-        of_tasks: whether it shows several tasks together, and not one.
+        of_tasks: whether it shows several tasks together, and not one; None: either.
         heading: its title on the page, a noun; that of its first drawing or table where it is "".
         lead: one line below the heading, which says what is drawn.
     """
@@ -116,7 +116,7 @@ class Section(Generic[Part]):
     order: ClassVar[float]
     figures: ClassVar[tuple[str, ...]] = ()
     logged: ClassVar[tuple[str, ...]] = ()
-    of_tasks: ClassVar[bool] = False
+    of_tasks: ClassVar[bool | None] = False
     heading: ClassVar[str] = ""
     lead: ClassVar[str] = ""
 
@@ -206,7 +206,7 @@ def computed(inputs: Inputs) -> Computed:
     notes: list[str] = []
     warnings: list[str] = []
     for section in all_sections():
-        if section.of_tasks != bool(inputs.tasks):
+        if section.of_tasks not in (None, bool(inputs.tasks)):
             continue
         try:
             part = section.compute(inputs)

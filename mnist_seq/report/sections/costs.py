@@ -1,8 +1,8 @@
 """What the metric costs: parameters, state, multiply-adds and seconds, with the Pareto fronts."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
@@ -22,12 +22,13 @@ from mnist_seq.report.charts.base import (
 )
 from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Rows, Tables
 from mnist_seq.report.charts.page import scatter
-from mnist_seq.report.sections import Inputs, Section
+from mnist_seq.report.sections import Inputs, Section, Table
 from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.texts.cautions import means_text
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.stats import pareto_front
 
+_ALL_NAMED = 12  # variants up to which each has its name in the page's charts
 _LETTERS = (6, 13)  # width and height of a letter of a name, in pixels
 
 
@@ -48,10 +49,12 @@ class Fronts:
         by_cost: by the field of the cost. Seconds are absent where they do not compare, state and
             multiply-adds where a run does not say them or all variants have the same.
         kernels: that the seconds are of different kinds of kernels; "" if not.
+        drawn: the same by the costs of the page's charts.
     """
 
     by_cost: Mapping[str, frozenset[int]]
     kernels: str = ""
+    drawn: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
 class Costs(Section[Fronts]):
@@ -80,41 +83,44 @@ class Costs(Section[Fronts]):
                 del found[name]
         if inputs.seconds_differ:
             del found["seconds"]
-        kernels = unlike_kernels(inputs.groups) if "seconds" in found else ""
-        return Fronts({name: front(costs) for name, costs in found.items()}, kernels)
+        labels = [v.label for v in inputs.variants]
+        kernels = unlike_kernels(inputs.groups, labels) if "seconds" in found else ""
+        return Fronts(
+            {name: front(costs) for name, costs in found.items()},
+            kernels,
+            {title: front(costs) for title, costs in _drawn(known, found).items()},
+        )
 
     def drawn(self, report: Report, part: Fronts) -> Sequence[Drawing]:
         """The metric against each cost, each variant with its name."""
         known = [v for v in report.variants if v.n]
-        costs: dict[str, tuple[str, list[float]]] = {
-            name: (_COSTS[name][1], [float(getattr(v, name)) for v in known])
-            for name in part.by_cost
-            if name != "seconds"
-        }
-        updates = [v.updates for v in known]
-        if len(set(updates)) > 1:
-            costs["updates"] = ("updates", updates)
-        if "seconds" in part.by_cost and all(updates):
-            costs["seconds"] = (
-                "milliseconds an update",
-                [1000 * v.seconds / v.updates for v in known],
-            )
         charts = "".join(
             f"<div><h3>{report.metric.label.capitalize()} against {title}</h3>"
-            f"{_scatter(report, known, values, title)}</div>"
-            for title, values in costs.values()
-            if all(map(math.isfinite, values)) and (len(set(values)) > 1 or len(known) == 1)
+            f"{_scatter(report, known, values, title, part.drawn.get(title, frozenset()))}</div>"
+            for title, values in _drawn(known, part.by_cost).items()
         )
         few = len(known) <= scatter.WHISKERS
         whiskers = f"; whiskers: {fmt.percent(report.level)} t-interval" if few else ""
         lines = " A line joins what differs in its size alone." if _is_joined(report) else ""
         caption = (
             f"Mean over seeds{whiskers}. An axis is logarithmic where its values span a factor of "
-            f"4; a name that finds no free place is left out, the table has it.{lines}"
+            f"4. {_named(known)}{lines}"
             f"{means_text(report.variants)} {part.kernels}"
         ).strip()
         body = f'<div class="pair">{charts}</div>' if charts else ""
         return [Drawing("Cost", body, caption)]
+
+    def tables(self, report: Report, part: Fronts) -> Sequence[Table]:
+        """One row a variant, with every cost that is drawn."""
+        known = [v for v in report.variants if v.n]
+        costs = _drawn(known, part.by_cost)
+        d = words.decimals_of(report)
+        rows = tuple(
+            (v.label, fmt.number(v.mean, d), *(_size(values[i]) for values in costs.values()))
+            for i, v in enumerate(known)
+        )
+        header = ("variant", report.metric.title, *costs)
+        return [Table("Costs", header, rows, formats=("html",))] if costs else []
 
     def charts(self, report: Report, part: Fronts) -> Sequence[Figure]:
         """The metric against each cost."""
@@ -132,12 +138,53 @@ class Costs(Section[Fronts]):
         return [Figure("costs", "What it costs", caption, tuple(panels))]
 
 
+def _drawn(known: Sequence[Variant], by_cost: Collection[str]) -> dict[str, list[float]]:
+    """The costs of the page's charts by their titles: those that all variants have, and differ."""
+    found = {
+        _COSTS[name][1]: [float(getattr(v, name)) for v in known]
+        for name in by_cost
+        if name != "seconds"
+    }
+    updates = [v.updates for v in known]
+    if len(set(updates)) > 1:
+        found["updates"] = updates
+    if "seconds" in by_cost and all(updates):
+        found["milliseconds an update"] = [1000 * v.seconds / v.updates for v in known]
+    return {
+        title: values
+        for title, values in found.items()
+        if all(map(math.isfinite, values)) and (len(set(values)) > 1 or len(known) == 1)
+    }
+
+
+def _size(value: float) -> str:
+    return fmt.count(value) if value == round(value) else fmt.significant(value, 3)
+
+
+def _named(known: Sequence[Variant]) -> str:
+    """Which marks have a name beside them."""
+    if len(known) <= _ALL_NAMED:
+        return "A name that finds no free place is left out; pointing at a mark shows it."
+    return (
+        "Named are the variants that no other beats at equal or lower cost, and the baselines "
+        "where there is room; pointing at a mark shows its name and its numbers."
+    )
+
+
 def _is_joined(report: Report) -> bool:
     return len(words.families(report)) > 1
 
 
-def _scatter(report: Report, known: list[Variant], values: list[float], title: str) -> str:
+def _scatter(
+    report: Report,
+    known: list[Variant],
+    values: list[float],
+    title: str,
+    on_front: frozenset[int],
+) -> str:
     """The chart of one cost."""
+    shorts = words.short_names(report, known)
+    are_few = len(known) <= _ALL_NAMED
     d, names, metric = words.decimals_of(report), words.labels(report), report.metric
     families = {v.key: f for f in words.families(report) for v in f.variants}
     items = [
@@ -146,11 +193,12 @@ def _scatter(report: Report, known: list[Variant], values: list[float], title: s
             y=v.mean,
             low=v.low,
             high=v.high,
-            name=families[v.key].short(v),
+            name=shorts[v.key] if are_few or v.key in on_front or v.is_baseline else "",
             full=f"{names[v.key]}: {fmt.with_unit(fmt.number(v.mean, d), metric.unit)} at "
             f"{fmt.significant(x, 3)}",
             kind=words.kind(v),
             line=families[v.key].line(v) if _is_joined(report) else "",
+            is_first=v.key in on_front,
         )
         for v, x in zip(known, values, strict=True)
     ]

@@ -37,6 +37,7 @@ class Facts(Section[Known]):
     """Every report has it; the page shows it at its top."""
 
     order = 1.0
+    of_tasks = None
 
     def compute(self, inputs: Inputs) -> Known:
         """Where the runs differ, their values, or that they do."""
@@ -53,10 +54,12 @@ class Facts(Section[Known]):
 
 
 def _data(runs: Sequence[Run]) -> Fact:
-    name = words.data(_values(runs, _key("data.data")))
+    names = sorted({str(name) for run in runs if (name := run.values.get("data.name"))})
+    few = fmt.joined([words.data(name) for name in names])
+    name = few if len(names) <= _MOST else f"{len(names)} data sets"
     way = _values(runs, _key("data.sequence"))
     task = _values(runs, lambda run: _steps(mapping(run, "task")))
-    return Fact("Data", f"{name}, read by {way}" if way else name, task)
+    return Fact("Data", f"{name}, read by {way}" if way and len(names) == 1 else name, task)
 
 
 def _steps(task: Mapping[str, Any]) -> str:

@@ -223,7 +223,7 @@ def _recall(report: Report, found: Found) -> str:
     rows = []
     for family in words.families(report):
         base = recalls.get(family.baseline.key) if family.baseline else None
-        first, _ = parted(family)
+        first, _ = parted(report, family)
         for v in (*([family.baseline] if family.baseline else []), *first):
             own = recalls.get(v.key)
             if own is None:

@@ -12,7 +12,7 @@ from mnist_seq.report.charts.base import INK, ROW, tooltip
 from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Tables
 from mnist_seq.report.charts.page.ranking import Row, ranking
 from mnist_seq.report.sections import Inputs, Section, Table
-from mnist_seq.report.texts import fmt
+from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Report
 from mnist_seq.runs.text import plural
 from mnist_seq.stats import Friedman, friedman, mean_rank_intervals, ranks
@@ -107,13 +107,18 @@ class Ranks(Section[Ranking]):
             for own in part.ranked
         )  # fmt: skip
         ends = f"{fmt.percent(part.level)} interval over seeds"
-        header = ("variant", "mean rank", ends, *(f"rank on {task}" for task in part.tasks))
+        header = (
+            "variant",
+            "mean rank",
+            ends,
+            *(f"rank on {name}" for name in _names(part)),
+        )
         return [Table("Ranks over tasks", header, rows, _caption(part), formats=_FORMATS)]
 
     def drawn(self, report: Report, part: Ranking) -> Sequence[Drawing]:
         """The same as the figure."""
         rows = [
-            Row(own.label, dict(zip(part.tasks, own.by_task, strict=True)), own.mean, own.low,
+            Row(own.label, dict(zip(_names(part), own.by_task, strict=True)), own.mean, own.low,
                 own.high)
             for own in part.ranked
         ]  # fmt: skip
@@ -127,6 +132,11 @@ class Ranks(Section[Ranking]):
         caption = "Points: mean ranks; lines: their intervals over seeds; ticks: each task."
         caption += _BAR if part.test is not None else ""
         return [Figure("ranks", "Ranks over tasks", caption, (_panel(part),))]
+
+
+def _names(part: Ranking) -> list[str]:
+    """The tasks for people."""
+    return [words.data(task) for task in part.tasks]
 
 
 def _seeds(name: str, report: Report) -> dict[int, float]:
@@ -190,9 +200,8 @@ def _caption(part: Ranking) -> str:
             "is tested over tasks."
         )
     if part.noise:
-        parts.append(
-            f"No run is shown to learn on {fmt.joined(part.noise)}: ranks there are noise."
-        )
+        noise = fmt.joined([words.data(task) for task in part.noise])
+        parts.append(f"No run is shown to learn on {noise}: ranks there are noise.")
     if part.left:
         parts.append(f"Without a rank, since a task lacks them: {fmt.joined(part.left)}.")
     return " ".join(parts)
@@ -225,7 +234,7 @@ def _panel(part: Ranking) -> Panel:
     each = [
         {"variant": own.label, "task": task, "rank": rank, "said": f"{rank:g}"}
         for own in part.ranked
-        for task, rank in zip(part.tasks, own.by_task, strict=True)
+        for task, rank in zip(_names(part), own.by_task, strict=True)
     ]
     layers: list[Any] = [
         alt.Chart(tables.add(each))

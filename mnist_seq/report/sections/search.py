@@ -1,6 +1,7 @@
 """What a search would have ended with after fewer trials."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from mnist_seq.report.sections import Inputs, Section, Table
 from mnist_seq.report.texts import fmt
 from mnist_seq.report.value import Point, Report
 from mnist_seq.runs.text import plural
+from mnist_seq.runs.variants import VariantKey, variant_key
 from mnist_seq.stats import best_sd, expected_best
 
 MIN_TRIALS = 5  # fewer are no search
@@ -34,6 +36,7 @@ class SearchCurve:
         sampler: of the search; "grid" where the values were listed by hand.
         num_diverged: trials that count as a guess; num_stopped: that count with their last
             evaluation; num_left_out: without any value.
+        winner: key of the variant that was best, of the trials that ended; winner_value: its mean.
     """
 
     name: str
@@ -44,6 +47,8 @@ class SearchCurve:
     num_stopped: int
     num_left_out: int
     best: tuple[Point, ...]
+    winner: int | None = None
+    winner_value: float = math.nan
 
     @property
     def about(self) -> str:
@@ -80,7 +85,10 @@ class Search(Section[Searches]):
     def compute(self, inputs: Inputs) -> Searches | None:
         """Expected best values of the searches that have enough trials."""
         selector = inputs.selector
-        curves = [_curve(s, selector) for s in inputs.subjects if len(s.trials) >= MIN_TRIALS]
+        places = {variant_key(g.variant): place for place, g in enumerate(inputs.groups)}
+        curves = [
+            _curve(s, selector, places) for s in inputs.subjects if len(s.trials) >= MIN_TRIALS
+        ]
         if not curves:
             return None
         ends = {curve.num_trials for curve in curves}
@@ -150,12 +158,14 @@ def _caption(found: Searches) -> str:
     )
 
 
-def _curve(subject: Subject, selector: Metric) -> SearchCurve:
+def _curve(subject: Subject, selector: Metric, places: Mapping[VariantKey, int]) -> SearchCurve:
     sign = 1.0 if selector.higher_is_better else -1.0
     values = sign * np.array([trial.value for trial in subject.trials])
     best, sd = expected_best(values), best_sd(values)
     low, high = np.maximum(best - sd, values.min()), np.minimum(best + sd, values.max())
     ends = (low, high) if sign > 0 else (-high, -low)
+    ended = [trial for trial in subject.trials if not (trial.is_stopped or trial.is_diverged)]
+    winner = max(ended, key=lambda trial: sign * trial.value, default=None)
     points = zip(sign * best, *ends, strict=True)
     return SearchCurve(
         name=subject.name,
@@ -169,6 +179,8 @@ def _curve(subject: Subject, selector: Metric) -> SearchCurve:
             Point(n, float(value), float(lo), float(hi))
             for n, (value, lo, hi) in enumerate(points, start=1)
         ),
+        winner=places.get(variant_key(winner.variant)) if winner else None,
+        winner_value=winner.value if winner else math.nan,
     )
 
 

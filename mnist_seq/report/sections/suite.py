@@ -69,7 +69,7 @@ class Suite(Section[Grid]):
         columns = list(part.tasks.values())
         header = (
             "variant",
-            *(f"{task}: {column.metric.title}" for task, column in part.tasks.items()),
+            *(f"{words.data(task)}: {column.metric.title}" for task, column in part.tasks.items()),
         )
         rows = tuple(
             (
@@ -96,10 +96,12 @@ def _entry(v: Variant | None, column: Column) -> str:
 
 
 def _caption(part: Grid) -> str:
-    down = [task for task, own in part.tasks.items() if not own.metric.higher_is_better]
+    down = [words.data(task) for task, own in part.tasks.items() if not own.metric.higher_is_better]
     lower = f" Lower is better on {fmt.joined(down)}." if down else ""
     name = _NAMES[part.correction]
-    families = ", ".join(f"{task} {own.num_comparisons}" for task, own in part.tasks.items())
+    families = ", ".join(
+        f"{words.data(task)} {own.num_comparisons}" for task, own in part.tasks.items()
+    )
     p = f"p is corrected within a task ({name}; comparisons: {families})" if name else (
         "p is not corrected"
     )  # fmt: skip

@@ -49,6 +49,8 @@ def _without_comparison(report: Report) -> list[str]:
     families, d = words.families(report), words.decimals_of(report)
     apart = [(f, v) for f in families for v in f.members if v.pairs]
     metric = report.metric
+    if found := _searched(report):
+        return found
     if apart:
         ranked = sorted(apart, key=lambda own: -abs(own[1].apart))[:_MOST_NAMED]
         base = _base_name(ranked[0][0])
@@ -77,6 +79,29 @@ def _without_comparison(report: Report) -> list[str]:
         f"{plural(len(known), 'variant')}: mean {metric.label} {span}.",
         f"Nothing is compared: {_obstacle(report)}.",
     ]
+
+
+def _searched(report: Report) -> list[str]:
+    """What a search has found: the best trial on validation, and what it has on test."""
+    if "search" not in report.parts:
+        return []
+    from mnist_seq.report.sections.search import Search  # needs the library of charts
+
+    if (part := Search.of(report)) is None:
+        return []
+    found = []
+    for curve in part.curves[:_MOST_NAMED]:
+        if curve.winner is None:
+            continue
+        v, d, m = report.variants[curve.winner], report.metric.decimals, report.metric
+        valid = fmt.with_unit(fmt.number(curve.winner_value, d), m.unit)
+        test = f", {fmt.with_unit(fmt.number(v.mean, d), m.unit)} {m.label}" if v.n else ""
+        name = f"{curve.name}: the best" if len(part.curves) > 1 else "The best"
+        found.append(
+            f"{name} of {curve.num_trials} trials is {v.label}: {valid} "
+            f"{part.selector.label}{test}."
+        )
+    return found
 
 
 def _obstacle(report: Report) -> str:
@@ -151,20 +176,20 @@ def _where(some: Sequence[Own], every: Sequence[Own]) -> str:
     """In which families a statement holds; "" where in all of them."""
     if len(some) == len(every):
         return ""
-    return f" with {fmt.joined([family.title for family, _ in some])}"
+    return f" with {fmt.joined([family.within for family, _ in some])}"
 
 
 def _names(report: Report, own: Sequence[Own]) -> list[str]:
     """Names of variants within a sentence, with their family where there are several."""
     return [
-        f"{_name(report, f.labels[v.key])}{f' with {f.title}' if f.title else ''}" for f, v in own
+        f"{_name(report, f.labels[v.key])}{f' with {f.within}' if f.title else ''}" for f, v in own
     ]
 
 
 def _name(report: Report, label: str) -> str:
-    """A label within a sentence: a cell has its article, an arm and a setting have none."""
+    """A label within a sentence: a cell of ours has its article; others have none."""
     is_cell = words.CELL in report.factor_keys and ARM not in report.factor_keys
-    return f"the {label}" if is_cell and "=" not in label else label
+    return f"the {label}" if is_cell and words.is_known(label) else label
 
 
 def _base_name(family: words.Family) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mnist_seq.report.sections.facts import Facts
@@ -33,7 +33,23 @@ class Notice:
 
 def notices(report: Report) -> list[Notice]:
     """All notices: what failed first, then what is missing, then what to be careful of."""
-    return [*_lost(report), *_missing(report), *map(_caution, report.warnings), *_rising(report)]
+    found = [*_lost(report), *_missing(report), *map(_caution, report.warnings), *_rising(report)]
+    found += _of_tasks(report)
+    return sorted(found, key=lambda notice: notice.kind != "failed") if report.tasks else found
+
+
+def _of_tasks(report: Report) -> list[Notice]:
+    """The notices of several tasks; what is the case on each of them is said once."""
+    tasks: dict[Notice, list[str]] = {}
+    for task, own in report.tasks.items():
+        for notice in notices(own):
+            tasks.setdefault(notice, []).append(words.data(task))
+    found = []
+    for notice, names in tasks.items():
+        is_all = len(names) == len(report.tasks)
+        where = "On each task" if is_all else fmt.joined(names)
+        found.append(replace(notice, title=f"{where}: {notice.title}"))
+    return found
 
 
 def _rising(report: Report) -> list[Notice]:
@@ -62,7 +78,10 @@ def _longer(report: Report) -> str:
     known = Facts.of(report)
     if known is None or not known.epochs:
         return ""
-    changes = {"training.epochs": f"{4 * known.epochs:g}", "sweep.name": f"{report.title}-long"}
+    changes = {
+        "training.epochs": f"{4 * known.epochs:g}",
+        "sweep.name": f"{report.asked.folder.name}-long",
+    }
     return report.asked.command(changes)
 
 
@@ -77,7 +96,7 @@ def _lost(report: Report) -> list[Notice]:
         "the run counted as a guess.",
     }
     for state, what in consequences.items():
-        runs = [run for run in report.runs if run.state == state]
+        runs = [run for run in report.runs if run.state == state and not _is_pruned(run)]
         if not runs:
             continue
         variants = list(dict.fromkeys(names[run.variant] for run in runs))
@@ -100,13 +119,23 @@ def _verb(state: str) -> str:
     return {"interrupted": "did not end", "unreadable": "cannot be read"}.get(state, state)
 
 
+def _is_pruned(run: RunRow) -> bool:
+    """Whether its search stopped it, which is no loss: the section on the search counts it."""
+    return run.state == "interrupted" and run.reason.startswith("pruned ")
+
+
 def _named(runs: Sequence[RunRow], names: dict[int, str]) -> str:
+    """The runs; those of one variant that have one reason together."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for run in runs:
+        seeds.setdefault((names[run.variant], run.reason), []).append(run.seed)
     texts = [
-        f"{names[run.variant]}, seed {run.seed}{f' ({cut(run.reason)})' if run.reason else ''}"
-        for run in runs[:_NAMED]
+        f"{name}, seed{'s' * (len(own) > 1)} {fmt.ranges(own)}"
+        f"{f' ({cut(reason)})' if reason else ''}"
+        for (name, reason), own in list(seeds.items())[:_NAMED]
     ]
-    more = f"; and {len(runs) - _NAMED} more" if runs[_NAMED:] else ""
-    return "; ".join(texts) + more
+    more = sum(len(own) for own in list(seeds.values())[_NAMED:])
+    return "; ".join(texts) + (f"; and {more} more" if more else "")
 
 
 def _missing(report: Report) -> list[Notice]:

@@ -1,6 +1,7 @@
 """What things are called: verdicts, variants, the groups that they stand in."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,8 @@ _CELLS = {
     "mlstm": "mLSTM", "slstm": "sLSTM", "rglru": "RG-LRU", "transformer": "transformer",
     "gated_delta": "gated DeltaNet",
 }  # fmt: skip
+_DATA = {"cifar10": "CIFAR-10", "fashion_mnist": "Fashion-MNIST", "mqar": "MQAR",
+         "japanese_vowels": "Japanese vowels"}  # fmt: skip
 _UNITS = {"model.hidden": "hidden unit", "model.layers": "layer"}
 
 
@@ -42,9 +45,16 @@ def cell(name: str) -> str:
     return _CELLS.get(name, name)
 
 
+def is_known(cell: str) -> bool:
+    """Whether a name for people is one of our cells'."""
+    return cell in _CELLS.values()
+
+
 def data(name: str) -> str:
     """A data set as people write it: "MNIST 5k" for mnist_5k."""
-    return re.sub(r"k?mnist(1d)?", lambda m: m[0].upper(), name.replace("_", " "))
+    return _DATA.get(name) or re.sub(
+        r"k?mnist(1d)?", lambda m: m[0].upper(), name.replace("_", " ")
+    )
 
 
 def setting(key: str, value: str, keys: Sequence[str] = ()) -> str:
@@ -85,6 +95,11 @@ class Family:
         return (*([self.baseline] if self.baseline else []), *self.members)
 
     @property
+    def within(self) -> str:
+        """The title as a part of a sentence: "32 hidden units and lr=0.01"."""
+        return fmt.joined(self.title.split(", ")) if self.title else ""
+
+    @property
     def base_name(self) -> str:
         """The baseline's label; "baseline" where that is a list of settings, or missing."""
         label = self.labels[self.baseline.key] if self.baseline else "="
@@ -115,7 +130,7 @@ def in_sentences(variants: Sequence[Variant], keys: Sequence[str]) -> dict[int, 
         keys: that differ between them.
     """
     return {
-        key: f"{label} with {family.title}" if family.title else label
+        key: f"{label} with {family.within}" if family.title else label
         for family in _families(variants, keys)
         for key, label in family.labels.items()
     }
@@ -199,6 +214,17 @@ def described(variant: Flat, keys: Sequence[str]) -> str:
     told.sort(key=lambda key: (key != ARM, key != CELL))
     parts = [setting(key, here[key], keys) for key in told]
     return ", ".join(parts) or cell(str(variant.get(CELL, "run")))
+
+
+def short_names(report: Report, known: Sequence[Variant]) -> dict[int, str]:
+    """Names for marks, as short as they can be and none twice: "GRU 32"."""
+    own = {v.key: f for f in families(report) for v in f.variants}
+    found = {v.key: own[v.key].short(v) for v in known}
+    twice = {name for name, num in Counter(found.values()).items() if num > 1}
+    return {
+        key: f"{name}, {own[key].title.partition(', ')[2]}" if name in twice else name
+        for key, name in found.items()
+    }
 
 
 def arm_title(report: Report, variant: Variant) -> str:

@@ -12,6 +12,7 @@ from mnist_seq.report.texts import fmt
 
 _HEIGHT, _LETTER = 220, 15
 _LONG = 12  # letters of a name that stands beside the lines
+_MOST_TICKS = 8  # values that have their own tick; of more, round values do
 _MOST_NAMED = 8  # lines with a name at their end
 _WIDTH_OF_LETTER = 7.5
 
@@ -55,14 +56,17 @@ def along(
         marks.append(Text(0, place(t) - 3, text, "yt", "start"))
     marks.append(Line(0, _HEIGHT, 1, _HEIGHT, "axis"))
     last = -math.inf
-    for value in sorted(texts):
+    are_many = len(texts) > _MOST_TICKS and all(texts[v] == fmt.plain(v) for v in texts)
+    named = {t: fmt.plain(t) for t in x.ticks(5)} if are_many else texts
+    for value in sorted(named):
         share = x.at(value)
-        half = _WIDTH_OF_LETTER * len(texts[value]) / 2 / WIDTH
-        if share - half < last:
-            continue  # its text would run into the one before
-        last = share + half
         anchor = "start" if share < 0.05 else "end" if share > 0.95 else "middle"
-        marks += [Text(share, _HEIGHT + 16, texts[value], anchor=anchor),
+        length = _WIDTH_OF_LETTER * len(named[value]) / WIDTH
+        left = share - {"start": 0, "middle": length / 2, "end": length}[anchor]
+        if left < last:
+            continue  # its text would run into the one before
+        last = left + length
+        marks += [Text(share, _HEIGHT + 16, named[value], anchor=anchor),
                   Line(share, _HEIGHT, share, _HEIGHT + 4, "tick")]  # fmt: skip
     ends: list[tuple[float, str]] = []
     for name, found in lines.items():

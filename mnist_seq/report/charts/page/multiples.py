@@ -60,7 +60,7 @@ def figure(report: Report, series: Mapping[int, Series], frame: Frame) -> str:
         name = family.base_name
         if family.title:
             out.append(f'<h3 class="grp">{for_html(family.title)}</h3>')
-        first, rest = parted(family)
+        first, rest = parted(report, family)
         shown = [v for v in first if v.key in series]
         if not shown and base is not None:
             shown = [] if rest else [family.baseline]  # type: ignore[list-item]
@@ -95,12 +95,15 @@ def side_by_side(named: Sequence[tuple[str, str, Series]], frame: Frame) -> str:
     return f'<div class="multiples {"four" if is_small else "two"}">{panels}</div>'
 
 
-def parted(family: words.Family) -> tuple[list[Variant], list[Variant]]:
+def parted(report: Report, family: words.Family) -> tuple[list[Variant], list[Variant]]:
     """Members that are shown at once, and those that are folded: the undecided and small ones."""
     members = list(family.members)
     if len(members) <= MANY:
         return members, []
     ranked = sorted(members, key=lambda v: -_size(v))
+    if not any(map(_size, members)):  # trials of a search, say: the best of them
+        sign = -1 if report.metric.higher_is_better else 1
+        ranked = sorted(members, key=lambda v: sign * v.mean if v.n else math.inf)
     decided = [v for v in ranked if v.word in words.DECIDED][:MANY]
     kept = {v.key for v in decided} | {v.key for v in ranked[:_LARGEST]}
     return [v for v in members if v.key in kept], [v for v in members if v.key not in kept]

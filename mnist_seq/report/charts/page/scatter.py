@@ -1,7 +1,7 @@
 """The metric against a cost, each variant with its name beside its mark and clear of all others."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,9 +27,10 @@ class Item:
     """One mark.
 
     Attributes:
-        name: beside it; dropped where no place for it is free. `full`: in the tooltip.
+        name: beside it; "" for none; dropped where no place for it is free. `full`: in the tooltip.
         kind: of its verdict, or "baseline".
         line: items of one line are joined in their order; "" for none.
+        is_first: its name gets a place before the names of others.
     """
 
     x: float
@@ -40,6 +41,7 @@ class Item:
     full: str
     kind: str
     line: str = ""
+    is_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,16 @@ def chart(
                 top, end = place(item.high), place(item.low)
                 marks.append(Line(share, top, share, end, f"wh {item.kind}"))
                 taken.append((share * WIDTH - 2, top, share * WIDTH + 2, end))
-    for _, own in joined:
-        taken += _along([(x.at(i.x) * WIDTH, place(i.y)) for i in own])
+    lines = [
+        box for _, own in joined for box in _along([(x.at(i.x) * WIDTH, place(i.y)) for i in own])
+    ]
     texts = _shared(items, spots)
-    names = placed([(a * WIDTH, b, text) for (a, b), text in zip(spots, texts, strict=True)], taken)
+    names = placed(
+        [(a * WIDTH, b, text) for (a, b), text in zip(spots, texts, strict=True)],
+        taken,
+        lines,
+        first={i for i, item in enumerate(items) if item.is_first},
+    )
     for (share, top), name in zip(spots, names, strict=True):
         if name.is_shown and math.hypot(name.dx, name.dy) > 18:
             ends_of = (0.4 * name.dx, 0.4 * name.dy, 0.85 * name.dx, 0.85 * name.dy)
@@ -118,7 +126,9 @@ def _shared(items: Sequence[Item], spots: Sequence[tuple[float, float]]) -> list
         else:
             groups.append([i])
     texts = [""] * len(items)
-    for group in groups:
+    for whole in groups:
+        if not (group := [i for i in whole if items[i].name]):
+            continue
         some = list(dict.fromkeys(items[i].name for i in group))
         num = len(some)
         while some[1:] and len(", ".join(some)) > _MOST_LETTERS:
@@ -154,8 +164,9 @@ def _along(points: Sequence[tuple[float, float]], num: int = 40) -> list[Rect]:
 def placed(
     names: Sequence[tuple[float, float, str]],
     taken: Sequence[Rect],
-    width: float = WIDTH,
-    height: float = HEIGHT,
+    lines: Sequence[Rect] = (),
+    *,
+    first: Collection[int] = (),
 ) -> list[Placed]:
     """A place for each name that overlaps nothing, the nearest of those around its mark.
 
@@ -165,24 +176,33 @@ def placed(
     Args:
         names: (x, y, text) of the marks, in pixels.
         taken: boxes that no name may touch.
+        lines: boxes that none touches but a name of `first` that finds no other place.
+        first: positions of the names that get their places before the others.
     """
     boxes = list(taken)
     found: dict[int, Placed] = {}
-    for i in sorted(range(len(names)), key=lambda i: -names[i][0]):
-        x, y, text = names[i]
-        found[i] = Placed(0, 0, "start", is_shown=False)
-        for distance, (a, b, anchor) in (
-            (d, around) for d in _DISTANCES for around in _AROUND if text
-        ):
-            dx, dy = a * distance, b * distance
-            box = _box(x + dx, y + dy, text, anchor)
-            is_inside = box[0] >= 0 and box[2] <= width and box[1] >= 0 and box[3] <= height
-            is_free = is_inside and not any(_touch(box, other) for other in boxes)
-            if is_free and _is_nearest(names, i, box):
-                found[i] = Placed(dx, dy, anchor, is_shown=True)
-                boxes.append(box)
-                break
+    for i in sorted(range(len(names)), key=lambda i: (i not in first, -names[i][0])):
+        place = _free(names, i, [*boxes, *lines])
+        if place is None and i in first:
+            place = _free(names, i, boxes)
+        found[i], box = place or (Placed(0, 0, "start", is_shown=False), None)
+        boxes += [box] if box else []
     return [found[i] for i in range(len(names))]
+
+
+def _free(
+    names: Sequence[tuple[float, float, str]], i: int, boxes: Sequence[Rect]
+) -> tuple[Placed, Rect] | None:
+    """The nearest place of a name that touches none of the boxes, with its own box."""
+    x, y, text = names[i]
+    for distance, (a, b, anchor) in ((d, around) for d in _DISTANCES for around in _AROUND if text):
+        dx, dy = a * distance, b * distance
+        box = _box(x + dx, y + dy, text, anchor)
+        is_inside = box[0] >= 0 and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT
+        is_free = is_inside and not any(_touch(box, other) for other in boxes)
+        if is_free and _is_nearest(names, i, box):
+            return Placed(dx, dy, anchor, is_shown=True), box
+    return None
 
 
 def _is_nearest(names: Sequence[tuple[float, float, str]], own: int, box: Rect) -> bool:

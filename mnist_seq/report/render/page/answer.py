@@ -10,6 +10,8 @@ from mnist_seq.report.charts.page.multiples import parted
 from mnist_seq.report.column import Column
 from mnist_seq.report.columns import shown_columns
 from mnist_seq.report.markup.escape import for_html
+from mnist_seq.report.paper.document import Asked
+from mnist_seq.report.paper.document import table as as_latex
 from mnist_seq.report.render import markdown, table_csv
 from mnist_seq.report.render.page import parts
 from mnist_seq.report.texts import fmt, words
@@ -21,11 +23,17 @@ _COLUMNS = 6
 
 
 def answer(
-    report: Report, name: str = "answer", title: str = "The answer", said: str = "", more: str = ""
+    report: Report,
+    asked: Asked,
+    name: str = "answer",
+    title: str = "The answer",
+    said: str = "",
+    more: str = "",
 ) -> str:
     """The section.
 
     Args:
+        asked: of the LaTeX that a button copies.
         name: of its place on the page; title: its heading.
         said: what stands above the table, in the place of what it shows; more: HTML at its end.
     """
@@ -33,7 +41,7 @@ def answer(
     families = words.families(report)
     bodies, rest = [], []
     for family in families:
-        first, later = parted(family)
+        first, later = parted(report, family)
         bodies.append(_body(report, family, first, axis, d))
         if later:
             rows = _body(report, family, later, axis, d, is_rest=True)
@@ -48,9 +56,12 @@ def answer(
     compared = [v for v in report.variants if v.compared]
     if not all(v.compared and v.compared.comparison.is_paired for v in compared):
         lead = lead.replace("; the same seeds on both sides", "")
+    if not compared and not any(v.pairs for v in report.variants):
+        lead = f"Mean {report.metric.label} of each variant; nothing is compared."
     table = _table(report, "".join(bodies), axis)
-    body = f"{table}{_key(report)}{_copies(report, name)}{''.join(rest)}"
-    body += parts.folded("All columns", _every_column(report)) + _sentences(report)
+    body = f"{table}{_key(report)}{_copies(report, asked, name)}{''.join(rest)}"
+    of = f" of {title}" if name != "answer" else ""
+    body += parts.folded("All columns", _every_column(report, of)) + _sentences(report)
     body += _next(report, name) + more
     return parts.section(name, title, said or lead, body)
 
@@ -74,8 +85,8 @@ def _table(report: Report, bodies: str, axis: Axis | None, *, is_rest: bool = Fa
     caption = "Difference of each variant to its baseline, with interval, p and verdict"
     caption += ": the other variants" if is_rest else ""
     return (
-        f'<table class="answer" role="table"><caption class="vh">{caption}</caption>{head}{bodies}'
-        "</table>"
+        f'<table class="answer{"" if axis else " plain"}" role="table">'
+        f'<caption class="vh">{caption}</caption>{head}{bodies}</table>'
     )
 
 
@@ -137,7 +148,7 @@ def _row(report: Report, family: words.Family, v: Variant, axis: Axis | None, d:
     drawn = forest.row(report, v, axis, d) if axis else ""
     word, needed = words.verdict(v), seeds_needed(v)
     more = f"{fmt.ABOUT}{fmt.THIN}{needed:,} seeds needed" if word == "undecided" and needed else ""
-    unit = f'<span class="m">{fmt.THIN}{for_html(report.metric.unit)}</span>'
+    unit = f'<span class="m">{fmt.THIN}{for_html(report.metric.unit)}</span>' if v.n else ""
     small_p = "" if math.isnan(p) else f'<span class="m"> {fmt.p_equation(p, alpha)}</span>'
     if ends == "" and v.pairs:
         ends = "no interval"
@@ -190,11 +201,13 @@ def _key(report: Report) -> str:
     return f'<div class="key">{items}</div>' if items else ""
 
 
-def _copies(report: Report, name: str) -> str:
+def _copies(report: Report, asked: Asked, name: str) -> str:
     buttons = parts.copy_button(f"{name}-csv", "Copy CSV, all columns", "CSV")
     buttons += parts.copy_button(f"{name}-md", "Copy Markdown", "Markdown table")
+    buttons += parts.copy_button(f"{name}-tex", "Copy LaTeX", "LaTeX table")
     texts = parts.hidden_text(table_csv.render(report), f"{name}-csv")
     texts += parts.hidden_text(markdown.verdict_table(report), f"{name}-md")
+    texts += parts.hidden_text(f"% needs booktabs\n{as_latex(report, asked)}", f"{name}-tex")
     return f'<div class="tools">{buttons}</div>{texts}'
 
 
@@ -222,7 +235,7 @@ def _sentences(report: Report) -> str:
     return parts.folded("Each verdict in full", f"<ul>{items}</ul>") if items else ""
 
 
-def _every_column(report: Report) -> str:
+def _every_column(report: Report, of: str = "") -> str:
     """The table with all columns, which a reader can sort."""
     shown = shown_columns(report)
     heads = "".join(
@@ -233,8 +246,8 @@ def _every_column(report: Report) -> str:
     rows = "".join(_line(v, shown) for v in report.variants)
     about = "; ".join(f"{c.header}: {c.about}" for c in shown if c.about)
     return (
-        '<div class="scroll" role="region" tabindex="0" aria-label="All columns">'
-        '<table class="all sortable"><caption class="vh">All columns of the comparison</caption>'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="All columns{for_html(of)}">'
+        f'<table class="all sortable"><caption class="vh">All columns{for_html(of)}</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
         f'<p class="cap">{for_html(about)}.</p>'
     )

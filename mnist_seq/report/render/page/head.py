@@ -39,7 +39,7 @@ def dek(report: Report) -> list[str]:
     families = [f for f in words.families(report) if f.baseline and f.members]
     levels = [
         f"{fmt.with_unit(fmt.number(f.baseline.mean, d), metric.unit)}"
-        f"{f' with {f.title}' if f.title else ''}"
+        f"{f' with {f.within}' if f.title else ''}"
         for f in families[:_MOST_LEVELS]
         if f.baseline and f.baseline.n
     ]
@@ -54,7 +54,7 @@ def dek(report: Report) -> list[str]:
         if families[_MOST_LEVELS:]:
             noun, levels = f"{len(families)} baselines", [span]
         found.append(f"Mean {metric.label} of the {noun} ({name}): {fmt.joined(levels)}.")
-    names = words.labels(report)
+    names = words.in_sentences(report.variants, report.factor_keys)
     near = [
         names[v.key]
         for v in report.variants

@@ -9,8 +9,9 @@ from mnist_seq.report.value import Report
 
 def notes(report: Report) -> str:
     """The section: four numbered notes that the answer links to, then the others."""
+    variants = report.variants or [v for own in report.tasks.values() for v in own.variants]
     level, num, alpha = fmt.percent(report.level), report.num_comparisons, report.rule.alpha
-    is_anytime = any(v.compared and v.compared.kind == "anytime" for v in report.variants)
+    is_anytime = any(v.compared and v.compared.kind == "anytime" for v in variants)
     kind = "interval or confidence sequence" if is_anytime else "t-interval"
     first = (
         f"Thick bar and brackets: {level} {kind} of the mean difference over seeds, for this row "
@@ -21,8 +22,8 @@ def notes(report: Report) -> str:
         f"Thin bar: the same at 1 {fmt.MINUS} {alpha:g}/{num} (Bonferroni), which holds for all "
         f"{num} comparisons at once. Where it meets 0 and the thick bar does not, the row is "
         "undecided because many were compared."
-        f"{' A thin bar that ends at an edge goes on.' * is_cut(report.variants)}"
-        if any(v.compared and v.compared.wide for v in report.variants)
+        f"{' A thin bar that ends at an edge goes on.' * is_cut(variants)}"
+        if any(v.compared and v.compared.wide for v in variants)
         else "There is no thin bar: p is not corrected here, or is of an e-value."
     )
     method = {"holm": "Holm's method", "bh": "the method of Benjamini and Hochberg", "none": ""}
@@ -30,7 +31,7 @@ def notes(report: Report) -> str:
     of = f", adjusted by {adjusted} over {num} comparisons" if adjusted and num > 1 else ""
     third = f"p is two-sided{of}."
     fourth = f"The declared rule: {report.rule_text}."
-    if any(words.verdict(v) == "undecided" for v in report.variants):
+    if any(words.verdict(v) == "undecided" for v in variants):
         fourth += (
             " “Undecided” stands for “not distinguishable”: it is no evidence that the two are "
             "equal. Seeds needed: how many in all would show the difference that was seen with "
