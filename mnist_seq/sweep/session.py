@@ -1,6 +1,5 @@
 """Runs one sweep command: plan, launch, summary."""
 
-import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from mnist_seq.sweep.open_pool import open_pool, policy_of
 from mnist_seq.sweep.plan.baselines import missing_baselines
 from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step, total
 from mnist_seq.sweep.plan.expand import Grid, expand, without
+from mnist_seq.sweep.plan.fit import check_fit, num_params
 from mnist_seq.sweep.plan.others import runs_to_compare
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun, Planner
 from mnist_seq.sweep.plan.record import planned_text, plans_for, record_plans
@@ -86,7 +86,7 @@ class Session:
         """Find out which runs must be trained, and print the plan."""
         plan = self._planned()
         self._place(plan)
-        params = [_num_params(members) for _, _, members in grouped(plan.runs)]
+        params = num_params([members for _, _, members in grouped(plan.runs)])
         workers = len(self.slots)
         show_plan(plan, self.console, speeds=self.speeds, workers=workers, params=params)
         for text in planned_text(self.folder, self._recorded(plan)):
@@ -267,34 +267,3 @@ def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:
         f"{len(left)} of {len(grid.jobs)} combinations ask for what another one asks for too, and "
         f"have no run of their own, such as {' '.join(map(shell_word, left[0]))}"
     )
-
-
-def check_fit(plan: Plan, *, is_here: bool) -> None:
-    """Refuse a plan with an impossible run.
-
-    Args:
-        is_here: whether the runs train on this machine; otherwise each checks its own machine.
-
-    Raises:
-        ConfigError: names the key to be changed.
-    """
-    if not plan.todo:
-        return
-    from mnist_seq.tracking import check_tracker
-    from mnist_seq.training.preflight.prepare import check_machine
-
-    for variant in {run.variant for run in plan.todo} if is_here else ():
-        check_machine(variant.prepared.config)
-    for config in {run.config.tracker.name: run.config for run in plan.todo}.values():
-        check_tracker(config)
-
-
-def _num_params(runs: Sequence[PlannedRun]) -> int:
-    """Number of parameters of a variant, from an existing run: counting them anew needs torch."""
-    for run in runs:
-        if run.action == "reuse":
-            with contextlib.suppress(KeyError, TypeError):
-                return int(run.folder.result()["num_params"])
-    from mnist_seq.training.preflight.count import num_params
-
-    return num_params(runs[0].config)

@@ -52,6 +52,12 @@ def start_fork_server(threads: int, *, data: str = "") -> None:
             del os.environ[name]
 
 
+def is_started() -> bool:
+    """Whether this process has started the fork server."""
+    server: Any = forkserver._forkserver  # there is no public function for it
+    return server._forkserver_pid is not None
+
+
 def _choose_folder_of_socket() -> None:
     """Put the socket of the server into a folder with a short path, whatever TMPDIR is.
 

@@ -28,6 +28,15 @@ def warm_up(threads: int, *, data: str) -> None:
         start_fork_server(threads, data=data)
 
 
+def has_fork_server() -> bool:
+    """Whether this command has started one."""
+    if system.start_method() != "forkserver":
+        return False
+    from mnist_seq.sweep.pool.fork_server import is_started
+
+    return is_started()
+
+
 def end() -> None:
     """End what serves the starts, when no process is left."""
     if system.start_method() == "forkserver":
