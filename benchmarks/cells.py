@@ -3,19 +3,23 @@
     python benchmarks/cells.py
     python benchmarks/cells.py --only NIG CIFG mgu
     python benchmarks/cells.py --sequence pixels --steps 1
+    THP_MEM_ALLOC_ENABLE=0 python benchmarks/cells.py --sequence wide --steps 1
 
-One step is forward, backward and Adam on 64 sequences of 28 x 28 or of 784 pixels, with 64 hidden
-units, without blocks. Each cell alternates with `nn.LSTM`, so that other load on the machine slows
-both, and the time is that of this process alone. The result is the median of the ratios.
+One step is forward, backward and Adam on 64 sequences of 28 x 28, of 784 pixels, or of 784 x 64
+(wide), with 64 hidden units, without blocks. Each cell alternates with `nn.LSTM`, so that other
+load on the machine slows both, and the time is that of this process alone. The result is the median
+of the ratios. Memory comes in large pages, as in a run, unless the environment says otherwise.
 """
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
 
+from mnist_seq.command import LARGE_PAGES, use_large_pages
 from mnist_seq.config.paths import options
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import Adam, Model
@@ -26,7 +30,7 @@ from mnist_seq.training.loop.step import train_step
 from mnist_seq.training.optimizers import build_optimizer
 
 BATCH, HIDDEN = 64, 64
-SHAPES = {"rows": Shape(28, 28), "pixels": Shape(784, 1)}
+SHAPES = {"rows": Shape(28, 28), "pixels": Shape(784, 1), "wide": Shape(784, 64)}
 LSTM_OPTIONS: dict[str, dict[str, object]] = {
     "NIG": {"input_gate": False},
     "NFG": {"forget_gate": False},
@@ -74,13 +78,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--sequence", choices=SHAPES, default="rows")
     args = parser.parse_args()
+    use_large_pages()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     shape = SHAPES[args.sequence]
     models = {f"lstm, {name}": default_model("lstm", **o) for name, o in LSTM_OPTIONS.items()}
     models |= {name: default_model(name, block="none", after="none") for name in options("model")}
     baseline = stepper(default_model("lstm", hidden=HIDDEN), shape)
     print(f"ms a step of batch {BATCH}, hidden {HIDDEN}, {args.sequence}, one thread, "
-          f"torch {torch.__version__}; "
+          f"torch {torch.__version__}, {LARGE_PAGES}={os.environ.get(LARGE_PAGES)}; "
           f"median of {args.repeats} x {args.steps} steps, alternating")  # fmt: skip
     print(f"{'cell':<18}{'nn.LSTM':>9}{'cell':>9}{'ratio':>8}")
     for name, model in models.items():
