@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "train": {"command", "config", "training", "runs", "tracking"},
     # tasks: pictures of contested digits
     "compare": {"command", "config", "tasks", "report", "runs", "tracking"},
+    "status": {"command", "config", "runs", "sweep"},
     "sync": {"command", "config", "runs", "tracking"},
     "predict": {"command", "config", "runs", "trained"},
     "notebook": {"compare", "config", "report", "runs", "tracking", "trained", "training"},
@@ -61,7 +62,7 @@ LONG: set[str] = set()
 
 MAX_ENTRIES, MAX_LINES = 16, 300
 # What people type stands beside the rooms, and is not counted among them
-COMMANDS = {"mnist_seq.train", "mnist_seq.compare", "mnist_seq.sync", "mnist_seq.predict"}
+COMMANDS = {f"mnist_seq.{name}" for name in ("train", "compare", "sync", "status", "predict")}
 SLOW = {"torch", "torchvision", "wandb", "pandas", "scipy", "statsmodels", "altair", "matplotlib"}
 
 

@@ -55,8 +55,29 @@ def locked(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
         lock.release()
 
 
-def _holder(folder: Path) -> str:
-    with contextlib.suppress(OSError, ValueError):
-        holder = files.read_json(folder / HOLDER)
-        return f" by process {holder.get('pid')} on {holder.get('host')}"
+def holder(folder: Path) -> str:
+    """Process and machine that have locked a folder; "" for none, or for one that has died here.
+
+    The lock itself is not tried: a run that starts at that moment would find it taken.
+    """
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        found = files.read_json(folder / HOLDER)
+        pid, host = int(found["pid"]), str(found["host"])
+        if host != socket.gethostname() or _is_running(pid):
+            return f"process {pid} on {host}"
     return ""
+
+
+def _is_running(pid: int) -> bool:
+    """Whether there is such a process here; on Windows, where asking would end it, always."""
+    if hasattr(os, "setsid"):
+        with contextlib.suppress(PermissionError):  # it is another user's
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return False
+    return True
+
+
+def _holder(folder: Path) -> str:
+    return f" by {found}" if (found := holder(folder)) else ""

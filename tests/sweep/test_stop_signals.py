@@ -310,6 +310,7 @@ runpy.run_module({{program!r}}, run_name="__main__", alter_sys=True)
     ("mnist_seq.compare", "mnist_seq.config.hydra_errors", ""),
     ("mnist_seq.sync", "mnist_seq.config.hydra_errors", "; the same command goes on"),
     ("mnist_seq.sync", "mnist_seq.command", "; nothing has begun"),
+    ("mnist_seq.status", "mnist_seq.command", "; nothing has begun"),
 ], 2))  # fmt: skip
 def test_ctrl_c_while_a_command_imports_is_one_line(
     tmp_path: Path, program: str, module: str, says: str

@@ -1,0 +1,126 @@
+"""How far a sweep is, from its folder alone: nothing is changed or locked."""
+
+import contextlib
+import datetime
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mnist_seq.runs.events import BY_ACCURACY, value_text
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.lock import holder as holder_of
+from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.pool.failures import reason, state_of
+from mnist_seq.sweep.slurm.queue import LIVE, states_now
+from mnist_seq.sweep.times import duration
+
+State = Literal["finished", "diverged", "failed", "interrupted", "at work", "queued", "not begun"]
+
+
+@dataclass(frozen=True)
+class RunSeen:
+    """One run of a sweep.
+
+    Attributes:
+        words: how far it is, or why it has ended.
+    """
+
+    name: str
+    state: State
+    words: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A sweep at one moment.
+
+    Attributes:
+        command: process and machine of the command that works on it, or "".
+    """
+
+    folder: SweepFolder
+    runs: list[RunSeen]
+    command: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a command, a run or a job is at work or waits in a queue."""
+        is_moving = any(run.state in ("at work", "queued") for run in self.runs)
+        return bool(self.command) or is_moving
+
+
+def look(folder: SweepFolder) -> Seen:
+    """Read the state of a sweep."""
+    last, names = _last_changes(folder)
+    jobs = {run: str(row["job"]) for run, row in last.items() if "job" in row}
+    queue = states_now() if jobs else {}
+    runs = [_seen(folder.run(name), last.get(name, {}), queue) for name in names]
+    return Seen(folder, runs, holder_of(folder.path))
+
+
+def _last_changes(folder: SweepFolder) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The last change of each run, with the id of its job in a queue, and all runs in order."""
+    last: dict[str, dict[str, Any]] = {}
+    planned: dict[str, None] = {}
+    is_planning = False
+    for row in folder.ledger():
+        run, change = str(row.get("run")), row.get("change")
+        is_plan = change in ("planned", "reused")
+        if is_plan and not is_planning:
+            planned = {}  # a command names all its runs before the first one starts
+        planned[run] = None
+        is_planning = is_plan
+        if change == "started" and "job" in last.get(run, {}):
+            row = {**row, "job": last[run]["job"]}
+        if not is_plan:
+            last[run] = row
+    return last, list(planned)
+
+
+def _seen(run: RunFolder, last: Mapping[str, Any], queue: Mapping[str, str]) -> RunSeen:
+    name, job = run.path.name, str(last.get("job", ""))
+    state, damage = state_of(run)
+    if damage:
+        return RunSeen(name, "failed", damage)
+    if state == "finished":
+        return RunSeen(name, "finished", "")
+    if state == "diverged":
+        return RunSeen(name, "diverged", str(run.result().get("reason", "")))
+    is_live = queue.get(job) in LIVE
+    if last.get("change") == "submitted" and is_live and queue[job] != "RUNNING":
+        return RunSeen(name, "queued", f"job {job}, {queue[job].lower()}{_since(last)}")
+    if holder := holder_of(run.path):
+        return RunSeen(name, "at work", "; ".join([*_how_far(run), holder]))
+    if is_live:
+        return RunSeen(name, "at work", f"job {job} starts")
+    if state == "failed":
+        return RunSeen(name, "failed", reason(run))
+    if state == "interrupted":
+        why = str(last.get("reason", "")).removeprefix("interrupted by ")
+        return RunSeen(name, "interrupted", "; ".join(filter(None, [*_how_far(run), why])))
+    return RunSeen(name, "not begun", "")
+
+
+def _since(row: Mapping[str, Any]) -> str:
+    with contextlib.suppress(KeyError, ValueError, TypeError):
+        then = datetime.datetime.fromisoformat(row["time"])
+        return f" for {duration((datetime.datetime.now(datetime.UTC) - then).total_seconds())}"
+    return ""
+
+
+def _how_far(run: RunFolder) -> list[str]:
+    """The last evaluation of a run, and how long ago it was; nothing before the first one."""
+    judged, end = BY_ACCURACY, ""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        judged = run.judged()
+        end = f"/{run.record()['config']['training']['epochs']:g}"
+    with contextlib.suppress(OSError, ValueError, KeyError, IndexError, TypeError):
+        row = run.metrics()[-1]
+        names = [f"{part}/{judged['main']}" for part in ("valid", "monitor")]
+        words = f"epoch {row['epoch']:g}{end}"
+        for metric in [metric for metric in names if metric in row][:1]:
+            words += f", {metric.replace('/', ' ')} {value_text(metric, row[metric], judged)}"
+        ago = time.time() - run.metrics_path.stat().st_mtime
+        return [f"{words}, {duration(max(0.0, ago))} ago"]
+    return []
