@@ -191,7 +191,7 @@ def test_a_call_that_fails_has_said_so_when_it_is_over(
     ("parameters", "says"),
     [
         ({"timeout_min": 1}, "is 60 s, and the signal comes 90 s before its end"),
-        ({"timeout_min": 2, "slurm_signal_delay_s": 100}, "needs 30 s or more"),
+        ({"timeout_min": 2, "slurm_signal_delay_s": 31}, "needs 30 s or more"),
         ({"gpus_per_node": "a100:1"}, "slurm_gres=gpu:a100:1"),
         ({"slurm_additional_parameters": {"requeue": True}}, "hydra.launcher.resubmit"),
         ({"slurm_additional_parameters": "x"}, "keys of sbatch"),

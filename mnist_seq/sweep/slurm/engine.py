@@ -16,7 +16,7 @@ from mnist_seq.sweep.pool.jobs import Full, Refused
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.slurm.handle import SlurmHandle
 from mnist_seq.sweep.slurm.queue import LIVE, Orders, Queue, states_now
-from mnist_seq.sweep.slurm.submission import executor_of, in_a_line
+from mnist_seq.sweep.slurm.submission import executor_of, in_a_line, seconds_until_signal
 
 # of sbatch: too many jobs of this user at once, or a controller that is busy or restarting
 _LATER = re.compile(r"MaxSubmit|[Uu]nable to contact|[Tt]imed out|temporar")
@@ -49,7 +49,7 @@ class SlurmEngine:
         name = opening.folder.path.name
         self._executor = executor_of(folder, parameters, name=name, python=python)
         self._queue, self._orders = Queue(poll_s=poll_s), Orders()
-        self._has_submitted = False
+        self._has_submitted, self._limit_s = False, seconds_until_signal(parameters)
         self._earlier = _jobs_of_earlier_commands(opening.folder, opening.console)
 
     def start(self, call: Call, slot: int) -> SlurmHandle:
@@ -90,7 +90,14 @@ class SlurmEngine:
 
     def _handle(self, job: str, answer: AnswerFile) -> SlurmHandle:
         stderr = self._folder / f"{job}_0_log.err"
-        return SlurmHandle(job, answer, queue=self._queue, orders=self._orders, stderr=stderr)
+        return SlurmHandle(
+            job,
+            answer,
+            queue=self._queue,
+            orders=self._orders,
+            stderr=stderr,
+            limit_s=self._limit_s,
+        )
 
 
 def _jobs_of_earlier_commands(sweep: SweepFolder, console: Console) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ READ_S = 1.0  # seconds between two reads of what the job says of itself
 LATE_S = 5.0  # seconds until a shared file system shows what a job has written
 UNSURE_S = 20.0  # seconds until a job that the queue does not know is given up
 STATE_S = 20.0  # seconds to learn why a signal has come
+AROUND_S = 90.0  # by which that signal may come sooner, with the time until a run trains
 AGAIN_S = 10.0  # seconds between two orders to kill
 
 # states of a job that Slurm has stopped by itself or by an order, in a user's words
@@ -34,13 +35,21 @@ class SlurmHandle:
         job: id in Slurm's queue.
         answer: what the call says of itself.
         stderr: file with the output of submitit and of Slurm's step.
+        limit_s: seconds of a job until Slurm's signal before its time limit.
     """
 
     def __init__(
-        self, job: str, answer: AnswerFile, *, queue: Queue, orders: Orders, stderr: Path
+        self,
+        job: str,
+        answer: AnswerFile,
+        *,
+        queue: Queue,
+        orders: Orders,
+        stderr: Path,
+        limit_s: float,
     ) -> None:
         self.job, self._queue, self._orders = job, queue, orders
-        self._file, self._stderr = answer, stderr
+        self._file, self._stderr, self._limit_s = answer, stderr, limit_s
         self._answer: Answer | None = None
         self._read = self._killed = float("-inf")
         self._submitted = time.monotonic()
@@ -77,7 +86,8 @@ class SlurmHandle:
             if fault.startswith(INTERRUPTED) and state in STOPS and state != UNKNOWN:
                 return f"{STOPPED_BY}Slurm: {STOPS[state]}"
             if fault == EARLY:
-                return f"{STOPPED_BY}Slurm: its signal before a time limit or a preemption"
+                is_late = time.time() - self._answer.started > self._limit_s - AROUND_S
+                return f"{STOPPED_BY}Slurm: {'time limit' if is_late else 'preemption'}"
             return fault
         if state in STOPS:
             return f"{STOPPED_BY}Slurm: {STOPS[state]}"

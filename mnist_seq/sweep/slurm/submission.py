@@ -1,5 +1,6 @@
 """The parameters of a sweep's jobs, checked before the first one is submitted."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import submitit
 
 LEAST_S = 30  # seconds of a job before Slurm's early signal; Python alone takes 5 to 10 to start
+SOONER_S = 60  # by which Slurm may send that signal sooner than asked (sbatch(1), --signal)
 _KEYS = "hydra.launcher.parameters"
 _TIMEOUT_MIN, _SIGNAL_DELAY_S = 5, 90  # submitit's own
 _PREFIX = re.compile(r"^sbatch: (error: )?", re.M)
@@ -74,17 +76,28 @@ def check(parameters: Mapping[str, Any]) -> None:
                 f"{_KEYS}.{key} must be a number: {value}; for a type of GPU write "
                 f"~{_KEYS}.{key} ++{_KEYS}.slurm_gres=gpu:{kind}:{num or 1}"
             )
-    minutes = parameters.get("slurm_time", parameters.get("timeout_min", _TIMEOUT_MIN))
-    ahead = parameters.get("slurm_signal_delay_s", _SIGNAL_DELAY_S)
+    minutes, ahead = _limit(parameters)
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (minutes, ahead)):
         return  # submitit says what it wants
-    if minutes * 60 - ahead < LEAST_S:
+    if minutes * 60 - ahead - SOONER_S < LEAST_S:
         raise ConfigError(
             f"a job needs {LEAST_S} s or more before Slurm's early signal: "
             f"{_KEYS}.timeout_min={minutes:g} is {minutes * 60:g} s, and the signal comes "
-            f"{ahead:g} s before its end; raise timeout_min, or set "
-            f"++{_KEYS}.slurm_signal_delay_s=<seconds>"
+            f"{ahead:g} s before its end, or up to {SOONER_S} s sooner; raise timeout_min, or "
+            f"lower it with ++{_KEYS}.slurm_signal_delay_s=<seconds>"
         )
+
+
+def _limit(parameters: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Minutes of a job, and seconds before its end at which the signal comes."""
+    minutes = parameters.get("slurm_time", parameters.get("timeout_min", _TIMEOUT_MIN))
+    return minutes, parameters.get("slurm_signal_delay_s", _SIGNAL_DELAY_S)
+
+
+def seconds_until_signal(parameters: Mapping[str, Any]) -> float:
+    """Seconds of a job until Slurm's signal; infinite for a limit in Slurm's own words."""
+    minutes, ahead = _limit(parameters)
+    return minutes * 60 - ahead if isinstance(minutes, int | float) else math.inf
 
 
 def in_a_line(text: str) -> str:
