@@ -183,8 +183,9 @@ struct Rnn {
     rows_times<MR, NV, 0, NV>(1 + d.D, f.hx + d.Hp, d.P, w + (long)d.H * NV * VL, s);
     for (int r = 0; r < MR; r++)
       for (int v = 0; v < NV; v++) {
-        vf a = s[r][v];
-        st(f.h + (long)r * d.P + (u + v) * VL, d.is_relu ? (vf)(a < 0.f ? (vf){} : a) : tanh_(a));
+        if (d.is_relu) s[r][v] = s[r][v] < 0.f ? (vf){} : s[r][v];
+        else s[r][v] = tanh_(s[r][v]);
+        st(f.h + (long)r * d.P + (u + v) * VL, s[r][v]);
       }
   }
   INL void local(const Sizes& d, const Backward& b, int r, int j, vf dh) {

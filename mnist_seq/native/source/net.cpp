@@ -61,16 +61,13 @@ static void pack(Net& n, bool trains) {
 }
 
 template <class Number> INL void read(const Source& s, const Number* from, int D, float* to) {
-  typedef Number numbers __attribute__((vector_size(VL * sizeof(Number))));
   float scale = (float)s.scale, shift = (float)s.shift;
   if (s.by_d != 1 || D < VL) {
     for (int k = 0; k < D; k++) to[k] = shift + scale * (float)from[k * s.by_d];
     return;
   }
   for (int k = 0;; k = k + 2 * VL <= D ? k + VL : D - VL) {  // the last vector may meet the one before
-    numbers x;
-    __builtin_memcpy(&x, from + k, sizeof x);
-    st(to + k, shift + scale * __builtin_convertvector(x, vf));
+    st(to + k, shift + scale * floats(from + k));
     if (k + VL == D) return;
   }
 }

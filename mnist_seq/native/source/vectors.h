@@ -52,6 +52,18 @@ INL vf fma(vf a, vf b, vf c) {
 INL vf fma(vf a, vf b, vf c) { return a * b + c; }
 #endif
 
+// VL numbers as floats; gcc converts bytes one by one where it is not told how
+INL vf floats(const float* p) { return ld(p); }
+INL vf floats(const uint8_t* p) {
+#if VL == 16
+  return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p)));
+#elif VL == 8
+  return (vf)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)));
+#else
+  return (vf){(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
+#endif
+}
+
 // x within bounds; NaN stays NaN.
 INL vf clamp(vf x, float low, float high) {
   x = x > high ? all(high) : x;
