@@ -51,12 +51,12 @@ def build(kind: str = "native", compiler: list[str] | None = None) -> Path:
     command = [*(compiler or find_compiler()), *FLAGS, *KINDS[kind]]
     name = _digest(*command, _version(command[: -len(FLAGS) - len(KINDS[kind])]), _cpu())
     path = cache_folder() / "native" / f"{name}.so"
-    if path.exists():
+    if _is_whole(path):
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
+            if not _is_whole(path):
                 _compile(command, path)
     except OSError as error:
         raise Unavailable(
@@ -92,7 +92,24 @@ def _compile(command: list[str], path: Path) -> None:
         if done.returncode or not made.exists():
             lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
             raise Unavailable(f"{command[0]} could not compile the native step: {lines[0][:200]}")
+        _sum_file(path).write_text(_sum(made), encoding="utf-8")
         made.replace(path)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a library has all its bytes: loading one that lacks some ends the process."""
+    try:
+        return _sum_file(path).read_text(encoding="utf-8") == _sum(path)
+    except OSError:
+        return False
+
+
+def _sum_file(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _version(command: list[str]) -> str:

@@ -1,0 +1,103 @@
+"""The library is compiled once, by one process, and what stands in its way is one line."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mnist_seq.native import Library, Unavailable
+from mnist_seq.native.build import build, find_compiler
+from mnist_seq.native.check import checked
+from mnist_seq.system import cache_folder
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MNIST_SEQ_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "native"
+
+
+def script(folder: Path, text: str) -> list[str]:
+    """A compiler of ours."""
+    path = folder / "compiler"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return [str(path)]
+
+
+def test_the_cache_is_where_users_expect_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MNIST_SEQ_CACHE", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "mnist_seq"
+    monkeypatch.setenv("MNIST_SEQ_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own"
+
+
+def test_where_many_build_at_once_one_compiles(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool starts its workers together; the others wait and take what the first has made."""
+    copy = 'echo one >> "$LOG"; while [ "$1" != -o ]; do shift; done; echo made > "$2"'
+    command = script(tmp_path, f'[ "$1" = --version ] && exit 0\n{copy}')
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    with ThreadPoolExecutor(4) as threads:  # each has the lock file open for itself
+        (path,) = set(threads.map(lambda _: build(compiler=command), range(4)))
+    assert path.read_text() == "made\n"
+    assert (tmp_path / "log").read_text() == "one\n"
+    assert {path.suffix for path in own_cache.iterdir()} <= {".so", ".sha256", ".lock"}
+
+
+def test_a_library_that_lacks_bytes_is_compiled_anew(own_cache: Path, tmp_path: Path) -> None:
+    """As after a full disk; loading it would end the process without a word."""
+    command = script(
+        tmp_path,
+        '[ "$1" = --version ] && exit 0\nwhile [ "$1" != -o ]; do shift; done; echo made > "$2"',
+    )
+    path = build(compiler=command)
+    path.write_text("ma")
+    assert build(compiler=command) == path
+    assert path.read_text() == "made\n"
+
+
+def test_what_stands_in_the_way_is_one_line(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run goes on by torch, and says this line."""
+    fails = script(tmp_path, "echo 'net.cpp:1: error: no such thing' >&2; exit 1")
+    with pytest.raises(Unavailable, match=r"could not compile .*: net.cpp:1: error: no such") as at:
+        build(compiler=fails)
+    assert "\n" not in str(at.value)
+    assert not list(own_cache.glob("*.so"))
+    (tmp_path / "no_library.so").touch()
+    with pytest.raises(Unavailable, match="cannot be loaded") as at:
+        checked(tmp_path / "no_library.so")
+    assert "\n" not in str(at.value)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MNIST_SEQ_CACHE", str(tmp_path / "file"))
+    with pytest.raises(Unavailable, match="set MNIST_SEQ_CACHE to another one"):
+        build(compiler=script(tmp_path, "exit 0"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match=r"no C\+\+ compiler .*pip install"):
+        find_compiler()
+
+
+def test_a_library_that_computes_something_else_is_not_used(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native_library: Library
+) -> None:
+    """As one by a compiler that was told to be fast rather than right; each process asks again."""
+    copy = tmp_path / "other.so"
+    copy.write_bytes(native_library.path.read_bytes())
+    monkeypatch.setattr("mnist_seq.native.check.WORST", 1e-9)
+    for _ in range(2):
+        with pytest.raises(
+            Unavailable, match=r"not used: its gradients of lstm .* are not torch's"
+        ):
+            checked(copy)
+    monkeypatch.setattr("mnist_seq.native.check.WORST", 1e-4)
+    assert checked(copy).lanes == native_library.lanes
+    assert copy.with_suffix(".checked").exists()
