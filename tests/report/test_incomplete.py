@@ -7,6 +7,7 @@ import pytest
 from mnist_seq.report.columns import columns
 from mnist_seq.report.read.planned import PlannedArm, SweepPlan
 from mnist_seq.report.render import markdown, table_csv
+from mnist_seq.report.texts.notices import notices
 from mnist_seq.runs.sweep_folder import SweepFolder
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_renderings import printed
@@ -70,9 +71,20 @@ def test_a_sweep_that_has_hardly_begun_needs_no_other_seeds(tmp_path: Path) -> N
     """The runs are planned: "add seeds" would be the wrong advice."""
     write_run(tmp_path / "s", "lstm", seed=0)
     write_run(tmp_path / "s", "gru", seed=0, state="interrupted")
-    assert report_of(tmp_path / "s").headline == (
-        "Nothing could be compared so far: 1 of 2 runs are not done"
-    )
+    report = report_of(tmp_path / "s")
+    assert report.headline == "Nothing could be compared so far: 1 of 2 runs are not done"
+    assert notices(report)[0].title == "1 of 2 runs is not done."
+
+
+def test_what_the_sweep_itself_will_add_is_not_called_missing(tmp_path: Path) -> None:
+    """Ctrl-C before the first LSTM: the sweep's own command goes on with it."""
+    write_run(tmp_path / "s", "gru", seed=0)
+    write_run(tmp_path / "s", "gru", seed=1, state="interrupted")
+    (tmp_path / "s" / "model=lstm").mkdir()
+    (tmp_path / "s" / "model=lstm" / "log.txt").touch()
+    report = report_of(tmp_path / "s")
+    assert report.missing == ()
+    assert [left.reason for left in report.skipped] == ["stopped before its run began"]
 
 
 def test_what_a_search_pruned_is_not_missing(tmp_path: Path) -> None:

@@ -68,6 +68,26 @@ def test_a_name_never_stands_at_anothers_mark(num: int) -> None:
         assert box[2] <= scatter.WIDTH
 
 
+def test_seeds_of_one_variant_are_a_table_without_empty_columns(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_run(tmp_path / "s", seed=seed, accuracy=0.9 + seed / 100)
+    page = render(report_of(tmp_path / "s"))
+    assert 'class="answer' not in page
+    answer = page[page.index('<section id="answer"') : page.index('id="answer-csv"')]
+    assert '<th scope="row">LSTM</th>' in answer
+    assert "91" in answer
+    assert "Verdict" not in answer
+
+
+def test_a_whisker_of_two_seeds_leaves_the_means_to_be_seen() -> None:
+    wide = [scatter.Item(x, y, y - 90, y + 90, "a", "", "undecided") for x, y in ((1, 20), (2, 30))]
+    drawn = scatter.chart(wide, x_text=str, unit="", description="two marks")
+    tops = [float(y) for y in re.findall(r'<text class="yt" x="0%" y="([\d.]+)"', drawn)]
+    assert len(tops) >= 3
+    assert ">100<" not in drawn
+    assert ">\N{MINUS SIGN}50<" not in drawn
+
+
 def test_of_many_marks_those_at_the_front_are_named_before_others() -> None:
     """A name for each of 36 marks finds no room; which are left out must not be chance."""
     rng = np.random.default_rng(1)

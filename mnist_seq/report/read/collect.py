@@ -203,6 +203,8 @@ def _why_no_run(folder: Path) -> str:
         return _short(error, folder)
     if not names:
         return "empty"
+    if all(name == "log.txt" or name.startswith(".lock") for name in names):
+        return "stopped before its run began"
     if ".hydra" in names:
         return "half-written: no run.json, so the run never began"
     return "foreign: no run.json"

@@ -100,7 +100,11 @@ class Costs(Section[Fronts]):
             for title, values in _drawn(known, part.by_cost).items()
         )
         few = len(known) <= scatter.WHISKERS
-        whiskers = f"; whiskers: {fmt.percent(report.level)} t-interval" if few else ""
+        whiskers = (
+            f"; whiskers: {fmt.percent(report.level)} t-interval, cut where it would hide the means"
+            if few
+            else ""
+        )
         lines = " A line joins what differs in its size alone." if _is_joined(report) else ""
         caption = (
             f"Mean over seeds{whiskers}. An axis is logarithmic where its values span a factor of "

@@ -33,7 +33,13 @@ class Notice:
 
 def notices(report: Report) -> list[Notice]:
     """All notices: what failed first, then what is missing, then what to be careful of."""
-    found = [*_lost(report), *_missing(report), *map(_caution, report.warnings), *_rising(report)]
+    found = [
+        *_undone(report),
+        *_lost(report),
+        *_missing(report),
+        *map(_caution, report.warnings),
+        *_rising(report),
+    ]
     found += _of_tasks(report)
     return sorted(found, key=lambda notice: notice.kind != "failed") if report.tasks else found
 
@@ -50,6 +56,20 @@ def _of_tasks(report: Report) -> list[Notice]:
         where = "On each task" if is_all else fmt.joined(names)
         found.append(replace(notice, title=f"{where}: {notice.title}"))
     return found
+
+
+def _undone(report: Report) -> list[Notice]:
+    """That a sweep is not complete."""
+    if not report.undone:
+        return []
+    verb = "is" if report.undone.startswith("1 ") else "are"
+    is_judged = not any(v.word == "so far" for v in report.variants)
+    text = "These are verdicts so far." if is_judged and report.num_comparisons else (
+        "What stands here is so far, and no verdict."
+    )  # fmt: skip
+    about = "Command that goes on with the sweep"
+    title = f"{report.undone} {verb} not done."
+    return [Notice("caution", title, text, report.asked.command(), about)]
 
 
 def _rising(report: Report) -> list[Notice]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mnist_seq.report.charts.page.axis import Axis, is_wide
+from mnist_seq.report.charts.page.axis import Axis, is_wide, within
 from mnist_seq.report.charts.page.scatter import WIDTH
 from mnist_seq.report.charts.page.scene import Dot, Line, Mark, Poly, Text, svg
 from mnist_seq.report.markup.escape import for_html
@@ -43,7 +43,9 @@ def along(
     """
     points = [p for own in lines.values() for p in own]
     x = Axis.over(texts, before=0.12, after=0.05, is_log=is_wide(texts))
-    y = Axis.over([v for p in points for v in (p.mean, p.low, p.high)], before=0.06, after=0.06)
+    means = [p.mean for p in points]
+    ends = within(means, [v for p in points for v in (p.low, p.high)])
+    y = Axis.over([*means, *ends], before=0.06, after=0.06)
 
     def place(value: float) -> float:
         return _HEIGHT * (1 - y.at(value))
@@ -68,7 +70,7 @@ def along(
         last = left + length
         marks += [Text(share, _HEIGHT + 16, named[value], anchor=anchor),
                   Line(share, _HEIGHT, share, _HEIGHT + 4, "tick")]  # fmt: skip
-    ends: list[tuple[float, str]] = []
+    tips: list[tuple[float, str]] = []
     for name, found in lines.items():
         own = sorted(found, key=lambda p: p.x)
         marks.append(Poly([(x.at(p.x), place(p.mean)) for p in own], "link baseline"))
@@ -77,18 +79,18 @@ def along(
                 marks.append(
                     Line(x.at(p.x), place(p.high), x.at(p.x), place(p.low), f"wh {p.kind}")
                 )
-        ends.append((place(own[-1].mean), name))
+        tips.append((place(own[-1].mean), name))
     for p in points:
         marks.append(Dot(x.at(p.x), place(p.mean), 4.5, f"mean {p.kind}", p.title))
     drawn = svg(marks, _HEIGHT + 22, description)
-    ordered = [name for _, name in sorted(ends)]
-    if len(ends) <= 1 or len(ends) > _MOST_NAMED:
+    ordered = [name for _, name in sorted(tips)]
+    if len(tips) <= 1 or len(tips) > _MOST_NAMED:
         return f'<div class="plot">{drawn}</div>'
     if max(map(len, ordered)) > _LONG:
         names = for_html("; ".join(ordered))
         said = f'<p class="cap">Lines at their right ends, from the top: {names}.</p>'
         return f'<div class="plot">{drawn}</div>{said}'
-    return f'<div class="plot along">{drawn}{_names(sorted(ends))}</div>'
+    return f'<div class="plot along">{drawn}{_names(sorted(tips))}</div>'
 
 
 def _names(ends: list[tuple[float, str]]) -> str:

@@ -37,6 +37,19 @@ def is_wide(values: Iterable[float]) -> bool:
     return bool(found) and min(found) > 0 and max(found) >= 4 * min(found)
 
 
+def within(means: Iterable[float], ends: Iterable[float]) -> list[float]:
+    """Ends of whiskers, no farther from the means than these are apart; all where one mean is.
+
+    The interval of two seeds would leave nothing of the others to be seen.
+    """
+    known = [m for m in means if math.isfinite(m)]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    if low == high:
+        return list(ends)
+    room = high - low
+    return [min(max(end, low - room), high + room) for end in ends if math.isfinite(end)]
+
+
 @dataclass(frozen=True)
 class Axis:
     """A scale from `low` to `high`."""

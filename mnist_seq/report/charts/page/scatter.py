@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mnist_seq.report.charts.page.axis import Axis, is_wide
+from mnist_seq.report.charts.page.axis import Axis, is_wide, within
 from mnist_seq.report.charts.page.scene import Dot, Lead, Line, Mark, Poly, Text, svg
 from mnist_seq.report.texts import fmt
 
@@ -61,7 +61,8 @@ def chart(
     has_whiskers = len(items) <= WHISKERS
     x = Axis.over((i.x for i in items), before=0.14, after=0.14, is_log=is_wide(i.x for i in items))
     ends = [v for i in items for v in ((i.low, i.high) if has_whiskers else ())]
-    y = Axis.over([*(i.y for i in items), *ends], before=0.1, after=0.1)
+    means = [i.y for i in items]
+    y = Axis.over([*means, *within(means, ends)], before=0.1, after=0.1)
 
     def place(value: float) -> float:
         return HEIGHT * (1 - y.at(value))

@@ -10,6 +10,7 @@ from mnist_seq.report.charts.page.multiples import parted
 from mnist_seq.report.column import Column
 from mnist_seq.report.columns import shown_columns
 from mnist_seq.report.markup.escape import for_html
+from mnist_seq.report.markup.html_table import html_table
 from mnist_seq.report.paper.document import Asked
 from mnist_seq.report.paper.document import table as as_latex
 from mnist_seq.report.render import markdown, table_csv
@@ -39,6 +40,11 @@ def answer(
     """
     d, axis = words.decimals_of(report), forest.axis_of(report)
     families = words.families(report)
+    if not any(family.members for family in families):
+        lead = f"Mean {report.metric.label} over seeds; there is nothing to compare it with."
+        body = _alone(report) + _copies(report, asked, name)
+        body += parts.folded("All columns", _every_column(report)) + _next(report, name) + more
+        return parts.section(name, title, said or lead, body)
     bodies, rest = [], []
     for family in families:
         first, later = parted(report, family)
@@ -64,6 +70,19 @@ def answer(
     body += parts.folded("All columns", _every_column(report, of)) + _sentences(report)
     body += _next(report, name) + more
     return parts.section(name, title, said or lead, body)
+
+
+def _alone(report: Report) -> str:
+    """The table of baselines with which nothing is compared."""
+    d, metric = words.decimals_of(report), report.metric
+    header = ("variant", "parameters", "seeds", metric.title, "standard deviation",
+              f"{fmt.percent(report.level)} interval")  # fmt: skip
+    rows = [
+        (v.label, fmt.count(v.num_params), _seeds(v) or str(v.n), fmt.number(v.mean, d),
+         fmt.number(v.sd, d), fmt.interval(v.low, v.high, d))
+        for v in report.variants
+    ]  # fmt: skip
+    return html_table(header, rows, caption="Mean over seeds, with its interval")
 
 
 def _table(report: Report, bodies: str, axis: Axis | None, *, is_rest: bool = False) -> str:
