@@ -136,6 +136,7 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
     from mnist_seq.training.preflight.find import find_data
     from mnist_seq.training.preflight.kernel import settled
     from mnist_seq.training.preflight.match import with_hidden_solved
+    from mnist_seq.training.preflight.origin import described, with_origin
     from mnist_seq.training.progress import open_progress
     from mnist_seq.training.run import Job, recorded_end
     from mnist_seq.training.run import train_run as train
@@ -144,13 +145,13 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
         config = _of_hydra(config)
     check_device(config.device)
     check_tracker(config)
-    config, located = find_data(with_hidden_solved(config))
     now = datetime.datetime.now()
     path = Path(folder or f"outputs/runs/{now:%Y-%m-%d_%H-%M-%S-%f}")
+    config, located = find_data(with_hidden_solved(with_origin(config, RunFolder(path))))
     config, of_kernel = settled(config, RunFolder(path))
     check_run(config)
     console = QuietConsole()
-    for notice in (located.notice, of_kernel):
+    for notice in (located.notice, of_kernel, described(config)):
         if notice:
             say(console, notice)
     path.mkdir(parents=True, exist_ok=True)

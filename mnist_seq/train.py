@@ -148,14 +148,16 @@ def _prepared(cfg: "DictConfig", console: "QuietConsole", *, is_sweep: bool) -> 
     from mnist_seq.training.device import check_device
     from mnist_seq.training.job import Job
     from mnist_seq.training.preflight.kernel import settled
+    from mnist_seq.training.preflight.origin import described
     from mnist_seq.training.preflight.prepare import check_machine, prepare
 
     check_device(config.device)  # before the search for data, which may take long
     check_tracker(config)
-    prepared, folder = prepare(config), RunFolder(Path(of_hydra.runtime.output_dir))
+    folder = RunFolder(Path(of_hydra.runtime.output_dir))
+    prepared = prepare(config, folder)
     config, of_kernel = settled(prepared.config, folder)
     check_machine(config)
-    for notice in (prepared.located.notice, of_kernel):
+    for notice in (prepared.located.notice, of_kernel, described(config)):
         if notice:
             say(console, notice)
     return Job(

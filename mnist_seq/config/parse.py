@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.messages import known_keys, no_option, shown, validated
 from mnist_seq.config.paths import options
-from mnist_seq.config.schema import CHOSEN, Config, schema_of
+from mnist_seq.config.schema import CHOSEN, Config, Training, schema_of
 from mnist_seq.config.secrets import check_values
 from mnist_seq.config.words import key_of
 
@@ -63,13 +63,18 @@ def parse(values: Mapping[str, Any]) -> Config:
 
 
 def rooted(config: Config, folder: str) -> Config:
-    """The config with relative paths of the data resolved from `folder`."""
+    """The config with relative paths, of data and of a source, resolved from `folder`."""
     places = {
         key: os.path.abspath(os.path.join(folder, os.path.expanduser(value)))
         for key, value in dict(config.data).items()
         if key in ("root", "path") and ":" not in value  # package:set is no place
     }
-    return config.model_copy(update={"data": config.data.model_copy(update=places)})
+    found: dict[str, Any] = {"data": config.data.model_copy(update=places)}
+    source = config.training.init_from
+    if source != "none":
+        source = os.path.abspath(os.path.join(folder, os.path.expanduser(source)))
+        found["training"] = config.training.model_copy(update={"init_from": source})
+    return config.model_copy(update=found)
 
 
 def parse_plain(values: Mapping[str, Any]) -> Config:
@@ -147,9 +152,28 @@ def _check_together(config: Config) -> None:
                 f"training.{key}={getattr(training, key)} chooses by validation, and data.valid=0 "
                 "sets no image aside; choose data.valid=5000, say"
             )
+    _check_start(training)
     if training.tbptt != "none" and config.model.bidirectional:
         raise ConfigError(
             "training.tbptt hands the state on from the first time step to the last: "
             f"training.tbptt={training.tbptt} model.bidirectional=true; choose "
             "model.bidirectional=false, or training.tbptt=none"
+        )
+
+
+def _check_start(training: Training) -> None:
+    """Check what a run starts from."""
+    asked = {"init_head=new": training.init_head == "new",
+             "init_optimizer=true": training.init_optimizer}  # fmt: skip
+    for word, is_asked in asked.items():
+        if is_asked and training.init_from == "none":
+            raise ConfigError(
+                f"training.{word} says what is taken from another run: training.init_from=none; "
+                "write training.init_from=<a run's folder>"
+            )
+    if training.init_optimizer and (training.init_head == "new" or training.freeze):
+        other = "init_head=new" if training.init_head == "new" else f"freeze={training.freeze}"
+        raise ConfigError(
+            "training.init_optimizer=true takes the state of all weights: "
+            f"training.{other}; choose training.init_optimizer=false"
         )

@@ -112,7 +112,7 @@ def name_of(title: str, values: Mapping[str, Any]) -> str:
 
 def command_of(sources: Sequence[Path], values: Mapping[str, Any]) -> str:
     """The command that compares as this one did, for readers on other machines."""
-    from mnist_seq.runs.commands import shell_word
+    from mnist_seq.runs.text import shell_word
 
     here = Path.cwd()
     places = [

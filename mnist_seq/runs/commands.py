@@ -3,7 +3,6 @@
 The words of a command are overrides and flags, unquoted; they are quoted for the shell here alone.
 """
 
-import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,12 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mnist_seq import system
 from mnist_seq.config.paths import conf_dir
-from mnist_seq.config.text import is_control, reads_as_number
+from mnist_seq.config.text import reads_as_number
 from mnist_seq.config.words import CONFIG_FLAGS, OF_A_SWEEP, key_of
 from mnist_seq.runs.disk import limits, parsing
 from mnist_seq.runs.sweep_folder import SWEEPS
+from mnist_seq.runs.text import shell_word
 
 # Words of a record that may stand in a pasted command: numbers and names of a launcher, but none
 # that a machine would run
@@ -35,6 +34,15 @@ def to_continue(key: str, value: str) -> str:
         value: of the key.
     """
     return _command("train", _named(_typed(), key, value))
+
+
+def to_train_on(run: str, epochs: int) -> str:
+    """The typed command for further epochs of a run's weights, in a folder beside that run's."""
+    new = [f"training.epochs={epochs}", override("training.init_from", run)]
+    new.append(override("hydra.run.dir", f"{run}-on"))
+    words = [word for word in _typed() if key_of(word) not in map(key_of, new)]
+    end = _end_of_overrides(words)
+    return _command("train", [*words[:end], *new, *words[end:]])
 
 
 def to_continue_sweep(name: str, folder: Path, *, asked: Mapping[str, Any] | None = None) -> str:
@@ -209,20 +217,6 @@ def _flags(asked: Mapping[str, Any]) -> list[str]:
             flags += ["--config-dir", path]
     name = _at(asked, "job", "config_name") or "train"
     return flags if name == "train" else [*flags, "--config-name", str(name)]
-
-
-def shell_word(word: str) -> str:
-    """A word in the quotes that a shell needs; what a terminal would obey stands as an escape."""
-    if not any(map(is_control, word)):
-        return system.shell_word(word)
-    letters = word.replace("\\", "\\\\").replace("'", "\\'")
-    escaped = "".join(_octal(c) if is_control(c) else c for c in letters)
-    return f"$'{escaped}'"
-
-
-def _octal(character: str) -> str:
-    """The bytes of a character as bash, zsh and POSIX (2024) read them between $' and '."""
-    return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))
 
 
 def unknown_word(words: Iterable[str]) -> str | None:

@@ -1,10 +1,12 @@
 """Checks that a folder holds the run that was asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnist_seq.config import Config, identity, plain
 from mnist_seq.config.identity import NOT_OF_A_RESULT
+from mnist_seq.runs.commands import to_train_on
+from mnist_seq.runs.console import near
 from mnist_seq.runs.errors import StaleRun
 from mnist_seq.runs.folder import RunFolder
 
@@ -37,9 +39,21 @@ def check_same(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> No
     if names:
         raise StaleRun(
             f"{folder.path} holds a run of another config, and a run folder holds one run: "
-            f"{', '.join(names)} differ; choose another folder (hydra.run.dir=... or "
-            "sweep.name=...) or remove this one"
+            f"{', '.join(names)} differ; {_longer(folder, record, config, names)}"
+            "choose another folder (hydra.run.dir=... or sweep.name=...) or remove this one"
         )
+
+
+def _longer(
+    folder: RunFolder, record: Mapping[str, Any], config: Config, names: Sequence[str]
+) -> str:
+    """The command that trains a finished run on, where nothing but its length differs; else ""."""
+    was = record["config"].get("training", {}).get("epochs")
+    more = config.training.epochs - was if type(was) is int else 0
+    is_alone = len(names) == 1 and names[0].startswith("training.epochs (")
+    if not is_alone or more < 1 or not folder.model_path.exists():
+        return ""
+    return f"to train its weights on: {to_train_on(near(folder.path), more)}; or "
 
 
 def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[str]:

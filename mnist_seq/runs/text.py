@@ -5,6 +5,9 @@ import os
 import re
 from collections.abc import Sequence
 
+from mnist_seq import system
+from mnist_seq.config.text import is_control
+
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.IGNORECASE)
 _SHORTEST_SECRET = 8  # shorter values are words that occur in any text
 _LONGEST_LINE = 300
@@ -51,3 +54,17 @@ def fitting(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]
     return f"{name[: LONGEST_NAME - 9]}-{digest}"
+
+
+def shell_word(word: str) -> str:
+    """A word in the quotes that a shell needs; what a terminal would obey stands as an escape."""
+    if not any(map(is_control, word)):
+        return system.shell_word(word)
+    letters = word.replace("\\", "\\\\").replace("'", "\\'")
+    escaped = "".join(_octal(c) if is_control(c) else c for c in letters)
+    return f"$'{escaped}'"
+
+
+def _octal(character: str) -> str:
+    """The bytes of a character as bash, zsh and POSIX (2024) read them between $' and '."""
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))

@@ -10,9 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_seq.config import ConfigError
 from mnist_seq.report.read.planned import Mode, SweepPlan
 from mnist_seq.runs import files
-from mnist_seq.runs.commands import shell_word
 from mnist_seq.runs.console import say
-from mnist_seq.runs.text import plural
+from mnist_seq.runs.text import plural, shell_word
 from mnist_seq.runs.variants import flat
 from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.engines import Launcher

@@ -41,7 +41,8 @@ def checked(
     check_loop(loop, kinds, num_steps=learner.num_steps, batch_size=config.training.batch_size)
     check_weights(saved["model"], model)
     check_random(saved["random"], learner.generator)
-    step = loop["step"]
+    # one that began with the state of another run has counted its steps too
+    step = None if config.training.init_optimizer else loop["step"]
     return loop, checked_optimizer(saved["optimizer"], config.optimizer, model, step=step)
 
 
@@ -116,14 +117,14 @@ def check_loop(
 
 
 def checked_optimizer(
-    found: object, settings: Optimizer, model: Classifier, *, step: int
+    found: object, settings: Optimizer, model: Classifier, *, step: int | None
 ) -> dict[str, Any]:
     """The state of a run's optimizer after some steps, alone or in a stack.
 
     It is compared with that of a new optimizer after one step on weights of the same shapes.
 
     Args:
-        step: updates done.
+        step: updates done; None where the state counts others too.
 
     Returns:
         The state in memory of its own: two entries of a file may be one tensor.
@@ -189,8 +190,11 @@ def _check_state(name: str, found: object, like: object, device: torch.device) -
         raise ValueError(f"{name} must be a finite number: {reprlib.repr(found)}")
 
 
-def _check_count(name: str, found: float, step: int) -> None:
-    if found != min(step, _LAST_COUNT):
+def _check_count(name: str, found: float, step: int | None) -> None:
+    if step is None:
+        if not 1 <= found <= _LAST_COUNT or found != int(found):
+            raise ValueError(f"{name} must be a number of steps: {found}")
+    elif found != min(step, _LAST_COUNT):
         raise ValueError(f"{name} must be {step}, as the run's step: {found}")
 
 

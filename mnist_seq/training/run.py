@@ -28,6 +28,7 @@ from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.logbook import Logbook, record_failure
 from mnist_seq.training.loop.loop import Loop
 from mnist_seq.training.loop.program import Program, Single
+from mnist_seq.training.loop.start import freeze, take_start
 from mnist_seq.training.memory import is_out_of_memory
 from mnist_seq.training.seeds import derive
 
@@ -241,8 +242,11 @@ def _open_logbook(job: Job, data: TaskData, listeners: list[Listener]) -> Logboo
     generator = torch.Generator(data.device).manual_seed(derive(config.seed, "dropout"))
     is_native = config.device.kernel == "native"
     job.folder.update_record(kernel="native" if is_native else _kernel(model.rnn))
+    freeze(model, config.training.freeze)
     book = Logbook(job, Learner(config, data, model, generator), listeners)
-    book.restore(checkpoint.read(job.folder, model))
+    book.restore(saved := checkpoint.read(job.folder, model))
+    if saved is None:
+        book.saved_optimizer = take_start(job, model)
     return book
 
 

@@ -31,7 +31,7 @@ MODULES = {
     "training": (
         "batched.stack batched.stacked_optimizer checkpoint device loop.batch loop.budget "
         "loop.cuda_graph loop.evaluation loop.learner loop.logbook loop.loop loop.objective "
-        "loop.program loop.step optimizers run schedules schedules.constant seeds"
+        "loop.program loop.start loop.step optimizers run schedules schedules.constant seeds"
     ),
 }
 

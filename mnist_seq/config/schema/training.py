@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mnist_seq.config.schema.types import Count, CountOrNone, Group
+from mnist_seq.config.schema.types import Count, CountOrNone, Group, Text
 
 
 class Training(Group):
@@ -20,4 +20,10 @@ class Training(Group):
     monitor_test: CountOrNone
     checkpoint_every: Count
     diagnostics: Literal["none", "gradients"]
-    updates: Literal["none"] | Count = "none"  # runs from before this key have none
+    # These came after runs existed, so they have a default; see `identity.plain`
+    updates: Literal["none"] | Count = "none"
+    init_from: Text = "none"
+    init_head: Literal["load", "new"] = "load"
+    init_optimizer: bool = False
+    init_source: Text = "none"  # found where a run is prepared: `training.preflight.origin`
+    freeze: Annotated[list[Text], Field(default_factory=list)]

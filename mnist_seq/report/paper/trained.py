@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from mnist_seq.config.words import key_of
-from mnist_seq.runs.commands import read_asked, shell_word, unknown_word
+from mnist_seq.runs.commands import read_asked, unknown_word
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.runs.text import shell_word
 
 # What holds for one machine or one account, and moves no number
 _OF_A_PLACE = ("data.root", "tracker", "sweep.dry_run", "sweep.stale", "sweep.retries",

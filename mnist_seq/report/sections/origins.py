@@ -76,6 +76,7 @@ def _facts(run: Run) -> dict[str, str]:
         "cpu": f"{host.get('cpu', '')} ({host.get('cores', '?')} cores)" if host else "",
         "system": str(host.get("system", "")),
         "host": str(host.get("name", "")),
+        "starts from": _origin(run),
         "data": str(run.values.get("data.data", "")),
         "data fingerprint": str(run.values.get("data.fingerprint", ""))[:16],
         "training examples": str(run.values.get("data.num_train", "")),
@@ -84,3 +85,18 @@ def _facts(run: Run) -> dict[str, str]:
         "day": str(run.record.get("started", ""))[:10],
     }
     return {name: value or NONE for name, value in facts.items()}
+
+
+def _origin(run: Run) -> str:
+    """Which run's weights this one starts from; "" where they are new."""
+    origin = mapping(run, "origin")
+    if not origin:
+        return ""
+    name, data, model = (str(origin.get(key, "")) for key in ("run", "data", "model"))
+    what = "weights and optimizer" if origin.get("optimizer") is True else "weights"
+    head = ", new head" if origin.get("head") == "new" else ""
+    own = f"{name}, " if name != model else ""
+    return (
+        f"{what} of {own}model={model}, data={data}, seed {origin.get('seed')} "
+        f"({origin.get('source')}){head}"
+    )

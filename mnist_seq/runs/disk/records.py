@@ -136,6 +136,7 @@ class _Record(_Checked):
     host: dict[str, Scalar] = _ABSENT
     wandb: _WandB = _ABSENT
     pulled: dict[str, Scalar] = _ABSENT
+    origin: dict[str, Scalar | Metrics] = _ABSENT
 
 
 class _Result(_Checked):

@@ -47,6 +47,7 @@ class Stack(Program):
         named = dict(self.model.named_parameters())
         self._shapes = {name: p.shape for name, p in named.items()}
         self._sizes = [p.numel() for p in named.values()]
+        self._trained = _trained(self.model, self.device)
         self.weights = _joined([learner.model for learner in learners])
         self.optimizer = StackedOptimizer(
             [learner.config.optimizer for learner in learners],
@@ -111,6 +112,8 @@ class Stack(Program):
             outputs = self._outputs(batch, tuple(noises))
         losses = mean_loss(self.data.spec, outputs, batch)
         (gradient,) = torch.autograd.grad(losses.sum(), self.weights)
+        if self._trained is not None:
+            gradient = gradient * self._trained
         clip_norms_(gradient, self.config.training.clip_norm)
         self.optimizer.step(gradient, rates)
         self.loss_sums += losses.detach() * batch.num_examples
@@ -162,6 +165,15 @@ class Stack(Program):
     def optimizer_state(self, run: int) -> dict[str, Any]:
         """See `Program`."""
         return self.optimizer.state_of(run)
+
+
+def _trained(model: nn.Module, device: torch.device) -> Float[Tensor, " P"] | None:
+    """1 for numbers that are trained, 0 for those of frozen weights; None where all are."""
+    weights = list(model.parameters())
+    if all(weight.requires_grad for weight in weights):
+        return None
+    parts = [torch.full((w.numel(),), float(w.requires_grad), device=device) for w in weights]
+    return torch.cat(parts)
 
 
 def clip_norms_(gradient: Float[Tensor, "R P"], clip_norm: float) -> None:

@@ -45,6 +45,7 @@ class StackedOptimizer:
         self._optimizers, self._weights = list(optimizers), weights
         self._shapes, self._groups = dict(shapes), list(groups)
         self._names = [name for group in groups for name in group.weights]
+        is_frozen = len(self._names) < len(self._shapes)
         self._update = nn.Parameter(torch.zeros_like(weights))
         unit = optimizers[0].model_copy(update={"lr": 1.0, "weight_decay": 0.0})
         self.inner = build_optimizer(
@@ -54,20 +55,20 @@ class StackedOptimizer:
         self._decay: Tensor | None = None  # [R, 1], or [R, P] where not all weights decay
         if any(optimizer.weight_decay for optimizer in optimizers):
             self._decay = decays.unsqueeze(1)
-            if not all(group.is_decayed for group in groups):
+            if is_frozen or not all(group.is_decayed for group in groups):
                 self._decay = self._decay * self._by_weight(lambda group: float(group.is_decayed))
         self._factors: Tensor | None = None  # [P], of the learning rate
-        if any(group.lr_factor != 1.0 for group in groups):
+        if is_frozen or any(group.lr_factor != 1.0 for group in groups):
             self._factors = self._by_weight(lambda group: group.lr_factor)
         self._is_decoupled = bool(self.inner.defaults.get("decoupled_weight_decay"))
         self._rates = weights.new_zeros(len(weights))
         self._load([one for one in saved if one is not None])
 
     def _by_weight(self, value_of: Callable[[ParameterGroup], float]) -> Float[Tensor, " P"]:
-        """One value for each weight: that of its group."""
+        """One value for each weight: that of its group; 0 for a frozen one."""
         values = {name: value_of(group) for group in self._groups for name in group.weights}
         parts = [
-            self._weights.new_full((shape.numel(),), values[name])
+            self._weights.new_full((shape.numel(),), values.get(name, 0.0))
             for name, shape in self._shapes.items()
         ]
         return torch.cat(parts)
@@ -121,15 +122,25 @@ class StackedOptimizer:
     def _load(self, saved: Sequence[dict[str, Any]]) -> None:
         """Load the states of the runs: tensors of weights are stacked, others are of one run."""
         at = {name: i for i, name in enumerate(self._names)}
-        runs = [[one["state"][at[name]] for name in self._shapes] for one in saved if one["state"]]
-        shape = next(iter(self._shapes.values()))
-        state = {}
-        for key, value in runs[0][0].items() if runs else ():
+        runs = [one["state"] for one in saved if one["state"]]
+        first = self._names[0]
+        shape, state = self._shapes[first], {}
+        for key, value in runs[0][at[first]].items() if runs else ():
             if isinstance(value, Tensor) and value.shape == shape and value.dim():
-                rows = [torch.cat([part[key].flatten() for part in run]) for run in runs]
+                rows = [
+                    torch.cat([self._part(of, at.get(name), key, name) for name in self._shapes])
+                    for of in runs
+                ]
                 state[key] = torch.stack(rows)
             else:
                 state[key] = value
         if state:  # an empty state would remove Adagrad's initial accumulator
             groups = self.inner.state_dict()["param_groups"]
             load_state(self.inner, {"state": {0: state}, "param_groups": groups})
+
+    def _part(self, state: Mapping[int, Any], at: int | None, key: str, name: str) -> Tensor:
+        """A weight's part of a run's state, flat; zeros for a frozen weight."""
+        if at is None:
+            return self._weights.new_zeros(self._shapes[name].numel())
+        part: Tensor = state[at][key].flatten()
+        return part

@@ -106,8 +106,16 @@ def _classes(names: Mapping[str, Any]) -> dict[str, type[torch.optim.Optimizer]]
 
 
 def groups_of(optimizer: Optimizer, model: Classifier) -> list[ParameterGroup]:
-    """A model's parameter groups, divided into the kinds that the optimizer tells apart."""
-    return divide(optimizer, model.parameter_groups(), dict(model.named_parameters()))
+    """A model's parameter groups, divided into the kinds that the optimizer tells apart.
+
+    Frozen weights are in none.
+    """
+    weights = dict(model.named_parameters())
+    trained = [
+        replace(group, weights=tuple(name for name in group.weights if weights[name].requires_grad))
+        for group in model.parameter_groups()
+    ]
+    return divide(optimizer, [group for group in trained if group.weights], weights)
 
 
 def divide(

@@ -8,6 +8,7 @@ from mnist_seq.training.preflight.count import unseeded
 from mnist_seq.training.preflight.kernel import check_kernel
 from mnist_seq.training.preflight.memory import check_memory
 from mnist_seq.training.preflight.optimizer import traits
+from mnist_seq.training.preflight.origin import check_origin
 from mnist_seq.training.preflight.schedule import check_schedule
 from mnist_seq.training.preflight.task import num_steps, steps_per_epoch
 
@@ -26,6 +27,7 @@ def check_run(config: Config) -> None:
     per_epoch = steps_per_epoch(config)
     check_schedule(config.schedule, num_steps=total, steps_per_epoch=per_epoch)
     _check_state(config)
+    check_origin(config)
     check_kernel(config)
     check_memory(config)
 

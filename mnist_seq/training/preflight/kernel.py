@@ -113,6 +113,7 @@ def why_not_native(config: Config) -> str:
             model.readout not in ("last", "mean")
         ),
         "model.bidirectional=true reads both ways": model.bidirectional,
+        f"training.freeze={training.freeze} keeps weights": bool(training.freeze),
         f"optimizer={config.optimizer.name} has no native form": not _has_rule(config),
     }
     if why := next((text for text, is_so in found.items() if is_so), ""):

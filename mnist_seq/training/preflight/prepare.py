@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from mnist_seq.config import Config
+from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tasks import Located
 from mnist_seq.training.preflight.find import find_data
 from mnist_seq.training.preflight.match import with_hidden_solved
+from mnist_seq.training.preflight.origin import with_origin
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,17 @@ class Prepared:
     located: Located
 
 
-def prepare(config: Config) -> Prepared:
+def prepare(config: Config, folder: RunFolder | None = None) -> Prepared:
     """Solve a config's size and find its data. Nothing is written, and torch is rarely needed.
+
+    Args:
+        folder: of the run, which may have begun.
 
     Raises:
         ConfigError: the size or the split is impossible.
         ValueError: the data cannot be found, or is damaged.
     """
-    config, located = find_data(with_hidden_solved(config))
+    config, located = find_data(with_hidden_solved(with_origin(config, folder)))
     return Prepared(config, located)
 
 
