@@ -42,6 +42,11 @@ class PlanLauncher(Launcher):
                 f"hydra/sweeper={choices['hydra/sweeper']} asks for one after the other; choose "
                 "hydra/launcher=pool"
             )
+        if self.chosen.placement.is_detached and choices["hydra/sweeper"] != "mnist_seq":
+            raise ConfigError(
+                f"hydra.launcher.detach=true ends the command before the runs, and hydra/sweeper="
+                f"{choices['hydra/sweeper']} chooses each by those before it; leave one of them out"
+            )
         if not OmegaConf.select(
             config, "sweep.dry_run", default=True
         ):  # or it is no sweep, and refused later

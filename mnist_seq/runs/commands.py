@@ -161,6 +161,11 @@ def to_compare(folder: Path, *, where: str = "all") -> str:
     return _command("compare", [f"sweep={folder}", *filters])
 
 
+def to_look(folder: Path) -> str:
+    """The command that shows how far a sweep is."""
+    return _command("status", [f"sweep={folder}"])
+
+
 def to_sync(folder: Path) -> str:
     """The command that brings the runs of a folder to W&B. It reads nothing else."""
     return _command("sync", [f"sweep={folder}"])

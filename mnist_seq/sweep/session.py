@@ -27,10 +27,11 @@ from mnist_seq.sweep.plan.record import planned_text, plans_for, record_plans
 from mnist_seq.sweep.pool import starts
 from mnist_seq.sweep.pool.jobs import PoolJob
 from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.pool.remote import RemotePool
 from mnist_seq.sweep.pool.slots import Slots, threads_of
 from mnist_seq.sweep.stack.sizes import BEST_ON_CPU, in_words, most_runs
 from mnist_seq.sweep.stack.stackable import check_stackable, shape_of
-from mnist_seq.sweep.summary import grouped, show_end, show_plan, show_table
+from mnist_seq.sweep.summary import grouped, say_submitted, show_end, show_plan, show_table
 from mnist_seq.sweep.until.asked import check_decidable, with_seeds
 from mnist_seq.sweep.until.seeds import Seeds
 from mnist_seq.tracking.sweep_view import tell_of_kept
@@ -114,6 +115,11 @@ class Session:
         notices = [text for text in (*planner.notices, of_kernels, notice) if text]
         plan = Plan(self.folder, runs, grid.swept, notices, where)
         if options.until == "decided":
+            if self.launcher.placement.is_detached:
+                raise ConfigError(
+                    "sweep.until=decided chooses seeds while runs end, and "
+                    "hydra.launcher.detach=true ends the command before; leave one of them out"
+                )
             plan.is_at_most = True
             check_decidable(*self._recorded(plan).values())
         check_fit(plan, is_here=self.launcher.placement.is_here)
@@ -180,6 +186,9 @@ class Session:
         if self.options.until == "decided":
             stop_reason, signum = self._run_until_decided(plan, *recorded.values())
         elif plan.todo:
+            if isinstance(self.launcher, Launcher) and self.launcher.placement.is_detached:
+                self._detach(plan, self.launcher)
+                return 0
             if isinstance(self.launcher, ForeignLauncher):
                 stop_reason = self.launcher.launch(plan, sweep_name=self.options.name)
             else:
@@ -236,6 +245,23 @@ class Session:
     def _run_pool(
         self, plan: Plan, launcher: Launcher, seeds: Seeds | None = None
     ) -> tuple[str, int]:
+        jobs, opening = self._opening(plan, launcher, seeds)
+        with open_pool(launcher, opening) as pool:
+            if seeds:
+                seeds.pool = pool
+            pool.run(jobs)
+        return pool.stop_reason, pool.stop_signal
+
+    def _detach(self, plan: Plan, launcher: Launcher) -> None:
+        """Submit the runs, and say what follows."""
+        jobs, opening = self._opening(plan, launcher, None)
+        pool = launcher.open_pool(opening)
+        assert isinstance(pool, RemotePool)
+        say_submitted(*pool.submit(jobs), self.console, self.folder.path, self.command.again)
+
+    def _opening(
+        self, plan: Plan, launcher: Launcher, seeds: Seeds | None
+    ) -> tuple[list[PoolJob], Opening]:
         configs = [run.config for run in plan.todo]
         jobs = [self._job(i, run) for i, run in enumerate(plan.runs) if run.action != "reuse"]
         slots = self.slots if seeds else self.slots[: len(jobs)]
@@ -251,11 +277,7 @@ class Session:
             is_stacking=self.is_stacking,
             views=[seeds] if seeds else (),
         )
-        with open_pool(launcher, opening) as pool:
-            if seeds:
-                seeds.pool = pool
-            pool.run(jobs)
-        return pool.stop_reason, pool.stop_signal
+        return jobs, opening
 
 
 def _twins(grid: Grid, runs: Sequence[PlannedRun]) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from mnist_seq.runs.commands import to_compare
+from mnist_seq.runs.commands import to_compare, to_look
 from mnist_seq.runs.console import cell, near, say, say_command, wrapped
-from mnist_seq.runs.text import plural, share
+from mnist_seq.runs.text import plural, share, some
 from mnist_seq.runs.variants import Flat, VariantKey, naming_keys, title
 from mnist_seq.sweep.plan.estimate import Speeds, estimate, estimates, total
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun
@@ -143,6 +143,23 @@ def show_end(
         compare = to_compare(Path(near(plan.folder.path)), where=plan.where)
         say_command(console, "next:", more_seeds or compare)
     return num_undone
+
+
+def say_submitted(
+    new: Sequence[str], earlier: Sequence[str], console: Console, folder: Path, command: str
+) -> None:
+    """Say which jobs a command leaves behind that does not wait for them.
+
+    Args:
+        new, earlier: ids of the jobs that it has submitted, and of those that were there.
+        command: the command, to be typed again.
+    """
+    if earlier:
+        say(console, f"{plural(len(earlier), 'run')} in the queue or at work: {some(earlier)}")
+    if new:
+        say(console, f"{plural(len(new), 'run')} submitted: {some(new)}")
+    say_command(console, "how far they are:", to_look(Path(near(folder))))
+    say_command(console, "to collect them, and submit again what was lost:", command)
 
 
 def with_seeds(report: "Report") -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.progress import Seen, look
 from tests.slurm.cluster import Cluster, missing
 from tests.slurm.conftest import LONG, TINY
 from tests.sweep.conftest import SweepRunner, changes, numbers, processes_of, wait_until
@@ -116,6 +117,40 @@ def test_ctrl_c_ends_also_when_slurm_does_not_answer(sweep: SweepRunner, slurm: 
     assert process.returncode == 130, output
     assert "to go on: " in output
     assert sorted(changes(folder, "interrupted")) == ["seed=0", "seed=1"]
+
+
+def test_a_detached_sweep_is_looked_at_and_collected(
+    sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Sites forbid long processes on the login node: submit, leave, and come back."""
+    words = [*TINY, "seed=range(4)", "sweep.name=d", "hydra.launcher.detach=true"]
+    slurm("scontrol", "update", f"NodeName={slurm.node}", "State=DRAIN", "Reason=test")
+    try:
+        output, folder = sweep(*words), sweep.sweep("d")
+        assert "4 runs submitted: " in output
+        assert {run.state for run in look_by(slurm, folder).runs} == {"queued"}
+        assert "4 runs in the queue or at work: " in sweep(*words)
+        slurm("scancel", job_of(folder, "seed=3"))
+        assert "1 run submitted: " in sweep(*words)
+    finally:
+        slurm("scontrol", "update", f"NodeName={slurm.node}", "State=RESUME")
+    jobs = {row["job"] for row in folder.ledger() if row["change"] == "submitted"}
+    assert len({job.partition("_")[0] for job in jobs}) == 2, "an array, and the one that was lost"
+    wait_until(lambda: not look_by(slurm, folder).is_alive)
+    assert {run.state for run in look_by(slurm, folder).runs} == {"finished"}
+    assert "4 of 4 runs done, 4 of them before" in sweep(*words)
+    by_pool = SweepRunner(tmp_path_factory.mktemp("pool"))
+    by_pool(*words[:-1])
+    for run in folder.runs():
+        assert numbers(run) == numbers(by_pool.sweep("d").run(run.path.name))
+
+
+def look_by(slurm: Cluster, folder: SweepFolder) -> Seen:
+    """What `mnist_seq.status` sees on this cluster."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in slurm.env.items():
+            patch.setenv(name, value)
+        return look(folder)
 
 
 @pytest.mark.parametrize(

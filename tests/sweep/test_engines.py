@@ -249,6 +249,25 @@ def test_slurm_is_refused_where_there_is_none(sweep: SweepRunner) -> None:
     assert not changes(sweep.sweep("s"), "started")
 
 
+@needs("submitit_local")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["sweep.until=decided"], "sweep.until=decided chooses seeds while runs end"),
+        (["hydra/sweeper=optuna"], "ends the command before the runs"),
+    ],
+)
+def test_a_sweep_that_chooses_its_runs_is_not_detached(
+    sweep: SweepRunner, words: list[str], says: str
+) -> None:
+    """Nobody would choose the next one."""
+    slurm = ["hydra/launcher=submitit_slurm", "hydra.launcher.detach=true"]
+    output = sweep(*SMALL, *slurm, *words, "sweep.name=s", code=1)
+    assert says in output
+    assert "Traceback" not in output
+
+
 def test_hydras_own_launcher_still_works(sweep: SweepRunner, by_pool: dict[str, Any]) -> None:
     """Any other launcher gets the plan as overrides, and the folders tell what came of it."""
     words = [*FOUR, "hydra/launcher=basic"]

@@ -57,6 +57,7 @@ class Placement:
         is_queue: whether runs wait in a queue: their clock starts when they train.
         resubmits: how often in a row, without a new checkpoint, a run is submitted again that the
             scheduler has stopped.
+        is_detached: whether the command submits the runs and ends; its pool is a `RemotePool`.
     """
 
     workers: int | Literal["auto"]
@@ -67,6 +68,7 @@ class Placement:
     is_here: bool = True
     is_queue: bool = False
     resubmits: int = 0
+    is_detached: bool = False
 
     @property
     def why_torch(self) -> str:

@@ -31,6 +31,7 @@ class SubmititLauncher(EngineLauncher):
             has stopped.
         poll: seconds between two questions to Slurm.
         python: command that starts Python in a job of Slurm; auto: this process's own.
+        detach: submit all runs as arrays, and end; the same command collects them.
     """
 
     package: ClassVar[str] = "submitit"
@@ -43,10 +44,11 @@ class SubmititLauncher(EngineLauncher):
     resubmit: Annotated[int, Field(ge=0)] = 3
     poll: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 15.0
     python: str = "auto"
+    detach: bool = False
 
     @model_validator(mode="after")
     def _check_cluster(self) -> Self:
-        odd = self.model_fields_set & {"resubmit", "poll", "python"}
+        odd = self.model_fields_set & {"resubmit", "poll", "python", "detach"}
         if self.cluster == "local" and odd:
             raise ValueError(f"{min(odd)} is for cluster=slurm")
         return self
@@ -61,6 +63,7 @@ class SubmititLauncher(EngineLauncher):
             is_here=self.cluster == "local",
             is_queue=self.cluster == "slurm",
             resubmits=self.resubmit if self.cluster == "slurm" else 0,
+            is_detached=self.detach,
         )
 
     def open_engine(self, opening: Opening) -> Engine:

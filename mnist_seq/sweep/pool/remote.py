@@ -66,6 +66,13 @@ class Engine(Protocol):
         """Release everything that the engine holds."""
 
 
+class QueueingEngine(Engine, Protocol):
+    """An engine whose jobs outlive the command."""
+
+    def start_all(self, calls: Sequence[Call]) -> tuple[list[str], list[str]]:
+        """Submit all calls at once: see `RemotePool.submit`."""
+
+
 class RemoteJob(Stoppable):
     """A job that an engine runs. Its evaluations are read from its folder."""
 
@@ -149,9 +156,29 @@ class RemotePool(Pool):
             self._engine.close()
 
     def _open(self, job: PoolJob, slot: int) -> RemoteJob:
+        handle = self._engine.start(self._call(job, slot), slot)
+        return RemoteJob(
+            job, handle, slot=slot, timeout_s=self.policy.timeout_s, is_queued=self._is_queue
+        )
+
+    def submit(self, jobs: Sequence[PoolJob]) -> tuple[list[str], list[str]]:
+        """Give all jobs to the engine, which must be a `QueueingEngine`, and wait for none.
+
+        Returns:
+            Ids of the new jobs, and of those that an earlier command has left in the queue.
+
+        Raises:
+            ConfigError: the scheduler refuses them.
+        """
+        try:
+            return cast(QueueingEngine, self._engine).start_all([self._call(j, 0) for j in jobs])
+        finally:
+            self._engine.close()
+
+    def _call(self, job: PoolJob, slot: int) -> Call:
         folder = job.folder
         folder.clear_error()
-        call = Call(
+        return Call(
             job.work(),
             str(folder.path),
             lock=str(folder.path.parent / ".at_work" / f"{folder.path.name}.lock"),
@@ -159,10 +186,6 @@ class RemotePool(Pool):
             env=_environment(self.slots[slot]),
             id=answer.new_id() if self._is_queue else "",
             identity=job.identity,
-        )
-        handle = self._engine.start(call, slot)
-        return RemoteJob(
-            job, handle, slot=slot, timeout_s=self.policy.timeout_s, is_queued=self._is_queue
         )
 
     def _note_start(self, running: Running) -> None:

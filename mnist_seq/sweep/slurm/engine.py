@@ -1,7 +1,7 @@
 """Runs calls as jobs of Slurm, which outlive the command and are found again by the next one."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from mnist_seq.sweep.slurm.submission import executor_of, in_a_line, seconds_unt
 
 # of sbatch: too many jobs of this user at once, or a controller that is busy or restarting
 _LATER = re.compile(r"MaxSubmit|[Uu]nable to contact|[Tt]imed out|temporar")
+
+ARRAY = 1000  # most tasks of an array; Slurm's default for MaxArraySize is 1001
 
 
 class SlurmEngine:
@@ -72,6 +74,43 @@ class SlurmEngine:
         self._has_submitted = True
         self._sweep.note("submitted", run, job=job, call=call.id, identity=call.identity)
         return self._handle(job, call.answer)
+
+    def start_all(self, calls: Sequence[Call]) -> tuple[list[str], list[str]]:
+        """Submit calls as job arrays, each without the runs whose jobs are in the queue already.
+
+        Returns:
+            Ids of the new jobs, and of those that were there.
+
+        Raises:
+            ConfigError: sbatch refuses an array; those before it are submitted.
+        """
+        earlier, todo = list[str](), list[Call]()
+        for call in calls:
+            row = self._earlier.pop(Path(call.folder).name, None)
+            if row and row["identity"] == call.identity:
+                earlier.append(str(row["job"]))
+                continue
+            if row:
+                self._orders.give("scancel", str(row["job"]))
+            todo.append(call)
+        new: list[str] = []
+        self._executor.update_parameters(slurm_array_parallelism=len(self.slots))
+        for part in (todo[i : i + ARRAY] for i in range(0, len(todo), ARRAY)):
+            try:
+                with self._executor.batch():
+                    jobs = [self._executor.submit(call) for call in part]
+                ids = [job.job_id for job in jobs]
+            except Exception as error:  # submitit's own, with what sbatch has printed
+                raise Refused(
+                    f"Slurm must take the jobs of a sweep, and sbatch says: "
+                    f"{in_a_line(str(error))}; {plural(len(new), 'job')} before are submitted; see "
+                    "hydra.launcher.parameters"
+                ) from None
+            for call, job in zip(part, ids, strict=True):
+                run = Path(call.folder).name
+                self._sweep.note("submitted", run, job=job, call=call.id, identity=call.identity)
+            new += ids
+        return new, earlier
 
     def _refusal(self, said: str) -> Exception:
         if _LATER.search(said):
