@@ -32,7 +32,7 @@ def test_configs_plugins_and_assets_travel_with_it(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("conf", "mnist_seq", "hydra_plugins"):
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in {".py", ".yaml", ".css", ".js"}:
+            if path.suffix in {".py", ".yaml", ".css", ".js", ".cpp", ".h"}:
                 inside = path.relative_to(ROOT).as_posix()
                 assert (f"mnist_seq/{inside}" if folder == "conf" else inside) in names
 

@@ -2,15 +2,14 @@
 
 import functools
 from pathlib import Path
-
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING
 
 from mnist_seq.native.build import Unavailable, build
 from mnist_seq.native.compiled import Library
 from mnist_seq.native.layout import CELLS, Layout, Rule, Source
-from mnist_seq.native.net import Net
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # hidden, inputs, layers, batch, time steps: with pads and without, and each tile of rows
 SHAPES = ((5, 3, 2, 13, 4), (64, 28, 1, 7, 3), (17, 1, 1, 2, 70))
@@ -52,6 +51,10 @@ def checked(path: Path) -> Library:
 
 
 def _check(library: Library, cell: str, shape: tuple[int, int, int, int, int]) -> None:
+    import torch  # imported here: a plan finds a library that was checked, without torch
+
+    from mnist_seq.native.net import Net
+
     hidden, inputs, layers, batch, time_steps = shape
     layout = Layout(cell, inputs, hidden, layers, 3)
     draw = torch.Generator().manual_seed(0)
@@ -69,14 +72,17 @@ def _check(library: Library, cell: str, shape: tuple[int, int, int, int, int]) -
             )
 
 
-@torch.enable_grad()
-def _by_torch(layout: Layout, weights: list[Tensor], x: Tensor, y: Tensor) -> list[Tensor]:
-    leaves = [weight.clone().requires_grad_() for weight in weights]
+def _by_torch(layout: Layout, weights: "list[Tensor]", x: "Tensor", y: "Tensor") -> "list[Tensor]":
+    import torch
+    from torch.nn import functional as F
+
     kind, _, activation = layout.cell.partition("_")
-    of_layers, h = leaves[:-2], x.transpose(0, 1)
     zeros = x.new_zeros(layout.layers, len(x), layout.hidden)
     run = getattr(torch, f"rnn_{activation}" if activation else kind)
     state = (zeros, zeros) if kind == "lstm" else zeros
-    outputs = run(h, state, of_layers, True, layout.layers, 0.0, True, False, False)[0]
-    loss = F.cross_entropy(F.linear(outputs[-1], *leaves[-2:]), y)
-    return list(torch.autograd.grad(loss, leaves))
+    with torch.enable_grad():
+        leaves = [weight.clone().requires_grad_() for weight in weights]
+        options = (True, layout.layers, 0.0, True, False, False)
+        outputs = run(x.transpose(0, 1), state, leaves[:-2], *options)[0]
+        loss = F.cross_entropy(F.linear(outputs[-1], *leaves[-2:]), y)
+        return list(torch.autograd.grad(loss, leaves))

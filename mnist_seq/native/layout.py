@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # a plan reads the names below, and has no need of torch
+    from torch import Tensor
 
 CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu")  # their places are the numbers in net.cpp
 READOUTS = ("last", "mean")
@@ -107,19 +108,20 @@ class Source:
         ValueError: the data have another type or shape.
     """
 
-    data: Tensor
+    data: "Tensor"
     scale: float = 1.0
     shift: float = 0.0
-    rows: Tensor | None = None
+    rows: "Tensor | None" = None
 
     def __post_init__(self) -> None:
         data, rows = self.data, self.rows
-        if data.dtype not in (torch.uint8, torch.float32) or data.dim() != 3 or data.is_cuda:
+        is_known = str(data.dtype) in ("torch.uint8", "torch.float32")
+        if not is_known or data.dim() != 3 or data.device.type != "cpu":
             raise ValueError(
                 f"data must be uint8 or float32 [N, T, D] on the CPU: {data.dtype} "
                 f"{list(data.shape)} on {data.device}"
             )
-        if rows is not None and (rows.dtype != torch.int64 or not rows.is_contiguous()):
+        if rows is not None and (str(rows.dtype) != "torch.int64" or not rows.is_contiguous()):
             raise ValueError(f"rows must be int64 and contiguous: {rows.dtype}")
 
 

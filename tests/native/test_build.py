@@ -1,5 +1,7 @@
 """The library is compiled once, by one process, and what stands in its way is one line."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -101,3 +103,11 @@ def test_a_library_that_computes_something_else_is_not_used(
     monkeypatch.setattr("mnist_seq.native.check.WORST", 1e-4)
     assert checked(copy).lanes == native_library.lanes
     assert copy.with_suffix(".checked").exists()
+
+
+def test_a_checked_library_is_found_without_torch(native_library: Library) -> None:
+    """A plan asks for it, and torch takes longer to import than a plan takes."""
+    code = "import sys; from mnist_seq import native; print(native.library().lanes); "
+    code += "print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(native_library.lanes), "False"]

@@ -100,3 +100,16 @@ def test_what_does_not_fit_is_refused_and_nothing_is_updated(native_library: Lib
     assert all(torch.equal(a, b) for a, b in zip(net.weights, before, strict=True))
     with pytest.raises(ValueError, match="weights must have the shapes"):
         Net(native_library, Layout("lstm", 3, 4, 1, 2), ADAM, net.weights, [1.0] * 6, [0.0] * 6)
+
+
+def test_denormal_numbers_are_zero_inside_only(native_library: Library) -> None:
+    """A CPU computes slowly with them; the process keeps its own setting."""
+    case = Case(Layout("rnn_relu", 1, 1, 1, 2), batch=1, time_steps=1)
+    net = net_of(native_library, case)
+    tiny = torch.tensor([1e-40])
+    was_flushed = float((tiny * 1)[0]) == 0
+    net.weights[0].fill_(1e-40)
+    for bias in (*net.weights[2:4], net.weights[5]):
+        bias.zero_()
+    assert not net.outputs(torch.full((1, 1, 1), 1e38)).any()
+    assert (float((tiny * 1)[0]) == 0) == was_flushed
