@@ -151,7 +151,9 @@ def _unknown_key(match: re.Match[str]) -> str:
         having = [name for name, keys in own.items() if key in keys]
         if having:
             return _of_another_option(key, group, having)
-        known += [k for keys in own.values() for k in keys]
+        typed = [w.partition("=")[2] for w in sys.argv[1:] if key_of(w) == group]
+        chosen = [name for value in typed for name in re.findall(r"\w+", value)]
+        known += [k for name in chosen for k in own.get(name, [])]
     if key in known:
         if not any(word.startswith("~") for word in sys.argv[1:]):
             return f"the config has no {key}; a config of your own starts with {_STARTS}"

@@ -39,3 +39,20 @@ def test_a_line_names_the_file_or_the_way_out(tmp_path: Path, word: str, says: s
     ):
         compose("main", [word])
     assert one_line(caught.value).startswith(says.format(tmp_path))
+
+
+@pytest.mark.parametrize(("words", "key", "says"), [
+    ([], "model.head", "no code reads model.head; the keys are model.hidden"),
+    (["model=mlstm"], "model.head", "did you mean model.heads?"),
+    (["model=lstm,mlstm"], "model.head", "did you mean model.heads?"),
+    ([], "training.ema", "no code reads training.ema; the keys are training.epochs"),
+    ([], "training.epoch", "did you mean training.epochs?"),
+])  # fmt: skip
+def test_a_hint_is_a_key_of_what_was_chosen(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], key: str, says: str
+) -> None:
+    """It named a key of another cell, or the group that had been typed."""
+    monkeypatch.setattr("sys.argv", ["x", *words, f"{key}=1"])
+    found = one_line(ValueError(f"Could not override '{key}'."))
+    assert says in found
+    assert ("did you mean" in says) == ("did you mean" in found)
