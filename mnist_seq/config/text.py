@@ -16,6 +16,8 @@ def is_control(character: str) -> bool:
 
 def printable(text: str) -> str:
     """A text with escapes such as \\x1b for its control characters; ends of lines stay."""
+    if text.isascii() and text.isprintable():  # nearly all texts, of which a report has thousands
+        return text
     return "".join(
         c.encode("unicode_escape").decode() if c != "\n" and is_control(c) else c for c in text
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mnist_seq.report.paper import statistics
 from mnist_seq.report.read.asked import asked_of
 from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.texts.headline import headline
@@ -46,6 +47,12 @@ def test_numbers_are_written_by_the_rules() -> None:
         f"0.84{thin}s", f"12{thin}s", f"3{thin}min 20{thin}s", f"2{thin}h 1{thin}min",
     ]  # fmt: skip
     assert fmt.joined(["a", "b", "c"]) == "a, b and c"
+
+
+def test_where_nothing_is_compared_no_p_is_waited_for(tmp_path: Path) -> None:
+    for cell in ("lstm", "gru"):
+        write_run(tmp_path / "s", cell)
+    assert statistics.tests(report_of(tmp_path / "s"), is_caption=True) == []
 
 
 def test_a_cell_of_ones_own_has_no_article(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def tests(report: Report, *, is_caption: bool) -> list[Said]:
     fixed = [x for x in found_in(report) if x.kind != "anytime"]
     some = f" of {plural(len(fixed), 'comparison')}" if kinds["anytime"] else ""
     said: list[Said] = []
+    if not found_in(report):  # one seed each, say: there is no p, and none to wait for
+        return []
     if all(v.word == "so far" for v in report.variants if v.compared):
         return [_SO_FAR]
     if fixed:
