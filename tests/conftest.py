@@ -1,5 +1,6 @@
 """What all tests share: checked shapes, and runs that are small and real."""
 
+import contextlib
 import functools
 import os
 import signal
@@ -51,6 +52,19 @@ def clean_env() -> dict[str, str]:
     """This environment without what a user's shell may add to it."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "HYDRA", "MNIST_SEQ"))}
     return {**env, "PYTHONWARNINGS": "error", "COLUMNS": "100"}
+
+
+def _has_compiler() -> bool:
+    from mnist_seq.native.build import Unavailable, find_compiler
+
+    with contextlib.suppress(Unavailable):
+        return bool(find_compiler())
+    return False
+
+
+needs_compiler = pytest.mark.skipif(
+    not _has_compiler(), reason="needs a C++ compiler; .ci/run installs one"
+)
 
 
 def some(cases: Sequence[Any], num: int) -> list[Any]:

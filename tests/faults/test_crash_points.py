@@ -12,7 +12,7 @@ import torch
 
 from mnist_seq.runs.disk.kill_points import RUN_POINTS, SWEEP_POINTS, VARIABLE
 from mnist_seq.runs.folder import RunFolder
-from tests.conftest import ROOT, clean_env, some
+from tests.conftest import ROOT, clean_env, needs_compiler, some
 from tests.sweep.conftest import SweepRunner, changes, gone, numbers, sweep
 
 __all__ = ["sweep"]  # the fixture
@@ -178,6 +178,7 @@ def test_a_sweep_killed_at_any_point_and_started_again_gives_the_same_bits(
     check(sweep, undisturbed)
 
 
+@needs_compiler
 @pytest.mark.slow
 def test_native_steps_killed_after_a_checkpoint_go_on_with_the_same_bits(
     sweep: SweepRunner, tmp_path_factory: pytest.TempPathFactory

@@ -11,6 +11,9 @@ from mnist_seq.native import Library, Unavailable
 from mnist_seq.native.build import build, find_compiler
 from mnist_seq.native.check import checked
 from mnist_seq.system import cache_folder
+from tests.conftest import needs_compiler
+
+pytestmark = needs_compiler
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ from mnist_seq.native import Layout, Library, Net, Rule
 from mnist_seq.native.build import build
 from mnist_seq.native.check import checked
 from mnist_seq.system import cpuinfo
+from tests.conftest import needs_compiler
 from tests.native.nets import CELLS, Case, distance
+
+pytestmark = needs_compiler
 
 pytestmark = pytest.mark.slow  # a compilation for each kind; thousands of time steps
 

@@ -5,6 +5,9 @@ import torch
 from torch import Tensor
 
 from mnist_seq.native import Library
+from tests.conftest import needs_compiler
+
+pytestmark = needs_compiler
 
 NAMES = ("exp", "sigmoid", "tanh")
 

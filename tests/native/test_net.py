@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from mnist_seq.native import Layout, Library, Net, Rule, Source
+from tests.conftest import needs_compiler
 from tests.native.nets import CELLS, Case, distance
+
+pytestmark = needs_compiler
 
 ADAM = Rule("adam", {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8})
 

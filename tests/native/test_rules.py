@@ -8,7 +8,10 @@ import torch
 from torch import nn
 
 from mnist_seq.native import Layout, Library, Net, Rule
+from tests.conftest import needs_compiler
 from tests.native.nets import Case, forward
+
+pytestmark = needs_compiler
 
 CASE = Case(Layout("gru", 3, 7, 1, 4), batch=9, time_steps=4)
 RATE = 0.01

@@ -18,10 +18,12 @@ from mnist_seq.training.preflight.kernel import (
     why_not_native,
 )
 from mnist_seq.training.run import Job, train_run
-from tests.conftest import some
+from tests.conftest import needs_compiler, some
 from tests.tasks.made import locate
 from tests.training.conftest import make_config
 from tests.training.learners import advance, make_learner
+
+pytestmark = needs_compiler
 
 WORDS = [
     "model=lstm model.layers=2 model.dropout=0.3 model.readout=mean",

@@ -24,22 +24,20 @@ struct Source {
 struct Block {
   float* at = nullptr;
   size_t size = 0;
-  ~Block() { free(at); }
+  ~Block() { free(whole); }
   // All zero if it had to grow
   bool fit(size_t n) {
     if (n <= size) return true;
-    free(at), at = nullptr, size = 0;
-    void* p;
-#ifdef _WIN32
-    return false;
-#else
-    if (posix_memalign(&p, 64, (n + 16) * sizeof(float))) return false;
-#endif
-    memset(p, 0, (n + 16) * sizeof(float));
-    at = (float*)p, size = n;
+    free(whole), whole = nullptr, at = nullptr, size = 0;
+    const size_t line = 64, bytes = (n + 16) * sizeof(float) + line;
+    if (!(whole = calloc(bytes, 1))) return false;
+    at = (float*)(((uintptr_t)whole + line - 1) & ~(uintptr_t)(line - 1)), size = n;
     return true;
   }
   void zero(size_t n) { memset(at, 0, n * sizeof(float)); }
+
+ private:
+  void* whole = nullptr;  // as the system gave it
 };
 
 struct Layer {
