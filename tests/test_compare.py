@@ -226,8 +226,8 @@ def test_tuned_values_are_chosen_at_the_command_line(tmp_path: Path) -> None:
     done = python("mnist_seq.compare", tmp_path, "sweep=s", "select=valid/accuracy",
                   "over=optimizer.lr", "formats=[csv]")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "gru: chosen lr=0.1 of 2; valid accuracy, % 95.05" in done.stdout
-    assert "lstm: chosen lr=0.01 of 2" in done.stdout
+    assert "GRU: chosen lr=0.1 of 2; valid accuracy, % 95.05" in done.stdout
+    assert "LSTM: chosen lr=0.01 of 2" in done.stdout
     assert "difference [95 %]" in done.stdout
 
 

@@ -181,8 +181,6 @@ def _report(
 def _missing(
     read: Material, made: _Judged, options: Options, defaults: Flat
 ) -> tuple[Missing, ...]:
-    if read.undone:  # the sweep's command goes on first, and may add them
-        return ()
     return missing_runs(
         made.groups,
         made.keys,
