@@ -1,7 +1,7 @@
 """Examples in memory as NumPy arrays, and their checks against the spec of the task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,37 @@ class Part:
     mask: np.ndarray | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """What `Task.load` took from each channel of x, float64 [D]: (x - mean) / sd."""
+
+    mean: np.ndarray
+    sd: np.ndarray
+
+    def of(self, x: np.ndarray) -> np.ndarray:
+        """Values [..., D] on this scale, float32."""
+        found: np.ndarray = ((x - self.mean) / self.sd).astype(np.float32)
+        return found
+
+
 @dataclass(frozen=True)
 class Examples:
-    """The result of `Task.load`: the training set, which the run splits, and the test set."""
+    """The result of `Task.load`: the training set, which the run splits, and the test set.
+
+    Args:
+        scale: of x, where `load` scaled it by numbers of the training set: a run records it, so
+            that other examples can be read alike.
+    """
 
     train: Part
     test: Part
+    scale: Scale | None = field(default=None, kw_only=True)
+
+    def record(self) -> dict[str, dict[str, list[float]]]:
+        """What run.json holds of them."""
+        if self.scale is None:
+            return {}
+        return {"scale": {"mean": self.scale.mean.tolist(), "sd": self.scale.sd.tolist()}}
 
 
 def checked(examples: Examples, spec: Spec, sizes: Mapping[str, int], name: str) -> Examples:
@@ -48,7 +73,8 @@ def checked(examples: Examples, spec: Spec, sizes: Mapping[str, int], name: str)
             for part, (what, size) in zip(
                 (examples.train, examples.test), sizes.items(), strict=True
             )
-        )
+        ),
+        scale=examples.scale,
     )
 
 

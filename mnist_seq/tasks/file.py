@@ -168,9 +168,10 @@ class File(Task):
         else:
             rows, valid = self._division()
             train = taken(train, np.concatenate([rows, valid]))
+        scale = None
         if self.settings.normalize == "standard" and not own.is_token:
-            train, test = scaled((train, test), of=taken(train, np.arange(len(rows))))
-        return Examples(train, test)
+            (train, test), scale = scaled((train, test), of=taken(train, np.arange(len(rows))))
+        return Examples(train, test, scale=scale)
 
     def num_loaded(self) -> dict[str, int]:
         """See `Task`."""

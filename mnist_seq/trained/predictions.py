@@ -133,8 +133,11 @@ def predict(
     with torch.inference_mode():
         for start in range(0, len(examples), batch_size):
             rows = slice(start, start + batch_size)
-            x = reading.inputs(examples[rows])
-            logits = model(x, (), None if of_length is None else of_length[rows])
+            x, own = reading.inputs(examples[rows]), None
+            if of_length is not None:
+                own = of_length[rows]
+                x = without_padding(x, own) if reading.is_scaled else x
+            logits = model(x, (), own)
             said, chances = answers(spec, logits), _probabilities(spec, logits)
             if spec.per_step:
                 said, chances = said.transpose(0, 1), chances.transpose(0, 1)
@@ -149,6 +152,12 @@ def predict(
         reading.task.class_names,
         pictures,
     )
+
+
+def without_padding(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Sequences [T, B, D] with zeros behind their ends, as training has them."""
+    steps = torch.arange(len(x)).unsqueeze(1)
+    return x * (steps < lengths).unsqueeze(-1)
 
 
 def _probabilities(spec: Spec, logits: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """From pictures, signals or tokens of anybody to what a run's network reads."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -8,8 +9,9 @@ from torch import Tensor
 
 from mnist_seq.config import Config
 from mnist_seq.config.schema import Data
-from mnist_seq.tasks import Task, task_of
+from mnist_seq.tasks import Spec, Task, task_of
 from mnist_seq.tasks.batches.task_data import words
+from mnist_seq.tasks.examples import Scale
 from mnist_seq.tasks.images import ImageTask
 
 Ground = Literal["auto", "black", "white"]
@@ -19,16 +21,41 @@ _WHITE = 127  # median byte of a border from which on the ground is white
 class Reading:
     """How a run reads examples: its data's shape, scale and order in time.
 
+    Args:
+        record: of the run, run.json; it has the scale of recordings that training scaled by its
+            own set.
+
     Attributes:
         shape: of one example as it is given: [28, 28] for MNIST, [T, D], or [T] tokens.
         is_picture: whether an example is a picture of bytes.
+        scale: what `examples` makes of recordings; None where they are read as they are.
+        is_scaled: whether the net reads scaled recordings.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, record: Mapping[str, Any] | None = None) -> None:
         self.task: Task = task_of(config.data)
         self.spec = self.task.spec
         self.is_picture = isinstance(self.task, ImageTask) and len(self.task.shape) == 2
         self.shape = _shape_of(self.task)
+        is_vector = self.spec.input == "vector"
+        self.is_scaled = is_vector and _is_scaled_in_training(self.task.settings)
+        self.scale = _scale_of(record or {}, self.spec) if self.is_scaled else None
+
+    def needs_scale(self) -> str:
+        """Why recordings that are not scaled cannot be read, or ""."""
+        if not self.is_scaled or (self.scale is not None and not self._has_hidden_padding()):
+            return ""
+        why = "which this run's folder, of an older version, does not hold"
+        if self.scale is not None:
+            why = "and not the padding behind them, whose length it cannot know "
+            why += "(data.read_at=padded_end)"
+        return (
+            f"data={self.task.name} scales each channel by its training set "
+            f"(data.normalize=standard), {why}"
+        )
+
+    def _has_hidden_padding(self) -> bool:
+        return self.task.settings.options().get("read_at") == "padded_end"
 
     def examples(
         self, given: Any, *, ground: Ground = "auto", is_scaled: bool = False
@@ -54,13 +81,12 @@ class Reading:
             return self._on_black(_as_bytes(array), ground)
         if self.spec.input == "token":
             return self._tokens(array)
-        if not is_scaled and _is_scaled_in_training(self.task.settings):
-            raise ValueError(
-                f"data={self.task.name} scales each channel by its training set "
-                "(data.normalize=standard), which a run's folder does not hold; scale the examples "
-                "so, and say is_scaled=True"
-            )
-        return array.astype(np.float32)
+        if is_scaled or not self.is_scaled:
+            return array.astype(np.float32)
+        if why := self.needs_scale():
+            raise ValueError(f"{why}; scale the examples so, and say is_scaled=True")
+        assert self.scale is not None
+        return self.scale.of(array)
 
     def inputs(self, examples: np.ndarray) -> Tensor:
         """What the network reads, [T, B, D], of some `examples`."""
@@ -162,6 +188,24 @@ def _as_bytes(array: np.ndarray) -> np.ndarray:
 
 
 def _is_scaled_in_training(settings: Data) -> bool:
-    """Whether `Task.load` scales by numbers of the training set, which no record holds."""
+    """Whether `Task.load` scales by numbers of the training set."""
     options = settings.options()
     return options.get("normalize") == "standard" and "sequence" not in options
+
+
+def _scale_of(record: Mapping[str, Any], spec: Spec) -> Scale | None:
+    """The scale that a run has recorded, or None where it is older than that.
+
+    Raises:
+        ValueError: it has other channels than the run reads.
+    """
+    found = record.get("scale")
+    if found is None:
+        return None
+    scale = Scale(*(np.array(found[key], dtype=np.float64) for key in ("mean", "sd")))
+    if scale.mean.shape != (spec.input_size,) or scale.sd.shape != (spec.input_size,):
+        raise ValueError(
+            f"scale in run.json must have {spec.input_size} channels: found {len(scale.mean)} "
+            f"and {len(scale.sd)}"
+        )
+    return scale

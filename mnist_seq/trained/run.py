@@ -126,7 +126,8 @@ class LoadedRun:
             which: see `model`.
             ground: of pictures; "white" inverts them. "auto" refuses pictures that are black on
                 white.
-            is_scaled: whether recordings are scaled as those of training were.
+            is_scaled: whether recordings are scaled already, as those of training were. Others are
+                scaled here, by the numbers in run.json.
 
         Raises:
             ValueError: the examples have another shape or other values, or there are no weights.
@@ -134,7 +135,7 @@ class LoadedRun:
         from mnist_seq.trained.predictions import predict
         from mnist_seq.trained.reading import Reading
 
-        reading = Reading(self.config)
+        reading = Reading(self.config, self.run.record)
         checked = reading.examples(examples, ground=ground, is_scaled=is_scaled)
         size = self.config.training.eval_batch_size
         return predict(self.model(which), reading, checked, lengths=lengths, batch_size=size)
@@ -162,7 +163,12 @@ class LoadedRun:
         return Misclassified(indexes, *wrong, names, len(labels), pictures)
 
     def export(
-        self, form: str = "onnx", path: str | Path | None = None, *, which: Which = "tested"
+        self,
+        form: str = "onnx",
+        path: str | Path | None = None,
+        *,
+        which: Which = "tested",
+        is_scaled: bool = False,
     ) -> Path:
         """Write the network as one file for other programs; ONNX Runtime's numbers are compared.
 
@@ -172,9 +178,11 @@ class LoadedRun:
 
         Args:
             path: of the file; without it `model.onnx` in the run's folder.
+            is_scaled: whether the file reads recordings that are scaled already. Without it their
+                scale is inside.
 
         Raises:
-            ConfigError: ONNX cannot hold this net, or a package is missing.
+            ConfigError: ONNX cannot hold this net, its scale is not known, or a package is missing.
             ValueError: there are no such weights.
         """
         import mnist_seq
@@ -191,7 +199,8 @@ class LoadedRun:
             "config_hash": self.run.identity,
             "weights": which,
         }
-        content = onnx_file(self.model(which), Reading(self.config), about)
+        reading = Reading(self.config, self.run.record)
+        content = onnx_file(self.model(which), reading, about, is_scaled=is_scaled)
         file = Path(path) if path is not None else self.folder / "model.onnx"
         files.write_bytes(file, content)
         return file

@@ -218,6 +218,7 @@ def record(job: Job, data: TaskData, device: torch.device, *, num_runs: int) -> 
         task=tasks.record(data.task, data.task.guess(data.examples)),
         device=device_name(device),
         stack=num_runs,
+        **data.examples.record(),
         created=before.get("created", now),
         started=now,
         starts=before.get("starts", 0) + 1,

@@ -121,6 +121,51 @@ def test_other_tasks_are_read_and_exported_too(kind: str) -> None:
     assert onnx_file(model, reading, {}), "compared with ONNX Runtime inside"
 
 
+def test_recordings_are_scaled_as_training_scaled_them(tmp_path: Path) -> None:
+    """Far from mean 0 and sd 1, in several lengths: predictions and the file are the run's."""
+    import onnxruntime
+
+    draw, arrays, own = np.random.default_rng(0), dict[str, np.ndarray](), tmp_path / "own.npz"
+    for part, num in (("train", 60), ("test", 20)):
+        y, lengths = np.arange(num) % 3, 3 + np.arange(num) % 4
+        x = 300 + 50 * (draw.normal(size=(num, 6, 2)) + y[:, None, None])
+        x *= (np.arange(6) < lengths[:, None])[..., None]
+        arrays |= {f"x_{part}": x.astype(np.float32), f"y_{part}": y, f"lengths_{part}": lengths}
+    np.savez(own, **arrays)  # type: ignore[arg-type]
+    words = ("data=file", f"data.path={own}", "data.valid=10", "training.epochs=6", "model=gru")
+    small = ("model.hidden=4", "tracker=none", "optimizer.lr=0.05")
+    run = train_run(compose(*words, *small), tmp_path / "run")
+    given = {"examples": arrays["x_test"], "lengths": arrays["lengths_test"]}
+    found = run.predict(given["examples"], lengths=given["lengths"])
+    _, predictions = run.predictions
+    assert found.answers.tolist() == predictions.tolist()
+    assert len(set(predictions.tolist())) > 1, "the net tells classes apart"
+    session = onnxruntime.InferenceSession(run.export("onnx").read_bytes())
+    _, chances = session.run(None, given)
+    np.testing.assert_allclose(chances, found.probabilities, rtol=1e-4, atol=1e-5)
+    about = onnxruntime.InferenceSession(run.export("onnx", is_scaled=True).read_bytes())
+    about = about.get_modelmeta().custom_metadata_map
+    assert about["examples"].endswith("training set; that scale is not inside")
+    record = run.run.record
+    del record["scale"]  # as runs of older versions are
+    with pytest.raises(ConfigError, match=r"does not hold; write run\.export\('onnx', is_scaled=T"):
+        run.export("onnx")
+    with pytest.raises(ValueError, match="does not hold; scale the examples so"):
+        run.predict(given["examples"], lengths=given["lengths"])
+
+
+def test_padding_that_nobody_can_see_is_not_scaled() -> None:
+    config = compose("data=japanese_vowels", "data.read_at=padded_end")
+    scale = {"mean": [1.0] * 12, "sd": [2.0] * 12}
+    reading = Reading(config, {"scale": scale})
+    given = np.ones((1, *reading.shape), np.float32)
+    with pytest.raises(ValueError, match=r"\(data.read_at=padded_end\); scale the examples so"):
+        reading.examples(given)
+    assert (reading.examples(given, is_scaled=True) == given).all()
+    with pytest.raises(ValueError, match=r"must have 12 channels: found 11 and 11"):
+        Reading(config, {"scale": {key: each[1:] for key, each in scale.items()}})
+
+
 BYTES = np.zeros((2, 28, 28), np.uint8)
 BYTES[:, 9:19, 14] = 200
 

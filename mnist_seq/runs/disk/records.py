@@ -119,6 +119,11 @@ class _Code(_Checked):
     is_dirty: bool = False
 
 
+class _Scale(_Checked):
+    mean: list[Number]
+    sd: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+
+
 class _Record(_Checked):
     name: str = ""
     config_hash: str
@@ -137,6 +142,7 @@ class _Record(_Checked):
     wandb: _WandB = _ABSENT
     pulled: dict[str, Scalar] = _ABSENT
     origin: dict[str, Scalar | Metrics] = _ABSENT
+    scale: _Scale | None = None
 
 
 class _Result(_Checked):

@@ -96,16 +96,16 @@ class Recordings(Task):
         from mnist_seq.tasks.recordings.division import divided
         from mnist_seq.tasks.recordings.scaling import lengthened, scaled, taken
 
-        settings = self.settings
+        settings, scale = self.settings, None
         parts = [lengthened(part, self.longest)
                  for part in self.sets([Path(path) for path, _ in located.files])]  # fmt: skip
         train, valid = divided(parts[0].y, settings.valid, seed=settings.task_seed)
         if settings.normalize == "standard":
-            parts = scaled(parts, of=taken(parts[0], train))
+            parts, scale = scaled(parts, of=taken(parts[0], train))
         whole = taken(parts[0], np.concatenate([train, valid]))
         if settings.read_at == "padded_end":
-            return Examples(_without_lengths(whole), _without_lengths(parts[1]))
-        return Examples(whole, parts[1])
+            return Examples(_without_lengths(whole), _without_lengths(parts[1]), scale=scale)
+        return Examples(whole, parts[1], scale=scale)
 
     def num_loaded(self) -> dict[str, int]:
         """See `Task`."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mnist_seq import system
-from mnist_seq.tasks.examples import Part
+from mnist_seq.tasks.examples import Part, Scale
 
 
 def lengths_of(part: Part) -> np.ndarray:
@@ -64,7 +64,7 @@ def joined(a: Part, b: Part) -> Part:
     return Part(**arrays)
 
 
-def scaled(parts: Sequence[Part], *, of: Part) -> list[Part]:
+def scaled(parts: Sequence[Part], *, of: Part) -> tuple[list[Part], Scale]:
     """The parts with mean 0 and sd 1 in each channel over the time steps of one; padding stays 0.
 
     A channel that never changes keeps its scale.
@@ -77,7 +77,8 @@ def scaled(parts: Sequence[Part], *, of: Part) -> list[Part]:
     steps = of.x[inside(of)].astype(np.float64)
     mean, sd = steps.mean(axis=0), steps.std(axis=0)
     sd[sd == 0] = 1.0
-    return [
+    made = [
         replace(part, x=(((part.x - mean) / sd) * inside(part)[..., None]).astype(np.float32))
         for part in parts
     ]
+    return made, Scale(mean, sd)
