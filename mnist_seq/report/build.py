@@ -3,7 +3,7 @@
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mnist_seq.report import wording
@@ -36,13 +36,13 @@ from mnist_seq.report.sections import Computed, Inputs, computed, without_broken
 from mnist_seq.report.texts.cautions import (
     besides,
     cautions,
-    headline,
     not_shown,
     seconds_note,
     so_far,
     unlike_sizes,
     unlike_surroundings,
 )
+from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.value import Left, Missing, Pair, Report, RunRow, Variant
 from mnist_seq.runs.variants import Flat
 from mnist_seq.stats import Rule
@@ -71,7 +71,8 @@ def build(
     made = _judged(read, options, defaults)
     inputs = _inputs(read, made, options, images)
     sections = Computed({}, (), ()) if is_table_only else computed(inputs)
-    return without_broken(_report(collected, options, defaults, read, made, inputs, sections))
+    report = without_broken(_report(collected, options, defaults, read, made, inputs, sections))
+    return replace(report, headline=" ".join(headline(report)))
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,6 @@ def _report(
 ) -> Report:
     """The value, of what was judged and computed."""
     variants, rule = made.variants, made.rule
-    asides = besides(made.groups, variants, made.pairs, read.selector, read.metric)
     return Report(
         title=select.title_of(collected.sources),
         sources=tuple(str(source) for source in collected.sources),
@@ -144,8 +144,8 @@ def _report(
         level=options.level,
         rule=rule,
         rule_text=wording.rule_text(rule, options.level, variants),
-        headline="; ".join([headline(variants, read.metric, read.undone), *asides]),
-        besides=asides,
+        headline="",  # of the whole value, below
+        besides=besides(made.groups, variants, made.pairs, read.selector, read.metric),
         counts=wording.counts(variants, collected),
         variants=variants,
         runs=tuple(_run_rows(made.groups, read.metric, read.stuck)),

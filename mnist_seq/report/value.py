@@ -246,7 +246,7 @@ class Report:
     """A comparison, whole.
 
     Attributes:
-        headline: the answer in one sentence; `besides`: on other baselines and pairs.
+        headline: the answer, in the sentences of the page; `besides`: on other baselines and pairs.
         counts: its runs; `warnings`: what weakens it; `notes`: other decisions.
         main: name of the metric by which the task is judged.
         selector: the validation metric by which tuned values were chosen, if any.
@@ -297,4 +297,4 @@ class Report:
 
     def __repr__(self) -> str:
         """One line; the whole value would be hundreds of thousands of characters."""
-        return in_one_line(f"<report of {self.title}: {self.headline}; {self.counts}>")
+        return in_one_line(f"<report of {self.title}: {self.headline} {self.counts}>")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mnist_seq.report.read.collect import Collected
 from mnist_seq.report.read.metric import Metric
+from mnist_seq.report.texts import words
 from mnist_seq.report.value import Variant
 from mnist_seq.runs.text import plural
 from mnist_seq.stats import Comparison, PairedComparison, Posterior, Rule, margin_text
@@ -124,12 +125,12 @@ def _by_e_value(rule: Rule, level: float) -> str:
 
 
 def _else(rule: Rule, tests: str, variants: Sequence[Variant]) -> str:
-    """How "equivalent" and "not distinguishable" are told apart."""
+    """How "equivalent" and "undecided" are told apart."""
     if rule.margin is None:
         text = "no margin was declared, so nothing is called equivalent; "
     else:
         text = f"else equivalent: {tests} show a difference of less than {margin_text(rule)}; "
-    text += "else not distinguishable at this n"
+    text += "else undecided at this n"
     if any(trained(v) for v in variants):
         text += (
             "; withheld: runs diverged or failed, and the word is another one where each of them "
@@ -154,32 +155,6 @@ def looks_text(rule: Rule, variants: Sequence[Variant]) -> str:
     return ""
 
 
-def headline(variants: Sequence[Variant], metric: Metric) -> str:
-    """The answer to "does anything beat the baseline?", in one sentence."""
-    compared = [v for v in variants if v.compared is not None]
-    if not compared:
-        return f"Nothing could be compared: {_obstacle(variants)}{_shaky(variants)}"
-    better = [v for v in compared if v.word == "better"]
-    if not better and any(v.word == "so far" for v in compared):
-        return (
-            f"No verdict on {metric.label} (allow_incomplete=true judges what is there): "
-            f"{_tally(compared)}{_shaky(variants)}"
-        )
-    if not better:
-        return f"Nothing beats its baseline on {metric.label}: {_tally(compared)}{_shaky(variants)}"
-    best = sorted(better, key=lambda v: -abs(v.compared.comparison.difference))  # type: ignore[union-attr]
-    unit = f" {metric.points}" if metric.points else ""
-    parts = [
-        f"{v.label} ({signed(v.compared.comparison.difference, metric.decimals)}{unit}"  # type: ignore[union-attr]
-        f"{_among(v)})"
-        for v in best[:3]
-    ]
-    more = f" and {len(best) - 3} more" if best[3:] else ""
-    verb = "beats its baseline" if len(best) == 1 else "beat their baselines"
-    said = f"{_tally(compared)}{_shaky(variants)}"
-    return f"{' and '.join(parts)}{more} {verb} on {metric.label}: {said}"
-
-
 def trained(variant: Variant) -> str:
     """How many runs trained, of those that ended: "5 of 8"; "" where all did."""
     lost = variant.diverged + variant.failed
@@ -189,7 +164,8 @@ def trained(variant: Variant) -> str:
 def verdict_cell(variant: Variant) -> str:
     """The word of the verdict, and how many runs trained where not all did."""
     of = trained(variant)
-    return f"{variant.word}, {of} trained" if of else str(variant.word)
+    word = words.verdict(variant)
+    return f"{word}, {of} trained" if of else word
 
 
 def difference_cell(variant: Variant, decimals: int) -> str:
@@ -224,47 +200,6 @@ def means_text(comparison: Comparison, n: int, n_base: int, metric: Metric) -> s
         return ""
     a, b = (number(mean, metric.decimals) for mean in (comparison.mean_a, comparison.mean_b))
     return f"; over these {comparison.n} pairs the means are {a} and {b} {metric.unit}".rstrip()
-
-
-def _among(variant: Variant) -> str:
-    of = trained(variant)
-    return f" among the {of} that trained" if of else ""
-
-
-def _shaky(variants: Sequence[Variant]) -> str:
-    """What a reader of the headline alone must know: withheld verdicts, and runs that are lost."""
-    parts = [
-        f"{v.label} is withheld: {second.first}{_among(v) or ' among the runs that trained'}, "
-        f"{second.word} where the others count as a guess"
-        for v in variants
-        if v.word == "withheld" and v.compared and (second := v.compared.second)
-    ]
-    total = sum(v.planned for v in variants)
-    lost = {name: sum(getattr(v, name) for v in variants) for name in ("diverged", "failed")}
-    lost["not shown to learn"] = sum(v.not_learning for v in variants)
-    counted = [f"{num} {name}" for name, num in lost.items() if num]
-    parts += [f"of {plural(total, 'run')}, {', '.join(counted)}"] if counted else []
-    return "".join(f"; {part}" for part in parts)
-
-
-def _obstacle(variants: Sequence[Variant]) -> str:
-    """Why no variant has a comparison, and the way out."""
-    words = {str(v.word) for v in variants}
-    parts = []
-    if "too few seeds" in words:
-        lacks_seeds = any(v.planned < 2 for v in variants)
-        advice = ', add seeds: "seed=range(3)"' if lacks_seeds else ""
-        parts.append(f"too few seeds have finished, it takes 2 on both sides{advice}")
-    if "no baseline" in words:
-        parts.append("baselines are missing, the commands below add them")
-    return "; ".join(parts) or "there is only the baseline, add what to compare: model=lstm,gru"
-
-
-def _tally(compared: Sequence[Variant]) -> str:
-    words = Counter(str(v.word) for v in compared)
-    order = ("better", "worse", "equivalent", "not distinguishable", "withheld", "so far")
-    parts = [f"{words[word]} {word}" for word in order if words[word]]
-    return f"of {plural(len(compared), 'comparison')}, {', '.join(parts)}"
 
 
 def counts(variants: Sequence[Variant], collected: Collected) -> str:

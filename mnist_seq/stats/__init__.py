@@ -11,7 +11,7 @@ In every function, a is the variant, b is the baseline, and a difference is a - 
 | many comparisons at once: Holm, Benjamini-Hochberg | `corrections` |
 | which difference n seeds can show, how many seeds a difference needs | `power` |
 | is a difference too small to matter (TOST, posterior) | `tost` |
-| the verdict in words: better, worse, equivalent, not distinguishable | `verdicts` |
+| the verdict in words: better, worse, equivalent, undecided | `verdicts` |
 | the same after several looks, or seeds that were added because of one | `sequential` |
 | two models on the same test examples (McNemar, bootstrap, confusion matrix) | `predictions` |
 | is a classifier better than a guess | `guess` |
@@ -64,6 +64,7 @@ from mnist_seq.stats.verdicts import (
     judge,
     margin_text,
     no_verdict,
+    said,
     stands,
     verdict,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "posterior",
     "proportion_interval",
     "ranks",
+    "said",
     "seeds_needed",
     "sign_flip_test",
     "split_test",

@@ -70,14 +70,11 @@ class Verdict:
         text: for a reader, with the evidence.
         p, p_adjusted: p of the rule's test before and after the correction; NaN where nothing could
             be compared.
-        needed_seeds: total number of seeds (of each side, if unpaired) that would show the observed
-            difference. None where the verdict is decided, where more than 1,000 are needed, and
-            where the caller has a reason to give none; the text says which.
-        is_within_margin: whether the difference is shown to be smaller than the margin, also where
-            the word is "better" or "worse".
+        needed_seeds: seeds in all (of each side, if unpaired) that would show the difference seen.
+            None if decided, if above 1,000, or if the caller says why not; the text says which.
+        is_within_margin: whether the difference is shown to be within the margin, whatever `word`.
         equivalence: the tests against the margin; None without a margin.
-        is_anytime: whether it holds at any number of looks, by an e-value; else it holds for one
-            look at this number of seeds.
+        is_anytime: whether it holds at any number of looks, by an e-value; else for one look.
         decided_at: number of seeds at which an e-value first made this call; 0 if it made none.
     """
 
@@ -157,10 +154,15 @@ def verdict(
     needed = None if instead else _needed(comparison, rule, family_size)
     advice = instead or advice_text(comparison, needed)
     text = (
-        f"not distinguishable at n={comparison.n_text}: difference "
+        f"undecided at n={comparison.n_text}: difference "
         f"{size_text(comparison.difference, rule)}, {advice} ({evidence})"
     )
     return Verdict("not distinguishable", text, p, p_adjusted, needed, False, tost)
+
+
+def said(word: str) -> str:
+    """The word of a verdict as people read it: "undecided" for "not distinguishable"."""
+    return "undecided" if word == "not distinguishable" else word
 
 
 def no_verdict(word: Literal["no baseline", "too few seeds"], n: int) -> Verdict:
@@ -176,9 +178,8 @@ def stands(first: Word, second: Word, growth: float) -> bool:
     """Whether a verdict on the runs that trained also stands where lost runs count as a guess.
 
     It does where both readings have one word, and the difference is still on its side: an e-value
-    keeps a call that later seeds turned round. A single guess among good runs spreads the
-    differences, so "better" and "worse" also stand where the second reading is "not
-    distinguishable" with a larger difference to the same side.
+    keeps a call that later seeds turned round. One guess among good runs spreads the differences:
+    "better" and "worse" also stand where the second is undecided, with a larger difference.
 
     Args:
         first, second: words on the runs that trained, and on all.

@@ -49,8 +49,10 @@ def test_each_cell_is_compared_with_the_lstm_of_its_width(grid: Path) -> None:
         for cell in ("lstm", "gru", "rnn")
     ]
     assert [v.word for v in report.variants] == ["baseline", "better", "worse"] * 2
-    assert report.headline.startswith("GRU, 32 hidden units (")
-    assert "of 4 comparisons, 2 better, 2 worse" in report.headline
+    assert report.headline == (
+        "The GRU is 0.39 to 0.44 points better than the LSTM. The RNN is 4.95 to 5.00 points "
+        "worse than the LSTM."
+    )
 
 
 def test_a_baseline_set_by_hand_serves_every_variant(grid: Path) -> None:
@@ -100,9 +102,11 @@ def test_one_seed_gives_a_mean_and_no_verdict(tmp_path: Path) -> None:
     gru = report.variants[1]
     assert (gru.word, gru.n, gru.compared) == ("too few seeds", 1, None)
     assert math.isnan(gru.sd)
-    assert report.headline.endswith('it takes 2 on both sides, add seeds: "seed=range(3)"')
+    assert report.headline == (
+        "Against the LSTM: the GRU +4.00 points. One seed each: no interval and no verdict."
+    )
     assert report_of(tmp_path / "s", where="model=lstm").headline == (
-        "Nothing could be compared: there is only the baseline, add what to compare: model=lstm,gru"
+        "LSTM: 95.00\u202f% test accuracy with 1 seed."
     )
 
 
@@ -113,9 +117,9 @@ def test_a_sweep_of_failures_is_a_report_too(tmp_path: Path) -> None:
         write_run(tmp_path / "s", "gru", seed=seed, state="failed")
     report = report_of(tmp_path / "s")
     assert [(v.n, v.diverged, v.failed) for v in report.variants] == [(0, 2, 0), (0, 0, 2)]
-    assert report.headline == (
-        "Nothing could be compared: too few seeds have finished, it takes 2 on both sides; of 4 "
-        "runs, 2 diverged, 2 failed"
+    assert repr(report) == (
+        "<report of s: No run has finished with a result. 0 finished of 4 runs in 2 variants; "
+        "2 diverged, 2 failed>"
     )
 
 
@@ -126,7 +130,7 @@ def test_a_missing_baseline_is_named_with_the_command_that_adds_it(tmp_path: Pat
     report = report_of(tmp_path / "made_up")
     assert {v.word for v in report.variants} == {"no baseline"}
     assert report.headline == (
-        "Nothing could be compared: baselines are missing, the commands below add them"
+        "2 variants: mean test accuracy 95.00\u202f%. Nothing is compared: the baseline is missing."
     )
     (missing,) = report.missing
     assert (missing.what, missing.seeds) == ("baseline LSTM", (0, 1))

@@ -43,7 +43,7 @@ def test_an_incomplete_sweep_has_values_and_no_p(tmp_path: Path, state: str) -> 
         "so far, at n=3: difference 5.01 points, and no p, since 1 of 8 runs are not done"
     )
     assert report.headline.startswith(
-        "So far, 1 of 8 runs are not done: no verdict on test accuracy (allow_incomplete=true"
+        "So far: 1 of 8 runs is not done. No verdict yet on 1 variant; the largest difference"
     )
     values = {c.name: c.get(gru) for c in columns(report)}
     assert [values[name] for name in values if name.startswith("p_")].count(None) >= 1
@@ -72,7 +72,10 @@ def test_a_sweep_that_has_hardly_begun_needs_no_other_seeds(tmp_path: Path) -> N
     write_run(tmp_path / "s", "lstm", seed=0)
     write_run(tmp_path / "s", "gru", seed=0, state="interrupted")
     report = report_of(tmp_path / "s")
-    assert report.headline == "Nothing could be compared so far: 1 of 2 runs are not done"
+    said = "Nothing is compared: it takes 2 seeds on both sides."
+    assert report.headline == (
+        f"So far: 1 of 2 runs is not done. LSTM: 95.00\u202f% test accuracy with 1 seed. {said}"
+    )
     assert notices(report)[0].title == "1 of 2 runs is not done."
 
 

@@ -53,8 +53,11 @@ def test_a_gain_that_hangs_on_diverged_runs_is_withheld(worst_three: Report) -> 
 
 def test_headline_and_row_name_the_runs_that_trained(worst_three: Report) -> None:
     """Whoever quotes one line must quote that three of eight are missing in it."""
-    assert "GRU is withheld: better among the 5 of 8 that trained" in worst_three.headline
-    assert "of 16 runs, 3 diverged" in worst_three.headline
+    assert worst_three.headline == (
+        "No verdict on the GRU: better among the 5 of 8 runs that trained, undecided where the "
+        "others count as a guess."
+    )
+    assert "13 finished of 16 runs in 2 variants; 3 diverged" in repr(worst_three)
     (column,) = chosen(worst_three, ["verdict"])
     assert column.written(worst_three.variants[1]) == "withheld, 5 of 8 trained"
     for text in (printed(worst_three, 200), markdown.render(worst_three)):
@@ -83,7 +86,7 @@ def test_a_clear_loss_stays_one_and_a_mean_of_two_advises_no_seeds(tmp_path: Pat
         "worse among the 7 of 8 that trained, further apart, but more scattered, where the 1"
         in (worse.variants[1].verdict)
     )
-    assert worse.headline.startswith("Nothing beats")
+    assert worse.headline == "The GRU is 3.59 points worse than the LSTM."
     few = report_of(write_pair(tmp_path / "b", dict.fromkeys((0, 1, 2, 3, 5, 6), "diverged")))
     assert few.variants[1].word == "withheld"
     assert "more seeds" not in few.variants[1].verdict
@@ -95,7 +98,7 @@ def test_no_run_that_trained_is_no_comparison_and_says_why(tmp_path: Path, state
     gru = report.variants[1]
     assert (gru.word, gru.compared) == ("too few seeds", None)
     assert f"worse where the 8 that {state} count as a guess" in gru.verdict
-    assert f"of 16 runs, 8 {state}" in report.headline
+    assert f"8 finished of 16 runs in 2 variants; 8 {state}" in repr(report)
 
 
 def test_without_the_value_of_a_guess_nothing_is_called_better(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_sweep_of_version_0_1_0_gives_the_numbers_that_version_0_1_0_gave(olde
 
 def test_its_table_and_its_page_name_each_variant(older: Path) -> None:
     report = build_report(older)
-    assert "| GRU | not distinguishable | 2 | 70.15 |" in markdown.render(report)
+    assert "| GRU | undecided | 2 | 70.15 |" in markdown.render(report)
     page = html.render(report)
     assert "The GRU and the RNN cannot be told apart from the LSTM with 2 seeds." in page
     assert page.count('<tr class="v"') == 2

@@ -63,7 +63,7 @@ def test_each_task_is_judged_as_if_it_were_alone(sweep: Path, report: Report) ->
     assert report.tasks["adding"].metric.name == "test/mse"
     assert {v.name: v.word for v in report.tasks["adding"].variants}["gru"] == "better"
     assert ", MNIST, parity: GRU beats the baseline" in report.headline
-    assert report.headline.endswith("; MQAR: nothing beats the baseline")
+    assert report.headline.endswith("; MQAR: nothing beats the baseline.")
 
 
 def test_ranks_go_by_the_direction_of_each_task_and_the_test_is_scipys(report: Report) -> None:

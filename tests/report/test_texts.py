@@ -1,16 +1,19 @@
 """One way to write numbers and words, for the page, LaTeX, the terminal and figures."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 from mnist_seq.report.paper import statistics
 from mnist_seq.report.read.asked import asked_of
+from mnist_seq.report.render import html, markdown, table_csv
 from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.texts.headline import headline
 from mnist_seq.report.texts.notices import notices
 from tests.report.sweeps import report_of, write_run
+from tests.report.test_renderings import printed
 
 
 def test_numbers_are_written_by_the_rules() -> None:
@@ -142,3 +145,25 @@ ablation:
     odd = hydra.replace("tracker=none", "hydra.launcher._target_=os.system")
     (tmp_path / "s/multirun.yaml").write_text(odd + study)
     assert asked_of([tmp_path / "s"]).command() == ""
+
+
+def test_a_verdict_is_one_word_wherever_people_read_it_and_another_in_files(
+    tmp_path: Path,
+) -> None:
+    """The headline, the answer, all columns, every pair, the rule and the prompt of Python."""
+    for seed, accuracy in enumerate((0.90, 0.92, 0.91)):
+        write_run(tmp_path / "s", "lstm", seed=seed, accuracy=accuracy)
+        write_run(tmp_path / "s", "gru", seed=seed, accuracy=0.91)
+    report = report_of(tmp_path / "s", pairs="all")
+    for text in (printed(report, 200), markdown.render(report), html.render(report)):
+        read = re.sub(
+            r"<pre hidden.*?</pre>|data-order=\S+ dist\S+|“not distinguishable”",
+            "",
+            text,
+            flags=re.DOTALL,
+        )
+        assert "undecided" in read
+        assert "not distinguishable" not in read
+    assert ",not distinguishable," in table_csv.render(report)
+    assert report.headline == " ".join(headline(report))
+    assert report.headline in repr(report)

@@ -1,9 +1,8 @@
 """Judges variants against each other; runs that diverged or failed get a second reading.
 
 The first reading compares the runs that trained. The second counts each run that diverged or failed
-as a guess. Where the two disagree, the verdict hangs on runs that are left out, and is withheld. A
-single guess among good runs spreads the differences, so "better" or "worse" also stands where the
-second reading is "not distinguishable" with a larger difference to the same side.
+as a guess. Where the two disagree, the verdict hangs on runs that are left out, and is withheld:
+`stats.stands` has the rule.
 """
 
 import math
@@ -22,7 +21,7 @@ from mnist_seq.report.options import Options
 from mnist_seq.report.read.errors import CannotCompare
 from mnist_seq.report.read.metric import Metric
 from mnist_seq.report.value import Second
-from mnist_seq.stats import Rule, Verdict, adjust, fisher_p, no_verdict, stands
+from mnist_seq.stats import Rule, Verdict, adjust, fisher_p, no_verdict, said, stands
 from mnist_seq.stats.sequential.verdicts import judge_looks
 
 Pair = tuple[int, int]  # positions of a variant and of what it is compared with
@@ -211,14 +210,15 @@ def _with_second(
     other = Second(first.word, verdict.word, comparison.difference, verdict.p_adjusted)
     counted = f"where {lost} as a guess ({guess})"
     both = f"trained: {first.text}; all: {verdict.text}"
+    one, two = said(first.word), said(verdict.word)
     if found is None:
-        return replace(first, text=f"{first.text}; {verdict.word} {counted}: {verdict.text}"), other
-    if first.word == verdict.word:
-        return replace(first, text=f"{first.word} among {among}, and {counted}; {both}"), other
+        return replace(first, text=f"{first.text}; {two} {counted}: {verdict.text}"), other
+    if one == two:
+        return replace(first, text=f"{one} among {among}, and {counted}; {both}"), other
     if stands(first.word, verdict.word, growth):
         further = f"further apart, but more scattered, {counted}"
-        return replace(first, text=f"{first.word} among {among}, {further}; {both}"), other
-    text = f"withheld: {first.word} among {among}, {verdict.word} {counted}; {both}"
+        return replace(first, text=f"{one} among {among}, {further}; {both}"), other
+    text = f"withheld: {one} among {among}, {two} {counted}; {both}"
     return replace(first, word="withheld", text=text), other
 
 

@@ -173,7 +173,7 @@ def _headline(reports: Mapping[str, Report]) -> str:
             text = "nothing beats the baseline"
         said.setdefault(text, []).append(words.data(task))
     parts = [f"{', '.join(tasks)}: {text}" for text, tasks in said.items()]
-    return f"{plural(len(reports), 'task')}, each on its own. {'; '.join(parts)}"
+    return f"{plural(len(reports), 'task')}, each on its own. {'; '.join(parts)}."
 
 
 def _counts(reports: Mapping[str, Report], collected: Collected) -> str:

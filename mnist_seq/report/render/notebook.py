@@ -36,7 +36,7 @@ class NotebookReport(Report):
         if not self.tasks:
             return _shown(self)
         shown = (f"<h2>{for_html(task)}</h2>{_shown(own)}" for task, own in self.tasks.items())
-        return f"<p>{for_html(self.headline)}.</p>{''.join(shown)}"
+        return f"<p>{for_html(self.headline)}</p>{''.join(shown)}"
 
     def markdown(self) -> str:
         """The whole report as report.md has it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mnist_seq.report import wording
 from mnist_seq.report.sections import FORMATS, Inputs, Section, Table
 from mnist_seq.report.value import Pair, Report
+from mnist_seq.stats import said
 
 _AT_TERMINAL = 45  # pairs of ten variants; more are in the page and report.md
 
@@ -48,7 +49,7 @@ class EveryPair(Section[Pairs]):
 def _row(report: Report, pair: Pair) -> tuple[str, ...]:
     names = (report.variants[pair.a].label, report.variants[pair.b].label)
     if pair.compared is None:
-        return (*names, *(wording.NONE,) * 4, pair.verdict.word)
+        return (*names, *(wording.NONE,) * 4, said(pair.verdict.word))
     c, d = pair.compared.comparison, report.metric.decimals
     return (
         *names,
@@ -56,5 +57,5 @@ def _row(report: Report, pair: Pair) -> tuple[str, ...]:
         wording.span(c.interval.low, c.interval.high, d),
         c.n_text,
         wording.p_value(pair.verdict.p_adjusted),
-        pair.verdict.word,
+        said(pair.verdict.word),
     )

@@ -110,21 +110,6 @@ def means_text(variants: Sequence[Variant]) -> str:
     return f" Means are of the runs that trained: {wording.listed(found)}." if found else ""
 
 
-def headline(variants: Sequence[Variant], metric: Metric, undone: str) -> str:
-    """The answer in one sentence; of an incomplete sweep, what it waits for.
-
-    Args:
-        undone: how many runs are not done; "" if all are.
-    """
-    if undone and not any(v.compared for v in variants):
-        return f"Nothing could be compared so far: {undone} are not done"
-    text = wording.headline(variants, metric)
-    if not undone:
-        return text
-    is_sentence = text.startswith("No")  # else it begins with the name of a variant
-    return f"So far, {undone} are not done: {text[0].lower() if is_sentence else text[0]}{text[1:]}"
-
-
 def not_shown(variants: Sequence[Variant], keys: Sequence[str]) -> tuple[str, ...]:
     """A warning if the means include runs that are not shown to learn."""
     names = words.in_sentences(variants, keys)

@@ -6,6 +6,7 @@ from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import ARM
+from mnist_seq.stats import said
 
 _MOST_NAMED = 3  # variants that a sentence names one by one
 
@@ -15,7 +16,7 @@ Own = tuple[words.Family, Variant]
 def headline(report: Report) -> tuple[str, ...]:
     """One to four sentences, each with its full stop."""
     if not report.variants:  # of several tasks, which have sentences of their own
-        return (f"{report.headline}.",)
+        return (report.headline,)
     compared = [
         (family, v) for family in words.families(report) for v in family.members if v.compared
     ]
@@ -33,8 +34,7 @@ def headline(report: Report) -> tuple[str, ...]:
     if open_ones:
         found.append(_undecided(report, open_ones, compared, is_first=not is_any))
     if held := [(f, v) for f, v in compared if v.word == "withheld"]:
-        names = fmt.joined(_names(report, held))
-        found.append(f"No verdict on {names}: it hangs on runs that diverged or failed.")
+        found.append(_withheld(report, held))
     if waiting := [(f, v) for f, v in compared if v.word == "so far"]:
         large = max(waiting, key=lambda own: abs(_difference(own[1])))
         found.append(
@@ -66,15 +66,19 @@ def _without_comparison(report: Report) -> list[str]:
     known = [v for v in report.variants if v.n]
     if not known:
         return ["No run has finished with a result."]
-    if len(report.variants) == 1:
+    if len(known) == 1:
         (only,) = known
         mean = fmt.with_unit(fmt.number(only.mean, d), metric.unit)
         ends = fmt.interval(only.low, only.high, d)
         name = words.labels(report)[only.key]
         of = f" {ends}" if ends != fmt.NONE else ""
-        return [f"{name}: {mean}{of} {metric.label} with {words.seeds(known)}."]
+        alone = f"{name}: {mean}{of} {metric.label} with {words.seeds(known)}."
+        besides = [f"Nothing is compared: {_obstacle(report)}."] if len(report.variants) > 1 else []
+        return [alone, *besides]
     least, most = (fmt.number(f(v.mean for v in known), d) for f in (min, max))
-    span = f"from {least} to {fmt.with_unit(most, metric.unit)}"
+    span = fmt.with_unit(most, metric.unit) if least == most else (
+        f"from {least} to {fmt.with_unit(most, metric.unit)}"
+    )  # fmt: skip
     return [
         f"{plural(len(known), 'variant')}: mean {metric.label} {span}.",
         f"Nothing is compared: {_obstacle(report)}.",
@@ -170,6 +174,20 @@ def _undecided(
         names.append(f"{_name(report, label)}{_where(some, every)}")
     than = base if is_first else "it"
     return _capital(f"{fmt.joined(names)} cannot be told apart from {than} with {num}.")
+
+
+def _withheld(report: Report, held: Sequence[Own]) -> str:
+    """That a verdict hangs on runs that are lost; of one variant, both readings."""
+    names = fmt.joined(_names(report, held))
+    compared = held[0][1].compared
+    if len(held) > 1 or compared is None or compared.second is None:
+        return f"No verdict on {names}: it hangs on runs that diverged or failed."
+    second, v = compared.second, held[0][1]
+    return (
+        f"No verdict on {names}: {said(second.first)} among the {v.n} of "
+        f"{v.n + v.diverged + v.failed} runs that trained, {said(second.word)} where the "
+        "others count as a guess."
+    )
 
 
 def _where(some: Sequence[Own], every: Sequence[Own]) -> str:

@@ -9,11 +9,10 @@ from mnist_seq.report.texts import fmt
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import ARM, NO_ARM, Flat, shown
+from mnist_seq.stats import said
 
 CELL = "model.name"
 _UNDECIDED = "undecided"
-# The words that people read for those of report.csv
-VERDICTS = {"not distinguishable": _UNDECIDED, "too few seeds": "too few seeds", "so far": "so far"}
 DECIDED = ("better", "worse", "equivalent")
 _CELLS = {
     **{name: name.upper() for name in ("lstm", "gru", "rnn", "irnn", "mgu", "janet", "hgrn", "lem",
@@ -31,7 +30,7 @@ def verdict(variant: Variant) -> str:
     """The verdict in one word: better, worse, equivalent, undecided, withheld, ..."""
     if variant.word == "too few seeds" and variant.n == 1:
         return "one seed"
-    return VERDICTS.get(str(variant.word), str(variant.word))
+    return said(str(variant.word))
 
 
 def kind(variant: Variant) -> str:

@@ -102,7 +102,7 @@ def _verdict(
     needed = None if instead else _needed(c, rule, family_size)
     advice = instead or advice_text(c, needed)
     text = (
-        f"not distinguishable at n={c.n_text}: difference {size_text(c.difference, rule)}, "
+        f"undecided at n={c.n_text}: difference {size_text(c.difference, rule)}, "
         f"{advice} ({evidence})"
     )
     return Verdict("not distinguishable", text, e.p, p_adjusted, needed, False, tost, True)

@@ -33,7 +33,7 @@ def notes(report: Report) -> str:
     fourth = f"The declared rule: {report.rule_text}."
     if any(words.verdict(v) == "undecided" for v in variants):
         fourth += (
-            " “Undecided” stands for “not distinguishable”: it is no evidence that the two are "
+            " “Undecided” (in report.csv “not distinguishable”) is no evidence that the two are "
             "equal. Seeds needed: how many in all would show the difference that was seen with "
             f"{fmt.percent(report.rule.power)} power, allowing for all comparisons."
         )
