@@ -51,6 +51,7 @@ def build(kind: str = "native", compiler: list[str] | None = None) -> Path:
     command = [*(compiler or find_compiler()), *FLAGS, *KINDS[kind]]
     name = _digest(*command, _version(command[: -len(FLAGS) - len(KINDS[kind])]), _cpu())
     path = cache_folder() / "native" / f"{name}.so"
+    _check_owner(path.parent)
     if _is_whole(path):
         return path
     try:
@@ -64,6 +65,18 @@ def build(kind: str = "native", compiler: list[str] | None = None) -> Path:
             f"{error.strerror or error}; set MNIST_SEQ_CACHE to another one"
         ) from error
     return path
+
+
+def _check_owner(folder: Path) -> None:
+    """A library that another user has put there would run as this one."""
+    if sys.platform == "win32" or not folder.exists():
+        return
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise Unavailable(
+            f"others can write to the folder of compiled libraries: {folder}; set MNIST_SEQ_CACHE "
+            "to a folder of your own"
+        )
 
 
 def find_compiler() -> list[str]:

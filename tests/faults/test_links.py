@@ -236,6 +236,8 @@ def test_no_folder_is_removed_through_a_link(tmp_path: Path) -> None:
 WRITES = {
     "tracking.wandb.mirror.priority: write_text": "a setting of the kernel",
     "system: write_text": "a setting of the kernel",
+    "native.build: write_text": "the user's cache of compiled steps",
+    "native.check: touch": "the user's cache of compiled steps",
     "runs.console: open": "the output of the process",
     "tracking.wandb.run.remote_run: copyfile": "into the folder that wandb has just made",
     "tasks.sources.mnist1d_file: fdopen": "the data folder of the user",

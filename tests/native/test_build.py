@@ -114,3 +114,10 @@ def test_a_checked_library_is_found_without_torch(native_library: Library) -> No
     code += "print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(native_library.lanes), "False"]
+
+
+def test_a_library_that_another_user_may_have_put_there_is_not_loaded(own_cache: Path) -> None:
+    own_cache.mkdir(parents=True)
+    own_cache.chmod(0o777)
+    with pytest.raises(Unavailable, match=r"others can write .* set MNIST_SEQ_CACHE"):
+        build()
