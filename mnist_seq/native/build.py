@@ -1,5 +1,6 @@
 """Compiles the C++ of this room for this machine, once, into the user's cache folder."""
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from mnist_seq.system import cache_folder, cpu_name, cpuinfo
+from mnist_seq.system import cache_folder, cpu_name, cpuinfo, kill_group, own_group
 
 SOURCE = Path(__file__).parent / "source"
 
@@ -33,6 +34,8 @@ FLAGS = [
     "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fPIC", "-shared", "-pthread",
 ]  # fmt: skip
 
+LIMIT_S = 300.0  # for a compiler, which needs 4 to 60 seconds; one that hangs is ended then
+
 
 class Unavailable(Exception):
     """There is no native step on this machine; the message is one line that says why."""
@@ -46,15 +49,19 @@ def build(kind: str = "native", compiler: list[str] | None = None) -> Path:
         compiler: its command; None takes the first of `find_compiler`.
 
     Raises:
-        Unavailable: there is no compiler, or it fails.
+        Unavailable: there is no compiler, it fails, or there is no folder for the library.
     """
-    command = [*(compiler or find_compiler()), *FLAGS, *KINDS[kind]]
-    name = _digest(*command, _version(command[: -len(FLAGS) - len(KINDS[kind])]), _cpu())
-    path = cache_folder() / "native" / f"{name}.so"
-    _check_owner(path.parent)
-    if _is_whole(path):
-        return path
+    compiler = compiler or find_compiler()
+    command = [*compiler, *FLAGS, *KINDS[kind]]
+    name = _digest(*command, _run([*compiler, "--version"])[1], _cpu())
     try:
+        path = cache_folder() / "native" / f"{name}.so"
+    except RuntimeError as error:  # a user without a home folder
+        raise Unavailable(f"{error} Set MNIST_SEQ_CACHE to a folder of your own") from error
+    try:
+        _check_owner(path.parent)
+        if _is_whole(path):
+            return path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(path.with_suffix(".lock")):
             if not _is_whole(path):
@@ -83,12 +90,16 @@ def find_compiler() -> list[str]:
     """The command of a C++ compiler.
 
     Raises:
-        Unavailable: there is none.
+        Unavailable: there is none, or CXX names none.
     """
-    for words in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
-        command = shlex.split(words)
-        if command and shutil.which(command[0]):
-            return command
+    if own := os.environ.get("CXX", "").strip():
+        with contextlib.suppress(ValueError):  # a quotation that does not end
+            if shutil.which((command := shlex.split(own))[0]):
+                return command
+        raise Unavailable(f"CXX names no program: CXX={own}; correct it, or unset CXX")
+    for name in ("c++", "g++", "clang++"):
+        if shutil.which(name):
+            return [name]
     if importlib.util.find_spec("ziglang"):
         return [sys.executable, "-m", "ziglang", "c++"]
     raise Unavailable(
@@ -100,13 +111,49 @@ def find_compiler() -> list[str]:
 def _compile(command: list[str], path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
-        words = [*command, "-o", str(made), str(SOURCE / "net.cpp")]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode or not made.exists():
-            lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
-            raise Unavailable(f"{command[0]} could not compile the native step: {lines[0][:200]}")
+        status, said = _run([*command, "-o", str(made), str(SOURCE / "net.cpp")])
+        if status or not made.exists():
+            why = _reason(said) or f"it ended with status {status}"
+            raise Unavailable(f"{command[0]} could not compile the native step: {why}")
         _sum_file(path).write_text(_sum(made), encoding="utf-8")
         made.replace(path)
+
+
+def _run(command: list[str]) -> tuple[int, str]:
+    """The exit status of a compiler, and all that it says.
+
+    Its words go to a file: a pipe would be open for as long as the programs run that it started.
+
+    Raises:
+        Unavailable: it cannot be started, or does not end.
+    """
+    try:
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, **own_group()
+            )
+            try:
+                status = process.wait(LIMIT_S)
+            finally:  # also after Ctrl-C
+                if process.poll() is None:
+                    kill_group(process.pid)
+                    process.wait()
+            said.seek(0)
+            return status, said.read().decode(errors="replace")
+    except OSError as error:
+        why = error.strerror or error
+        raise Unavailable(f"the C++ compiler cannot be started: {command[0]}: {why}") from error
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(
+            f"the C++ compiler did not end within {LIMIT_S:g} s: {command[0]}"
+        ) from error
+
+
+def _reason(said: str) -> str:
+    """The line that says most of why a compiler has failed; the linker's last one says nothing."""
+    lines = [line.strip() for line in said.splitlines() if "ld returned" not in line]
+    lines = [line for line in lines if line]
+    return next((line for line in lines if "error" in line), lines[-1] if lines else "")[:200]
 
 
 def _is_whole(path: Path) -> bool:
@@ -123,11 +170,6 @@ def _sum_file(path: Path) -> Path:
 
 def _sum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _version(command: list[str]) -> str:
-    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout
 
 
 def _cpu() -> str:

@@ -91,6 +91,46 @@ def test_what_stands_in_the_way_is_one_line(
         find_compiler()
 
 
+def test_a_compiler_that_cannot_be_used_is_one_line_too(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words of CXX, programs that do not start, do not end or say nothing, and a full disk."""
+    for words in ("no-such-compiler -O2", "g++ 'open"):
+        monkeypatch.setenv("CXX", words)
+        with pytest.raises(Unavailable, match="CXX names no program: CXX="):
+            find_compiler()
+    (empty := tmp_path / "empty").touch(0o755)
+    with pytest.raises(Unavailable, match=r"cannot be started: .*empty: Exec format error"):
+        build(compiler=[str(empty)])
+    full = "echo 'ld: final link failed: No space'; echo 'error: ld returned 1 exit status'; exit 1"
+    for text, why in (
+        (full, "native step: ld: final link failed: No space"),
+        ("exit 3", "status 3"),
+    ):
+        with pytest.raises(Unavailable, match=why):
+            build(compiler=script(tmp_path, text))
+    # its child holds the streams open, and would go on
+    hangs = script(tmp_path, '[ "$1" = --version ] || tail -f /dev/null')
+    monkeypatch.setattr("mnist_seq.native.build.LIMIT_S", 0.3)
+    with pytest.raises(Unavailable, match=r"did not end within 0\.3 s"):
+        build(compiler=hangs)
+    assert not list(own_cache.glob("*.so"))
+
+
+def test_a_user_without_a_home_folder_is_told_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MNIST_SEQ_CACHE", "LOCALAPPDATA", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def fails(*_: object) -> Path:  # as where the user has no entry in the system's list
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("mnist_seq.system.Path.home", fails)
+    with pytest.raises(Unavailable, match="Set MNIST_SEQ_CACHE"):
+        build(compiler=script(tmp_path, "exit 0"))
+
+
 def test_a_library_that_computes_something_else_is_not_used(
     own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native_library: Library
 ) -> None:
