@@ -1,6 +1,7 @@
 """Figures say what they show; their pixels are looked at by people, not by tests."""
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from mnist_seq.report.charts import base as charts
 from mnist_seq.report.charts import style
+from mnist_seq.report.paper import figures as paper
 from mnist_seq.report.render import figures
 from mnist_seq.report.render.figures import Drawing, all_figures, whole
 from mnist_seq.report.sections.learning_curves import LearningCurves
@@ -33,15 +35,32 @@ def test_every_figure_is_drawn_for_a_grid(report: Report) -> None:
 
 
 def test_bands_are_drawn_whole(tmp_path: Path) -> None:
-    """Two seeds far apart have an interval beyond both; cut off, it would look like none."""
-    for seed, accuracy in enumerate((0.9, 0.86)):
+    """Seeds far apart have an interval beyond all; cut off, it would look like none."""
+    for seed, accuracy in enumerate((0.9, 0.86, 0.86)):
         write_run(tmp_path / "s", seed=seed, accuracy=accuracy)
     curves = LearningCurves.of(report_of(tmp_path / "s"))
     assert curves is not None
     ends = [end for p in curves.means[0] for end in (p.low, p.high)]
     assert min(ends) < min(value for run in curves.runs for value in run.values)
-    assert max(ends) > 100
-    assert (curves.low, curves.high) == (min(ends), 100)
+    assert max(ends) > max(value for run in curves.runs for value in run.values)
+    assert (curves.low, curves.high) == (min(ends), min(100, max(ends)))
+
+
+def test_two_seeds_are_two_curves_and_no_band(tmp_path: Path) -> None:
+    """The interval of two seeds is thirteen times as wide as they lie apart: it says nothing."""
+    for seed, accuracy in enumerate((0.9, 0.86)):
+        for cell in ("lstm", "gru"):
+            write_run(tmp_path / "s", cell, seed=seed, accuracy=accuracy)
+    report = report_of(tmp_path / "s")
+    curves = LearningCurves.of(report)
+    assert curves is not None
+    assert all(math.isnan(p.low + p.high) for p in curves.means[0])
+    values = [value for run in curves.runs for value in run.values]
+    assert (curves.low, curves.high) == (min(values), max(values))
+    svg = paper.drawn(report)["curves-column"]
+    assert (svg.count("<polyline"), "<polygon" in svg) == (6, False), "4 runs and 2 means"
+    (picture,) = paper.pictures(report, {"curves-column": svg})
+    assert picture.caption.endswith("thin: single runs.")
 
 
 def test_one_evaluation_a_run_is_no_curve(tmp_path: Path) -> None:

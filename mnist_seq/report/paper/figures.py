@@ -20,7 +20,7 @@ from mnist_seq.report.paper.drawing import (
     scale_over,
     width_of,
 )
-from mnist_seq.report.sections.learning_curves import Curves, LearningCurves
+from mnist_seq.report.sections.learning_curves import Curves, LearningCurves, RunCurve
 from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Point, Report, Variant
 
@@ -62,11 +62,20 @@ def pictures(report: Report, svgs: Mapping[str, str]) -> list[Picture]:
             Picture(
                 "figures/curves-column",
                 f"{curves.metric.label[:1].upper()}{curves.metric.label[1:]} along training: mean "
-                f"over seeds of each variant (in colour) and of its baseline (grey); band: {level} "
-                "t-interval of the mean.",
+                f"over seeds of each variant (in colour) and of its baseline (grey); "
+                f"{_beside(curves, level)}.",
             )
         )
     return found
+
+
+def _beside(curves: Curves, level: str) -> str:
+    """What is drawn beside means: a band, the runs where there are fewer than three, or both."""
+    has_band = {any(p.low == p.low for p in points) for points in curves.means.values()}
+    band = f"band: {level} t-interval of the mean"
+    if has_band == {True}:
+        return band
+    return "thin: single runs" if has_band == {False} else f"{band}; thin: runs of fewer than three"
 
 
 def _wide_text(report: Report) -> str:
@@ -191,6 +200,8 @@ def _curves(report: Report, curves: Curves, width: float) -> str:
     sheet = Sheet(width, num_rows * (tall + 24) + 12)
     drawn_points = [p for f, v in panels for key in _keys(f, v) for p in curves.means.get(key, ())]
     values = [e for p in drawn_points for e in (p.value, p.low, p.high) if math.isfinite(e)]
+    runs = {key: _runs(report, curves, key) for f, v in panels for key in _keys(f, v)}
+    values += [value for own in runs.values() for run in own for value in run.values]
     most = 100.0 if curves.metric.is_share else math.inf
     values = [min(max(value, 0.0), most) for value in values]
     steps = [p.step for p in drawn_points]
@@ -215,11 +226,24 @@ def _curves(report: Report, curves: Curves, width: float) -> str:
                        color=SOFT)  # fmt: skip
         for key in _keys(family, v):
             color = COLORS[words.kind(v)] if key == v.key else GREY
+            for run in runs[key]:
+                sheet.curve(
+                    [(x(a), y(b)) for a, b in zip(run.steps, run.values, strict=True)], color, 0.5
+                )
             _curve(sheet, x, y, curves.means.get(key, ()), color, most)
     unit = f" ({curves.metric.unit})" if curves.metric.unit else ""
     title = f"{curves.metric.label}{unit} along training steps"
     sheet.text(width, sheet.height - 2, title, anchor="end", size=7, color=SOFT)
     return sheet.svg(title, f"{len(panels)} panels, each variant on its baseline")
+
+
+def _runs(report: Report, curves: Curves, key: int) -> list[RunCurve]:
+    """The finished runs of a variant whose mean has no band."""
+    if any(p.low == p.low for p in curves.means.get(key, ())):
+        return []
+    own = [run for run in curves.runs if report.runs[run.run].variant == key]
+    own = [run for run in own if report.runs[run.run].state == "finished"]
+    return own if len(own) > 1 else []
 
 
 def _keys(family: words.Family, v: Variant) -> list[int]:

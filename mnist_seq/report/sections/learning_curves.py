@@ -23,6 +23,7 @@ from mnist_seq.report.value import Point, Report, Variant
 from mnist_seq.stats import mean_interval
 
 _FEWEST = 4  # evaluations that show whether a curve still rises
+_BANDED = 3  # seeds from which on a mean has a band: that of two seeds would fill the panel
 MAX_POINTS = 8_000  # drawn in all: more makes the page heavy, and no eye tells them apart
 
 
@@ -50,7 +51,7 @@ class Curves:
 
     Attributes:
         means: by variant, over its finished runs, as far as all of them were evaluated; with the
-            interval of the mean.
+            interval of the mean from three seeds on.
         every: at most one evaluation in this many is kept for drawing.
         low, high: of all values and intervals, these no further than the metric can go; start, end:
             of all steps. Panels share their axes.
@@ -115,12 +116,14 @@ def _curves(groups: Sequence[Group], level: float, task: TaskRecord) -> Curves |
     num_points = sum(len(steps) for steps, _ in curves)
     every = max(1, math.ceil(num_points / MAX_POINTS))
     starts = np.cumsum([0, *(len(group.runs) for group in groups)])
-    means = {}
+    means, num = {}, {}
     for place, group in enumerate(groups):
         own = curves[starts[place] : starts[place + 1]]
         kept = [c for run, c in zip(group.runs, own, strict=True) if run.state == "finished"]
         if points := _mean(kept, level):
-            means[place] = tuple(_thinned(points, every))
+            means[place], num[place] = tuple(_thinned(points, every)), len(kept)
+    rising = tuple(_rising(groups, means, metric))
+    means = {k: points if num[k] >= _BANDED else _bare(points) for k, points in means.items()}
     drawn = [value for _, values in curves for value in values]
     ends = [end for points in means.values() for p in points for end in (p.low, p.high)]
     most = 100.0 if metric.is_share else math.inf
@@ -138,8 +141,13 @@ def _curves(groups: Sequence[Group], level: float, task: TaskRecord) -> Curves |
         high=max(drawn),
         start=min(step for steps, _ in curves for step in steps),
         end=max(step for steps, _ in curves for step in steps),
-        rising=tuple(_rising(groups, means, metric)),
+        rising=rising,
     )
+
+
+def _bare(points: Sequence[Point]) -> tuple[Point, ...]:
+    """The points without a band."""
+    return tuple(Point(p.step, p.value, math.nan, math.nan) for p in points)
 
 
 def _rising(
@@ -178,8 +186,8 @@ def _caption(report: Report, curves: Curves) -> str:
     return (
         f"{curves.metric.label.capitalize()} after each evaluation. Bold: mean over the finished "
         "seeds, up to the last step that all of them reached; band: "
-        f"{wording.percent(report.level)} t-interval of that mean{within}; thin: single "
-        f"runs, diverged ones among them.{thin}"
+        f"{wording.percent(report.level)} t-interval of that mean{within}, from 3 seeds on; thin: "
+        f"single runs, diverged ones among them.{thin}"
     )
 
 
