@@ -125,7 +125,7 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
         Interrupted: stopped by the notebook's button, with its checkpoint saved.
         RunFailed: anything else; the folder holds error.txt.
     """
-    from mnist_seq.runs.console import QuietConsole, say
+    from mnist_seq.runs.console import plain_in_notebooks, say
     from mnist_seq.runs.events import WATCHERS
     from mnist_seq.runs.folder import RunFolder
     from mnist_seq.runs.lock import locked
@@ -150,7 +150,7 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
     config, located = find_data(with_hidden_solved(with_origin(config, RunFolder(path))))
     config, of_kernel = settled(config, RunFolder(path))
     check_run(config)
-    console = QuietConsole()
+    console = plain_in_notebooks()
     for notice in (located.notice, of_kernel, described(config)):
         if notice:
             say(console, notice)

@@ -193,7 +193,11 @@ def test_the_examples_have_their_outputs_and_name_no_machine(name: str) -> None:
     outputs = [output for cell in cells for output in cell["outputs"]]
     assert all(cell["outputs"] for cell in cells)
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
-    assert not [o for o in outputs if o["output_type"] in ("error", "stream")]
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    streams = [o for o in outputs if o["output_type"] == "stream"]
+    assert len(streams) == text.count("train_run(config") + text.count("train_run(\\n")
+    assert all(o["output_type"] in ("stream", "execute_result") for o in outputs), "no HTML a line"
+    assert not re.search("u001b|uncommitted", json.dumps(outputs))
     assert "data:image/svg+xml;base64," in text
     assert not re.search(r"[\" '=](?:/(?:home|root|tmp|opt|work|Users|mnt)/|[A-Z]:\\\\)", text)
     assert "cdn." not in text

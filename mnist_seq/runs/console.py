@@ -35,6 +35,14 @@ class QuietConsole(Console):
         silence()
 
 
+def plain_in_notebooks() -> QuietConsole:
+    """A console that prints lines in a notebook, as one text and not as an HTML block a line."""
+    console = QuietConsole()
+    if not console.is_jupyter:
+        return console
+    return QuietConsole(force_jupyter=False, force_terminal=False, width=console.width)
+
+
 def accept_all_characters() -> None:
     """Print characters that the locale's encoding lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
