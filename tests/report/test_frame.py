@@ -54,7 +54,7 @@ def test_what_is_skipped_is_warned_of(tmp_path: Path) -> None:
 def test_a_report_at_a_prompt_is_one_short_line(grid: Path) -> None:
     """In full it is hundreds of thousands of characters, which a notebook would keep as text."""
     text = repr(report_of(grid))
-    assert text.startswith("<report of made_up: GRU, 32 hidden units ")
+    assert text.startswith("<report of made_up: The GRU is 0.39 to 0.44 points better")
     assert "30 finished of 30 runs in 6 variants" in text
     assert len(text) < 400
 
