@@ -4,10 +4,12 @@ The rule, for a variant V of a sweep, among the variants of its own data set:
 1. `baseline='model=lstm model.hidden=64'` sets it by hand.
 2. If the sweep holds arms of an ablation study: the variant that is no arm and agrees with V on
    every key that the study itself varies.
-3. If the sweep holds a cell other than the LSTM: the LSTM variant that agrees with V on every other
+3. If runs start from others (`training.init_from`), and none has the LSTM: the variant that
+   starts anew, without frozen weights, and agrees with V on every other key.
+4. If the sweep holds a cell other than the LSTM: the LSTM variant that agrees with V on every other
    key. The LSTM's own options have their default values. The other cell's own options are not
    compared, nor is `hidden` if a size was asked for.
-4. Else the variant whose varying keys have their default values.
+5. Else the variant whose varying keys have their default values.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,6 +24,8 @@ VariantKey = tuple[tuple[str, str, Any], ...]
 BASELINE_CELL = "lstm"
 ARM = "arm"
 KERNEL = "device.kernel"  # absent where it is torch, as in runs from before it
+SOURCE = "training.init_source"
+START = (SOURCE, "training.init_head", "training.init_optimizer", "training.freeze")
 NO_ARM = ("none", "baseline")  # a run outside of a study, and the baseline of a study's arms
 OF_ALL_CELLS = {f"model.{key}" for key in Model.model_fields}
 # Keys of all cells that came after runs existed. A config lacks them where they have their default.
@@ -146,7 +150,7 @@ def _is_implied(key: str, keys: list[str], variants: list[Flat]) -> bool:
 
 
 class BaselineRule:
-    """Which variant is a variant's baseline among those of a comparison: rules 2 to 4.
+    """Which variant is a variant's baseline among those of a comparison: rules 2 to 5.
 
     Args:
         variants: all variants of the comparison, of one data set or several.
@@ -177,6 +181,7 @@ class _OneTask:
         self.variants, self._defaults = variants, defaults
         self._has_arms = any(ARM in v for v in self.variants)
         self._has_cells = any(v["model.name"] != BASELINE_CELL for v in self.variants)
+        self._has_starts = is_by_start(self.variants)
         without_arm = (v for v in self.variants if ARM not in v)
         among = list(without_arm) if self._has_arms else self.variants
         self._grid = set(_without_told_kernel(varying(among), among))
@@ -184,6 +189,8 @@ class _OneTask:
     def is_baseline(self, candidate: Flat, variant: Flat) -> bool:
         if self._has_arms:
             return self._is_baseline_of_arm(candidate, variant)
+        if self._has_starts:
+            return candidate == anew(variant)
         if self._has_cells:
             return _is_baseline_cell(candidate, variant, self._defaults)
         absent = object()
@@ -198,6 +205,17 @@ class _OneTask:
             return candidate == variant
         grid = self._grid - _solved(variant)
         return all(candidate.get(k) == variant.get(k) for k in grid)
+
+
+def is_by_start(variants: Collection[Flat]) -> bool:
+    """Whether variants are compared with those that start anew."""
+    has_source = any(SOURCE in variant for variant in variants)
+    return has_source and all(v["model.name"] != BASELINE_CELL for v in variants)
+
+
+def anew(variant: Flat) -> Flat:
+    """The variant as it is without weights of another run, and with nothing frozen."""
+    return {key: value for key, value in variant.items() if key not in START}
 
 
 def _is_baseline_cell(candidate: Flat, variant: Flat, defaults: Flat) -> bool:

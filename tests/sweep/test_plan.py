@@ -308,6 +308,19 @@ def baselines(planner: Planner, composer: Composer, jobs: list[Job]) -> dict[str
             ["experiment=adding optimizer.lr=0.1", "experiment=adding optimizer.lr=0.2"],
             {"experiment=adding,optimizer.lr=0.01": "experiment=adding optimizer.lr=0.01"},
         ),
+        (  # of runs that start from another one's weights, the same that starts anew
+            ["seed"],
+            ["model=gru training.init_from=a +training.init_source=b training.freeze=[b] seed=0"],
+            {"seed=0": "model=gru seed=0"},
+        ),
+        (
+            ["training.init_from", "seed"],
+            [
+                "training.init_from=a +training.init_source=b training.freeze=[rnn.*] seed=0",
+                "training.init_from=c +training.init_source=d training.freeze=[rnn.*] seed=0",
+            ],
+            {"seed=0": "seed=0"},
+        ),
     ],
 )
 def test_the_baseline_runs_that_a_comparison_would_miss(

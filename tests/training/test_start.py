@@ -12,15 +12,17 @@ import pytest
 import torch
 
 from mnist_seq import compose, train_run
-from mnist_seq.config import ConfigError, identity
+from mnist_seq.config import ConfigError, identity, plain
 from mnist_seq.report.sections.origins import _facts
 from mnist_seq.runs.errors import StaleRun
+from mnist_seq.runs.folder import RunFolder
+from mnist_seq.runs.variants import BaselineRule, Flat, flat
 from mnist_seq.trained.run import LoadedRun
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.loop.program import Single
 from mnist_seq.training.loop.start import freeze
 from mnist_seq.training.preflight.check import check_run
-from mnist_seq.training.preflight.origin import with_origin
+from mnist_seq.training.preflight.origin import with_origin, with_recorded
 from tests.conftest import some
 from tests.training.learners import advance, make_learner
 
@@ -138,6 +140,39 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
 def test_keys_that_say_nothing_are_refused(words: tuple[str, ...], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         compose(*WORDS, *words)
+
+
+def test_a_sweep_goes_on_where_the_folder_of_its_source_is_gone(tmp_path: Path) -> None:
+    """By what its own runs have recorded of that folder, and of no other one."""
+    sources = {"/gone/a": "aa-1", "/gone/b": "bb-2"}
+    runs = []
+    for name, source in sources.items():
+        runs.append(RunFolder(tmp_path / source))
+        runs[-1].path.mkdir()
+        words = (f"training.init_from={name}", f"+training.init_source={source}")
+        config = compose(*WORDS, *words)
+        runs[-1].update_record(config=plain(config), config_hash=identity(config), data={})
+    for name, source in sources.items():
+        found = with_recorded(compose(*WORDS, f"training.init_from={name}"), runs)
+        assert with_origin(found).training.init_source == source
+    other = compose(*WORDS, "training.init_from=/gone/moved")
+    assert with_recorded(other, runs) == other, "nobody can say which it was"
+    with pytest.raises(
+        ConfigError, match=r"to go on with this sweep's runs, \+training.init_source=aa-1"
+    ):
+        with_recorded(other, runs[:1])
+
+
+def test_a_run_that_starts_from_another_is_compared_with_one_that_starts_anew() -> None:
+    def variant(*words: str) -> Flat:
+        return flat(plain(compose(*WORDS, *words)))
+
+    words = ("training.init_from=a", "+training.init_source=bb-2", "training.freeze=[rnn.*]")
+    gru, lstm = variant(*words), variant("model=lstm", *words)
+    rule = BaselineRule([gru, variant()], defaults=variant())
+    assert rule.find(gru) == rule.find(variant()) == variant()
+    assert BaselineRule([gru], defaults=variant()).find(gru) is None
+    assert BaselineRule([gru, lstm, variant()], defaults=variant()).find(gru) == lstm
 
 
 def test_a_run_that_is_no_source_is_refused_by_what_it_lacks(tmp_path: Path) -> None:

@@ -17,8 +17,12 @@ from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import (
     BASELINE_CELL,
+    SOURCE,
+    START,
     TYPED,
     Flat,
+    anew,
+    is_by_start,
     typed,
     words_of_own_option,
 )
@@ -131,6 +135,9 @@ def _baseline_of(
     group: Group, groups: Sequence[Group], keys: Sequence[str], defaults: Flat
 ) -> tuple[str, tuple[list[str], set[str]]]:
     """The missing baseline of a variant: its name, its overrides, and the keys they replace."""
+    of_start = {*START, "training.init_from"}
+    if is_by_start([other.variant for other in groups]):
+        return described(anew(group.variant), keys), ([], of_start)
     if any(other.cell != BASELINE_CELL for other in groups):
         own = {key for key in group.variant if key.startswith("model.") and key not in defaults}
         variant = {**group.variant, "model.name": BASELINE_CELL}
@@ -142,4 +149,7 @@ def _baseline_of(
     values = {key: defaults[key] for key in keys if key in defaults}
     words = [f"{key.removesuffix('.name')}={_word(v)}" for key, v in values.items()]
     drop = {*keys, *(key.removesuffix(".name") for key in keys)}
-    return described({**group.variant, **values}, keys), (words, drop)
+    variant = {**group.variant, **values}
+    if SOURCE in keys:
+        variant, drop = anew(variant), drop | of_start
+    return described(variant, keys), (words, drop)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mnist_seq.report.texts import fmt
 from mnist_seq.report.value import Report, Variant
 from mnist_seq.runs.text import plural
-from mnist_seq.runs.variants import ARM, NO_ARM, Flat, shown
+from mnist_seq.runs.variants import ARM, NO_ARM, SOURCE, Flat, shown
 from mnist_seq.stats import said
 
 CELL = "model.name"
@@ -23,6 +23,7 @@ _CELLS = {
 }  # fmt: skip
 _DATA = {"cifar10": "CIFAR-10", "fashion_mnist": "Fashion-MNIST", "mqar": "MQAR",
          "japanese_vowels": "Japanese vowels"}  # fmt: skip
+_SOURCE_LETTERS = 21  # 12 of the config's hash, 8 of the weights'
 _UNITS = {"model.hidden": "hidden unit", "model.layers": "layer"}
 
 
@@ -62,6 +63,8 @@ def setting(key: str, value: str, keys: Sequence[str] = ()) -> str:
         return cell(value)
     if key == ARM:
         return value
+    if key == SOURCE:
+        return f"from run {value[:_SOURCE_LETTERS]}"
     if key in _UNITS and value.isdecimal():
         return plural(int(value), _UNITS[key])
     return f"{_short(key, keys)}={value}"
@@ -69,7 +72,7 @@ def setting(key: str, value: str, keys: Sequence[str] = ()) -> str:
 
 def short_setting(key: str, value: str, keys: Sequence[str]) -> str:
     """The same as short as it can be: "LSTM", "hidden=32"."""
-    return setting(key, value) if key in (CELL, ARM) else f"{_short(key, keys)}={value}"
+    return setting(key, value) if key in (CELL, ARM, SOURCE) else f"{_short(key, keys)}={value}"
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ def _label(v: Variant, own: Sequence[str], keys: Sequence[str]) -> str:
             continue
         value = v.settings[key]
         is_alone = len(own) == 1
-        parts.append(setting(key, value, keys) if key in (CELL, ARM) or is_alone
+        parts.append(setting(key, value, keys) if key in (CELL, ARM, SOURCE) or is_alone
                      else f"{_short(key, keys)}={value}")  # fmt: skip
     if not parts or (ARM in keys and not is_arm and CELL not in own):
         parts.insert(0, cell(v.cell))

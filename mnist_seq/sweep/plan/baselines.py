@@ -7,9 +7,11 @@ from mnist_seq.config.words import key_of
 from mnist_seq.runs.variants import (
     BASELINE_CELL,
     OF_ALL_CELLS,
+    START,
     BaselineRule,
     Flat,
     flat,
+    is_by_start,
     task_name,
     typed,
     words_of_own_option,
@@ -17,6 +19,7 @@ from mnist_seq.runs.variants import (
 from mnist_seq.sweep.plan.planner import PlannedRun
 
 Job = tuple[str, ...]
+_OF_A_START = ("training.init_from", *START)
 _OF_A_TASK = ("data", "experiment")  # keys that say which task a run is on; a baseline keeps them
 
 
@@ -36,10 +39,16 @@ def missing_baselines(
     variants = {run.variant.key: run.variant.flat for run in runs}
     flat_defaults = flat(defaults)
     with_others = {task_name(v) for v in variants.values() if v["model.name"] != BASELINE_CELL}
+    by_start = {task for task in map(task_name, variants.values())
+                if is_by_start([v for v in variants.values() if task_name(v) == task])}  # fmt: skip
     wanted: dict[Job, PlannedRun] = {}
     for run in runs:
-        has_other_cell = task_name(run.variant.flat) in with_others
-        job = _baseline_job(run, flat_defaults, swept, has_other_cell=has_other_cell)
+        task = task_name(run.variant.flat)
+        if task in by_start:
+            job = tuple(word for word in run.overrides if key_of(word) not in _OF_A_START)
+        else:
+            has_other_cell = task in with_others
+            job = _baseline_job(run, flat_defaults, swept, has_other_cell=has_other_cell)
         if job != run.overrides:
             wanted.setdefault(job, run)
     planned = {(run.variant.key, run.config.seed) for run in runs}
@@ -63,8 +72,11 @@ def _baseline_job(
 ) -> Job:
     """Overrides of a run's baseline."""
     words = []
+    is_source_swept = _OF_A_START[0] in swept
     for word in run.overrides:
         key = key_of(word)
+        if key in _OF_A_START and is_source_swept and not has_other_cell:
+            continue
         if has_other_cell:
             if key == "model":
                 word = f"model={BASELINE_CELL}"

@@ -24,6 +24,7 @@ from mnist_seq.sweep.plan.kernels import Kernels
 from mnist_seq.sweep.plan.variant import Variant, Variants
 from mnist_seq.sweep.pool.failures import state_of
 from mnist_seq.training.job import Located
+from mnist_seq.training.preflight.origin import with_recorded
 from mnist_seq.training.preflight.prepare import Prepared, prepare
 
 Action = Literal["run", "resume", "retry", "rerun", "reuse"]
@@ -110,7 +111,9 @@ class Planner:
     ) -> None:
         self._options = functools.cache(options)
         self.folder, self.swept = folder, list(swept)
-        self._values, self._variants = values, Variants(check, prepare)
+        begun = functools.cache(folder.runs)
+        self._values = values
+        self._variants = Variants(lambda given: with_recorded(check(given), begun()), prepare)
         self._checked: set[tuple[str, ...]] = set()
         self.notices: dict[str, None] = {}
         self._on_disk = {_recorded_identity(run): run for run in folder.runs()}

@@ -17,7 +17,7 @@ from mnist_seq.training import checkpoint, checkpoint_check
 from mnist_seq.training.job import Job
 
 HEAD = "head."
-_SAME = "the model and the data of the source; in a sweep, sweep.baseline=none adds no other cell"
+_SAME = "the model and the data of the source"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Finds the run that another run starts from, and refuses what does not fit, before it starts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_seq.config import Config, ConfigError
@@ -22,11 +23,7 @@ def with_origin(config: Config, folder: RunFolder | None = None) -> Config:
     if not source.is_dir():
         known = _recorded(folder) or training.init_source
         if known == "none":
-            raise ConfigError(
-                f"training.init_from must be a run's folder: there is no {source}; write "
-                "training.init_from=outputs/runs/<date>, or for a run that has begun "
-                "+training.init_source=<that of its run.json>"
-            )
+            raise _no_folder(source)
         return _with_source(config, known)
     from mnist_seq.training.loop.start import file_of, source_of  # imports torch
 
@@ -38,6 +35,38 @@ def with_origin(config: Config, folder: RunFolder | None = None) -> Config:
         raise ConfigError(
             f"training.init_from must be a run with weights: {source} has no {missing}, so it {why}"
         ) from None
+
+
+def with_recorded(config: Config, runs: Sequence[RunFolder]) -> Config:
+    """The config with the source that runs of its sweep began with, where its folder is gone.
+
+    Args:
+        runs: of the sweep that have begun.
+
+    Raises:
+        ConfigError: they name another folder, so that nobody can say whether it was this one.
+    """
+    training = config.training
+    is_there = training.init_from == "none" or Path(training.init_from).is_dir()
+    if is_there or training.init_source != "none":
+        return config
+    asked = [run.record()["config"].get("training", {}) for run in runs]
+    by_folder = {of.get("init_from"): str(of["init_source"]) for of in asked if "init_source" in of}
+    if training.init_from in by_folder:
+        return _with_source(config, by_folder[training.init_from])
+    if len(found := set(by_folder.values())) == 1:
+        raise _no_folder(
+            Path(training.init_from),
+            f", or, to go on with this sweep's runs, +training.init_source={found.pop()}",
+        )
+    return config
+
+
+def _no_folder(source: Path, more: str = "") -> ConfigError:
+    return ConfigError(
+        f"training.init_from must be a run's folder: there is no {source}; write "
+        f"training.init_from=outputs/runs/<date>{more}"
+    )
 
 
 def _with_source(config: Config, source: str) -> Config:
