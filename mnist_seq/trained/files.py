@@ -1,13 +1,16 @@
 """Reads pictures of people's own: PNG and other files, folders of them, and NumPy's archives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from mnist_seq.runs.disk import limits
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Fit = Literal["none", "mnist"]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm")
@@ -43,7 +46,7 @@ def read(paths: Sequence[Path], shape: tuple[int, ...], *, fit: Fit, is_white: b
         ValueError: a file is none that can be read, or a picture has another size.
     """
     if len(paths) == 1 and paths[0].suffix in _ARRAYS:
-        return _arrays(paths[0])
+        return _arrays(paths[0], shape)
     found = [file for path in paths for file in _files(path)]
     if not found:
         raise ValueError(
@@ -82,7 +85,7 @@ def _picture(file: Path, shape: tuple[int, ...], *, fit: Fit, is_white: bool) ->
                     f"{file} is transparent in places, so that nobody can say what is ground; save "
                     "it without transparency"
                 )
-            grey = np.asarray(opened.convert("L"))
+            grey = _grey(opened, file)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{file} must be a picture: {str(error).splitlines()[0]}") from error
     if fit == "mnist":
@@ -94,6 +97,19 @@ def _picture(file: Path, shape: tuple[int, ...], *, fit: Fit, is_white: bool) ->
             f"{grey.shape[0]}; choose fit=mnist to have the digit cut out and scaled"
         )
     return grey
+
+
+def _grey(opened: "Image", file: Path) -> np.ndarray:
+    """Bytes of a picture; 16 bits are divided by 257, where Pillow would cut them at 255."""
+    if opened.mode[:1] not in "IF":
+        return np.asarray(opened.convert("L"))
+    wide = np.asarray(opened)
+    if opened.mode[:1] == "F" or wide.min() < 0 or wide.max() >= 2**16:
+        raise ValueError(
+            f"{file} must have 8 or 16 bits: its values are {wide.dtype} from {wide.min():g} to "
+            f"{wide.max():g}; save it as an 8-bit PNG"
+        )
+    return np.rint(wide / 257).astype(np.uint8)
 
 
 def fitted(grey: np.ndarray, *, is_white: bool, name: str = "the picture") -> np.ndarray:
@@ -127,7 +143,7 @@ def fitted(grey: np.ndarray, *, is_white: bool, name: str = "the picture") -> np
     return 255 - made if is_white else made
 
 
-def _arrays(path: Path) -> Given:
+def _arrays(path: Path, shape: tuple[int, ...]) -> Given:
     """The examples of a .npy, or of a .npz, where labels may be too."""
     if not path.exists():
         raise ValueError(f"images must be a file or a folder: there is no {path}")
@@ -148,10 +164,26 @@ def _arrays(path: Path) -> Given:
             f"{', '.join(arrays) or 'none'}"
         )
     examples = arrays[key]
-    labels = next((arrays[name] for name in _LABELS if name in arrays), None)
-    if labels is not None:  # a run's own file has pictures of its first examples alone
-        is_own = {"label", "prediction"} <= arrays.keys()
-        labels = labels[: len(examples)] if is_own else labels
-        if labels.shape != examples.shape[:1] or labels.dtype.kind not in "ui":
-            labels = None
+    examples = examples[None] if examples.shape in ((), shape) else examples
+    name = next((name for name in _LABELS if name in arrays), "")
+    labels = _labels(arrays, name, path, len(examples)) if name else None
     return Given([str(i) for i in range(len(examples))], examples, labels)
+
+
+def _labels(arrays: Mapping[str, np.ndarray], name: str, path: Path, num: int) -> np.ndarray | None:
+    """A class of each example; None where answers are of another kind.
+
+    Raises:
+        ValueError: there are more or fewer than examples.
+    """
+    labels = arrays[name]
+    if {"label", "prediction"} <= arrays.keys():
+        labels = labels[:num]  # a run's own file has pictures of its first examples alone
+    if (found := len(np.atleast_1d(labels))) != num:
+        raise ValueError(f"{path} must have a label of each example: {name} has {found} for {num}")
+    labels = labels.reshape(num) if labels.size == num else labels
+    if labels.ndim != 1 or labels.dtype.kind not in "uif":
+        return None
+    if not (np.isfinite(labels) & (labels == np.rint(labels))).all():
+        return None
+    return labels.astype(np.int64)

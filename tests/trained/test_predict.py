@@ -14,7 +14,7 @@ from rich.console import Console
 from mnist_seq import compose, load_run, predict, train_run
 from mnist_seq.config import ConfigError
 from mnist_seq.tasks import test_pictures as pictures_of
-from mnist_seq.trained.files import fitted
+from mnist_seq.trained.files import fitted, read
 from mnist_seq.trained.onnx_file import FromExamples, _made, onnx_file
 from mnist_seq.trained.predictions import predict as said_of
 from mnist_seq.trained.reading import Reading
@@ -209,6 +209,30 @@ def test_a_picture_is_made_as_those_of_mnist(tmp_path: Path) -> None:
         assert abs((mass * rows).sum() / mass.sum() - 13.5) <= 1.0
     with pytest.raises(ValueError, match="nothing on it"):
         fitted(np.full((50, 50), 255, np.uint8), is_white=True)
+
+
+def test_a_picture_of_16_bits_is_the_same_picture(tmp_path: Path) -> None:
+    """Pillow cuts its numbers at 255, so that all that is not black was white."""
+    grey = (np.arange(28 * 28) % 256).astype(np.uint8).reshape(28, 28)
+    Image.fromarray(grey.astype(np.uint16) * 257).save(file := tmp_path / "wide.png")
+    assert (read([file], (28, 28), fit="none", is_white=False).examples[0] == grey).all()
+    Image.fromarray(grey.astype(np.float32)).save(file := tmp_path / "wide.tiff")
+    with pytest.raises(ValueError, match="must have 8 or 16 bits: its values are float32"):
+        read([file], (28, 28), fit="none", is_white=False)
+
+
+def test_labels_of_an_archive_are_one_for_each_example(tmp_path: Path) -> None:
+    def labels(x: np.ndarray, y: Any) -> Any:
+        np.savez(tmp_path / "own.npz", x=x, y=y)
+        return read([tmp_path / "own.npz"], (28, 28), fit="none", is_white=False).labels
+
+    assert labels(BYTES, [7.0, 1.0]).tolist() == [7, 1]
+    assert labels(BYTES[0], 7).tolist() == [7]
+    assert labels(BYTES, [0.5, 1.0]) is None
+    with pytest.raises(ValueError, match="a label of each example: y has 3 for 2"):
+        labels(BYTES, [7, 1, 2])
+    np.save(tmp_path / "own.npy", np.float32(3))  # no array at all
+    assert len(read([tmp_path / "own.npy"], (28, 28), fit="none", is_white=False).names) == 1
 
 
 def asked(run: LoadedRun, **changes: Any) -> dict[str, Any]:
