@@ -121,8 +121,14 @@ class Source:
                 f"data must be uint8 or float32 [N, T, D] on the CPU: {data.dtype} "
                 f"{list(data.shape)} on {data.device}"
             )
-        if rows is not None and (str(rows.dtype) != "torch.int64" or not rows.is_contiguous()):
-            raise ValueError(f"rows must be int64 and contiguous: {rows.dtype}")
+        if rows is None:
+            return
+        is_fit = str(rows.dtype) == "torch.int64" and rows.device.type == "cpu"
+        if not is_fit or rows.dim() != 1 or not rows.is_contiguous():
+            raise ValueError(
+                f"rows must be int64 [n] and contiguous, on the CPU: {rows.dtype} "
+                f"{list(rows.shape)} on {rows.device}"
+            )
 
 
 def _one_of(what: str, value: str, known: tuple[str, ...] | list[str]) -> None:

@@ -138,6 +138,8 @@ class Net:
     ) -> None:
         num, time_steps, _ = self._sizes(source)
         size = num if order is None else len(order)
+        if not size:
+            raise ValueError("a batch must hold 1 example or more: 0")
         _check_indices("targets", targets, size)
         if order is not None:
             _check_indices("order", order, size)

@@ -99,6 +99,11 @@ def test_what_does_not_fit_is_refused_and_nothing_is_updated(native_library: Lib
         net.step(Source(torch.zeros(3, 2, 4)), None, y, 0.1)
     with pytest.raises(ValueError, match="noises must have the shapes"):
         net.step(case.source(), None, y, 0.1, (torch.ones(3, 5),))
+    none = torch.tensor([], dtype=torch.int64)
+    with pytest.raises(ValueError, match="a batch must hold 1 example"):  # else the process dies
+        net.step(case.source(), none, none, 0.1)
+    with pytest.raises(ValueError, match="rows must be int64"):
+        Source(torch.zeros(3, 2, 3), rows=torch.zeros(2, 2, dtype=torch.int64))
     assert net.num_steps == 0
     assert all(torch.equal(a, b) for a, b in zip(net.weights, before, strict=True))
     with pytest.raises(ValueError, match="weights must have the shapes"):
