@@ -34,6 +34,11 @@ for (const e of all(".scroll")) {
 
 // Width: nothing sideways but in regions of their own
 if (root.scrollWidth > innerWidth) faults.push(`scrolls sideways: ${root.scrollWidth} > ${innerWidth}`);
+if (matchMedia("print").matches) {
+  for (const e of document.querySelectorAll(".scroll")) {
+    if (e.scrollWidth > e.clientWidth + 1) faults.push(`cut on paper: ${e.getAttribute("aria-label")}`);
+  }
+}
 for (const e of all("main *, header *")) {
   if (!seen(e) || e.closest(".scroll, .vh, svg")) continue;
   if (e.getBoundingClientRect().right > innerWidth + 1) faults.push(`runs out of the page: ${e.tagName} ${e.textContent.slice(0, 40)}`);

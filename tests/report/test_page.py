@@ -15,6 +15,7 @@ from mnist_seq.report.value import Report
 from mnist_seq.runs.folder import find_runs
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_searches import write_search
+from tests.report.test_suite import write_suite
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -35,7 +36,7 @@ pytestmark = [
 
 # What a checker of accessibility would find, as a list of sentences
 FAULTS = (Path(__file__).parent / "page_faults.js").read_text(encoding="utf-8")
-KINDS = ("grid", "many", "one seed", "lost", "search", "odd names")
+KINDS = ("grid", "many", "one seed", "lost", "search", "odd names", "suite")
 
 
 def material(kind: str, folder: Path, grid: Path) -> Report:
@@ -43,6 +44,8 @@ def material(kind: str, folder: Path, grid: Path) -> Report:
     if kind == "grid":
         return report_of(grid, margin=0.1, thresholds=(0.9, 0.95))
     sweep = folder / "s"
+    if kind == "suite":
+        return report_of(write_suite(sweep))
     if kind == "search":
         write_search(sweep)
         for i, run in enumerate(find_runs(sweep)):

@@ -89,6 +89,9 @@ def test_the_headline_is_the_best_trial_and_what_was_stopped_is_no_loss(tmp_path
     assert sentence.startswith(f"The best of 6 trials is {best}: {value}")
     assert sentence.endswith("test accuracy.")
     assert not any("did not end" in notice.title for notice in notices(report))
+    write_run(sweep, "gru", accuracy=0.99)  # a trial alone is no search, and may be the best
+    (sentence,) = headline(report_of(sweep))
+    assert sentence.startswith("LSTM: the best of 6 trials is LSTM")
 
 
 def test_two_cells_are_two_searches_and_unequal_ones_are_named(tmp_path: Path) -> None:

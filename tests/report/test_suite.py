@@ -171,7 +171,11 @@ def test_the_page_has_the_facts_of_all_tasks_and_the_notices_of_each(report: Rep
     assert titles == ["MQAR and parity: A:"]  # said once
     every = {task: replace(own, warnings=("c: d",)) for task, own in report.tasks.items()}
     assert "On each task: C:" in [n.title for n in notices(replace(report, tasks=every))]
-    assert "no thin bar" not in render(report)  # each task's answer draws them
+    page = render(report)
+    assert "no thin bar" not in page  # each task's answer draws them
+    assert "which holds for all comparisons of a task at once" in page
+    assert "0.05/0 " not in page
+    assert "by Holm&#x27;s method over the comparisons of a task" in page
 
 
 def test_the_name_of_a_task_leads_nowhere_else(report: Report, tmp_path: Path) -> None:

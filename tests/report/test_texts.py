@@ -167,3 +167,16 @@ def test_a_verdict_is_one_word_wherever_people_read_it_and_another_in_files(
     assert ",not distinguishable," in table_csv.render(report)
     assert report.headline == " ".join(headline(report))
     assert report.headline in repr(report)
+
+
+def test_a_headline_counts_the_sizes_where_it_would_list_more_than_three(tmp_path: Path) -> None:
+    """A sentence that lists nine sizes says nothing within five seconds."""
+    for size in (8, 16, 32, 64, 128):
+        for seed in range(3):
+            own = 0.90 if size == 8 else 0.95 + seed / 2000
+            write_run(tmp_path / "s", "lstm", size, seed, accuracy=0.90 + seed / 1000)
+            write_run(tmp_path / "s", "gru", size, seed, accuracy=own)
+    assert headline(report_of(tmp_path / "s")) == (
+        "The GRU is 4.95 points better than the LSTM in 4 of its 5 comparisons.",
+        "The GRU with 8 hidden units cannot be told apart from it with 3 seeds.",
+    )

@@ -100,7 +100,8 @@ def _searched(report: Report) -> list[str]:
         v, d, m = report.variants[curve.winner], report.metric.decimals, report.metric
         valid = fmt.with_unit(fmt.number(curve.winner_value, d), m.unit)
         test = f", {fmt.with_unit(fmt.number(v.mean, d), m.unit)} {m.label}" if v.n else ""
-        name = f"{curve.name}: the best" if len(part.curves) > 1 else "The best"
+        is_one = len({v.cell for v in report.variants}) == 1 and len(part.curves) == 1
+        name = "The best" if is_one else f"{curve.name}: the best"
         found.append(
             f"{name} of {curve.num_trials} trials is {v.label}: {valid} "
             f"{part.selector.label}{test}."
@@ -194,6 +195,8 @@ def _where(some: Sequence[Own], every: Sequence[Own]) -> str:
     """In which families a statement holds; "" where in all of them."""
     if len(some) == len(every):
         return ""
+    if len(some) > _MOST_NAMED:
+        return f" in {len(some)} of its {len(every)} comparisons"
     return f" with {fmt.joined([family.within for family, _ in some])}"
 
 

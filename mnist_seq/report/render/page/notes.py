@@ -12,6 +12,11 @@ def notes(report: Report) -> str:
     variants = report.variants or [v for own in report.tasks.values() for v in own.variants]
     level, num, alpha = fmt.percent(report.level), report.num_comparisons, report.rule.alpha
     is_anytime = any(v.compared and v.compared.kind == "anytime" for v in variants)
+    total = f"{num} comparisons"
+    if report.tasks:  # each has its own family of comparisons, and its own answer
+        num = max(own.num_comparisons for own in report.tasks.values())
+        total = "comparisons of a task"
+    per = "the number of comparisons of its task" if report.tasks else f"{num}"
     kind = "interval or confidence sequence" if is_anytime else "t-interval"
     first = (
         f"Thick bar and brackets: {level} {kind} of the mean difference over seeds, for this row "
@@ -19,8 +24,8 @@ def notes(report: Report) -> str:
         "examples. It covers no other test examples and no other settings."
     )
     second = (
-        f"Thin bar: the same at 1 {fmt.MINUS} {alpha:g}/{num} (Bonferroni), which holds for all "
-        f"{num} comparisons at once. Where it meets 0 and the thick bar does not, the row is "
+        f"Thin bar: the same at 1 {fmt.MINUS} {alpha:g}/{per} (Bonferroni), which holds for all "
+        f"{total} at once. Where it meets 0 and the thick bar does not, the row is "
         "undecided because many were compared."
         f"{' A thin bar that ends at an edge goes on.' * is_cut(variants)}"
         if any(v.compared and v.compared.wide for v in variants)
@@ -28,7 +33,8 @@ def notes(report: Report) -> str:
     )
     method = {"holm": "Holm's method", "bh": "the method of Benjamini and Hochberg", "none": ""}
     adjusted = method[report.rule.correction]
-    of = f", adjusted by {adjusted} over {num} comparisons" if adjusted and num > 1 else ""
+    the = "the " if report.tasks else ""
+    of = f", adjusted by {adjusted} over {the}{total}" if adjusted and num > 1 else ""
     third = f"p is two-sided{of}."
     fourth = f"The declared rule: {report.rule_text}."
     if any(words.verdict(v) == "undecided" for v in variants):
