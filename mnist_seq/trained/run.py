@@ -107,6 +107,19 @@ class LoadedRun:
             raise ValueError(f"{self.folder} holds no {path.name}: {hint}")
         return load_classifier(self.config, path)
 
+    def _usable(self, which: Which) -> "Classifier":
+        """The model, whose weights are numbers.
+
+        Raises:
+            ValueError: they are not, as those of a run that diverged.
+        """
+        model = self.model(which)
+        if not all(weight.isfinite().all() for weight in model.parameters()):
+            raise ValueError(
+                f"{self.folder} holds weights that are NaN or infinite: the run is {self.state}"
+            )
+        return model
+
     def predict(
         self,
         examples: "Any",
@@ -138,7 +151,7 @@ class LoadedRun:
         reading = Reading(self.config, self.run.record)
         checked = reading.examples(examples, ground=ground, is_scaled=is_scaled)
         size = self.config.training.eval_batch_size
-        return predict(self.model(which), reading, checked, lengths=lengths, batch_size=size)
+        return predict(self._usable(which), reading, checked, lengths=lengths, batch_size=size)
 
     def misclassified(self) -> "Misclassified":
         """The examples of the test set of which the network said another class.
@@ -200,7 +213,7 @@ class LoadedRun:
             "weights": which,
         }
         reading = Reading(self.config, self.run.record)
-        content = onnx_file(self.model(which), reading, about, is_scaled=is_scaled)
+        content = onnx_file(self._usable(which), reading, about, is_scaled=is_scaled)
         file = Path(path) if path is not None else self.folder / "model.onnx"
         files.write_bytes(file, content)
         return file

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from mnist_seq import compose, train_run
+from mnist_seq import compose, load_run, train_run
 from mnist_seq.config import ConfigError, identity, plain
 from mnist_seq.report.sections.origins import _facts
 from mnist_seq.runs.errors import StaleRun
@@ -173,6 +173,21 @@ def test_a_run_that_starts_from_another_is_compared_with_one_that_starts_anew() 
     assert rule.find(gru) == rule.find(variant()) == variant()
     assert BaselineRule([gru], defaults=variant()).find(gru) is None
     assert BaselineRule([gru, lstm, variant()], defaults=variant()).find(gru) == lstm
+
+
+def test_weights_of_a_run_that_diverged_are_refused(source: LoadedRun, tmp_path: Path) -> None:
+    """They were read as class 0, and trained on until the new run diverged too."""
+    shutil.copytree(source.folder, copied := tmp_path / "source")
+    spoilt = weights(source)
+    spoilt["rnn.bias_ih_l0"][1] = float("nan")
+    torch.save(spoilt, copied / "model.pt")
+    config = with_origin(compose(*WORDS, f"training.init_from={copied}"))
+    with pytest.raises(ConfigError, match=r"are numbers: rnn.bias_ih_l0 has NaN"):
+        check_run(config)
+    run = load_run(copied)
+    for use in (lambda: run.predict(torch.zeros(28, 28)), run.export):
+        with pytest.raises(ValueError, match="holds weights that are NaN or infinite"):
+            use()
 
 
 def test_a_run_that_is_no_source_is_refused_by_what_it_lacks(tmp_path: Path) -> None:

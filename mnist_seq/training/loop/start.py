@@ -143,6 +143,11 @@ def _fitting(found: object, model: Classifier, training: Training, named: str) -
                 f"{named} must hold the weights of this net: {name} is {shape or 'missing'} there "
                 f"and {list(like.shape)} here; choose {way}"
             )
+        if not bool(weights[name].isfinite().all()):
+            raise ConfigError(
+                f"{named} must hold weights that are numbers: {name} has NaN or infinity there; "
+                "choose a run that has not diverged"
+            )
     try:
         checkpoint_check.check_weights(weights, model)
     except ValueError as error:
