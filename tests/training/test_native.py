@@ -1,17 +1,20 @@
 """A run by native steps is the run by torch's, to rounding, and goes on bit for bit."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from mnist_seq.config import ConfigError, identity, plain
+from mnist_seq.models.cells.lstm import ScanLSTM
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training import checkpoint_check
 from mnist_seq.training.loop.native import Native
 from mnist_seq.training.loop.program import Program, Single
 from mnist_seq.training.preflight.kernel import (
     Choice,
+    cell_of,
     check_kernel,
     in_words,
     settled,
@@ -92,6 +95,17 @@ def test_what_native_steps_do_not_compute_is_refused_with_the_reason(words: str,
             check_kernel(config)
     else:
         check_kernel(config)
+
+
+def test_a_cell_of_ones_own_that_derives_from_torchs_is_not_taken_for_it() -> None:
+    class Own(ScanLSTM):
+        def forward(self, input: Any, hx: Any = None, noises: Any = ()) -> Any:
+            return super().forward(2 * input, hx, noises)
+
+    model = make_learner("model=lstm").model
+    assert cell_of(model) == "lstm"
+    model.rnn = Own(3, 5)
+    assert cell_of(model) == ""
 
 
 def test_auto_keeps_the_kernel_of_a_run_that_has_begun(tmp_path: Path) -> None:
