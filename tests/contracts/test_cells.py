@@ -57,7 +57,8 @@ def test_gradients_are_those_of_the_forward_pass(layers: nn.Module) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # of torch's own checks of shapes
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")  # from torch 2.14 on
 def test_a_traced_net_has_the_numbers_of_the_net(layers: nn.Module) -> None:
     """With gradients on, as exporters have them, and read with another batch: no constants."""
     traced = torch.jit.trace(layers, (sequence(batch=2),), check_trace=False)

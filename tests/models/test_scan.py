@@ -290,7 +290,8 @@ def test_build_gives_the_scanned_layers() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # of torch's own checks of shapes
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")  # from torch 2.14 on
 def test_a_model_that_leaves_training_is_torch_s(twins: tuple[Make, Make]) -> None:
     """With gradients on, as exporters have them: they would write down the scan as constants."""
     ours, theirs = pair(twins)
