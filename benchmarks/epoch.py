@@ -91,7 +91,10 @@ def measure(cell: str, hidden: int, root: str, *words: str, repeats: int, steps:
     """One line of the table."""
     config = compose(f"model={cell}", f"model.hidden={hidden}", "data=mnist", *words)
     task = task_of(config.data)
-    examples = task.load(locate(task, Path(root)))
+    located = locate(task, Path(root))
+    if not located.files:
+        raise SystemExit(f"MNIST is not under {root}: give its folder as data.root=...")
+    examples = task.load(located)
     parts = split(60_000, valid=0, limit=None, generator_seed=0)
     data = TaskData(task, examples, split=parts, device=CPU)
     shape = Shape(data.time_steps, data.input_size)
