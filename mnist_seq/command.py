@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config.errors import ConfigError, refuse, said
 from mnist_seq.config.paths import conf_dir
@@ -176,6 +176,27 @@ def unknown_key(config_name: str, key: str) -> str:
 
     keys = keys_of(config_name)
     return f"no code reads {key}" + (suggestion(key, keys) or f"; the keys are {', '.join(keys)}")
+
+
+def values_of(config_name: str, cfg: DictConfig, needed: Mapping[str, str]) -> dict[str, Any]:
+    """The keys of a config without groups, resolved.
+
+    Args:
+        needed: the keys that have no default, each with an example of its value.
+
+    Raises:
+        ConfigError: a key has no value, or no code reads it; says which.
+    """
+    if missing := OmegaConf.missing_keys(cfg):
+        key = next((key for key in needed if key in missing), min(missing))
+        raise ConfigError(
+            f"{key} must be given: {key}=???; write {key}={needed.get(key, '<value>')}"
+        )
+    found = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(found, dict)
+    values = {str(key): value for key, value in found.items()}
+    check_keys(config_name, values)
+    return values
 
 
 def check_keys(config_name: str, values: Mapping[str, Any]) -> None:

@@ -159,20 +159,12 @@ def _compare(cfg: DictConfig) -> None:
 
     if cfg.source == "wandb" and OmegaConf.is_missing(cfg, "sweep"):
         cfg.sweep = "none"
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    if missing:
-        raise ConfigError(
-            f"{missing[0]} must be given: {missing[0]}=???; write "
-            f"{missing[0]}=outputs/sweeps/<name>"
-        )
-    values = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(values, dict)
-    command.check_keys("compare", {str(key): value for key, value in values.items()})
+    values = command.values_of("compare", cfg, {"sweep": "outputs/sweeps/<name>"})
     from mnist_seq.tracking.wandb.package import own_temporary_folder
 
     uses_wandb = cfg.source == "wandb" or cfg.wandb_report
     with own_temporary_folder() if uses_wandb else contextlib.nullcontext():
-        run({str(key): value for key, value in values.items()}, Console())
+        run(values, Console())
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
@@ -172,17 +172,9 @@ def _job(cfg: DictConfig) -> None:
 def _predict(cfg: DictConfig) -> None:
     from mnist_seq.runs.console import QuietConsole
 
-    missing = sorted(OmegaConf.missing_keys(cfg), reverse=True)
-    if missing:
-        examples = {"run": "outputs/runs/<date>", "images": "<a png, an npz or a folder>"}
-        raise ConfigError(
-            f"{missing[0]} must be given: {missing[0]}=???; write "
-            f"{missing[0]}={examples[missing[0]]}"
-        )
-    values = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(values, dict)
-    command.check_keys("predict", {str(key): value for key, value in values.items()})
-    run({str(key): value for key, value in values.items()}, QuietConsole())
+    needed = {"run": "outputs/runs/<date>", "images": "<a png, an npz or a folder>"}
+    values = command.values_of("predict", cfg, needed)
+    run(values, QuietConsole())
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
@@ -162,14 +162,8 @@ def _job(cfg: DictConfig) -> None:
 def _status(cfg: DictConfig) -> None:
     from mnist_seq.runs.console import QuietConsole
 
-    if missing := sorted(OmegaConf.missing_keys(cfg)):
-        raise ConfigError(
-            f"{missing[0]} must be given: {missing[0]}=???; write sweep=outputs/sweeps/<name>"
-        )
-    values = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(values, dict)
-    command.check_keys("status", {str(key): value for key, value in values.items()})
-    run({str(key): value for key, value in values.items()}, QuietConsole())
+    values = command.values_of("status", cfg, {"sweep": "outputs/sweeps/<name>"})
+    run(values, QuietConsole())
 
 
 def main() -> None:

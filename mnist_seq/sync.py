@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
@@ -233,15 +233,8 @@ def _job(cfg: DictConfig) -> None:
 def _sync(cfg: DictConfig) -> None:
     from rich.console import Console
 
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    if missing:
-        raise ConfigError(
-            f"{missing[0]} must be given: {missing[0]}=???; write sweep=outputs/sweeps/<name>"
-        )
-    values = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(values, dict)
-    command.check_keys("sync", {str(key): value for key, value in values.items()})
-    if not run({str(key): value for key, value in values.items()}, Console()):
+    values = command.values_of("sync", cfg, {"sweep": "outputs/sweeps/<name>"})
+    if not run(values, Console()):
         raise SystemExit(1)
 
 

@@ -106,3 +106,16 @@ def test_the_command_has_torch_use_large_pages_unless_the_user_or_system_says_no
         train._main()
         assert os.environ.get(command.LARGE_PAGES) == is_used
         os.environ.setdefault(command.LARGE_PAGES, "")
+
+
+def test_a_key_without_a_value_is_named_and_the_needed_ones_first() -> None:
+    needed = {"run": "outputs/runs/<date>", "images": "<a png>"}
+    keys = {"run": "a", "images": "b", "which": "best"}
+    for lacks, says in (
+        (["which", "images", "run"], r"^run must .* write run=outputs/runs/<date>$"),
+        (["which", "images"], r"^images must be given: images=\?\?\?; write images=<a png>$"),
+        (["which"], r"^which must .* write which=<value>$"),
+    ):
+        cfg = OmegaConf.create(keys | dict.fromkeys(lacks, "???"))
+        with pytest.raises(ConfigError, match=says):
+            command.values_of("predict", cfg, needed)
