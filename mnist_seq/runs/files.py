@@ -214,23 +214,23 @@ class Lines:
     Attributes:
         num_damaged: how many lines are left out.
         is_torn: the last line has no end: a process died while it wrote, or is writing.
+        end: bytes up to the end of the last whole line.
     """
 
     rows: list[dict[str, Any]]
     num_damaged: int = 0
     is_torn: bool = False
+    end: int = 0
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of `lines`."""
-    return lines(path).rows
-
-
-def lines(path: Path, is_row: Callable[[dict[str, Any]], bool] = lambda row: True) -> Lines:
+def lines(
+    path: Path, is_row: Callable[[dict[str, Any]], bool] = lambda row: True, start: int = 0
+) -> Lines:
     """All whole JSON lines of a file; none where there is no file. Damaged lines are left out.
 
     Args:
         is_row: whether a line is one of this kind of file.
+        start: byte at which the first of them begins.
 
     Raises:
         OSError: the file cannot be read.
@@ -238,10 +238,12 @@ def lines(path: Path, is_row: Callable[[dict[str, Any]], bool] = lambda row: Tru
     """
     rows: list[dict[str, Any]] = []
     num_damaged = num_values = 0
-    is_ended = True
+    is_ended, end = True, start
     with contextlib.suppress(FileNotFoundError), limits.opened(path) as file:
+        file.seek(start)
         while line := file.readline(limits.LINE):
             was_ended, is_ended = is_ended, line.endswith(b"\n")
+            end = file.tell() if is_ended else end
             if not was_ended or line == b"\n":  # the rest of a line that is too long
                 continue
             row = _row(line) if is_ended or len(line) < limits.LINE else None
@@ -251,7 +253,7 @@ def lines(path: Path, is_row: Callable[[dict[str, Any]], bool] = lambda row: Tru
                 rows.append(row)
                 num_values += len(row)
             limits.check_values(path, num_values, num_damaged)
-    return Lines(rows, num_damaged, num_damaged > 0 and not is_ended)
+    return Lines(rows, num_damaged, num_damaged > 0 and not is_ended, end)
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
@@ -264,7 +266,7 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
 def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Rewrite a line file with the rows that `keep` accepts."""
-    write_bytes(path, b"".join(_line(row) for row in read_lines(path) if keep(row)))
+    write_bytes(path, b"".join(_line(row) for row in lines(path).rows if keep(row)))
 
 
 def _line(row: dict[str, Any]) -> bytes:

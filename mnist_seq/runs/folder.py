@@ -117,9 +117,9 @@ class RunFolder:
         """
         return self.metric_lines().rows
 
-    def metric_lines(self) -> files.Lines:
-        """All evaluations so far, and how many lines are damaged; raises as `metrics`."""
-        return files.lines(self.metrics_path, records.is_evaluation)
+    def metric_lines(self, start: int = 0) -> files.Lines:
+        """Evaluations from a byte on, and how many lines are damaged; raises as `metrics`."""
+        return files.lines(self.metrics_path, records.is_evaluation, start)
 
     def num_damaged_metrics(self) -> int:
         """Evaluations that cannot be read. A torn last line counts only once the run has ended.

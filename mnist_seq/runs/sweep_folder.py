@@ -68,7 +68,7 @@ class SweepFolder:
 
     def ledger(self) -> list[dict[str, Any]]:
         """All changes so far, oldest first, without a torn last line."""
-        return files.read_lines(self.ledger_path)
+        return files.lines(self.ledger_path).rows
 
     def plans(self) -> list[dict[str, Any]]:
         """The plans of this sweep, the first one first; none in sweeps of older versions.
@@ -104,7 +104,7 @@ class SweepFolder:
 
     def decisions(self) -> list[dict[str, Any]]:
         """How arms have ended so far, oldest first."""
-        return files.read_lines(self.decisions_path)
+        return files.lines(self.decisions_path).rows
 
     def sampler(self) -> str:
         """The sampler of a search, such as "random"; "" if the sweep was no search.

@@ -37,9 +37,9 @@ def test_a_torn_last_line_is_ignored_and_swallows_nothing(tmp_path: Path) -> Non
     files.append_line(path, {"step": 1})
     with path.open("a") as file:
         file.write('{"step": 2, "tra')
-    assert files.read_lines(path) == [{"step": 1}]
+    assert files.lines(path).rows == [{"step": 1}]
     files.append_line(path, {"step": 2})
-    assert files.read_lines(path) == [{"step": 1}, {"step": 2}]
+    assert files.lines(path).rows == [{"step": 1}, {"step": 2}]
 
 
 def test_not_a_number_becomes_null(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_keep_lines_drops_the_others(tmp_path: Path) -> None:
     for step in range(5):
         files.append_line(path, {"step": step})
     files.keep_lines(path, lambda row: row["step"] <= 2)
-    assert [row["step"] for row in files.read_lines(path)] == [0, 1, 2]
+    assert [row["step"] for row in files.lines(path).rows] == [0, 1, 2]
 
 
 def test_a_folder_named_like_a_temporary_file_is_left_alone(tmp_path: Path) -> None:

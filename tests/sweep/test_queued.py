@@ -215,3 +215,31 @@ sbatch: error: Batch job submission failed: Invalid partition name specified
         "invalid partition specified: nope; Batch job submission failed: Invalid partition name "
         "specified"
     )
+
+
+def test_a_look_at_a_run_reads_only_what_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 runs on a shared file system, each read whole every second, are a load of their own."""
+    folder = RunFolder(tmp_path)
+    for step in range(1, 4):
+        folder.append_metrics({"step": step, "epoch": step})
+    rows, starts = remote.NewRows(folder), list[int]()
+    read = folder.metric_lines
+
+    def noted(start: int = 0) -> Any:
+        starts.append(start)
+        return read(start)
+
+    monkeypatch.setattr(folder, "metric_lines", noted)
+    assert rows.read() == [] == starts, "nothing is new, and so nothing is read"
+    end = folder.metrics_path.stat().st_size
+    folder.append_metrics({"step": 4, "epoch": 4})
+    with folder.metrics_path.open("ab") as file:
+        file.write(b'{"step": 5, ')  # it is being written
+    assert [row["step"] for row in rows.read()] == [4]
+    assert starts == [end]
+    folder.rewind_metrics(2)
+    assert rows.read() == []
+    folder.append_metrics({"step": 3, "epoch": 3})
+    assert [row["step"] for row in rows.read()] == [3]

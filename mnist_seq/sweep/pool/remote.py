@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from mnist_seq.runs.events import Row
+from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.pool import answer
 from mnist_seq.sweep.pool.call import INTERRUPTED, Call
 from mnist_seq.sweep.pool.failures import judged
@@ -88,7 +89,7 @@ class RemoteJob(Stoppable):
         super().__init__(timeout_s=timeout_s, is_queued=is_queued)
         self.job, self.slot, self.handle = job, slot, handle
         self._read = time.monotonic()
-        self._num_rows = len(job.folder.metrics())  # rows of an earlier attempt
+        self._rows = NewRows(job.folder)  # none of an earlier attempt
         self._checkpoint = _stamp(job.folder.checkpoint_path)
 
     def events(self) -> Iterator[Row]:
@@ -96,10 +97,7 @@ class RemoteJob(Stoppable):
         if time.monotonic() - self._read < READ_S:
             return
         self._read = time.monotonic()
-        rows = self.job.folder.metrics()
-        # a resumed run has removed the rows that it will repeat
-        yield from rows[self._num_rows :]
-        self._num_rows = len(rows)
+        yield from self._rows.read()
 
     def kill(self) -> None:
         """Kill the job at once."""
@@ -131,6 +129,31 @@ class RemoteJob(Stoppable):
         is_stopped = state == "interrupted" and self.stopped.startswith(STOPPED_BY)
         is_further = _stamp(self.job.folder.checkpoint_path) != self._checkpoint
         return Outcome(self.job, state, why, self.seconds, is_stopped, is_further)
+
+
+class NewRows:
+    """Evaluations of a run since the last look; on a shared file system a look must be cheap."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder, self._file, self._num, self._end = folder, 0, 0, 0
+        self.read()
+
+    def read(self) -> list[Row]:
+        """Those that are new."""
+        try:
+            stat = self._folder.metrics_path.stat()
+        except OSError:
+            return []
+        if stat.st_ino == self._file and stat.st_size == self._end:
+            return []
+        if stat.st_ino == self._file and stat.st_size > self._end:
+            lines, known = self._folder.metric_lines(self._end), 0
+            self._num += len(lines.rows)
+        else:  # a resumed run has removed the rows that it will repeat
+            lines, known = self._folder.metric_lines(), self._num
+            self._num = len(lines.rows)
+        self._file, self._end = stat.st_ino, lines.end
+        return lines.rows[known:]
 
 
 class RemotePool(Pool):
