@@ -1,4 +1,4 @@
-"""The whole network: an embedding if any, recurrent layers, a read-out over time, a linear head."""
+"""The whole network: recurrent layers with what is before them, a read-out over time, a head."""
 
 from typing import Any, Literal
 
@@ -10,45 +10,54 @@ from mnist_seq.config.schema import Model
 from mnist_seq.models.blocks import build_layers
 from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.counting import Counts, multiply_adds
+from mnist_seq.models.head import Head, build_head
 from mnist_seq.models.parameter_groups import ParameterGroup, collect
 from mnist_seq.models.recurrence import dropout_mask
 
-Readout = Literal["last", "mean", "flat"]
+Readout = Literal["last", "last_step", "mean", "flat"]
+ENDS = ("last", "last_step")
 
 
 class Classifier(nn.Module):
-    """Recurrent layers `rnn` and a linear layer `head`.
+    """Recurrent layers `rnn` and a linear layer `head`, or hidden layers and a linear one.
 
     Where the cell is a module of torch, such as `nn.LSTM`, the names in its state dict below `rnn.`
     are torch's, and torch's module loads them.
 
     Args:
         dropout: rate of the dropout before the head; 0 where blocks drop out inside.
-        readout: what the head reads: "last", the final h of each direction; "mean", the mean of the
-            outputs over time; "flat", all outputs side by side.
+        readout: what the head reads: "last", the final h of each direction; "last_step", the
+            outputs at the last time step, where a backward direction has read one; "mean", the mean
+            of the outputs over time; "flat", all outputs side by side.
         tbptt: truncated back-propagation through time. In training a gradient goes back over this
             many time steps, counted from the end of the sequence; the state is carried on over the
             whole sequence. Not for two directions: the backward one would start in the middle.
         per_step: whether the head answers at every time step; then `readout` is not used.
         embed: from tokens to what the recurrent layers read; None where those read x.
+        projection: of each time step, before the recurrent layers; None for none.
+        norm: of what the head reads, before the dropout; None for none.
     """
 
     def __init__(
         self,
         rnn: Layers,
-        head: nn.Linear,
+        head: nn.Linear | Head,
         *,
         dropout: float,
         readout: Readout,
         tbptt: int | Literal["none"],
         per_step: bool = False,
         embed: nn.Embedding | None = None,
+        projection: nn.Linear | None = None,
+        norm: nn.LayerNorm | None = None,
     ) -> None:
         super().__init__()
         self.embed = embed
+        self.projection = projection
         self.tbptt = tbptt
         self.rnn = rnn
         self.dropout = dropout
+        self.norm = norm
         self.head = head
         self.readout = readout
         self.per_step = per_step
@@ -87,7 +96,12 @@ class Classifier(nn.Module):
         """
         if self.embed is not None:
             shape = shape._replace(input_size=self.embed.embedding_dim)
-        found = self.rnn.counts(shape)
+        before = 0
+        if self.projection is not None:
+            x = self.projection.weight.new_zeros(1, 1, shape.input_size)
+            before = multiply_adds(self.projection, x)
+            shape = shape._replace(input_size=self.projection.out_features)
+        found = self.rnn.counts(shape).plus(Counts(0, before))
         if not self.per_step:
             return found
         features = self.head.weight.new_zeros(1, 1, self.head.in_features)
@@ -110,8 +124,14 @@ class Classifier(nn.Module):
             noises = self.noises(*x.shape[:2]) if self.training else ()
         outputs, state = self._run(self.embedded(x), noises[:-1] if self.dropout else noises)
         features = outputs if self.per_step else self._read(outputs, state, lengths)
-        if self.dropout and noises:
-            features = features * noises[-1]
+        return self.answer(features, noises[-1] if self.dropout and noises else None)
+
+    def answer(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the head says of the features that it reads."""
+        if self.norm is not None:
+            features = self.norm(features)
+        if mask is not None:
+            features = features * mask
         answer: Tensor = self.head(features)
         return answer
 
@@ -119,10 +139,12 @@ class Classifier(nn.Module):
         self, x: Float[Tensor, "T B D"] | Int64[Tensor, "T B 1"]
     ) -> Float[Tensor, "T B E"]:
         """What the recurrent layers read."""
-        return x if self.embed is None else self.embed(x.squeeze(-1))
+        if self.embed is not None:
+            x = self.embed(x.squeeze(-1))
+        return x if self.projection is None else self.projection(x)
 
     def _run(self, x: Tensor, noises: State) -> tuple[Tensor, Any]:
-        """Outputs and final state; with `tbptt` and readout "last", outputs of the last part only.
+        """Outputs and final state; with `tbptt`, where the end is read, outputs of the last part.
 
         With `tbptt` the sequence is run in parts, and the state between parts is detached.
         """
@@ -138,7 +160,7 @@ class Classifier(nn.Module):
         )
         read, state = [], None
         for k, (part, *noise) in enumerate(zip(x.split_with_sizes(sizes), *chunks, strict=True)):
-            is_read = self.readout != "last" or k == len(sizes) - 1
+            is_read = self.readout not in ENDS or k == len(sizes) - 1
             with torch.set_grad_enabled(torch.is_grad_enabled() and is_read):
                 outputs, state = self.rnn(part, _detached(state), tuple(noise))
             if is_read:
@@ -154,7 +176,7 @@ class Classifier(nn.Module):
         if lengths is not None:
             index = (lengths - 1).view(1, -1, 1).expand(1, *outputs.shape[1:])
             return outputs.gather(0, index)[0]
-        return self.rnn.last(outputs, state)
+        return outputs[-1] if self.readout == "last_step" else self.rnn.last(outputs, state)
 
 
 def _detached(state: Any) -> Any:
@@ -183,26 +205,34 @@ def build_classifier(
         rnn_seed, head_seed: seeds of two random streams. At one seed of a run, the heads of all
             cells of one width then start equal. torch's global random state stays as it was.
         embedding: numbers that a token becomes, drawn from N(0, 1); 0 for none.
+        embedding_seed: of the stream of the embedding, and of the projection behind it.
     """
     with torch.random.fork_rng(devices=[]):
-        embed = None
+        torch.manual_seed(embedding_seed)
+        embed = projection = None
         if embedding:
-            torch.manual_seed(embedding_seed)
             embed = nn.Embedding(shape.input_size, embedding)
             shape = shape._replace(input_size=embedding)
+        if model.projection:
+            projection = nn.Linear(shape.input_size, model.projection)
+            shape = shape._replace(input_size=model.projection)
         torch.manual_seed(rnn_seed)
         rnn = build_layers(shape, model)
         torch.manual_seed(head_seed)
         width = model.hidden * rnn.num_directions
         if model.readout == "flat":
             width *= shape.time_steps
-        head = nn.Linear(width, num_outputs)
+        head = build_head(width, num_outputs, model)
+        norm = nn.LayerNorm(width) if model.readout_norm == "layer" else None
+    is_before_head = model.block == "none" and model.dropout_at == "all"  # blocks drop inside
     return Classifier(
         rnn,
         head,
-        dropout=model.dropout if model.block == "none" else 0.0,  # blocks drop inside
+        dropout=model.dropout if is_before_head else 0.0,
         readout=model.readout,
         tbptt=tbptt,
         per_step=per_step,
         embed=embed,
+        projection=projection,
+        norm=norm,
     )

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from mnist_seq.config.schema import WithInit
+
 
 def orthogonal_blocks_(weight_hh: Tensor) -> None:
     """Make each H x H block of `weight_hh` [blocks * H, H] orthogonal.
@@ -24,6 +26,40 @@ def identity_blocks_(weight_hh: Tensor) -> None:
     """
     for block in torch.split(weight_hh.detach(), weight_hh.shape[1]):
         nn.init.eye_(block)
+
+
+def input_weights_(weight_ih: Tensor, init: str) -> None:
+    """Draw input weights [blocks * H, D] anew, from a uniform distribution of zero mean.
+
+    Args:
+        init: "glorot", by inputs and outputs of all blocks together, as Keras; "he", by inputs.
+
+    Source: Glorot & Bengio 2010, AISTATS; He et al. 2015, arXiv:1502.01852.
+    """
+    if init == "glorot":
+        nn.init.xavier_uniform_(weight_ih)
+    elif init == "he":
+        nn.init.kaiming_uniform_(weight_ih, nonlinearity="relu")
+
+
+def recurrent_weights_(weight_hh: Tensor, init: str) -> None:
+    """Set each H x H block of recurrent weights: "default" (as it is), "orthogonal", "identity"."""
+    if init == "orthogonal":
+        orthogonal_blocks_(weight_hh)
+    elif init == "identity":
+        identity_blocks_(weight_hh)
+
+
+def initialise_(layers: nn.Module, init: WithInit) -> None:
+    """Overwrite the weights of recurrent layers that `init`, `input_init` and `bias_init` name."""
+    for name, weight in layers.named_parameters():
+        kind = name.rpartition(".")[2]
+        if kind.startswith("weight_ih"):
+            input_weights_(weight, init.input_init)
+        elif kind.startswith("weight_hh"):
+            recurrent_weights_(weight, init.init)
+        elif kind.startswith("bias_") and init.bias_init == "zeros":
+            nn.init.zeros_(weight)
 
 
 def chrono_(bias: Tensor, time_steps: int) -> None:

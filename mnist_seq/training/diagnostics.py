@@ -64,9 +64,11 @@ def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:
                 outputs.append(cell.output(x_t, state))
         h = torch.stack(outputs)
         whole = finish(h)
-        read = {"last": whole[-1:], "mean": whole.mean(dim=0, keepdim=True), "flat": whole}
+        end = whole[-1:]
+        mean = whole.mean(dim=0, keepdim=True)
+        read = {"last": end, "last_step": end, "mean": mean, "flat": whole}
         features = read[model.readout].transpose(0, 1).flatten(1)
-        loss = answer_losses(spec, model.head(features), batch.y).sum()
+        loss = answer_losses(spec, model.answer(features), batch.y).sum()
         flat = [tensor for state in states for tensor in state]
         passed = [each for each in flat if each.requires_grad]  # a state may be a constant
         found = torch.autograd.grad(loss, passed, allow_unused=True, materialize_grads=True)

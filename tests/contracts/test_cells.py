@@ -239,6 +239,17 @@ RUNS, BATCH = 3, 4
 FORMS: dict[str, dict[str, Any]] = {
     "plain": {},
     "deep": {"layers": 2, "bidirectional": True, "readout": "mean", "dropout": 0.4},
+    "around": {
+        "layers": 2,
+        "bidirectional": True,
+        "readout": "last_step",
+        "dropout": 0.4,
+        "dropout_at": "between",
+        "projection": 2,
+        "readout_norm": "layer",
+        "head": (3,),
+        "head_activation": "tanh",
+    },
 }
 Weights = dict[str, Tensor]
 

@@ -1,5 +1,7 @@
 """What a classifier reads of its recurrent layers."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -24,7 +26,7 @@ def test_flat_reads_all_outputs_as_the_authors_of_mnist1d_do() -> None:
     torch.testing.assert_close(classifier(x), linear(outputs.reshape(7, -1)))
 
 
-@pytest.mark.parametrize("readout", ["last", "mean", "flat"])
+@pytest.mark.parametrize("readout", ["last", "last_step", "mean", "flat"])
 def test_each_readout_learns_from_the_first_time_step(readout: str) -> None:
     """A read-out that dropped a direction or a step would still train."""
     model = default_model("lstm", hidden=3, bidirectional=True, readout=readout)
@@ -33,3 +35,52 @@ def test_each_readout_learns_from_the_first_time_step(readout: str) -> None:
     classifier(x).sum().backward()
     assert x.grad is not None
     assert (x.grad != 0).all()
+
+
+def test_what_is_around_the_layers_is_what_its_keys_say() -> None:
+    """In plain torch: projection, torch's LSTM, out[:, -1], norm, hidden layers, answer."""
+    model = default_model(
+        "lstm", hidden=3, layers=2, bidirectional=True, readout="last_step", projection=4,
+        readout_norm="layer", head=(5, 2), head_activation="tanh", dropout=0.5,
+    )  # fmt: skip
+    net = build_classifier(model, shape=Shape(5, 2), num_outputs=4, rnn_seed=0, head_seed=1).eval()
+    lstm = nn.LSTM(4, 3, num_layers=2, bidirectional=True, batch_first=True)
+    lstm.load_state_dict(net.rnn.state_dict())
+    x = torch.randn(7, 5, 2)
+    assert net.projection is not None
+    assert net.norm is not None
+    read = net.norm(lstm(net.projection(x))[0][:, -1])
+    first, second, last = (m for m in net.head.modules() if isinstance(m, nn.Linear))
+    wanted = last(second(first(read).tanh()).tanh())
+    torch.testing.assert_close(net(x.transpose(0, 1)), wanted, rtol=1e-5, atol=1e-6)
+    assert (first.in_features, first.out_features, second.out_features) == (6, 5, 2)
+
+
+def test_dropout_falls_where_it_is_asked_for() -> None:
+    """Between two layers there is one mask; today's place has another, before the head."""
+    shapes = {}
+    for place in ("all", "between"):
+        model = default_model("gru", hidden=3, layers=2, dropout=0.5, dropout_at=place)
+        net = build_classifier(model, shape=Shape(5, 2), num_outputs=4, rnn_seed=0, head_seed=1)
+        shapes[place] = [tuple(mask.shape) for mask in net.train().noises(5, 7)]
+        gru = nn.GRU(2, 3, num_layers=2, dropout=0.5)
+        gru.load_state_dict(net.rnn.state_dict())
+        x = torch.randn(5, 7, 2)
+        if place == "between":
+            torch.manual_seed(3)
+            wanted = net.head(gru(x)[0][-1])
+            torch.manual_seed(3)
+            torch.testing.assert_close(net(x), wanted, rtol=1e-4, atol=1e-6)
+    assert shapes == {"all": [(5, 7, 3), (7, 3)], "between": [(5, 7, 3)]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"head_activation": "gelu"}, "choose model.head=[32]"),
+        ({"dropout": 0.2, "dropout_at": "between"}, "drops nothing of model.layers=1"),
+        ({"dropout_at": "between", "block": "residual"}, "blocks drop out inside"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(changes: dict[str, Any], why: str) -> None:
+    assert why in default_model("gru", **changes).problem()

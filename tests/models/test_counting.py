@@ -87,6 +87,9 @@ def test_all_that_runs_at_each_time_step_is_counted() -> None:
     tcn = {"levels": 2, "kernel": 2}
     assert net_counts(tcn, "tcn") == (D + H + 2 * 2 * H, of_first + 4 * H * H)
     assert net_counts({}, per_step=True) == (state, products + 3 * H)
+    head, projection = {"head": (4,), "readout_norm": "layer"}, {"projection": D}
+    assert net_counts(head, per_step=True) == (state, products + 4 * H + 3 * 4)
+    assert net_counts(head | projection, num_inputs=50) == (state, products + 50 * D)
     assert net_counts({}, embedding=D, num_inputs=50) == (state, products)
 
 

@@ -27,6 +27,10 @@ AROUND: dict[str, tuple[str, dict[str, Any]]] = {
         "both directions": {"layers": 2, "bidirectional": True},
         "mean": {"readout": "mean"},
         "flat": {"readout": "flat"},
+        "head": {
+            "head": (4, 3), "head_activation": "gelu", "projection": 3, "readout_norm": "layer",
+        },
+        "last step": {"readout": "last_step", "bidirectional": True},
         "blocks, rms": {
             "block": "residual", "norm": "rms", "after": "mlp", "conv": 4, "layers": 2,
         },

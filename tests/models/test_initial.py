@@ -11,7 +11,7 @@ from mnist_seq.config.reference import default_model
 from mnist_seq.models import Shape
 from mnist_seq.tasks import Spec
 from mnist_seq.training.preflight.count import model_params
-from tests.models.variants import built, sequence
+from tests.models.variants import SMALL, built, sequence
 
 # Numbers that papers print: two biases a gate, and a head with ten classes
 TABLE = [
@@ -83,6 +83,33 @@ def test_chrono_differs_from_seed_to_seed() -> None:
     assert (first >= 0).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("lstm", {}), ("lstm", {"layer_norm": True}), ("gru", {}), ("gru", {"reset": "none"}),
+     ("rnn", {})],
+)  # fmt: skip
+def test_torchs_cells_can_start_as_those_of_keras(name: str, changes: dict[str, object]) -> None:
+    """Input weights by inputs and outputs of all gates, biases 0, the forget gate's 1."""
+    forget = {"forget_bias": 1.0} if name == "lstm" else {}
+    starts = {"init": "orthogonal", "bias_init": "zeros", **forget, **changes}
+    layers = built(name, hidden=6, layers=2, input_init="glorot", **starts)
+    weights = layers.state_dict()
+    inputs = [weight for key, weight in weights.items() if "weight_ih" in key]
+    for weight in inputs:
+        limit = (6 / sum(weight.shape)) ** 0.5
+        assert 0.8 * limit < float(weight.abs().max()) <= limit
+    by_he = built(name, hidden=6, input_init="he", **starts)
+    limit = (6 / SMALL.input_size) ** 0.5
+    first = next(weight for key, weight in by_he.state_dict().items() if "weight_ih" in key)
+    assert 0.8 * limit < float(first.abs().max()) <= limit
+    for weight in (w for key, w in weights.items() if "weight_hh" in key):
+        for block in weight.split(6):
+            eye = torch.eye(6, dtype=torch.float64)
+            torch.testing.assert_close(block @ block.T, eye, rtol=0, atol=1e-6)
+    total = sum(float(w.sum()) for key, w in weights.items() if ".bias" in f".{key}")
+    assert total == (12 if forget else 0), "6 forget gates in each of 2 layers"
+
+
 @pytest.mark.parametrize("changes", [{}, {"cifg": True}])
 @pytest.mark.parametrize("init", ["orthogonal", "identity"])
 def test_recurrent_weights_are_set_gate_by_gate(init: str, changes: dict[str, bool]) -> None:
@@ -113,6 +140,9 @@ def test_a_vanilla_setting_runs_torchs_kernel(changes: dict[str, object], is_tor
     assert isinstance(built("lstm", **changes), nn.LSTM) == is_torchs
 
 
+OTHER = {"init": "orthogonal", "input_init": "glorot", "bias_init": "zeros", "forget_bias": 1.5}
+
+
 @pytest.mark.parametrize(
     ("name", "key"),
     [(name, key) for name in options("model") for key in default_model(name).initial_names],
@@ -120,7 +150,7 @@ def test_a_vanilla_setting_runs_torchs_kernel(changes: dict[str, object], is_tor
 def test_a_key_of_initial_values_changes_nothing_else(name: str, key: str) -> None:
     """Runs that differ in it are one stack: the same weights, and the same function of them."""
     plain = built(name)
-    other = built(name, **{key: {"init": "orthogonal", "forget_bias": 1.5}[key]})
+    other = built(name, **{key: OTHER[key]})
     weights = other.state_dict()
     assert any(not torch.equal(weights[k], w) for k, w in plain.state_dict().items())
     plain.load_state_dict(weights)

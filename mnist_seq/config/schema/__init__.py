@@ -14,6 +14,7 @@ from pydantic import Field, create_model
 
 from mnist_seq.config.members import file_of
 from mnist_seq.config.paths import conf_dir, options
+from mnist_seq.config.schema.any_model import MAX_HIDDEN, Model, WithInit
 from mnist_seq.config.schema.data import Data, Images, Stream, Tokens
 from mnist_seq.config.schema.device import Device
 from mnist_seq.config.schema.model import (
@@ -23,7 +24,6 @@ from mnist_seq.config.schema.model import (
     LMU,
     LRU,
     LSTM,
-    MAX_HIDDEN,
     MLSTM,
     RGLRU,
     RNN,
@@ -34,7 +34,6 @@ from mnist_seq.config.schema.model import (
     GatedDelta,
     Mamba,
     MinGRU,
-    Model,
     Transformer,
 )
 from mnist_seq.config.schema.optimizer import SGD, Adagrad, Adam, NAdam, Optimizer, RMSprop
@@ -49,7 +48,7 @@ __all__ = [
     "S4D", "SGD", "SLSTM", "SSD", "TCN", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data",
     "Device", "Finite", "GatedDelta", "Group", "Images", "Mamba", "MinGRU", "Model", "NAdam",
     "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step", "Stream", "Sweep", "Tokens", "Tracker",
-    "Training", "Transformer", "WandB", "schema_of", "schemas",
+    "Training", "Transformer", "WandB", "WithInit", "schema_of", "schemas",
 ]  # fmt: skip
 
 

@@ -1,73 +1,16 @@
-"""Keys of `model=`: those of every cell, and those of cells that need more than their YAML."""
+"""Keys of cells that need more than their YAML; those of every cell are in `any_model`."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from mnist_seq.config.schema.types import Count, Finite, Fraction, Group
-
-MAX_HIDDEN = 10**6
-MAX_LAYERS = 100
+from mnist_seq.config.schema.any_model import Model, WithInit
+from mnist_seq.config.schema.types import Count, Finite, Fraction
 
 
-def _cell_and_size(text: str) -> str:
-    cell, _, size = text.rpartition("-")
-    hidden, x, layers = size.partition("x")
-    is_size = _is_number(hidden, MAX_HIDDEN) and (not x or _is_number(layers, MAX_LAYERS))
-    if text != "none" and not (cell and is_size):
-        raise PydanticCustomError(
-            "cell_and_size",
-            "none, or a cell and its hidden size: lstm-64, or lstm-64x2 for two layers",
-        )
-    return text
-
-
-def _is_number(text: str, most: int) -> bool:
-    is_short = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
-    return is_short and 1 <= int(text) <= most
-
-
-class Model(Group):
-    # Keys of the cell that set initial values alone: runs that differ in them have equal weights
-    # and steps, and may be one stack. A cell names such keys; a key that it does not name splits
-    initial_names: ClassVar[tuple[str, ...]] = ()
-
-    name: str
-    hidden: Annotated[int, Field(ge=1, le=MAX_HIDDEN)]
-    layers: Annotated[int, Field(ge=1, le=MAX_LAYERS)]
-    bidirectional: bool
-    dropout: Fraction
-    readout: Literal["last", "mean", "flat"]
-    match: Annotated[str, AfterValidator(_cell_and_size)]
-    params: Literal["any"] | Count
-    # These came after runs existed, so they have defaults; see `identity.plain`
-    block: Literal["none", "residual"] = "none"
-    norm: Literal["layer", "rms"] = "layer"
-    conv: Annotated[int, Field(ge=0, le=1000)] = 0
-    after: Literal["none", "glu", "mlp"] = "none"
-
-    def problem(self) -> str:
-        """Why these values are impossible together, or ""."""
-        given = {key: getattr(self, key) for key in ("norm", "conv", "after")}
-        fields = Model.model_fields
-        words = [f"model.{k}={v}" for k, v in given.items() if v != fields[k].default]
-        if words and self.block == "none":
-            return f"{' '.join(words)} is a part of a block; choose model.block=residual"
-        return ""
-
-    def hidden_multiple(self) -> int:
-        """`hidden` must be a multiple of this."""
-        return 1
-
-    def options(self) -> dict[str, Any]:
-        """The cell's own keys, beyond those that every cell has."""
-        return {key: value for key, value in dict(self).items() if key not in Model.model_fields}
-
-
-class LSTM(Model):
+class LSTM(WithInit):
     option_names: ClassVar = ("lstm",)
-    initial_names: ClassVar = ("init", "forget_bias")
+    initial_names: ClassVar = (*WithInit.initial_names, "forget_bias")
 
     input_gate: bool
     forget_gate: bool
@@ -109,14 +52,14 @@ class LSTM(Model):
         return ""
 
 
-class GRU(Model):
+class GRU(WithInit):
     option_names: ClassVar = ("gru",)
 
     reset: Literal["after", "before", "none"]
     update_gate: bool
 
 
-class RNN(Model):
+class RNN(WithInit):
     option_names: ClassVar = ("rnn",)
 
     nonlinearity: Literal["tanh", "relu"]

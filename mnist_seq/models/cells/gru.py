@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import GRU
 from mnist_seq.models.cells import Cell, Layers, Shape, State, torch_options
+from mnist_seq.models.initial import initialise_
 from mnist_seq.models.kernels.scan import Scanned, products, run_scan, steps_at_a_time
 from mnist_seq.models.recurrence import Recurrence
 
@@ -188,5 +189,8 @@ class GRUCell(Cell):
 def build(shape: Shape, model: GRU) -> Layers:
     """`nn.GRU`, or the recurrence of `GRUCell` where an option differs from its default."""
     if model.reset == "after" and model.update_gate:
-        return ScanGRU(shape.input_size, **torch_options(model))
-    return Recurrence(lambda size, hidden: GRUCell(size, hidden, model), shape, model)
+        gru: Layers = ScanGRU(shape.input_size, **torch_options(model))
+    else:
+        gru = Recurrence(lambda size, hidden: GRUCell(size, hidden, model), shape, model)
+    initialise_(gru, model)
+    return gru

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mnist_seq.config.reference import default_model
 from mnist_seq.config.schema import LSTM
 from mnist_seq.models.cells import Cell, Layers, Shape, State, torch_options
-from mnist_seq.models.initial import chrono_, identity_blocks_, orthogonal_blocks_
+from mnist_seq.models.initial import chrono_, input_weights_, recurrent_weights_
 from mnist_seq.models.kernels.exporting import layer_norm
 from mnist_seq.models.kernels.lstm_scan import LSTMScan, Parts
 from mnist_seq.models.kernels.scan import Scanned, is_scannable, run_scan
@@ -98,7 +98,8 @@ class LSTMCell(Cell):
             nn.init.zeros_(self.norm_c.bias)
         b_hh = None if self.options.layer_norm else self.bias_hh
         biases = (self.bias_ih, b_hh)
-        _set_weights_(self.options, self.weight_hh, biases, self.parts.blocks, time_steps)
+        weights = (self.weight_ih, self.weight_hh)
+        _set_weights_(self.options, *weights, biases, self.parts.blocks, time_steps)
 
     def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B blocks_H"]:
         """See `Cell`; normalised with `layer_norm`."""
@@ -208,21 +209,24 @@ def _parts(options: LSTM) -> Parts:
 
 def _set_weights_(
     options: LSTM,
+    weight_ih: Tensor,
     weight_hh: Tensor,
     biases: tuple[Tensor, Tensor | None],
     blocks: tuple[str, ...],
     time_steps: int,
 ) -> None:
-    """Overwrite the weights that `init` and `forget_bias` name, in freshly drawn weights.
+    """Overwrite the weights that `init` to `forget_bias` name, in freshly drawn weights.
 
     Args:
         biases: b_ih, and b_hh or None. A gate adds both, so a forget bias of 1 is 1 and 0.
         blocks: names of the blocks of H rows, in their order.
     """
-    if options.init == "orthogonal":
-        orthogonal_blocks_(weight_hh)
-    elif options.init == "identity":
-        identity_blocks_(weight_hh)
+    input_weights_(weight_ih, options.input_init)
+    recurrent_weights_(weight_hh, options.init)
+    if options.bias_init == "zeros":
+        for each in biases:
+            if each is not None:
+                nn.init.zeros_(each)
     if options.forget_bias == "default":
         return
     by_name = [
@@ -249,7 +253,8 @@ def build(shape: Shape, model: LSTM) -> Layers:
         return Recurrence(lambda size, hidden: LSTMCell(size, hidden, model), shape, model)
     lstm = ScanLSTM(shape.input_size, **torch_options(model))
     for weights in lstm.all_weights:
-        _, weight_hh, b_ih, b_hh = weights
-        assert isinstance(weight_hh, Tensor)
-        _set_weights_(model, weight_hh, (b_ih, b_hh), ("i", "f", "g", "o"), shape.time_steps)
+        w_ih, w_hh, b_ih, b_hh = weights
+        assert isinstance(w_ih, Tensor)
+        assert isinstance(w_hh, Tensor)
+        _set_weights_(model, w_ih, w_hh, (b_ih, b_hh), ("i", "f", "g", "o"), shape.time_steps)
     return lstm

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import RNN
 from mnist_seq.models.cells import Cell, Layers, Shape, State, torch_options
+from mnist_seq.models.initial import initialise_
 from mnist_seq.models.kernels.scan import Scanned, products, run_scan
 
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -113,4 +114,6 @@ class RNNCell(Cell):
 
 def build(shape: Shape, model: RNN) -> Layers:
     """`nn.RNN` with tanh or ReLU."""
-    return ScanRNN(shape.input_size, nonlinearity=model.nonlinearity, **torch_options(model))
+    rnn = ScanRNN(shape.input_size, nonlinearity=model.nonlinearity, **torch_options(model))
+    initialise_(rnn, model)
+    return rnn

@@ -19,6 +19,9 @@ _SURROUNDINGS = {
     "model.norm": "layer",
     "model.conv": 0,
     "model.after": "none",
+    "model.projection": 0,
+    "model.readout_norm": "none",
+    "model.head": (),
 }
 THREEFOLD = 3.0  # ratio of parameters from which a difference may be one of sizes
 

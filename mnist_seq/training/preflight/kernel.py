@@ -114,6 +114,14 @@ def why_not_native(config: Config) -> str:
             model.readout not in ("last", "mean")
         ),
         "model.bidirectional=true reads both ways": model.bidirectional,
+        f"model.projection={model.projection} is before the recurrent layers": bool(
+            model.projection
+        ),
+        f"model.readout_norm={model.readout_norm} is before the head": model.readout_norm != "none",
+        f"model.head={list(model.head)} has hidden layers": bool(model.head),
+        f"model.dropout_at={model.dropout_at} drops nothing before the head": (
+            bool(model.dropout) and model.dropout_at != "all"
+        ),
         f"training.freeze={training.freeze} keeps weights": bool(training.freeze),
         f"optimizer={config.optimizer.name} has no native form": not _has_rule(config),
     }

@@ -53,15 +53,17 @@ def with_hidden_solved(config: Config) -> Config:
 def _reference(model: Model) -> Model:
     """The settings of the cell that `match` names, all else as in its YAML.
 
-    It has one direction, and as many layers as `match` says: `lstm-64x2` has two. Where the run has
-    blocks, it has the same ones, as many layers and directions, so that only the cell differs.
+    It has one direction, and as many layers as `match` says: `lstm-64x2` has two. It has the
+    run's projection and head. Where the run has blocks, it has the same ones, as many layers and
+    directions, so that only the cell differs.
     """
     name, _, size = model.match.rpartition("-")
     hidden, _, layers = size.partition("x")
-    same: dict[str, Any] = {}
+    around = ("projection", "readout_norm", "head", "head_activation")
+    same: dict[str, Any] = {key: getattr(model, key) for key in around}
     if model.block != "none":
         keys = ("block", "norm", "conv", "after", "layers", "bidirectional")
-        same = {key: getattr(model, key) for key in keys}
+        same |= {key: getattr(model, key) for key in keys}
     if layers:
         same["layers"] = int(layers)
     try:

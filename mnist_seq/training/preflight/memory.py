@@ -7,6 +7,7 @@ import torch
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.schema import Model
 from mnist_seq.models.cells import Cell, Layers
+from mnist_seq.models.classifier import ENDS
 from mnist_seq.tasks import Spec, task_of
 from mnist_seq.training.memory import available
 from mnist_seq.training.preflight.count import unseeded
@@ -45,7 +46,7 @@ def check_memory(config: Config) -> None:
     if task.is_stream:
         check_sets(config, free)
     back, tbptt = time_steps, training.tbptt
-    if tbptt != "none" and model.readout == "last":
+    if tbptt != "none" and model.readout in ENDS:
         back = min(time_steps, tbptt)
     of_ends = time_steps * _ends(task.spec)
     passes = {
@@ -94,7 +95,7 @@ def _sizes(model: Model, spec: Spec) -> tuple[int, int, int]:
     with torch.device("meta"):
         classifier = unseeded(model, spec)
     num_params = sum(weight.numel() for weight in classifier.parameters())
-    num_kept = classifier.rnn.num_kept(spec.time_steps)
+    num_kept = classifier.rnn.num_kept(spec.time_steps) + model.projection
     return num_params, num_kept, _num_read(classifier.rnn, spec.time_steps)
 
 
