@@ -146,7 +146,9 @@ def _check_together(config: Config) -> None:
             f"model.match={config.model.match} model.params={config.model.params}; give one"
         )
     for key, wants in (("early_stop", training.early_stop != "never"),
-                       ("evaluate", training.evaluate == "best")):  # fmt: skip
+                       ("evaluate", training.evaluate == "best"),
+                       ("best", training.best != "auto"),
+                       ("min_delta", training.min_delta != 0)):  # fmt: skip
         if wants and data.valid == 0:
             raise ConfigError(
                 f"training.{key}={getattr(training, key)} chooses by validation, and data.valid=0 "

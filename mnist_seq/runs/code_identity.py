@@ -51,6 +51,7 @@ WITHOUT_NUMBERS = {  # a module, or a folder of modules -> why
     "training.batched.errors": "ends a run or refuses it",
     "training.batched.sizing": "decides how many runs fit into memory",
     "training.checkpoint_check": "refuses a checkpoint",
+    "training.job": "names a run, and records that it has failed",
     "training.memory": "estimates memory, and recognises an error",
     "training.loop.flat": "warns",
     "training.loop.interruption": "decides when a run stops; a resumed run has the same numbers",

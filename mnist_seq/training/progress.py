@@ -128,7 +128,7 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.0f} steps/s" if task.speed else "")
 
 
-_SHOWN = ("train/", "valid/", "test/", "monitor/")
+_SHOWN = ("train/", "train_eval/", "valid/", "test/", "monitor/")
 
 
 def metrics_text(row: Row, judged: Judged = BY_ACCURACY) -> str:

@@ -22,10 +22,10 @@ from mnist_seq.tasks.streams import Stream
 from mnist_seq.training import checkpoint
 from mnist_seq.training.batched.errors import NotStackable, TooManyRuns
 from mnist_seq.training.device import device_name, open_device
-from mnist_seq.training.job import Job
+from mnist_seq.training.job import Job, record_failure
 from mnist_seq.training.loop.interruption import Interruption
 from mnist_seq.training.loop.learner import Learner
-from mnist_seq.training.loop.logbook import Logbook, record_failure
+from mnist_seq.training.loop.logbook import Logbook
 from mnist_seq.training.loop.loop import Loop
 from mnist_seq.training.loop.program import Program, Single
 from mnist_seq.training.loop.start import freeze, take_start

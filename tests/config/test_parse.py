@@ -88,7 +88,8 @@ def test_an_impossible_value_is_refused_by_key_value_and_rule(
 
 
 def test_choosing_by_validation_without_a_validation_set_is_refused(composed: Compose) -> None:
-    for override in ("training.early_stop=3", "training.evaluate=best"):
+    for override in ("training.early_stop=3", "training.evaluate=best", "training.best=valid/loss",
+                     "training.min_delta=0.1"):  # fmt: skip
         with pytest.raises(ConfigError, match="chooses by validation"):
             parse(composed("data.valid=0", override))
 

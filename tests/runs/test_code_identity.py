@@ -29,9 +29,10 @@ MODULES = {
         "images.published_task images.sequence located mnist spec streams"
     ),
     "training": (
-        "batched.stack batched.stacked_optimizer checkpoint device loop.batch loop.budget "
-        "loop.cuda_graph loop.evaluation loop.learner loop.logbook loop.loop loop.objective "
-        "loop.program loop.start loop.step optimizers run schedules schedules.constant seeds"
+        "batched.stack batched.stacked_optimizer checkpoint device loop.batch loop.best "
+        "loop.budget loop.cuda_graph loop.evaluation loop.learner loop.logbook loop.loop "
+        "loop.objective loop.program loop.start loop.step optimizers run schedules "
+        "schedules.constant seeds"
     ),
 }
 

@@ -90,6 +90,14 @@ RESUMES = [
     ("optimizer=adagrad", "training.clip_norm=0.5"),
     ("data.shift=2", "data.noise=0.1", "data.drop_steps=0.1", "data.label_noise=0.2"),
     ("training.order=fixed", "data.sequence=permuted", "data.chunk=28"),
+    (
+        "training.checkpoint_every=4",
+        "training.train_accuracy=true",
+        "training.eval_train=50",
+        "training.best=valid/loss",
+        "training.min_delta=0.001",
+        "training.evaluate=best",
+    ),
 ]
 
 

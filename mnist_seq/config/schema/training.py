@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mnist_seq.config.schema.types import Count, CountOrNone, Group, Text
+from mnist_seq.config.schema.types import Count, CountOrNone, Group, NonNegative, Text
 
 
 class Training(Group):
@@ -22,6 +22,10 @@ class Training(Group):
     diagnostics: Literal["none", "gradients"]
     # These came after runs existed, so they have a default; see `identity.plain`
     updates: Literal["none"] | Count = "none"
+    eval_train: CountOrNone = 0
+    train_accuracy: bool = False
+    best: Text = "auto"
+    min_delta: NonNegative = 0.0
     init_from: Text = "none"
     init_head: Literal["load", "new"] = "load"
     init_optimizer: bool = False

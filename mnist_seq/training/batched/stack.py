@@ -23,7 +23,7 @@ from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.cuda_graph import Captured, is_capturable
 from mnist_seq.training.loop.evaluation import Evaluation, evaluate
 from mnist_seq.training.loop.learner import Learner
-from mnist_seq.training.loop.objective import mean_loss
+from mnist_seq.training.loop.objective import accuracy, mean_loss
 from mnist_seq.training.loop.program import Program, evaluating
 from mnist_seq.training.optimizers import groups_of
 
@@ -59,6 +59,8 @@ class Stack(Program):
         self.loss_sums = torch.zeros(
             self.num_runs, dtype=sum_dtype(self.device), device=self.device
         )
+        if self.config.training.train_accuracy:
+            self.right_sums = torch.zeros_like(self.loss_sums)
         self._first, self._orders, self._rates = 0, torch.empty(0), torch.empty(0)
         self._update: Callable[..., None] = self._by_positions
         self._update_on: Callable[..., None] = self._by_batch
@@ -117,6 +119,9 @@ class Stack(Program):
         clip_norms_(gradient, self.config.training.clip_norm)
         self.optimizer.step(gradient, rates)
         self.loss_sums += losses.detach() * batch.num_examples
+        if self.right_sums is not None:
+            right = accuracy(self.data.spec, outputs.detach(), batch)
+            self.right_sums += right * batch.num_examples
 
     def _parameters(self) -> dict[str, Tensor]:
         parts = torch.split(self.weights, self._sizes, dim=1)

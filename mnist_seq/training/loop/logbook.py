@@ -1,11 +1,8 @@
 """State, files and events of one run while it trains, alone or in a stack."""
 
-import errno
 import logging
 import math
-import sys
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,7 +15,8 @@ from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Start
 from mnist_seq.training import checkpoint, checkpoint_check
 from mnist_seq.training.device import device_name
 from mnist_seq.training.diagnostics import diagnose
-from mnist_seq.training.job import Job
+from mnist_seq.training.job import Job, record_failure
+from mnist_seq.training.loop.best import choice_of
 from mnist_seq.training.loop.evaluation import Evaluation
 from mnist_seq.training.loop.flat import flat_warning
 from mnist_seq.training.loop.learner import Learner
@@ -37,7 +35,7 @@ class LoopState:
     step: int = 0
     seconds: float = 0.0
     loss_count: int = 0  # examples since the last evaluation
-    best_value: float = 0.0  # of valid/<main>; as it was at best_step, 0 where none was
+    best_value: float = 0.0  # of `Choice.name`; as it was at best_step, 0 where none was
     best_step: int = 0
     evaluations: int = 0
     evaluations_since_best: int = 0
@@ -49,6 +47,7 @@ class Logbook:
 
     Attributes:
         loss_sum: sum of the loss over the examples since the last evaluation.
+        right_sum: the same of the accuracy, where the config asks for it.
         saved_optimizer: state of the optimizer to go on from, or None.
         ended: how the run has ended, or None while it trains.
         error: the exception of a failed run, or None.
@@ -56,8 +55,9 @@ class Logbook:
 
     def __init__(self, job: Job, learner: Learner, listeners: list[Listener]) -> None:
         self.job, self.folder, self.learner, self.listeners = job, job.folder, learner, listeners
-        self.state, self.loss_sum = LoopState(), 0.0
+        self.state, self.loss_sum, self.right_sum = LoopState(), 0.0, 0.0
         self.saved_optimizer: dict[str, Any] | None = None
+        self._choice = choice_of(job.config.training, learner.data.task)
         self.ended: Ended | None = None
         self.error: Exception | None = None
         self._begun, self._num_steps = time.perf_counter(), 0
@@ -70,9 +70,9 @@ class Logbook:
         """
         if saved is not None:
             with checkpoint.errors_named(self.folder):
-                kinds = {**LoopState.__annotations__, "loss_sum": float}
+                kinds = {**LoopState.__annotations__, **dict.fromkeys(self._sums, float)}
                 loop, self.saved_optimizer = checkpoint_check.checked(saved, self.learner, kinds)
-                self.loss_sum = loop.pop("loss_sum")
+                self.loss_sum, self.right_sum = loop.pop("loss_sum"), loop.pop("right_sum", 0.0)
                 self.state = LoopState(**loop)
             if self.state.best_step:
                 self.load_best()  # a damaged file is found now, not when all is trained
@@ -111,6 +111,13 @@ class Logbook:
         self._begun = time.perf_counter() - self.state.seconds
 
     @property
+    def _sums(self) -> dict[str, float]:
+        """What a checkpoint holds beside the state."""
+        rights = {"right_sum": self.right_sum}
+        has_rights = self.job.config.training.train_accuracy
+        return {"loss_sum": self.loss_sum, **(rights if has_rights else {})}
+
+    @property
     def _main(self) -> str:
         """The metric that choices go by."""
         return self.learner.data.task.main
@@ -120,9 +127,10 @@ class Logbook:
         """Number of parameters of the model."""
         return sum(p.numel() for p in self.learner.model.parameters())
 
-    def set_progress(self, step: int, loss_count: int, loss_sum: float) -> None:
-        """Set the step and the loss of the loop, and the time."""
-        self.state.step, self.state.loss_count, self.loss_sum = step, loss_count, loss_sum
+    def set_progress(self, step: int, loss_count: int, loss_sum: float, right_sum: float) -> None:
+        """Set the step and the sums of the loop, and the time."""
+        self.state.step, self.state.loss_count = step, loss_count
+        self.loss_sum, self.right_sum = loss_sum, right_sum
         self.state.seconds = time.perf_counter() - self._begun
 
     def progressed(self, epoch: float) -> None:
@@ -132,7 +140,13 @@ class Logbook:
         tell(self.listeners, lambda listener: listener.progressed(event))
 
     def evaluated(
-        self, *, epoch: float, lr: float, valid: Evaluation | None, monitor: Evaluation | None
+        self,
+        *,
+        epoch: float,
+        lr: float,
+        valid: Evaluation | None,
+        monitor: Evaluation | None,
+        train: Evaluation | None,
     ) -> bool:
         """Add a line to the metrics. False if the loss on valid is not finite."""
         state = self.state
@@ -142,14 +156,18 @@ class Logbook:
             "train/loss": self.loss_sum / state.loss_count,
             "optimizer/lr": lr,
         }
+        if self.job.config.training.train_accuracy:
+            row["train/accuracy"] = self.right_sum / state.loss_count
         if valid is not None:
             row |= {"valid/loss": valid.loss, **_named("valid", valid.metrics)}
         if monitor is not None:
-            row[f"monitor/{self._main}"] = monitor.metrics[self._main]
+            row |= {f"monitor/{k}": monitor.metrics[k] for k in (self._main, "loss")}
+        if train is not None:
+            row |= _named("train_eval", train.metrics)
         if self.job.config.training.diagnostics == "gradients":
             data, model = self.learner.data, self.learner.model
             row |= diagnose(model, data.sample(DIAGNOSED), data.spec)
-        self.loss_sum, state.loss_count = 0.0, 0
+        self.loss_sum, self.right_sum, state.loss_count = 0.0, 0.0, 0
         state.evaluations += 1
         state.seconds = time.perf_counter() - self._begun
         row["seconds"] = round(state.seconds, 4)
@@ -163,12 +181,10 @@ class Logbook:
     def _update_best(self, row: Row) -> None:
         """Save the weights if they are the best so far; decide about early stopping."""
         state, early_stop = self.state, self.job.config.training.early_stop
-        value = row.get(f"valid/{self._main}")
+        value = row.get(self._choice.name)
         if value is None:
             return
-        is_higher_better = self.learner.data.task.metrics[self._main].higher_is_better
-        is_better = value > state.best_value if is_higher_better else value < state.best_value
-        if is_better or not state.best_step:
+        if not state.best_step or self._choice.is_better(value, state.best_value):
             state.best_value, state.best_step = value, state.step
             state.evaluations_since_best = 0
             checkpoint.save_weights(self.folder.best_path, self.learner.model)
@@ -177,7 +193,7 @@ class Logbook:
         if early_stop != "never":
             is_patience_out = state.evaluations_since_best >= early_stop
             state.is_stopped_early = is_patience_out and state.step < self._num_steps
-        if state.is_stopped_early:
+        if state.is_stopped_early and self._choice.name == f"valid/{self._main}":
             data = self.learner.data
             if warning := flat_warning(data.task, data.examples, state.best_value):
                 log.warning(warning)
@@ -194,7 +210,7 @@ class Logbook:
             model=self.learner.model,
             optimizer=optimizer,
             generator=self.learner.generator,
-            loop={**asdict(self.state), "loss_sum": self.loss_sum},
+            loop={**asdict(self.state), **self._sums},
         )
 
     def load_best(self) -> None:
@@ -229,7 +245,7 @@ class Logbook:
         )
         best: Row = {}
         if data.num_valid:
-            best = {f"valid/{self._main}": state.best_value, "step": state.best_step}
+            best = {self._choice.name: state.best_value, "step": state.best_step}
         samples = None
         if images is not None:
             samples = Samples(images, labels[: len(first)], predictions[: len(first)])
@@ -266,22 +282,6 @@ class Logbook:
         """End with an error, which is written to error.txt."""
         self.error = error
         self.ended = record_failure(self.job, error, self.listeners)
-
-
-def record_failure(job: Job, error: Exception, listeners: list[Listener]) -> Ended:
-    """Write error.txt and tell the listeners that a run has failed."""
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        reason += "; free some space, then the same command goes on from the last checkpoint"
-    try:
-        job.folder.write_error("".join(traceback.format_exception(error)))
-        where = f"traceback in {job.folder.error_path}"
-    except OSError as full:  # a full disk has no room for error.txt either
-        traceback.print_exception(error, file=sys.stderr)
-        where = f"and error.txt could not be written: {full}"
-    ended = Ended("failed", 1, f"{reason} ({where})")
-    tell(listeners, lambda listener: listener.ended(Ended("failed", 1, reason)))
-    return ended
 
 
 def _named(part: str, metrics: dict[str, float]) -> Row:

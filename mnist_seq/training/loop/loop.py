@@ -41,6 +41,9 @@ class Loop:
         self.loss_count = books[0].state.loss_count
         loss_sums = [book.loss_sum for book in books]
         self.program.loss_sums.copy_(torch.tensor(loss_sums, dtype=self.program.loss_sums.dtype))
+        if program.right_sums is not None:
+            rights = [book.right_sum for book in books]
+            program.right_sums.copy_(torch.tensor(rights, dtype=program.right_sums.dtype))
         self._rates = torch.empty(0)
         self._last_told = time.perf_counter()
         self._next_save = 0.0  # time before which a stack is not saved again
@@ -124,9 +127,15 @@ class Loop:
 
     def _update_books(self) -> None:
         """Tell the logbooks the step and the loss; waits for the device."""
-        for book, loss_sum in zip(self.books, self.program.loss_sums.tolist(), strict=True):
+        rights = self.program.right_sums
+        sums = zip(
+            self.program.loss_sums.tolist(),
+            [0.0] * len(self.books) if rights is None else rights.tolist(),
+            strict=True,
+        )
+        for book, (loss_sum, right_sum) in zip(self.books, sums, strict=True):
             if book.ended is None:
-                book.set_progress(self.step, self.loss_count, loss_sum)
+                book.set_progress(self.step, self.loss_count, loss_sum, right_sum)
 
     def _save(self, i: int, book: Logbook) -> None:
         book.save(self.program.optimizer_state(i))
@@ -139,15 +148,22 @@ class Loop:
         valids = self.program.evaluate("valid") if self.data.num_valid else none
         limit = self.training.monitor_test
         monitors = self.program.evaluate("test", limit) if limit else none
+        first = self.training.eval_train
+        trains = self.program.evaluate("train", first) if first else none
         rates = self._rates[(self.step - 1) % self.steps_per_epoch].tolist()
 
         def evaluated(i: int, book: Logbook) -> None:
             epoch = self.step / self.steps_per_epoch
-            if not book.evaluated(epoch=epoch, lr=rates[i], valid=valids[i], monitor=monitors[i]):
+            is_finite = book.evaluated(
+                epoch=epoch, lr=rates[i], valid=valids[i], monitor=monitors[i], train=trains[i]
+            )
+            if not is_finite:
                 book.diverge()
 
         self._for_each(evaluated)
         self.program.loss_sums.zero_()
+        if self.program.right_sums is not None:
+            self.program.right_sums.zero_()
         self.loss_count = 0
 
     def _finish(self, interruption: Interruption) -> None:

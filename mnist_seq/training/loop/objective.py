@@ -49,6 +49,12 @@ def mean_loss(spec: Spec, outputs: Tensor, batch: Batch) -> Float[Tensor, "*R"]:
     return (losses * mask).sum(dim=(-2, -1)) / mask.sum(dim=(-2, -1))
 
 
+def accuracy(spec: Spec, outputs: Tensor, batch: Batch) -> Float[Tensor, "*R"]:
+    """The share of a batch's counted answers that are right."""
+    sums = sums_of(spec, outputs, batch)
+    return sums["right"] / sums["count"]
+
+
 def answers(spec: Spec, outputs: Tensor) -> Tensor:
     """What the outputs say: classes, bits (0 or 1) or values."""
     if spec.output == "class":

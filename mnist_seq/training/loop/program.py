@@ -25,9 +25,11 @@ class Program(ABC):
 
     Attributes:
         loss_sums: sums of the losses over the examples since the loop set them to zero, [R].
+        right_sums: the same of the accuracy of batches; None where no config asks for it.
     """
 
     loss_sums: Float[Tensor, " R"]
+    right_sums: Float[Tensor, " R"] | None = None
 
     @abstractmethod
     def begin_epoch(
@@ -84,6 +86,8 @@ class Single(Program):
             load_state(self.optimizer, saved)
         # One running sum. Emptying it whenever the loop reads it would change its rounding
         self.loss_sums = torch.zeros(1, dtype=sum_dtype(self.device), device=self.device)
+        if config.training.train_accuracy:
+            self.right_sums = torch.zeros_like(self.loss_sums)
         self._first, self._order, self._rates = 0, torch.empty(0), list[float]()
         self._update: Callable[..., None] = self._by_positions
         self._update_on: Callable[..., None] = self._by_batch
@@ -135,6 +139,7 @@ class Single(Program):
             clip_norm=config.training.clip_norm,
             precision=config.device.precision,
             noises=noises,
+            rights=self.right_sums,
         )
         self.loss_sums += loss * batch.num_examples
 

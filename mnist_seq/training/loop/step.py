@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mnist_seq.tasks import Spec
 from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.device import autocast
-from mnist_seq.training.loop.objective import mean_loss
+from mnist_seq.training.loop.objective import accuracy, mean_loss
 
 
 def train_step(
@@ -21,12 +21,14 @@ def train_step(
     clip_norm: float,
     precision: str,
     noises: tuple[Tensor, ...] | None = None,
+    rights: Tensor | None = None,
 ) -> Float[Tensor, ""]:
     """Update the weights once. Nothing waits for the device.
 
     Args:
         clip_norm: largest Euclidean norm of the gradient over all weights; inf never clips.
         noises: random factors of the model's dropout; None draws them with torch's generator.
+        rights: the examples of the batch times its accuracy are added to it, [R]; None adds none.
 
     Returns:
         The loss of the batch before the update: see `mean_loss`.
@@ -39,4 +41,6 @@ def train_step(
     if not math.isinf(clip_norm):
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()
+    if rights is not None:
+        rights += accuracy(spec, outputs.detach(), batch) * batch.num_examples
     return loss.detach()

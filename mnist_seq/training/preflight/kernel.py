@@ -123,6 +123,7 @@ def why_not_native(config: Config) -> str:
             bool(model.dropout) and model.dropout_at != "all"
         ),
         f"training.freeze={training.freeze} keeps weights": bool(training.freeze),
+        "training.train_accuracy=true reads the answers of each step": training.train_accuracy,
         f"optimizer={config.optimizer.name} has no native form": not _has_rule(config),
     }
     if why := next((text for text, is_so in found.items() if is_so), ""):

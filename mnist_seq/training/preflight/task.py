@@ -32,6 +32,8 @@ def check_task(config: Config) -> Task:
     if not task.is_stream:  # of which any number can be drawn
         _check_split(config, task)
     _check_monitor(config, task)
+    _check_best(config, task)
+    _check_train(config, task)
     _check_answers(config, task)
     check_steps(config)
     return task
@@ -87,7 +89,9 @@ def _check_evaluations(config: Config) -> None:
     """Refuse more evaluations than metrics.jsonl may hold, which nobody could read at the end."""
     training, task, total = config.training, task_of(config.data), num_steps(config)
     every = steps_per_epoch(config) if training.eval_every == "epoch" else training.eval_every
-    values = _VALUES + len(task.metrics)
+    values = _VALUES + len(task.metrics) + training.train_accuracy
+    if training.eval_train:
+        values += len(task.metrics) + 1
     if training.diagnostics != "none":
         values += _DIAGNOSED
     largest = limits.limit_of(Path("metrics.jsonl"))
@@ -124,6 +128,36 @@ def _check_monitor(config: Config, task: Task) -> None:
             f"training.monitor_test must not exceed the test {task.noun}: "
             f"training.monitor_test={monitored} of {task.num_test:,} in {task.name}; choose "
             f"training.monitor_test={task.num_test} or less"
+        )
+
+
+def _check_best(config: Config, task: Task) -> None:
+    known = list(dict.fromkeys(f"valid/{name}" for name in (*task.metrics, "loss")))
+    if config.training.best not in ("auto", *known):
+        raise ConfigError(
+            f"training.best must be a value on valid: training.best={config.training.best}; "
+            f"data={task.name} has {', '.join(known)}, or auto"
+        )
+
+
+def _check_train(config: Config, task: Task) -> None:
+    """Refuse to read what there is not: training examples, and an accuracy."""
+    training, first = config.training, config.training.eval_train
+    if first and task.is_stream:
+        raise ConfigError(
+            f"training.eval_train reads a training set, and data={task.name} makes new examples at "
+            f"each step: training.eval_train={first}; choose training.eval_train=0"
+        )
+    if first > task.epoch_size:
+        raise ConfigError(
+            f"training.eval_train must not exceed the training {task.noun}: "
+            f"training.eval_train={first} of {task.epoch_size:,} in {task.name}; choose "
+            f"training.eval_train={task.epoch_size} or less"
+        )
+    if training.train_accuracy and "accuracy" not in task.metrics:
+        raise ConfigError(
+            f"training.train_accuracy=true needs a task with an accuracy: data={task.name} has "
+            f"{', '.join(task.metrics)}; choose training.train_accuracy=false"
         )
 
 
