@@ -111,7 +111,8 @@ def find_compiler() -> list[str]:
 def _compile(command: list[str], path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
-        status, said = _run([*command, "-o", str(made), str(SOURCE / "net.cpp")])
+        sources = [str(source) for source in sorted(SOURCE.glob("*.cpp"))]
+        status, said = _run([*command, "-o", str(made), *sources])
         if status or not made.exists():
             why = _reason(said) or f"it ended with status {status}"
             raise Unavailable(f"{command[0]} could not compile the native step: {why}")

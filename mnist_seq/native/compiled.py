@@ -33,6 +33,14 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "native_update": (None, [P, P, N, D, P, P, P]),
     "native_outputs": (N, [P, P, N, N, P]),
     "native_function": (None, [N, N, P, P]),
+    "native_lerp_forward": (None, [N, N, N, N, N, P, P, P]),
+    "native_lerp_backward": (None, [N, N, N, N, N, P, P, P, P, N, P]),
+    "native_gated_forward": (None, [P, P, P]),
+    "native_gated_backward": (None, [P, P, P, P, P, N, P, P, P]),
+    "native_linear_forward": (None, [N, N, N, P, P, P]),
+    "native_linear_backward": (None, [N, N, N, P, P, P, P, P, P]),
+    "native_hgrn_forward": (None, [P, P, P, P, P]),
+    "native_hgrn_backward": (None, [P, P, P, P, P, P, P]),
 }
 
 

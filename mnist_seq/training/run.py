@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from mnist_seq import tasks
-from mnist_seq.config import identity, plain
+from mnist_seq.config import Config, identity, plain
 from mnist_seq.config.schema import Images
 from mnist_seq.models import Shape, build_classifier
 from mnist_seq.runs import provenance
@@ -241,8 +241,7 @@ def _open_logbook(job: Job, data: TaskData, listeners: list[Listener]) -> Logboo
         tbptt=config.training.tbptt,
     ).to(data.device)
     generator = torch.Generator(data.device).manual_seed(derive(config.seed, "dropout"))
-    is_native = config.device.kernel == "native"
-    job.folder.update_record(kernel="native" if is_native else _kernel(model.rnn))
+    job.folder.update_record(kernel=_kernel(config, model.rnn))
     freeze(model, config.training.freeze)
     book = Logbook(job, Learner(config, data, model, generator), listeners)
     book.restore(saved := checkpoint.read(job.folder, model))
@@ -251,11 +250,12 @@ def _open_logbook(job: Job, data: TaskData, listeners: list[Listener]) -> Logboo
     return book
 
 
-def _kernel(layers: torch.nn.Module) -> str:
-    """What runs the recurrent layers: torch's module, such as "nn.LSTM", or own "steps"."""
-    of_torch = torch.nn.RNNBase.__module__
-    kinds = (kind.__name__ for kind in type(layers).__mro__ if kind.__module__ == of_torch)
-    return next((f"nn.{name}" for name in kinds), "steps")
+def _kernel(config: Config, layers: torch.nn.Module) -> str:
+    """What runs the layers: torch's module, such as "nn.LSTM", own "steps", or compiled code."""
+    if config.device.kernel == "native":
+        return "native layers" if config.model.has_native_layers else "native"
+    kinds = (k for k in type(layers).__mro__ if k.__module__ == torch.nn.RNNBase.__module__)
+    return next((f"nn.{kind.__name__}" for kind in kinds), "steps")
 
 
 def _train(books: Sequence[Logbook], interruption: Interruption) -> None:
@@ -289,9 +289,9 @@ def _train(books: Sequence[Logbook], interruption: Interruption) -> None:
 def _program(books: Sequence[Logbook]) -> Program:
     if len(books) == 1:
         if books[0].job.config.device.kernel == "native":
-            from mnist_seq.training.loop.native import Native  # other runs do not need it
+            from mnist_seq.training.loop.native import program_of  # other runs do not need it
 
-            return Native(books[0].learner, books[0].saved_optimizer)
+            return program_of(books[0].learner, books[0].saved_optimizer)
         return Single(books[0].learner, books[0].saved_optimizer)
     from mnist_seq.training.batched.stack import (
         Stack,  # imports torch.func, which a run alone does not need

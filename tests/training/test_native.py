@@ -10,7 +10,7 @@ from mnist_seq.config import ConfigError, identity, plain
 from mnist_seq.models.cells.lstm import ScanLSTM
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training import checkpoint_check
-from mnist_seq.training.loop.native import Native
+from mnist_seq.training.loop.native import program_of
 from mnist_seq.training.loop.program import Program, Single
 from mnist_seq.training.preflight.kernel import (
     Choice,
@@ -36,16 +36,18 @@ WORDS = [
     "model=rnn model.nonlinearity=relu optimizer=sgd optimizer.momentum=0",
     "model=irnn optimizer=rmsprop",
     "optimizer=adam optimizer.weight_decay=0.1 optimizer.betas=[0.8,0.99]",
+    "model=minlstm model.bidirectional=true model.layers=2 model.dropout=0.3",
+    "model=lru optimizer=nadam model.block=residual model.conv=2 training.tbptt=2",
 ]
 
 
-@pytest.mark.parametrize("words", some(WORDS, 4))
+@pytest.mark.parametrize("words", some(WORDS, 5))
 def test_native_steps_are_those_of_torch_and_go_on_from_their_checkpoint(
     words: str,
 ) -> None:
     """Weights, optimizer state, sums of the loss, answers, and the form of the file."""
     learners = [make_learner(*words.split()) for _ in range(2)]
-    programs: list[Program] = [Single(learners[0], None), Native(learners[1], None)]
+    programs: list[Program] = [Single(learners[0], None), program_of(learners[1], None)]
     for program, learner in zip(programs, learners, strict=True):
         advance(program, [learner.config], range(7))
     a, b = (learner.model for learner in learners)
@@ -63,7 +65,7 @@ def test_native_steps_are_those_of_torch_and_go_on_from_their_checkpoint(
     again = make_learner(*words.split())
     again.model.load_state_dict(b.state_dict())
     again.generator.set_state(learner.generator.get_state())
-    resumed = Native(again, saved)
+    resumed = program_of(again, saved)
     for program, each in ((programs[1], learner), (resumed, again)):
         advance(program, [each.config], range(7, 12))
     for own, of_resumed in zip(b.parameters(), again.model.parameters(), strict=True):
@@ -91,6 +93,8 @@ def test_native_steps_are_those_of_torch_and_go_on_from_their_checkpoint(
         ("optimizer=nadam", "optimizer=nadam has no native form"),
         ("optimizer.amsgrad=true", "optimizer=adam has no native form"),
         ("model=gru model.layers=3 model.dropout=0.1 model.readout=mean optimizer=sgd", ""),
+        ("model=minlstm device.precision=bf16", "device.precision=bf16"),
+        ("model=minlstm training.tbptt=2 optimizer=nadam model.block=residual", ""),
         ("model=rnn optimizer=rmsprop data.noise=0.1 training.clip_norm=1", ""),
     ],
 )

@@ -42,6 +42,7 @@ class Model(Group):
     # Keys of the cell that set initial values alone: runs that differ in them have equal weights
     # and steps, and may be one stack. A cell names such keys; a key that it does not name splits
     initial_names: ClassVar[tuple[str, ...]] = ()
+    has_native_layers: ClassVar[bool] = False  # whether `models.kernels.compiled` knows its layers
 
     name: str
     hidden: Annotated[int, Field(ge=1, le=MAX_HIDDEN)]

@@ -69,6 +69,7 @@ class MinGRU(Model):
     """Of `minlstm` too. Keys that came after runs existed have a default; see `identity.plain`."""
 
     option_names: ClassVar = ("mingru", "minlstm")
+    has_native_layers: ClassVar = True
     initial_names: ClassVar = ("forget_bias",)
 
     candidate: Literal["linear", "positive"] = "linear"
@@ -79,6 +80,7 @@ class LRU(Model):
     """Keys that came after runs existed have a default; see `identity.plain`."""
 
     option_names: ClassVar = ("lru",)
+    has_native_layers: ClassVar = True
 
     states: Literal["hidden"] | Count
     r_min: Annotated[float, Field(ge=0, lt=1)]
@@ -141,6 +143,7 @@ class WithHeads(Model):
 
 class RGLRU(WithHeads):
     option_names: ClassVar = ("rglru",)
+    has_native_layers: ClassVar = True
 
     c: Annotated[float, Field(gt=0, le=1000)]
     input_gate: bool
@@ -208,6 +211,7 @@ class S4D(Model):
 
 class HGRN(Model):
     option_names: ClassVar = ("hgrn",)
+    has_native_layers: ClassVar = True
     initial_names: ClassVar = ("forget_bias",)
 
     lower_bound: Annotated[float, Field(ge=0, lt=1)]

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from mnist_seq.config.schema import HGRN as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
 from mnist_seq.models.initial import chrono_
+from mnist_seq.models.kernels.compiled import functions_for
+from mnist_seq.models.kernels.compiled.hgrn import CompiledHGRN
 from mnist_seq.models.kernels.diagonal import diagonal_scan
 from mnist_seq.models.kernels.exporting import rms_norm
 from mnist_seq.models.kernels.scan import is_scannable
@@ -58,6 +60,20 @@ class HGRN(Cell):
     def num_kept(self, time_steps: int) -> int:
         """See `Cell`."""
         return 14 * self.hidden
+
+    def forward(
+        self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
+    ) -> tuple[Float[Tensor, "T B H"], State]:
+        """See `Cell`; by the compiled library, where the trainer lends it."""
+        functions = functions_for(x, self.scale)
+        if not functions or not is_scannable(x, self.scale.dtype):
+            return super().forward(x, state, noises)
+        (h_0,) = state or self.initial(x)
+        weights = (self.weight_ih, self.bias_f, self.scale, self.weight_out)
+        y, last = CompiledHGRN.apply(  # type: ignore[no-untyped-call]
+            functions, x, *weights, h_0, self.options.lower_bound, EPS
+        )
+        return y, (last,)
 
     def project(self, x: Float[Tensor, "T B D"]) -> Float[Tensor, "T B three_H"]:
         """See `Cell`; (1 - f) silu(i), f and g."""

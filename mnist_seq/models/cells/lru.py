@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import LRU as Options
 from mnist_seq.models.cells import Cell, Layers, Shape, State
+from mnist_seq.models.kernels.compiled import functions_for
+from mnist_seq.models.kernels.compiled.linear import CompiledLinear
 from mnist_seq.models.kernels.exporting import discretised, is_traced, polar
 from mnist_seq.models.kernels.linear import linear_scan
 from mnist_seq.models.kernels.scan import is_scannable
@@ -90,6 +92,17 @@ class LRU(Cell):
         if not is_scannable(x, self.B.dtype):
             return super().forward(x, state, noises)
         x = super().project(x)
+        if functions := functions_for(x, self.B):
+            y, last = CompiledLinear.apply(  # type: ignore[no-untyped-call]
+                functions,
+                x,
+                torch.cat(self._keep()),
+                self._to_state().flatten(0, 1),
+                torch.cat(self._readers(), dim=-1),
+                self.D,
+                torch.cat(state or self.initial(x), dim=-1),
+            )
+            return y, last.chunk(2, dim=-1)
         y, last = linear_scan(
             x,
             torch.view_as_real(self._eigenvalues()),

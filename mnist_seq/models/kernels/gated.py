@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mnist_seq.models.kernels.compiled import functions_for
+from mnist_seq.models.kernels.compiled.gated import CompiledGated
 from mnist_seq.models.kernels.scan import before_each, in_parts, run_scan
 
 # The slope of the square root is at most 1000, as in the source
@@ -39,7 +41,11 @@ def gated_scan(
         is_normalised: False for 1 in place of the root.
     """
     joint = weight.movedim(0, 2).flatten(-2)  # [heads, H/heads, gates * H/heads]
-    return run_scan(GatedScan, x, joint, bias, rate, h_0, has_begun, is_normalised)[0]
+    operands = (x, joint, bias, rate, h_0, has_begun, is_normalised)
+    if functions := functions_for(x, weight):
+        h: Tensor = CompiledGated.apply(functions, *operands)  # type: ignore[no-untyped-call]
+        return h
+    return run_scan(GatedScan, *operands)[0]
 
 
 class GatedScan(torch.autograd.Function):

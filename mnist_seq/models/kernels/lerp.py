@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mnist_seq.models.kernels.compiled import functions_for
+from mnist_seq.models.kernels.compiled.lerp import CompiledLerp
 from mnist_seq.models.kernels.scan import before_each, in_parts, run_scan
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
@@ -30,6 +32,11 @@ def lerp_scan(
         h_0: the state before the first time step, [B, H].
         is_positive: whether n is W x + b + 1/2 where W x + b >= 0, and its sigmoid elsewhere.
     """
+    if functions := functions_for(x, weight):
+        found: tuple[Tensor, Tensor] = CompiledLerp.apply(  # type: ignore[no-untyped-call]
+            functions, x, weight, bias, h_0, is_positive
+        )
+        return found
     outputs, last = run_scan(LerpScan, x, weight, bias, h_0, is_positive)
     return outputs, last
 

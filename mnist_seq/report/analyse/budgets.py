@@ -13,6 +13,7 @@ from mnist_seq.report.texts.words import cell, described
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import Flat, distinct, naming_keys, varying
 
+_COMPILED = {"native": "By a compiled step", "native layers": "By compiled layers"}
 TUNED_GROUPS = ("optimizer", "schedule", "training")  # what is tuned where nobody says what is
 
 
@@ -131,7 +132,7 @@ def unlike_kernels(groups: Sequence[Group], labels: Sequence[str]) -> str:
     cells: dict[str, list[str]] = {}
     for label, group in zip(labels, groups, strict=True):
         for name in {str(run.record["kernel"]) for run in group.finished if "kernel" in run.record}:
-            kind = "nn." if name.startswith("nn.") else name if name == "native" else "steps"
+            kind = "nn." if name.startswith("nn.") else name if name in _COMPILED else "steps"
             kinds.setdefault(kind, []).append(label)
             cells.setdefault(kind, []).append(cell(group.cell))
     if len(kinds) < 2:
@@ -139,7 +140,7 @@ def unlike_kernels(groups: Sequence[Group], labels: Sequence[str]) -> str:
     each = [set(own) for own in cells.values()]
     if sum(map(len, each)) == len(set().union(*each)):
         kinds = cells
-    ways = {"nn.": "By a module of torch, such as nn.LSTM", "native": "By a compiled step"}
+    ways = {"nn.": "By a module of torch, such as nn.LSTM", **_COMPILED}
     parts = [
         f"{ways.get(kind, 'Step by step')}: {wording.listed(list(dict.fromkeys(kinds[kind])))}."
         for kind in sorted(kinds, key=[*ways, "steps"].index)

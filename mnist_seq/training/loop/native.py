@@ -1,17 +1,50 @@
-"""The program of one run whose steps are compiled for this CPU: see `mnist_seq.native`."""
+"""Programs of one run by code that is compiled for this CPU: see `mnist_seq.native`."""
 
+import contextlib
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from mnist_seq import native
+from mnist_seq.models import Shape, build_classifier
+from mnist_seq.models.kernels.compiled import using
+from mnist_seq.native.check import WORST
 from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.program import Single
 from mnist_seq.training.optimizers import groups_of, options_of
 from mnist_seq.training.preflight.kernel import cell_of
+
+
+def program_of(learner: Learner, saved: dict[str, Any] | None) -> Single:
+    """Whole native steps, or torch's with native layers: as the cell has them.
+
+    Raises:
+        native.Unavailable: there is no native step on this machine.
+    """
+    kind = NativeLayers if learner.config.model.has_native_layers else Native
+    return kind(learner, saved)
+
+
+class NativeLayers(Single):
+    """One run by torch's steps, in which the layers are compiled. Evaluations are torch's.
+
+    Raises:
+        native.Unavailable: there is no library on this machine, or it does not compute what torch
+            computes.
+    """
+
+    def __init__(self, learner: Learner, saved: dict[str, Any] | None) -> None:
+        super().__init__(learner, saved)
+        self._functions = native.library().functions
+        _check(self._functions, learner)
+
+    def step(self, position: int) -> int:
+        """See `Program`."""
+        with using(self._functions):
+            return super().step(position)
 
 
 class Native(Single):
@@ -81,6 +114,24 @@ class Native(Single):
             if "step" in values:
                 values["step"].fill_(self.net.num_steps)
         return super().optimizer_state(run)
+
+
+def _check(functions: Any, learner: Learner) -> None:
+    """Compare gradients of new layers of this cell with torch's."""
+    model = learner.config.model
+    layers = build_classifier(model, shape=Shape(5, 3), num_outputs=1, rnn_seed=0, head_seed=0).rnn
+    x = torch.linspace(-2, 2, 5 * 2 * 3).sin().view(5, 2, 3)
+    found = []
+    for lend in (contextlib.nullcontext(), using(functions)):
+        with torch.enable_grad(), lend:
+            loss = layers(x, None, ())[0].square().sum()
+        found.append(torch.autograd.grad(loss, list(layers.parameters())))
+    for by_torch, own in zip(*found, strict=True):
+        if not float((own - by_torch).norm()) <= WORST * (1 + float(by_torch.norm())):
+            raise native.Unavailable(
+                f"native layers are not used: their gradients of {model.name} with {model.hidden} "
+                "hidden units are not torch's"
+            )
 
 
 def _net(learner: Learner) -> native.Net:

@@ -101,9 +101,11 @@ def why_not_native(config: Config) -> str:
     model, training, device = config.model, config.training, config.device
     spec = task_of(config.data).spec
     kind = check_device(device).type
-    found = {
+    of_device = {
         f"device={kind} is no CPU": kind != "cpu",
         f"device.precision={device.precision} is not fp32": device.precision != "fp32",
+    }
+    found = of_device | {
         f"data={config.data.name} asks for more than one class a sequence": (
             spec.output != "class" or spec.per_step
         ),
@@ -126,8 +128,12 @@ def why_not_native(config: Config) -> str:
         "training.train_accuracy=true reads the answers of each step": training.train_accuracy,
         f"optimizer={config.optimizer.name} has no native form": not _has_rule(config),
     }
+    if model.has_native_layers:  # they are parts of torch's step, whatever else is in it
+        found = of_device
     if why := next((text for text, is_so in found.items() if is_so), ""):
         return why
+    if model.has_native_layers:
+        return ""
     with torch.device("meta"):
         classifier = unseeded(model, spec)
     return "" if cell_of(classifier) else f"this model={model.name} has no native form"
