@@ -72,7 +72,7 @@ def _last_changes(folder: SweepFolder) -> tuple[dict[str, dict[str, Any]], list[
         planned[run] = None
         is_planning = is_plan
         if change == "started" and "job" in last.get(run, {}):
-            row = {**row, "job": last[run]["job"]}
+            row = {**last[run], **row}
         if not is_plan:
             last[run] = row
     return last, list(planned)
@@ -92,8 +92,11 @@ def _seen(run: RunFolder, last: Mapping[str, Any], queue: Mapping[str, str]) -> 
         return RunSeen(name, "queued", f"job {job}, {queue[job].lower()}{_since(last)}")
     if holder := holder_of(run.path):
         return RunSeen(name, "at work", "; ".join([*_how_far(run), holder]))
-    if is_live:
+    is_shared = last.get("runs", 1) != 1
+    if is_live and not is_shared:
         return RunSeen(name, "at work", f"job {job} starts")
+    if is_live and state not in ("failed", "interrupted"):
+        return RunSeen(name, "queued", f"job {job} trains others first")
     if state == "failed":
         return RunSeen(name, "failed", reason(run))
     if state == "interrupted":

@@ -151,13 +151,16 @@ def say_submitted(
     """Say which jobs a command leaves behind that does not wait for them.
 
     Args:
-        new, earlier: ids of the jobs that it has submitted, and of those that were there.
+        new, earlier: of each run, the id of the job that it has submitted, or that was there.
         command: the command, to be typed again.
     """
     if earlier:
-        say(console, f"{plural(len(earlier), 'run')} in the queue or at work: {some(earlier)}")
+        jobs = some(list(dict.fromkeys(earlier)))
+        say(console, f"{plural(len(earlier), 'run')} in the queue or at work: {jobs}")
     if new:
-        say(console, f"{plural(len(new), 'run')} submitted: {some(new)}")
+        ids = list(dict.fromkeys(new))
+        packed = f" in {plural(len(ids), 'job')}" if len(ids) < len(new) else ""
+        say(console, f"{plural(len(new), 'run')} submitted{packed}: {some(ids)}")
     say_command(console, "how far they are:", to_look(Path(near(folder))))
     say_command(console, "to collect them, and submit again what was lost:", command)
 

@@ -169,3 +169,65 @@ def test_what_slurm_refuses_is_said_in_one_line_before_a_run_begins(
     assert says in refusal, output
     assert "Slurm must take the jobs of a sweep, and sbatch says: " in refusal
     assert changes(sweep.sweep("r"), "submitted") == []
+
+
+def test_jobs_of_many_runs_hand_back_what_they_have_not_begun(
+    sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """An allocation for each run of a second wastes the queue; a job that dies must cost only what
+    it was training, and move no number."""
+    packed = ["hydra.launcher.runs_per_job=10", "sweep.name=p"]
+    words = [*TINY, "seed=range(40)", "training.epochs=4", "training.checkpoint_every=5"]
+    process, folder = sweep.start(*words, *packed), sweep.sweep("p")
+    wait_until(lambda: len(changes(folder, "started")) > 2, process)
+    job = job_of(folder, changes(folder, "started")[-1])
+    os.kill(main_of(folder, job), signal.SIGKILL)
+    output, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, output
+    assert "; its turn had not come" in output
+    rows = [row for row in folder.ledger() if row["change"] == "submitted"]
+    assert len({row["job"] for row in rows[:40]}) == 4
+    assert sorted(changes(folder, "finished")) == sorted(run.path.name for run in folder.runs())
+    assert changes(folder, "failed") == []
+    by_pool = SweepRunner(tmp_path_factory.mktemp("pool"))
+    by_pool(*words, "sweep.name=p")
+    for run in folder.runs():
+        assert numbers(run) == numbers(by_pool.sweep("p").run(run.path.name))
+
+
+def main_of(folder: SweepFolder, job: str) -> int:
+    """The process of a job that starts its runs: the first one."""
+    found = []
+    for pid in processes_of(folder.path.parents[2]):
+        with contextlib.suppress(OSError):
+            env = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if f"SLURM_JOB_ID={job}".encode() in env and b"submitit.core._submit" in words:
+                found.append(pid)
+    return max(found)
+
+
+def test_packed_jobs_are_detached_looked_at_and_collected(
+    sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What one job trains and what waits in it for its turn are seen apart; a job that is cancelled
+    gives back all its runs."""
+    words = [*TINY, "seed=range(12)", "training.epochs=4", "sweep.name=dp"]
+    packed = ["hydra.launcher.detach=true", "hydra.launcher.runs_per_job=4"]
+    slurm("scontrol", "update", f"NodeName={slurm.node}", "State=DRAIN", "Reason=test")
+    try:
+        output, folder = sweep(*words, *packed), sweep.sweep("dp")
+        assert "12 runs submitted in 3 jobs: " in output
+        assert {run.state for run in look_by(slurm, folder).runs} == {"queued"}
+        slurm("scancel", job_of(folder, "seed=5"))
+        again = sweep(*words, *packed)
+        assert "4 runs submitted in 1 job: " in again
+        assert "8 runs in the queue or at work: " in again
+    finally:
+        slurm("scontrol", "update", f"NodeName={slurm.node}", "State=RESUME")
+    wait_until(lambda: not look_by(slurm, folder).is_alive)
+    assert "12 of 12 runs done, 12 of them before" in sweep(*words, *packed)
+    by_pool = SweepRunner(tmp_path_factory.mktemp("pool"))
+    by_pool(*words)
+    for run in folder.runs():
+        assert numbers(run) == numbers(by_pool.sweep("dp").run(run.path.name))

@@ -12,7 +12,9 @@ from mnist_seq.sweep.pool import pool, remote
 from mnist_seq.sweep.pool.answer import AnswerFile
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.jobs import Full, Outcome, Policy, PoolJob, Refused
-from mnist_seq.sweep.pool.remote import STOPPED_BY, RemotePool
+from mnist_seq.sweep.pool.remote import HANDED_BACK, STOPPED_BY, RemotePool
+from mnist_seq.sweep.slurm.engine import parts
+from mnist_seq.sweep.slurm.packed_pool import auto_size
 from mnist_seq.sweep.slurm.submission import check, in_a_line
 
 Act = Callable[[RunFolder], str]  # what a job does; its fault
@@ -243,3 +245,21 @@ def test_a_look_at_a_run_reads_only_what_is_new(
     assert rows.read() == []
     folder.append_metrics({"step": 3, "epoch": 3})
     assert [row["step"] for row in rows.read()] == [3]
+
+
+def test_as_many_runs_share_a_job_as_make_its_start_small(tmp_path: Path) -> None:
+    """A run of a second must not wait for an allocation of its own, nor a run of hours for others;
+    a run whose job had no time for it has not failed to come further."""
+    assert [auto_size(s, at_once=4) for s in (float("nan"), 0.0, 60.0, 7200.0)] == [4, 4, 40, 4]
+    assert [len(part) for part in parts([None] * 7, 3)] == [3, 2, 2]  # type: ignore[list-item]
+    assert parts([], 3) == []
+
+    def handed_back(folder: RunFolder) -> str:
+        return stopped(folder) + HANDED_BACK
+
+    words, outcome = run(tmp_path, [handed_back] * 3 + [finished], resubmits=1)
+    assert words == ["started", "interrupted again"] * 3 + ["started", "finished"], outcome
+    answer = AnswerFile(tmp_path / "at_work" / "a=0.01.lock", "one")
+    answer.order("kill")
+    assert answer.ordered() == "kill"
+    assert AnswerFile(tmp_path / "at_work" / "a=0.01.lock", "other").ordered() is None

@@ -11,18 +11,20 @@ from pydantic import Field, model_validator
 
 from mnist_seq.config import ConfigError
 from mnist_seq.runs import files
-from mnist_seq.sweep.engines import EngineLauncher, Number, Placement
+from mnist_seq.sweep.engines import AutoNumber, EngineLauncher, Number, Placement
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.pool.pool import Pool
 from mnist_seq.sweep.pool.remote import Engine
 from mnist_seq.sweep.slurm.engine import SlurmEngine
+from mnist_seq.sweep.slurm.packed_pool import PackedPool, auto_size
 
 if TYPE_CHECKING:
     import submitit
 
 
 class SubmititLauncher(EngineLauncher):
-    """Runs as jobs of submitit, one job for each run.
+    """Runs as jobs of submitit.
 
     Attributes:
         cluster: slurm, or local: new processes on this machine.
@@ -32,6 +34,8 @@ class SubmititLauncher(EngineLauncher):
         poll: seconds between two questions to Slurm.
         python: command that starts Python in a job of Slurm; auto: this process's own.
         detach: submit all runs as arrays, and end; the same command collects them.
+        runs_per_job: most runs that one job of Slurm works through; auto: as many as its cores are
+            busy with for some minutes.
     """
 
     package: ClassVar[str] = "submitit"
@@ -45,10 +49,11 @@ class SubmititLauncher(EngineLauncher):
     poll: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 15.0
     python: str = "auto"
     detach: bool = False
+    runs_per_job: AutoNumber = 1
 
     @model_validator(mode="after")
     def _check_cluster(self) -> Self:
-        odd = self.model_fields_set & {"resubmit", "poll", "python", "detach"}
+        odd = self.model_fields_set & {"resubmit", "poll", "python", "detach", "runs_per_job"}
         if self.cluster == "local" and odd:
             raise ValueError(f"{min(odd)} is for cluster=slurm")
         return self
@@ -66,6 +71,24 @@ class SubmititLauncher(EngineLauncher):
             is_detached=self.detach,
         )
 
+    def open_pool(self, opening: Opening) -> Pool:
+        """The pool, which gives Slurm several runs in one job if `runs_per_job` says so."""
+        if self.runs_per_job == 1:
+            return super().open_pool(opening)
+        engine = self.open_engine(opening)
+        assert isinstance(engine, SlurmEngine)
+        size = self.runs_per_job
+        if size == "auto":
+            size = auto_size(opening.mean_s, self._at_once(opening.threads))
+        num = opening.num_jobs
+        return PackedPool(engine, policy=opening.policy, views=(), size=size, num_jobs=num)
+
+    def _at_once(self, threads: int) -> int:
+        """Runs at once in one job of Slurm, as far as its parameters say."""
+        num = {key: self.parameters.get(key, 0) for key in ("cpus_per_task", "gpus_per_node")}
+        cores, gpus = (value if isinstance(value, int) else 1 for value in num.values())
+        return gpus * self.slots_per_device or max(1, cores // threads)
+
     def open_engine(self, opening: Opening) -> Engine:
         """The queue."""
         folder = own_folder(opening.folder.path)
@@ -73,7 +96,12 @@ class SubmititLauncher(EngineLauncher):
             return SubmititEngine(opening.slots, folder=folder, parameters=self.parameters)
         python = "" if self.python == "auto" else self.python
         return SlurmEngine(
-            opening, folder, parameters=self.parameters, python=python, poll_s=self.poll
+            opening,
+            folder,
+            parameters=self.parameters,
+            python=python,
+            poll_s=self.poll,
+            per_device=self.slots_per_device,
         )
 
 

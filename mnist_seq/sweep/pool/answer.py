@@ -9,9 +9,11 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mnist_seq.runs import files
+
+Order = Literal["stop", "kill"]  # "stop": save the checkpoint and end
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class AnswerFile:
 
     def __init__(self, lock: Path, call: str) -> None:
         self.path, self._call = lock.with_suffix(".json"), call
+        self._order_path = lock.with_suffix(".stop.json")
         self._begun: dict[str, Any] = {}
 
     def begin(self) -> None:
@@ -62,11 +65,25 @@ class AnswerFile:
                 return Answer(started, str(row["host"]), is_over, str(row.get("fault", "")))
         return None
 
-    def _write(self, row: dict[str, Any]) -> None:
+    def order(self, word: Order) -> None:
+        """Leave an order for the call, which its job will find."""
+        files.make_folder(self.path.parent.parent, self.path.parent.name)
+        self._write({"call": self._call, "order": word}, self._order_path)
+
+    def ordered(self) -> Order | None:
+        """The order that was left for the call."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            row = files.read_json(self._order_path)
+            if row["call"] == self._call:
+                return "kill" if row["order"] == "kill" else "stop"
+        return None
+
+    def _write(self, row: dict[str, Any], path: Path | None = None) -> None:
         if not self._call:
             return
+        path = path or self.path
         with contextlib.suppress(OSError):  # a full disk; the run itself says so
-            files.write_json(files.inside(self.path.parent, self.path.name), row)
+            files.write_json(files.inside(path.parent, path.name), row)
 
 
 def new_id() -> str:

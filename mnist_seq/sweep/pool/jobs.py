@@ -53,7 +53,8 @@ class Outcome:
 
     Attributes:
         is_stopped: whether its scheduler has stopped it, so that it is to be submitted again.
-        is_further: whether it has a checkpoint that it did not have before.
+        is_further: whether it has a checkpoint that it did not have before, or its turn had not
+            come.
     """
 
     job: PoolJob

@@ -38,3 +38,8 @@ class Opening:
     is_stacking: bool = False
     views: Sequence[View] = ()
     metric: str = ""
+
+    @property
+    def mean_s(self) -> float:
+        """Expected seconds of one job; NaN if unknown."""
+        return self.expected_s * len(self.slots) / max(1, self.num_jobs)

@@ -112,7 +112,7 @@ class Pool:
 
     def _start_jobs(self) -> None:
         while self._queue and not self.stop_reason and len(self._running) < len(self.slots):
-            if time.monotonic() < self._full_until:
+            if self._is_full():
                 return
             slot = min(set(range(len(self.slots))) - {r.slot for r in self._running})
             self._start(self._queue.popleft(), slot)
@@ -124,14 +124,20 @@ class Pool:
             raise
         except Full as full:
             self._queue.appendleft(job)
-            self._full_until = time.monotonic() + FULL_S
-            log.warning("%s: %s; it is tried again", job.name, full)
+            self._note_full(job, full)
             return
         except Exception as error:  # engines may raise anything, and other jobs are running
             self._not_started(job, error)
             return
         self._running.append(running)
         self._note_start(running)
+
+    def _is_full(self) -> bool:
+        return time.monotonic() < self._full_until
+
+    def _note_full(self, job: PoolJob, full: Full) -> None:
+        self._full_until = time.monotonic() + FULL_S
+        log.warning("%s: %s; it is tried again", job.name, full)
 
     def _note_start(self, running: Running) -> None:
         self._tell(lambda view: view.started(running.job, running.slot))

@@ -19,6 +19,7 @@ READ_S = 1.0  # seconds between two reads of the metrics of a running job
 GONE_S = 15.0  # seconds after a kill until a job is taken for gone, whatever its engine says
 
 STOPPED_BY = "stopped by "  # begins the fault of a call that its scheduler has stopped
+HANDED_BACK = "; its turn had not come"  # ends it, of a call whose job had trained others first
 
 
 class Handle(Protocol):
@@ -128,6 +129,7 @@ class RemoteJob(Stoppable):
         state, why = judged(self.job.folder, stopped=self.stopped, fault=fault)
         is_stopped = state == "interrupted" and self.stopped.startswith(STOPPED_BY)
         is_further = _stamp(self.job.folder.checkpoint_path) != self._checkpoint
+        is_further |= fault.endswith(HANDED_BACK)
         return Outcome(self.job, state, why, self.seconds, is_stopped, is_further)
 
 

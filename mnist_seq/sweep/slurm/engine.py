@@ -14,9 +14,11 @@ from mnist_seq.sweep.pool.answer import AnswerFile
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.jobs import Full, Refused
 from mnist_seq.sweep.pool.opening import Opening
-from mnist_seq.sweep.slurm.handle import SlurmHandle
+from mnist_seq.sweep.slurm.handle import SharedJob, SlurmHandle
+from mnist_seq.sweep.slurm.pack import Pack
 from mnist_seq.sweep.slurm.queue import LIVE, Orders, Queue, states_now
 from mnist_seq.sweep.slurm.submission import executor_of, in_a_line, seconds_until_signal
+from mnist_seq.sweep.stack.sizes import sizes
 
 # of sbatch: too many jobs of this user at once, or a controller that is busy or restarting
 _LATER = re.compile(r"MaxSubmit|[Uu]nable to contact|[Tt]imed out|temporar")
@@ -25,13 +27,14 @@ ARRAY = 1000  # most tasks of an array; Slurm's default for MaxArraySize is 1001
 
 
 class SlurmEngine:
-    """Runs calls as jobs of Slurm, one for each run.
+    """Runs calls as jobs of Slurm.
 
     Args:
         folder: where submitit keeps its own files.
         parameters: of submitit's `Executor.update_parameters`, such as `timeout_min`.
         python: command that starts Python in a job; "" is this process's own.
         poll_s: seconds between two questions to Slurm.
+        per_device: runs at once on one GPU, in a job that works through several.
 
     Raises:
         ConfigError: this machine has no Slurm, or it refuses such jobs.
@@ -45,6 +48,7 @@ class SlurmEngine:
         parameters: Mapping[str, Any],
         python: str,
         poll_s: float,
+        per_device: int = 1,
     ) -> None:
         self.slots: list[dict[str, str]] = [{} for _ in opening.slots]  # Slurm assigns devices
         self._sweep, self._folder = opening.folder, folder
@@ -52,6 +56,8 @@ class SlurmEngine:
         self._executor = executor_of(folder, parameters, name=name, python=python)
         self._queue, self._orders = Queue(poll_s=poll_s), Orders()
         self._has_submitted, self._limit_s = False, seconds_until_signal(parameters)
+        self._threads, self._per_device = opening.threads, per_device
+        self._shared: dict[str, SharedJob] = {}
         self._earlier = _jobs_of_earlier_commands(opening.folder, opening.console)
 
     def start(self, call: Call, slot: int) -> SlurmHandle:
@@ -62,55 +68,99 @@ class SlurmEngine:
             Full: it may take the job later.
             RuntimeError: sbatch refuses this one.
         """
-        run = Path(call.folder).name
-        if row := self._earlier.pop(run, None):
-            if row["identity"] == call.identity:
-                return self._handle(str(row["job"]), AnswerFile(Path(call.lock), str(row["call"])))
-            self._orders.give("scancel", str(row["job"]))  # it would train another config there
-        try:
-            job = self._executor.submit(call).job_id
-        except Exception as error:  # submitit's own, with what sbatch has printed
-            raise self._refusal(in_a_line(str(error))) from None
-        self._has_submitted = True
-        self._sweep.note("submitted", run, job=job, call=call.id, identity=call.identity)
-        return self._handle(job, call.answer)
+        return self.start_pack([call])[0]
 
-    def start_all(self, calls: Sequence[Call]) -> tuple[list[str], list[str]]:
+    def start_pack(self, calls: Sequence[Call]) -> list[SlurmHandle]:
+        """Submit calls as one job, without those that a job of an earlier command trains.
+
+        Raises:
+            As `start`.
+        """
+        earlier = {call.id: row for call in calls if (row := self._take_earlier(call))}
+        todo, job = [call for call in calls if call.id not in earlier], ""
+        if todo:
+            try:
+                job = self._executor.submit(self._packed(todo)).job_id
+            except Exception as error:  # submitit's own, with what sbatch has printed
+                raise self._refusal(in_a_line(str(error))) from None
+            self._has_submitted = True
+            self._note(todo, job)
+        handles = []
+        for call in calls:
+            row = earlier.get(call.id) or {"job": job, "call": call.id, "runs": len(todo)}
+            answer = AnswerFile(Path(call.lock), str(row["call"]))
+            handles.append(self._handle(str(row["job"]), answer, is_shared=_is_shared(row)))
+        return handles
+
+    def start_all(self, calls: Sequence[Call], size: int = 1) -> tuple[list[str], list[str]]:
         """Submit calls as job arrays, each without the runs whose jobs are in the queue already.
 
+        Args:
+            size: most calls of one job.
+
         Returns:
-            Ids of the new jobs, and of those that were there.
+            Ids of the new jobs, and of those that were there, one for each call.
 
         Raises:
             ConfigError: sbatch refuses an array; those before it are submitted.
         """
         earlier, todo = list[str](), list[Call]()
         for call in calls:
-            row = self._earlier.pop(Path(call.folder).name, None)
-            if row and row["identity"] == call.identity:
+            if row := self._take_earlier(call, is_over_left_out=True):
                 earlier.append(str(row["job"]))
-                continue
-            if row:
-                self._orders.give("scancel", str(row["job"]))
-            todo.append(call)
-        new: list[str] = []
+            else:
+                todo.append(call)
+        packs, new = parts(todo, size), list[str]()
         self._executor.update_parameters(slurm_array_parallelism=len(self.slots))
-        for part in (todo[i : i + ARRAY] for i in range(0, len(todo), ARRAY)):
+        for part in (packs[i : i + ARRAY] for i in range(0, len(packs), ARRAY)):
             try:
                 with self._executor.batch():
-                    jobs = [self._executor.submit(call) for call in part]
+                    jobs = [self._executor.submit(self._packed(pack)) for pack in part]
                 ids = [job.job_id for job in jobs]
             except Exception as error:  # submitit's own, with what sbatch has printed
                 raise Refused(
                     f"Slurm must take the jobs of a sweep, and sbatch says: "
-                    f"{in_a_line(str(error))}; {plural(len(new), 'job')} before are submitted; see "
+                    f"{in_a_line(str(error))}; {plural(len(new), 'run')} before are submitted; see "
                     "hydra.launcher.parameters"
                 ) from None
-            for call, job in zip(part, ids, strict=True):
-                run = Path(call.folder).name
-                self._sweep.note("submitted", run, job=job, call=call.id, identity=call.identity)
-            new += ids
+            for pack, job in zip(part, ids, strict=True):
+                self._note(pack, job)
+                new += [job] * len(pack)
         return new, earlier
+
+    def _take_earlier(self, call: Call, *, is_over_left_out: bool = False) -> dict[str, Any] | None:
+        """The ledger's row on the job of an earlier command that trains this run, if one does.
+
+        Args:
+            is_over_left_out: whether a run that has ended in a job with others does not count.
+        """
+        row = self._earlier.pop(Path(call.folder).name, None)
+        if row is None:
+            return None
+        answer = AnswerFile(Path(call.lock), str(row["call"]))
+        said = answer.read()
+        if is_over_left_out and _is_shared(row) and said is not None and said.is_over:
+            return None
+        if row["identity"] == call.identity:
+            return row
+        if _is_shared(row):  # it would train another config there
+            answer.order("stop")
+        else:
+            self._orders.give("scancel", str(row["job"]))
+        return None
+
+    def _packed(self, calls: Sequence[Call]) -> Call | Pack:
+        if len(calls) == 1:
+            return calls[0]
+        return Pack(tuple(calls), threads=self._threads, per_device=self._per_device)
+
+    def _note(self, calls: Sequence[Call], job: str) -> None:
+        for call in calls:
+            facts = {"runs": len(calls)} if len(calls) > 1 else {}
+            run = Path(call.folder).name
+            self._sweep.note(
+                "submitted", run, job=job, call=call.id, identity=call.identity, **facts
+            )
 
     def _refusal(self, said: str) -> Exception:
         if _LATER.search(said):
@@ -127,7 +177,7 @@ class SlurmEngine:
         self._orders.close()
         self._queue.forget()
 
-    def _handle(self, job: str, answer: AnswerFile) -> SlurmHandle:
+    def _handle(self, job: str, answer: AnswerFile, *, is_shared: bool) -> SlurmHandle:
         stderr = self._folder / f"{job}_0_log.err"
         return SlurmHandle(
             job,
@@ -136,7 +186,21 @@ class SlurmEngine:
             orders=self._orders,
             stderr=stderr,
             limit_s=self._limit_s,
+            shared=self._shared.setdefault(job, SharedJob()) if is_shared else None,
         )
+
+
+def parts(calls: Sequence[Call], size: int) -> list[Sequence[Call]]:
+    """Calls in parts of nearly equal size, for one job each."""
+    found, start = list[Sequence[Call]](), 0
+    for num in sizes(len(calls), size) if calls else ():
+        found.append(calls[start : start + num])
+        start += num
+    return found
+
+
+def _is_shared(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("runs", 1) != 1)
 
 
 def _jobs_of_earlier_commands(sweep: SweepFolder, console: Console) -> dict[str, dict[str, Any]]:

@@ -1,11 +1,12 @@
 """A job in Slurm's queue: whether it has begun, has ended, and why."""
 
+import math
 import time
 from pathlib import Path
 
 from mnist_seq.sweep.pool.answer import Answer, AnswerFile
 from mnist_seq.sweep.pool.call import INTERRUPTED
-from mnist_seq.sweep.pool.remote import STOPPED_BY
+from mnist_seq.sweep.pool.remote import HANDED_BACK, STOPPED_BY
 from mnist_seq.sweep.slurm.queue import LIVE, UNKNOWN, Orders, Queue
 
 READ_S = 1.0  # seconds between two reads of what the job says of itself
@@ -25,7 +26,22 @@ STOPS = {
     "REVOKED": "its job was revoked",
     UNKNOWN: "it knows the job no more",
 }
+WITH_ITS_JOB = "it ended with its job"
 EARLY = f"{INTERRUPTED}SIGUSR2"  # the signal before a time limit or a preemption
+
+
+class SharedJob(list["SlurmHandle"]):
+    """The calls of one job that works through several."""
+
+    @property
+    def begun(self) -> float:
+        """When its first run began, in seconds since 1970; infinite before."""
+        return min((h.answer.started for h in self if h.answer), default=math.inf)
+
+    @property
+    def are_all_asked(self) -> bool:
+        """Whether nothing is left in it that is to go on."""
+        return all(h.is_asked or (h.answer and h.answer.is_over) for h in self)
 
 
 class SlurmHandle:
@@ -33,6 +49,7 @@ class SlurmHandle:
 
     Args:
         job: id in Slurm's queue.
+        shared: all calls of its job; None if it has a job of its own.
         answer: what the call says of itself.
         stderr: file with the output of submitit and of Slurm's step.
         limit_s: seconds of a job until Slurm's signal before its time limit.
@@ -47,28 +64,32 @@ class SlurmHandle:
         orders: Orders,
         stderr: Path,
         limit_s: float,
+        shared: SharedJob | None = None,
     ) -> None:
         self.job, self._queue, self._orders = job, queue, orders
         self._file, self._stderr, self._limit_s = answer, stderr, limit_s
-        self._answer: Answer | None = None
+        self.answer: Answer | None = None
+        self._shared = shared
+        if shared is not None:
+            shared.append(self)
         self._read = self._killed = float("-inf")
         self._submitted = time.monotonic()
         self._ended: float | None = None  # first seen to be over
-        self._is_asked = False
+        self.is_asked = False
         queue.watch(job)
 
     @property
     def has_begun(self) -> bool:
         """Whether the run trains, or has trained."""
         self._look()
-        return self._answer is not None
+        return self.answer is not None
 
     def is_done(self) -> bool:
         """Whether it has ended, and the reason is known as far as it can be."""
         self._look()
         state = self._queue.state(self.job)
-        if self._answer is not None and self._answer.is_over:
-            if self._is_asked or not self._answer.fault.startswith(INTERRUPTED):
+        if self.answer is not None and self.answer.is_over:
+            if self.is_asked or not self.answer.fault.startswith(INTERRUPTED):
                 return True
             self._queue.hurry()
             return self._is_over_since(STATE_S) or self._is_stopped(state)
@@ -81,14 +102,24 @@ class SlurmHandle:
     def fault(self) -> str:
         """Why there is no result, or ""; it begins with `STOPPED_BY` if Slurm has stopped it."""
         state = self._queue.state(self.job)
-        if self._answer is not None and self._answer.is_over:
-            fault = self._answer.fault
+        if self.answer is not None and self.answer.is_over:
+            fault = self.answer.fault
             if fault.startswith(INTERRUPTED) and state in STOPS and state != UNKNOWN:
                 return f"{STOPPED_BY}Slurm: {STOPS[state]}"
             if fault == EARLY:
-                is_late = time.time() - self._answer.started > self._limit_s - AROUND_S
+                begun = self.answer.started if self._shared is None else self._shared.begun
+                is_late = time.time() - begun > self._limit_s - AROUND_S
                 return f"{STOPPED_BY}Slurm: {'time limit' if is_late else 'preemption'}"
+            is_with_job = self._shared is not None and state not in (*LIVE, UNKNOWN, "")
+            if fault.startswith(INTERRUPTED) and is_with_job and not self.is_asked:
+                return f"{STOPPED_BY}Slurm: {WITH_ITS_JOB} (job {self.job} {state})"
             return fault
+        if self._shared is not None and self._shared.begun < math.inf:
+            if self.answer is None:
+                why = STOPS.get(state, f"job {self.job} {state}")
+                return f"{STOPPED_BY}Slurm: {why}{HANDED_BACK}"
+            if state not in STOPS and state != "OUT_OF_MEMORY":
+                return f"{STOPPED_BY}Slurm: {WITH_ITS_JOB} (job {self.job} {state})"
         if state in STOPS:
             return f"{STOPPED_BY}Slurm: {STOPS[state]}"
         if state == "OUT_OF_MEMORY":
@@ -97,26 +128,34 @@ class SlurmHandle:
 
     def ask_to_stop(self) -> None:
         """Ask the job to save its checkpoint and end: SIGTERM, and SIGKILL after KillWait."""
-        self._is_asked = True
+        self.is_asked = True
         self._queue.hurry()
-        self._orders.give("scancel", self.job)
+        if self._shared is None or self._shared.are_all_asked:
+            self._orders.give("scancel", self.job)
+        else:
+            self._file.order("stop")
 
     def kill(self) -> None:
         """Kill the job at once."""
         if time.monotonic() - self._killed < AGAIN_S:
             return
-        self._is_asked, self._killed = True, time.monotonic()
+        self.is_asked, self._killed = True, time.monotonic()
         self._queue.hurry()
+        if self._shared is not None and not self._shared.are_all_asked:
+            self._file.order("kill")
+            return
         self._orders.give("scancel", "--full", "--signal=KILL", self.job)
         self._orders.give("scancel", self.job)  # of one that waits in the queue
 
     def _look(self) -> None:
         """Read what the job says, not too often."""
-        is_over = self._answer is not None and self._answer.is_over
+        is_over = self.answer is not None and self.answer.is_over
         if not is_over and time.monotonic() - self._read >= READ_S:
-            self._answer, self._read = self._file.read() or self._answer, time.monotonic()
+            self.answer, self._read = self._file.read() or self.answer, time.monotonic()
 
     def _is_stopped(self, state: str) -> bool:
+        if self._shared is not None:
+            return state not in (*LIVE, UNKNOWN, "")
         return state in STOPS and state != UNKNOWN
 
     def _is_over_since(self, seconds: float) -> bool:
