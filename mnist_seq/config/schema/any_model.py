@@ -91,6 +91,10 @@ class Model(Group):
         """`hidden` must be a multiple of this."""
         return 1
 
+    def native_cell(self) -> str:
+        """Name in `native.Layout` of the cell, as it is without a block; "" where it has none."""
+        return ""
+
     def options(self) -> dict[str, Any]:
         """The cell's own keys, beyond those that every cell has."""
         return {key: value for key, value in dict(self).items() if key not in Model.model_fields}

@@ -33,6 +33,23 @@ class LSTM(WithInit):
         """Keys of the regularisers that draw random factors."""
         return ("gal_dropout", "semeniuta_dropout", "zoneout_cell", "zoneout_hidden")
 
+    @property
+    def has_known_step(self) -> bool:
+        """Whether its step has the parts of `LSTMScan` alone, or some of them."""
+        more = ("layer_norm", "full_gate_recurrence", *self.noises())
+        return not any(getattr(self, key) for key in more)
+
+    @property
+    def is_torchs(self) -> bool:
+        """Whether its step is that of `nn.LSTM`."""
+        parts = ("input_gate", "forget_gate", "output_gate", "input_activation")
+        has_all = all(getattr(self, key) for key in (*parts, "output_activation"))
+        return self.has_known_step and has_all and not (self.cifg or self.peepholes)
+
+    def native_cell(self) -> str:
+        """See `Model`."""
+        return "lstm" if self.is_torchs else ""
+
     def problem(self) -> str:
         """Why these values are impossible together, or ""."""
         if problem := super().problem():
@@ -58,11 +75,32 @@ class GRU(WithInit):
     reset: Literal["after", "before", "none"]
     update_gate: bool
 
+    @property
+    def is_torchs(self) -> bool:
+        """Whether its step is that of `nn.GRU`."""
+        return self.reset == "after" and self.update_gate
+
+    def native_cell(self) -> str:
+        """See `Model`."""
+        return "gru" if self.is_torchs else ""
+
 
 class RNN(WithInit):
     option_names: ClassVar = ("rnn",)
 
     nonlinearity: Literal["tanh", "relu"]
+
+    def native_cell(self) -> str:
+        """See `Model`."""
+        return f"rnn_{self.nonlinearity}"
+
+
+class IRNN(Model):
+    option_names: ClassVar = ("irnn",)
+
+    def native_cell(self) -> str:
+        """See `Model`."""
+        return "rnn_relu"
 
 
 class MinGRU(Model):

@@ -188,7 +188,7 @@ class GRUCell(Cell):
 
 def build(shape: Shape, model: GRU) -> Layers:
     """`nn.GRU`, or the recurrence of `GRUCell` where an option differs from its default."""
-    if model.reset == "after" and model.update_gate:
+    if model.is_torchs:
         gru: Layers = ScanGRU(shape.input_size, **torch_options(model))
     else:
         gru = Recurrence(lambda size, hidden: GRUCell(size, hidden, model), shape, model)

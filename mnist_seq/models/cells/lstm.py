@@ -172,7 +172,7 @@ class LSTMCell(Cell):
         self, x: Float[Tensor, "T B D"], state: State = (), noises: State = ()
     ) -> tuple[Float[Tensor, "T B H"], State]:
         """See `Cell`; by `LSTMScan` where it knows these options, on a CPU and in a stack."""
-        if _has_scan(self.options) and is_scannable(x, self.weight_hh.dtype):
+        if self.options.has_known_step and is_scannable(x, self.weight_hh.dtype):
             peepholes = self.peepholes if self.options.peepholes else None
             weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, peepholes)
             outputs, *new = run_scan(LSTMScan, self.parts, x, *weights, *(state or (None, None)))
@@ -180,20 +180,6 @@ class LSTMCell(Cell):
         if noises and self.options.gal_dropout:
             x, noises = x * noises[0], noises[1:]
         return super().forward(x, state, noises)
-
-
-def _is_torch_lstm(options: LSTM) -> bool:
-    """Whether the step with these options is that of `nn.LSTM`."""
-    return _has_scan(options) and _parts(options) == Parts() and not options.peepholes
-
-
-def _has_scan(options: LSTM) -> bool:
-    """Whether `LSTMScan` knows the step with these options."""
-    return not (
-        options.layer_norm
-        or options.full_gate_recurrence
-        or any(getattr(options, key) for key in options.noises())
-    )
 
 
 def _parts(options: LSTM) -> Parts:
@@ -249,7 +235,7 @@ def _set_weights_(
 
 def build(shape: Shape, model: LSTM) -> Layers:
     """`nn.LSTM`, or the recurrence of `LSTMCell` where the options change the step."""
-    if not _is_torch_lstm(model):
+    if not model.is_torchs:
         return Recurrence(lambda size, hidden: LSTMCell(size, hidden, model), shape, model)
     lstm = ScanLSTM(shape.input_size, **torch_options(model))
     for weights in lstm.all_weights:

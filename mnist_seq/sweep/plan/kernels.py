@@ -4,16 +4,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.runs.variants import KERNEL, VariantKey, flat, variant_key
+from mnist_seq.runs.variants import VariantKey, flat, variant_key, without_kernel
 from mnist_seq.sweep.plan.variant import Variant
-
-if TYPE_CHECKING:
-    from mnist_seq.training.preflight.kernel import Choice
-
-Kernel = Literal["torch", "native"]
+from mnist_seq.training.preflight.kernel import (
+    Choice,
+    Kernel,
+    choose,
+    in_words,
+    kernel_in,
+    with_kernel,
+)
 
 
 class Kernels:
@@ -34,9 +36,7 @@ class Kernels:
         """The variant with its kernel chosen, where it leaves that open."""
         if variant.prepared.config.device.kernel != "auto":
             return variant
-        from mnist_seq.training.preflight.kernel import Choice, choose, with_kernel
-
-        key = _without_kernel(variant.flat)
+        key = variant_key(without_kernel(variant.flat))
         found = self._there.get((key, seed)) or self._there.get((key, None))
         if found is None and variant not in self._chosen:
             config, why = variant.prepared.config, self._why_torch
@@ -54,11 +54,7 @@ class Kernels:
     def notice(self, variants: Sequence[Variant]) -> str:
         """A line on the choices for the runs of a plan, by the variants of all of them."""
         found = Counter(self._new[variant] for variant in variants if variant in self._new)
-        if not found:
-            return ""
-        from mnist_seq.training.preflight.kernel import in_words
-
-        return in_words(found)
+        return in_words(found) if found else ""
 
     @cached_property
     def _there(self) -> dict[tuple[VariantKey, int | None], Kernel]:
@@ -67,14 +63,10 @@ class Kernels:
         for run in self._runs:
             try:
                 config = run.record()["config"]
-                key, seed = _without_kernel(flat(config)), config["seed"]
-                kernel: Kernel = "native" if config["device"].get("kernel") == "native" else "torch"
+                key, seed = variant_key(without_kernel(flat(config))), config["seed"]
+                kernel = kernel_in(config)
             except (ValueError, KeyError, TypeError, AttributeError, OSError):
                 continue  # a damaged folder: whoever uses the run reports it
             found[key, seed] = kernel
             found.setdefault((key, None), kernel)
         return found
-
-
-def _without_kernel(variant: dict[str, Any]) -> VariantKey:
-    return variant_key({key: value for key, value in variant.items() if key != KERNEL})

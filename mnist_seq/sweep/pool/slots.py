@@ -1,13 +1,12 @@
 """Computes how many runs train at once, and the environment that pins each to its device."""
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
 from mnist_seq import system
 from mnist_seq.config import Config
+from mnist_seq.training.preflight.gpus import num_gpus
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -23,9 +22,9 @@ def open_slots(
         workers: number of slots, or auto.
     """
     devices = {config.device.name for config in configs}
-    num_gpus = _num_gpus() if devices & {"auto", "cuda"} else 0
-    if num_gpus:
-        slots = gpu_slots(num_gpus, per_device)
+    num = num_gpus() if devices & {"auto", "cuda"} else 0
+    if num:
+        slots = gpu_slots(num, per_device)
     else:
         num = 1 if "mps" in devices else max(1, system.cores() // threads_of(configs))
         slots = [{} for _ in range(num)]
@@ -51,13 +50,3 @@ def gpu_slots(num_devices: int, per_device: int) -> Slots:
 def has_gpu(slots: Sequence[Mapping[str, str]]) -> bool:
     """Whether some of these slots are on a GPU."""
     return any("CUDA_VISIBLE_DEVICES" in slot for slot in slots)
-
-
-def _num_gpus() -> int:
-    drivers = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA's, its in WSL, AMD's
-    is_none_there = sys.platform == "linux" and not any(Path(path).exists() for path in drivers)
-    if is_none_there or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        return 0  # does not import torch
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0

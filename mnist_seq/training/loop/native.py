@@ -15,7 +15,6 @@ from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.loop.program import Single
 from mnist_seq.training.optimizers import groups_of, options_of
-from mnist_seq.training.preflight.kernel import cell_of
 
 
 def program_of(learner: Learner, saved: dict[str, Any] | None) -> Single:
@@ -137,7 +136,7 @@ def _check(functions: Any, learner: Learner) -> None:
 def _net(learner: Learner) -> native.Net:
     config, model, data = learner.config, learner.model, learner.data
     layout = native.Layout(
-        cell_of(model),
+        config.model.native_cell(),
         data.input_size,
         config.model.hidden,
         config.model.layers,

@@ -1,19 +1,17 @@
-"""Chooses what computes the steps of a run: torch's kernels, or a step compiled for this CPU."""
+"""Chooses what computes the steps of a run: torch's kernels, or a step compiled for this CPU.
 
-from typing import Literal, NamedTuple
+It reads configs alone: a plan, which asks for every variant, has no need of torch.
+"""
 
-import torch
-from torch import nn
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 from mnist_seq import native
 from mnist_seq.config import Config, ConfigError
-from mnist_seq.models import Classifier
-from mnist_seq.models.kernels.scan import Scanned
 from mnist_seq.native.layout import RULES
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tasks import task_of
-from mnist_seq.training.device import check_device
-from mnist_seq.training.preflight.count import unseeded
+from mnist_seq.training.preflight.gpus import num_gpus
 
 Kernel = Literal["torch", "native"]
 
@@ -52,10 +50,14 @@ def settled(config: Config, folder: RunFolder) -> tuple[Config, str]:
 def recorded_kernel(folder: RunFolder) -> Kernel | None:
     """The kernel of the run that has begun in a folder; None where none has."""
     try:
-        device = folder.record()["config"]["device"]
-        return "native" if device.get("kernel") == "native" else "torch"
+        return kernel_in(folder.record()["config"])
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         return None
+
+
+def kernel_in(config: Mapping[str, Any]) -> Kernel:
+    """The kernel in the config of a run.json, which says nothing where it is torch."""
+    return "native" if config["device"].get("kernel") == "native" else "torch"
 
 
 def choose(config: Config) -> Choice:
@@ -100,12 +102,14 @@ def why_not_native(config: Config) -> str:
     """Why the native step does not compute what a config asks for; "" where it does."""
     model, training, device = config.model, config.training, config.device
     spec = task_of(config.data).spec
-    kind = check_device(device).type
+    is_on_gpu = device.name not in ("cpu", "auto") or (device.name == "auto" and num_gpus() > 0)
+    is_own = model.name not in getattr(type(model), "option_names", ())
+    has_cell = model.native_cell() and model.block == "none" and not is_own
     of_device = {
-        f"device={kind} is no CPU": kind != "cpu",
+        f"device={device.name} is no CPU": is_on_gpu,
         f"device.precision={device.precision} is not fp32": device.precision != "fp32",
     }
-    found = of_device | {
+    whole_step = {
         f"data={config.data.name} asks for more than one class a sequence": (
             spec.output != "class" or spec.per_step
         ),
@@ -127,31 +131,11 @@ def why_not_native(config: Config) -> str:
         f"training.freeze={training.freeze} keeps weights": bool(training.freeze),
         "training.train_accuracy=true reads the answers of each step": training.train_accuracy,
         f"optimizer={config.optimizer.name} has no native form": not _has_rule(config),
+        f"this model={model.name} has no native form": not has_cell,
     }
-    if model.has_native_layers:  # they are parts of torch's step, whatever else is in it
-        found = of_device
-    if why := next((text for text, is_so in found.items() if is_so), ""):
-        return why
-    if model.has_native_layers:
-        return ""
-    with torch.device("meta"):
-        classifier = unseeded(model, spec)
-    return "" if cell_of(classifier) else f"this model={model.name} has no native form"
-
-
-def cell_of(model: Classifier) -> str:
-    """Name of the cell in `native.Layout`; "" where it has none.
-
-    Recurrent layers of torch's are computed as torch does; all others step by step.
-    """
-    rnn = model.rnn
-    if type(rnn).forward is not Scanned.forward:  # of a class that computes something of its own
-        return ""
-    if isinstance(rnn, nn.LSTM):
-        return "lstm"
-    if isinstance(rnn, nn.GRU):
-        return "gru"
-    return f"rnn_{rnn.nonlinearity}" if isinstance(rnn, nn.RNN) else ""
+    # native layers are parts of torch's step, whatever else is in it
+    found = of_device if model.has_native_layers else of_device | whole_step
+    return next((text for text, is_so in found.items() if is_so), "")
 
 
 def _has_rule(config: Config) -> bool:
