@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.util
+import logging
 import os
 import platform
 import shlex
@@ -33,6 +34,8 @@ FLAGS = [
     "-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
     "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fPIC", "-shared", "-pthread",
 ]  # fmt: skip
+
+log = logging.getLogger(__name__)
 
 LIMIT_S = 300.0  # for a compiler, which needs 4 to 60 seconds; one that hangs is ended then
 
@@ -109,6 +112,7 @@ def find_compiler() -> list[str]:
 
 
 def _compile(command: list[str], path: Path) -> None:
+    log.info("Compiling steps for this CPU, once, with %s", " ".join(command[: -len(FLAGS) - 1]))
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
         sources = [str(source) for source in sorted(SOURCE.glob("*.cpp"))]
