@@ -54,6 +54,11 @@ def flat(config: Mapping[str, Any]) -> Flat:
     return found
 
 
+def without_kernel(variant: Flat) -> Flat:
+    """The keys of a variant but that of its kernel, which changes its numbers by rounding alone."""
+    return {key: value for key, value in variant.items() if key != KERNEL}
+
+
 def words_of_own_option(variant: Flat, defaults: Flat, given: Collection[str]) -> list[str]:
     """Overrides that keep what a user's own option of `model=` sets when another cell is chosen.
 
@@ -190,12 +195,12 @@ class _OneTask:
         if self._has_arms:
             return self._is_baseline_of_arm(candidate, variant)
         if self._has_starts:
-            return candidate == anew(variant)
+            return without_kernel(candidate) == without_kernel(anew(variant))
         if self._has_cells:
             return _is_baseline_cell(candidate, variant, self._defaults)
         absent = object()
         # What is torch by default is a choice, which each variant has made
-        defaults = {k: v for k, v in self._defaults.items() if k != KERNEL}
+        defaults = without_kernel(self._defaults)
         return all(candidate.get(k, absent) == defaults.get(k, absent) for k in self._grid)
 
     def _is_baseline_of_arm(self, candidate: Flat, variant: Flat) -> bool:

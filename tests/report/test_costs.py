@@ -73,6 +73,7 @@ def test_seconds_of_unlike_kernels_are_said_to_be(tmp_path: Path) -> None:
 
 
 def test_kernels_that_mix_are_said_to_and_their_seconds_are(tmp_path: Path) -> None:
+    """Of cells where seconds are; a warning is for runs that could have one kernel."""
     write_run(tmp_path / "s", device={"kernel": "native"}).update_record(kernel="native")
     write_run(tmp_path / "s", "mgu").update_record(kernel="steps")
     write_run(tmp_path / "s", "lru", device={"kernel": "native"}).update_record(
@@ -82,7 +83,10 @@ def test_kernels_that_mix_are_said_to_and_their_seconds_are(tmp_path: Path) -> N
     (figure,) = [f for f in all_figures(report) if f.name == "costs"]
     said = "By a compiled step: LSTM. By compiled layers: LRU. Step by step: MGU."
     assert said in figure.caption
-    assert "2 kernels: native (2 runs), torch (1 run)" in " ".join(report.warnings)
+    assert "kernels" not in " ".join(report.warnings)
+    write_run(tmp_path / "s", seed=1)
+    said = " ".join(report_of(tmp_path / "s").warnings)
+    assert "2 kernels: native (1 run), torch (1 run)" in said
 
 
 def test_state_and_multiply_adds_are_shown_where_variants_differ(tmp_path: Path) -> None:

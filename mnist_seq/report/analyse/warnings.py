@@ -11,7 +11,7 @@ from mnist_seq.report.read.run import Run
 from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.runs.code_identity import MEMBERS, SCHEME
 from mnist_seq.runs.text import plural
-from mnist_seq.runs.variants import KERNEL
+from mnist_seq.runs.variants import KERNEL, VariantKey, variant_key, without_kernel
 
 
 def warnings_of(
@@ -47,13 +47,7 @@ def warnings_of(
             f"the runs come from {len(places)} kinds of hardware ({'; '.join(sorted(places))}), so "
             "seconds do not compare"
         )
-    kernels = Counter(str(run.variant.get(KERNEL, "torch")) for run in runs)
-    if len(kernels) > 1:
-        shown = ", ".join(f"{name} ({plural(n, 'run')})" for name, n in kernels.most_common())
-        found.append(
-            f"the runs come from {len(kernels)} kernels: {shown}, so their numbers differ by "
-            "rounding, and seconds do not compare; device.kernel=torch trains all alike"
-        )
+    found += _mixed_kernels(runs)
     stood_in = sum(run.values.get("data.requested") != run.values.get("data.data") for run in runs)
     if stood_in:
         a, b = runs[0].values.get("data.data"), runs[0].values.get("data.requested")
@@ -67,6 +61,22 @@ def warnings_of(
             f"of {lost[0].folder}"
         )
     return tuple(found)
+
+
+def _mixed_kernels(runs: Sequence[Run]) -> list[str]:
+    """A warning if runs differ in nothing but their kernel; that cells do is said with costs."""
+    alike: dict[VariantKey, Counter[str]] = {}
+    for run in runs:
+        key = variant_key(without_kernel(run.variant))
+        alike.setdefault(key, Counter())[str(run.variant.get(KERNEL, "torch"))] += 1
+    kernels = sum((found for found in alike.values() if len(found) > 1), Counter[str]())
+    if not kernels:
+        return []
+    shown = ", ".join(f"{name} ({plural(n, 'run')})" for name, n in kernels.most_common())
+    return [
+        f"runs that are alike come from {len(kernels)} kernels: {shown}, so their numbers differ "
+        "by rounding, and seconds do not compare; device.kernel=torch trains all alike"
+    ]
 
 
 def _mixed_code(runs: Sequence[Run], whose: str, keys: Sequence[str]) -> list[str]:
