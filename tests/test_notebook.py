@@ -39,7 +39,7 @@ def test_what_the_package_offers_is_there() -> None:
 
 
 def test_a_run_trained_loaded_and_reported(tmp_path: Path) -> None:
-    config = compose(*WORDS, "training.clip_norm=1", "seed=3")
+    config = compose(*WORDS, "training.clip_norm=1", "seed=3", "device.kernel=torch")
     run = train_run(config, tmp_path / "a")
     assert (run.state, run.config, load_run(run.folder).config) == ("finished", config, config)
     assert list(run.history["step"]) == [4]
@@ -123,7 +123,7 @@ def test_a_wrong_word_is_refused_in_one_line(words: tuple[str, ...], says: str) 
 
 def test_what_hydras_users_hand_over_is_taken(tmp_path: Path) -> None:
     """Lists of overrides, `${hydra:...}`, and the config of Hydra's own `compose`."""
-    words = [*WORDS, "training.clip_norm=2"]
+    words = [*WORDS, "training.clip_norm=2", "device.kernel=torch"]
     asked = identity(compose(*words))
     assert identity(compose(words)) == asked
     assert compose("arm='${hydra:job.config_name}'").arm == "train"

@@ -54,7 +54,7 @@ def test_own_members_are_as_good_as_ours(mine: Path, tmp_path: Path) -> None:
         compose(*WORDS)
     use_config_dir(mine)
     assert "pulses" in options("data")
-    config = compose(*WORDS, "model.leak=0.25")
+    config = compose(*WORDS, "model.leak=0.25", "device.kernel=torch")
     with pytest.raises(ConfigError, match=r"model\.leak must be a number"):
         compose(*WORDS, "model.leak=x")
     assert {"mnist_seq.tasks.pulses", "mnist_seq.models.cells.leaky"} <= set(modules_of(config))

@@ -25,7 +25,9 @@ RECORDED = {
 def test_a_config_keeps_its_hash(words: str) -> None:
     """A key that is added, or a default that changes, makes older runs stale: do it knowingly."""
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        values = OmegaConf.to_container(compose("train", words.split()), resolve=True)
+        values = OmegaConf.to_container(
+            compose("train", ["device.kernel=torch", *words.split()]), resolve=True
+        )
     assert isinstance(values, dict)
     config = parse({str(key): value for key, value in values.items()})
     assert identity(config).startswith(RECORDED[words])

@@ -1,20 +1,25 @@
 """A run by native steps is the run by torch's, to rounding, and goes on bit for bit."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
+from mnist_seq import compose
 from mnist_seq.config import ConfigError, identity, plain
+from mnist_seq.config.paths import options
+from mnist_seq.config.schema import LSTM
+from mnist_seq.models.cells.gru import ScanGRU
 from mnist_seq.models.cells.lstm import ScanLSTM
+from mnist_seq.models.cells.rnn import ScanRNN
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.tasks import task_of
 from mnist_seq.training import checkpoint_check
 from mnist_seq.training.loop.native import program_of
 from mnist_seq.training.loop.program import Program, Single
+from mnist_seq.training.preflight.count import unseeded
 from mnist_seq.training.preflight.kernel import (
     Choice,
-    cell_of,
     check_kernel,
     in_words,
     settled,
@@ -108,21 +113,41 @@ def test_what_native_steps_do_not_compute_is_refused_with_the_reason(words: str,
         check_kernel(config)
 
 
-def test_a_cell_of_ones_own_that_derives_from_torchs_is_not_taken_for_it() -> None:
-    class Own(ScanLSTM):
-        def forward(self, input: Any, hx: Any = None, noises: Any = ()) -> Any:
-            return super().forward(2 * input, hx, noises)
+@pytest.mark.parametrize("cell", options("model"))
+def test_a_config_tells_what_recurrent_layers_are_built(cell: str) -> None:
+    """So a plan need not build them. All layers of torch's have a native form, and no others."""
+    values = {
+        key: [other for other in (True, False, 0.5, "before", "relu") if other != value]
+        for key, value in compose(f"model={cell}").model.options().items()
+    }
+    changes = [[], *([f"model.{key}={other}"] for key, found in values.items() for other in found)]
+    for words in [*changes, ["model.block=residual"]]:
+        try:
+            config = make_config(f"model={cell}", *words)
+        except ConfigError:
+            continue
+        with torch.device("meta"):
+            rnn = unseeded(config.model, task_of(config.data).spec).rnn
+        kind = {ScanLSTM: "lstm", ScanGRU: "gru"}.get(type(rnn), "")
+        built = f"rnn_{rnn.nonlinearity}" if isinstance(rnn, ScanRNN) else kind
+        assert (not why_not_native(config)) == bool(built), words
+        assert not built or config.model.native_cell() == built
 
-    model = make_learner("model=lstm").model
-    assert cell_of(model) == "lstm"
-    model.rnn = Own(3, 5)
-    assert cell_of(model) == ""
+
+def test_a_cell_of_ones_own_that_derives_from_torchs_is_not_taken_for_it() -> None:
+    class Own(LSTM):
+        """With a step of its own."""
+
+    config = make_config("model=lstm")
+    assert why_not_native(config) == ""
+    own = Own.model_validate({**dict(config.model), "name": "own"})
+    assert "no native form" in why_not_native(config.model_copy(update={"model": own}))
 
 
 def test_auto_keeps_the_kernel_of_a_run_that_has_begun(tmp_path: Path) -> None:
     """Runs of earlier versions have no such key: they are torch's."""
     config, folder = make_config("device.kernel=auto"), RunFolder(tmp_path / "run")
-    assert settled(make_config(), folder)[1] == ""
+    assert settled(make_config("device.kernel=torch"), folder)[1] == ""
     folder.path.mkdir()
     for kernel in ("torch", "native"):
         recorded = plain(make_config(f"device.kernel={kernel}"))
@@ -145,7 +170,8 @@ def test_the_choices_of_a_sweep_are_one_line() -> None:
 
 def test_a_native_run_has_its_kernel_in_its_record_and_its_identity(tmp_path: Path) -> None:
     configs = [make_config(f"device.kernel={kernel}") for kernel in ("torch", "native")]
-    assert identity(configs[0]) == identity(make_config()) != identity(configs[1])
+    assert "kernel" not in plain(configs[0])["device"]
+    assert identity(configs[0]) != identity(configs[1])
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir()
     ended = train_run(Job(configs[1], locate("mnist_5k", Path("data")), folder, "n"), [])
