@@ -41,6 +41,8 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "native_linear_backward": (None, [N, N, N, P, P, P, P, P, P]),
     "native_hgrn_forward": (None, [P, P, P, P, P]),
     "native_hgrn_backward": (None, [P, P, P, P, P, P, P]),
+    "native_slstm_forward": (None, [P] * 10),
+    "native_slstm_backward": (None, [P] * 13),
 }
 
 

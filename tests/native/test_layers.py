@@ -1,4 +1,4 @@
-"""Compiled layers of cells that are linear and diagonal in their state."""
+"""Compiled layers, against those of torch and float64."""
 
 import contextlib
 import copy
@@ -27,6 +27,8 @@ MORE: dict[str, tuple[str, dict[str, Any]]] = {
     "rglru, whole input": ("rglru", {"input_gate": False}),
     "rglru, not normalised": ("rglru", {"normalise": False}),
     "hgrn, bounded": ("hgrn", {"lower_bound": 0.5}),
+    "slstm, sigmoid": ("slstm", {"exponential": False}),
+    "slstm, not normalised": ("slstm", {"normaliser": False}),
 }
 MODELS: dict[str, Model] = {
     words: model
@@ -108,7 +110,7 @@ def test_each_kind_of_vectors_computes_layers_of_all_sizes(kind: str) -> None:
     check(library, MODELS["minlstm"], 64, 64, 2, 784)
 
 
-@pytest.mark.parametrize("words", ["mingru, positive", "minlstm", "rglru", "lru", "hgrn"])
+@pytest.mark.parametrize("words", ["mingru, positive", "minlstm", "rglru", "lru", "hgrn", "slstm"])
 def test_values_without_end_and_no_numbers_pass_as_through_torchs(
     words: str, native_library: Library
 ) -> None:

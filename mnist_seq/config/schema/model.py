@@ -196,6 +196,7 @@ class MLSTM(WithHeads):
 
 class SLSTM(WithHeads):
     option_names: ClassVar = ("slstm",)
+    has_native_layers: ClassVar = True
 
     exponential: bool
     normaliser: bool

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from mnist_seq.models.kernels.compiled import functions_for
+from mnist_seq.models.kernels.compiled.slstm import CompiledSLSTM
 from mnist_seq.models.kernels.scan import before_each, products, run_scan, steps_at_a_time
 
 LARGEST = 80.0  # of m where it does not cancel; exp(89) is no number of float32
@@ -49,7 +51,11 @@ def slstm_scan(
     four = torch.unflatten(weight, -1, (4, size))
     own = torch.eye(num_heads, dtype=weight.dtype, device=weight.device)
     joint = four.unsqueeze(-2) * own[:, None, None, :, None]  # [heads, size, 4, heads, size]
-    outputs, *last = run_scan(SLSTMScan, x, joint.flatten(2).flatten(0, 1), *state, form)
+    operands = (x, joint.flatten(2).flatten(0, 1), *state, form)
+    if functions := functions_for(x, weight):
+        outputs, *last = CompiledSLSTM.apply(functions, *operands)  # type: ignore[no-untyped-call]
+    else:
+        outputs, *last = run_scan(SLSTMScan, *operands)
     return outputs, tuple(last)
 
 

@@ -1,5 +1,5 @@
-// Layers that are linear and diagonal in their state, between torch's matrix products: gates and
-// state of some time steps, forward, and backward from the last one. See `models.kernels.compiled`.
+// Layers between torch's matrix products: gates and state of some time steps, forward, and backward
+// from the last one; most are linear and diagonal in their state. See `models.kernels.compiled`.
 //
 // Tensors are contiguous, [T, B, ...]. `before` is the state [B, H] before the first time step.
 // Backward, `dh` has `dh_row` floats from one time step to the next (0 where all are the same), or is
@@ -308,5 +308,78 @@ API void native_hgrn_backward(const Hgrn* given, float* rows, const float* befor
       });
     }
     each(s.H, [&](Int j, auto at) { at.put(sums + j, at.get(sums + j) + at.get(part + j)); });
+  }
+}
+
+// ---- One time step of the sLSTM; see `kernels.slstm_scan` for its parts. All [B, ...] ----
+
+struct Slstm {
+  Int B, H, is_exponential, is_normalised;
+};
+// log(1 / (1 + e^-x)); the logarithm of 1 to 2 by the series of the inverse of tanh, to 4e-9
+INL vf log_sigmoid(vf x) {
+  vf u = exp_(where(x < 0.f, x, -x)), s = u / (u + 2.f), q = s * s;
+  vf p = all(1.f / 15.f);
+  for (int k = 13; k > 0; k -= 2) p = fma(p, q, all(1.f / (float)k));
+  return where(x < 0.f, x, all(0.f)) - 2.f * s * p;
+}
+// gates [B, 4 H] hold what enters i, f, z, o, of which z and o become tanh and sigmoid; shares [B, 2 H] are
+// w and k; read [B, 2 H] are e and y, without the normaliser; m is the state before, and becomes that after
+API void native_slstm_forward(const Slstm* given, float* gates, const float* c_old, const float* n_old, float* m, float* h, float* c, float* n, float* shares, float* read) {
+  Flush none;
+  const Slstm s = *given;
+  const Int H = s.H;
+  for (Int b = 0; b < s.B; b++) {
+    float *row = gates + b * 4 * H, *share = shares + b * 2 * H, *of_h = read + b * 2 * H;
+    each(H, [&](Int j, auto at) {
+      Int k = b * H + j;
+      vf i = at.get(row + j), old = at.get(m + k);
+      vf log_f = log_sigmoid(at.get(row + H + j)) + old, log_i = s.is_exponential ? i : log_sigmoid(i);
+      vf top = where(log_f >= log_i, log_f, log_i);
+      top = where(log_f == log_f, top, log_f);
+      vf write = exp_(log_i - top), keep = exp_(log_f - top);
+      vf z = tanh_(at.get(row + 2 * H + j)), o = sigmoid(at.get(row + 3 * H + j));
+      vf c_new = fma(keep, at.get(c_old + k), write * z), n_new = fma(keep, at.get(n_old + k), write);
+      at.put(m + k, top), at.put(c + k, c_new), at.put(n + k, n_new);
+      at.put(share + j, write), at.put(share + H + j, keep);
+      at.put(row + 2 * H + j, z), at.put(row + 3 * H + j, o);
+      if (s.is_normalised) {
+        at.put(h + k, o * c_new / n_new);
+      } else {
+        vf e = exp_(where(top > 80.f, all(80.f), top)), y = tanh_(c_new * e);
+        at.put(of_h + j, e), at.put(of_h + H + j, y), at.put(h + k, o * y);
+      }
+    });
+  }
+}
+// dh (with `given_dh` from above, or null), dc and dn reach the states after; dc and dn become those before
+API void native_slstm_backward(const Slstm* given, const float* gates, const float* c_old, const float* n_old, const float* h, const float* n, const float* shares, const float* read, const float* given_dh, const float* dh, float* dc, float* dn, float* d) {
+  Flush none;
+  const Slstm s = *given;
+  const Int H = s.H;
+  for (Int b = 0; b < s.B; b++) {
+    const float *row = gates + b * 4 * H, *share = shares + b * 2 * H, *of_h = read + b * 2 * H;
+    float* to = d + b * 4 * H;
+    each(H, [&](Int j, auto at) {
+      Int k = b * H + j;
+      vf g = at.get(dh + k), out = at.get(h + k);
+      if (given_dh) g += at.get(given_dh + k);
+      vf z = at.get(row + 2 * H + j), o = at.get(row + 3 * H + j), g_c = at.get(dc + k), g_n = at.get(dn + k);
+      if (s.is_normalised) {
+        vf by = g / at.get(n + k);
+        g_c += by * o, g_n -= by * out;
+      } else {
+        vf y = at.get(of_h + H + j);
+        g_c += g * o * (1.f - y * y) * at.get(of_h + j);
+      }
+      vf write = at.get(share + j), keep = at.get(share + H + j), enters = write;
+      if (!s.is_exponential) enters = sigmoid(-at.get(row + j)) * write;
+      vf leaks = sigmoid(-at.get(row + H + j)) * keep;
+      at.put(to + j, enters * fma(z, g_c, g_n));
+      at.put(to + H + j, leaks * fma(at.get(c_old + k), g_c, at.get(n_old + k) * g_n));
+      at.put(to + 2 * H + j, g_c * write * (1.f - z * z));
+      at.put(to + 3 * H + j, g * out * (1.f - o));
+      at.put(dc + k, g_c * keep), at.put(dn + k, g_n * keep);
+    });
   }
 }

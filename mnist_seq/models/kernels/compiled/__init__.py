@@ -1,4 +1,6 @@
-"""Layers that are linear and diagonal in their state, by a library that is compiled for this CPU.
+"""Layers of some cells by a library that is compiled for this CPU.
+
+Most of them are linear and diagonal in their state; the sLSTM is not, and takes a call a time step.
 
 Matrix products are torch's; the library (`mnist_seq/native/source/scans.cpp`) computes gates and
 states between them, for a few time steps at a time, and again on the way back. The trainer lends
