@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from mnist_seq import native
-from mnist_seq.models import Shape, build_classifier
+from mnist_seq.models import Shape
+from mnist_seq.models.blocks import build_layers
 from mnist_seq.models.kernels.compiled import using
 from mnist_seq.native.check import WORST
 from mnist_seq.tasks.batches.batch import Batch
@@ -118,7 +119,9 @@ class Native(Single):
 def _check(functions: Any, learner: Learner) -> None:
     """Compare gradients of new layers of this cell with torch's."""
     model = learner.config.model
-    layers = build_classifier(model, shape=Shape(5, 3), num_outputs=1, rnn_seed=0, head_seed=0).rnn
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers = build_layers(Shape(5, 3), model)
     x = torch.linspace(-2, 2, 5 * 2 * 3).sin().view(5, 2, 3)
     found = []
     for lend in (contextlib.nullcontext(), using(functions)):

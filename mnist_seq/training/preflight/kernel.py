@@ -134,7 +134,8 @@ def why_not_native(config: Config) -> str:
         f"this model={model.name} has no native form": not has_cell,
     }
     # native layers are parts of torch's step, whatever else is in it
-    found = of_device if model.has_native_layers else of_device | whole_step
+    has_layers = model.has_native_layers and not is_own
+    found = of_device if has_layers else of_device | whole_step
     return next((text for text, is_so in found.items() if is_so), "")
 
 
