@@ -72,7 +72,10 @@ def suggestion(wrong: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(last, [key.rpartition(".")[2] for key in siblings], n=1)
     if near:
         return f"; did you mean {parent}{'.' * bool(parent)}{near[0]}?"
-    known = [key for key in known if not wrong.startswith(f"{key}.")]  # it is in that group already
+    # it is in that group already, and unlike its keys, whatever their common start is
+    known = [
+        k for k in known if not wrong.startswith(f"{k}.") and (k not in siblings or not parent)
+    ]
     # `hidden=64` for `model.hidden=64`, `modle.hidden` for `model.hidden`
     near = [key for key in known if key.rpartition(".")[2] == wrong][:1]
     near = near or difflib.get_close_matches(wrong, known, n=1, cutoff=0.8)

@@ -42,10 +42,10 @@ def test_a_line_names_the_file_or_the_way_out(tmp_path: Path, word: str, says: s
 
 
 @pytest.mark.parametrize(("words", "key", "says"), [
-    ([], "model.head", "no code reads model.head; the keys are model.hidden"),
-    (["model=mlstm"], "model.head", "did you mean model.heads?"),
-    (["model=lstm,mlstm"], "model.head", "did you mean model.heads?"),
-    ([], "training.ema", "no code reads training.ema; the keys are training.epochs"),
+    ([], "model.bta", "no code reads model.bta; the keys are model.hidden"),
+    (["model=lru"], "model.bloks", "did you mean model.blocks?"),
+    (["model=lstm,lru"], "model.bloks", "did you mean model.blocks?"),
+    ([], "training.emx", "no code reads training.emx; the keys are training.epochs"),
     ([], "training.epoch", "did you mean training.epochs?"),
 ])  # fmt: skip
 def test_a_hint_is_a_key_of_what_was_chosen(
