@@ -55,6 +55,9 @@ def test_every_yaml_of_every_group_composes_and_parses(
     [
         ("model.hidden=0", "model.hidden must be 1 or more: model.hidden=0"),
         ("model.hidden=64.5", "model.hidden must be a whole number: model.hidden=64.5"),
+        ("training.checkpoint_every=0min", "must be steps, 1 or more, or minutes, such as 10min: "),
+        ("training.checkpoint_every=0", "training.checkpoint_every must be steps, 1 or more, or"),
+        ("training.checkpoint_every=true", "training.checkpoint_every must be steps, 1 or more"),
         ("model.hidden=true", "model.hidden must be a whole number: model.hidden=true"),
         ("optimizer.lr=-1", "optimizer.lr must be more than 0: optimizer.lr=-1"),
         ("optimizer.lr=fast", "optimizer.lr must be a number: optimizer.lr=fast"),
@@ -111,7 +114,8 @@ def test_identity_ignores_where_and_who_and_keeps_what(composed: Compose) -> Non
     """A moved data folder is the same run; another learning rate is not."""
     same = identity(parse(composed()))
     for override in ("data.root=elsewhere", "tracker=none", "sweep.name=x", "optimizer.lr=1e-2",
-                     "training.checkpoint_every=50", "optimizer.weight_decay=-0.0"):  # fmt: skip
+                     "training.checkpoint_every=50", "training.checkpoint_every=10min",
+                     "optimizer.weight_decay=-0.0"):  # fmt: skip
         assert identity(parse(composed(override))) == same
     for override in ("seed=1", "model.hidden=32", "data.valid=4000", "training.clip_norm=1"):
         assert identity(parse(composed(override))) != same

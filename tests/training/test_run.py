@@ -77,6 +77,7 @@ def test_another_seed_gives_other_numbers(tmp_path: Path, run_in: RunIn) -> None
 
 RESUMES = [
     ("training.checkpoint_every=3",),
+    ("training.checkpoint_every=0.000001min",),
     ("training.checkpoint_every=4", "model.dropout=0.3", "model.layers=2"),
     (
         "training.checkpoint_every=4",

@@ -45,7 +45,7 @@ class Loop:
             rights = [book.right_sum for book in books]
             program.right_sums.copy_(torch.tensor(rights, dtype=program.right_sums.dtype))
         self._rates = torch.empty(0)
-        self._last_told = time.perf_counter()
+        self._last_told = self._last_save = time.perf_counter()
         self._next_save = 0.0  # time before which a stack is not saved again
 
     def fit(self, interruption: Interruption) -> None:
@@ -103,7 +103,8 @@ class Loop:
         now = time.perf_counter()
         is_last = self.step == self.num_steps
         is_eval = self.step % self.eval_every == 0 or is_last
-        is_save = self.step % training.checkpoint_every == 0 or is_last
+        every = training.checkpoint_steps
+        is_save = is_last or (every is not None and self.step % every == 0)
         # Time decides only what is told. Whether a run counts as diverged must not depend on it
         is_check = is_eval or is_save or self.step % CHECK_EVERY == 0
         if is_check or now - self._last_told > TELL_EVERY_S:
@@ -115,6 +116,9 @@ class Loop:
         if is_eval:
             self._evaluate()
         is_save = is_save and (is_last or now > self._next_save)
+        if not is_save and now > max(self._last_save + training.checkpoint_s, self._next_save):
+            self._update_books()  # as before any save: it may be due at any step
+            is_save = True
         if is_save or self._is_stopped_early():
             self._save_all()
 
@@ -124,6 +128,7 @@ class Loop:
         if len(self.books) > 1:
             done = time.perf_counter()
             self._next_save = done + (done - begun) / SAVE_SHARE
+        self._last_save = time.perf_counter()
 
     def _update_books(self) -> None:
         """Tell the logbooks the step and the loss; waits for the device."""
