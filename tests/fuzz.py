@@ -264,6 +264,7 @@ def check_same(asked: Any, found: Any, word: str) -> None:
     else:
         # A whole number is kept as the number with a point that is nearest
         is_rounded = isinstance(found, float) and isinstance(asked, int)
+        found = list(found) if isinstance(found, tuple) else found
         assert (float(asked) if is_rounded else asked) == found, f"{word} became {found!r}"
         assert isinstance(asked, bool) == isinstance(found, bool)
 
