@@ -205,7 +205,7 @@ def test_the_data_set_may_ask_for_a_number(copy: Path) -> None:
         ("model=leaky +model.leek=1", "no code reads model.leek"),
         ("optimizer=signum optimizer.momentum=high", "optimizer.momentum must be a number"),
         ("optimizer=signum optimizer.momentum=2.0", "refuses its keys: momentum must be from 0"),
-        ("-m optimizer=adadelta optimizer.rho=2.0", "optimizer=adadelta refuses its keys: Invalid"),
+        ("-m optimizer=adamax optimizer.eps=-1.0", "optimizer=adamax refuses its keys: Invalid"),
         ("-m schedule=inverse_sqrt schedule.scale=0", "refuses its keys: scale must be 1 or more"),
     ],
 )

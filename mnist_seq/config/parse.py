@@ -155,6 +155,12 @@ def _check_together(config: Config) -> None:
                 "sets no image aside; choose data.valid=5000, say"
             )
     _check_start(training)
+    if not (math.isinf(training.clip_norm) or math.isinf(training.clip_value)):
+        raise ConfigError(
+            "training.clip_norm and training.clip_value both clip the gradient: "
+            f"training.clip_norm={training.clip_norm} training.clip_value={training.clip_value}; "
+            "give one"
+        )
     if training.tbptt != "none" and config.model.bidirectional:
         raise ConfigError(
             "training.tbptt hands the state on from the first time step to the last: "

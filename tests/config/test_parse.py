@@ -97,6 +97,11 @@ def test_choosing_by_validation_without_a_validation_set_is_refused(composed: Co
             parse(composed("data.valid=0", override))
 
 
+def test_a_gradient_is_clipped_in_one_way(composed: Compose) -> None:
+    with pytest.raises(ConfigError, match=r"clip_norm=1\.0 training\.clip_value=0\.5; give one"):
+        parse(composed("training.clip_norm=1", "training.clip_value=0.5"))
+
+
 def test_nesterov_needs_a_momentum(composed: Compose) -> None:
     """torch's own words for it name no key of ours."""
     with pytest.raises(ConfigError, match=r"optimizer\.nesterov=true needs a momentum"):

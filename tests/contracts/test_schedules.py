@@ -90,6 +90,14 @@ def test_wsd_is_constant_then_a_line() -> None:
     assert ours == pytest.approx([1.0] * 7 + [0.875, 0.75, 0.625, 0.5])
 
 
+def test_inverse_time_equals_torch() -> None:
+    ours = factors(of("inverse_time", decay=0.5), 9)
+    theirs = torch_factors(
+        lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + 0.5 * step)), 9
+    )
+    assert ours == pytest.approx(theirs)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("num_steps", "warmup"), [(1, 0), (2, 1), (60, 0), (61, 7), (3, 3)])
 def test_each_step_has_a_factor(name: str, num_steps: int, warmup: int) -> None:
@@ -134,6 +142,11 @@ def test_runs_of_a_stack_have_their_own_rates() -> None:
     [
         ("linear", {"final": -0.5}, "schedule=linear refuses its keys: final must be from 0 to 1"),
         ("wsd", {"decay": 0.0}, "schedule=wsd refuses its keys: decay must be more than 0"),
+        (
+            "inverse_time",
+            {"decay": -0.1},
+            "inverse_time refuses its keys: decay must be 0",
+        ),
         ("step", {"gamma": -1.0}, "schedule=step must give each step a finite factor of 0 or more"),
         ("nonsense", {}, "schedule=nonsense must have a file with a function factor"),
         ("cosine", {"name": "wsd"}, "schedule=wsd refuses its keys: "),

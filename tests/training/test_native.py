@@ -94,6 +94,7 @@ def test_native_steps_are_those_of_torch_and_go_on_from_their_checkpoint(
         ("model.bias_init=zeros model.input_init=he", ""),
         ("training.tbptt=2", "training.tbptt=2"),
         ("device.precision=bf16", "device.precision=bf16"),
+        ("training.clip_value=0.5", "training.clip_value=0.5 clips by value"),
         ("training.train_accuracy=true", "training.train_accuracy=true reads the answers"),
         ("optimizer=nadam", "optimizer=nadam has no native form"),
         ("optimizer.amsgrad=true", "optimizer=adam has no native form"),

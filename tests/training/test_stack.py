@@ -89,6 +89,10 @@ def test_every_cell_has_the_numbers_that_it_has_alone(cell: str) -> None:
     assert not torch.equal(weights[0], weights[1])
 
 
+def test_runs_of_a_stack_clip_by_value_as_runs_alone() -> None:
+    check_equal(["training.clip_value=0.001", "optimizer=sgd"], differing(2), 10)
+
+
 def test_what_moves_a_cell_with_heads_in_a_stack_is_rounding() -> None:
     """Over 50 steps at a large rate a stack moves Gated DeltaNet by 4e-9: no further than a run
     alone is moved by first weights that differ in their last bit."""

@@ -46,6 +46,15 @@ def test_runs_of_a_stack_have_the_training_accuracy_of_runs_alone() -> None:
         torch.testing.assert_close(single.right_sums, right_sum.unsqueeze(0))
 
 
+def test_no_number_of_the_gradient_is_larger_than_the_value_it_is_clipped_at() -> None:
+    """A step of SGD at the learning rate 1 moves no weight further."""
+    learner = make_learner("training.clip_value=0.001", "optimizer=sgd", "optimizer.lr=1")
+    before = [weight.detach().clone() for weight in learner.model.parameters()]
+    advance(Single(learner, None), [learner.config], range(1))
+    moved = [(a - b).abs() for a, b in zip(learner.model.parameters(), before, strict=True)]
+    assert max(float(m.detach().max()) for m in moved) == pytest.approx(0.001, rel=1e-3)
+
+
 def test_the_best_weights_may_be_those_of_the_least_loss(tmp_path: Path, run_in: RunIn) -> None:
     """A step that lowers the loss need not raise the accuracy."""
     words = ("training.evaluate=best", "training.eval_every=1", "optimizer.lr=0.05")

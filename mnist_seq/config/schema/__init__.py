@@ -36,7 +36,15 @@ from mnist_seq.config.schema.model import (
     MinGRU,
     Transformer,
 )
-from mnist_seq.config.schema.optimizer import SGD, Adagrad, Adam, NAdam, Optimizer, RMSprop
+from mnist_seq.config.schema.optimizer import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    NAdam,
+    Optimizer,
+    RMSprop,
+)
 from mnist_seq.config.schema.schedule import Cosine, OneCycle, Schedule, Step
 from mnist_seq.config.schema.sweep import Ablation, Sweep
 from mnist_seq.config.schema.tracker import Tracker, WandB
@@ -45,10 +53,10 @@ from mnist_seq.config.schema.types import NAMED, Finite, Group
 
 __all__ = [
     "CHOSEN", "GRU", "HGRN", "LEM", "LMU", "LRU", "LSTM", "MAX_HIDDEN", "MLSTM", "RGLRU", "RNN",
-    "S4D", "SGD", "SLSTM", "SSD", "TCN", "Ablation", "Adagrad", "Adam", "Config", "Cosine", "Data",
-    "Device", "Finite", "GatedDelta", "Group", "Images", "Mamba", "MinGRU", "Model", "NAdam",
-    "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step", "Stream", "Sweep", "Tokens", "Tracker",
-    "Training", "Transformer", "WandB", "WithInit", "schema_of", "schemas",
+    "S4D", "SGD", "SLSTM", "SSD", "TCN", "Ablation", "Adadelta", "Adagrad", "Adam", "Config",
+    "Cosine", "Data", "Device", "Finite", "GatedDelta", "Group", "Images", "Mamba", "MinGRU",
+    "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step", "Stream", "Sweep",
+    "Tokens", "Tracker", "Training", "Transformer", "WandB", "WithInit", "schema_of", "schemas",
 ]  # fmt: skip
 
 

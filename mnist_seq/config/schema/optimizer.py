@@ -1,6 +1,8 @@
 """Keys of `optimizer=`, named as in `torch.optim`."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from mnist_seq.config.schema.types import Beta, Fraction, Group, NonNegative, Positive
 
@@ -55,6 +57,13 @@ class SGD(Optimizer):
                 f"{self.momentum}; write optimizer.momentum=0.9 optimizer.dampening=0"
             )
         return ""
+
+
+class Adadelta(Optimizer):
+    option_names: ClassVar = ("adadelta",)
+
+    rho: Annotated[float, Field(ge=0, le=1)]
+    eps: Positive
 
 
 class Adagrad(Optimizer):

@@ -37,6 +37,7 @@ class Training(Group):
     diagnostics: Literal["none", "gradients"]
     # These came after runs existed, so they have a default; see `identity.plain`
     updates: Literal["none"] | Count = "none"
+    clip_value: Annotated[float, Field(gt=0)] = math.inf
     eval_train: CountOrNone = 0
     train_accuracy: bool = False
     best: Text = "auto"

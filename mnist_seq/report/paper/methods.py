@@ -105,16 +105,26 @@ def _training(setup: Setup) -> list[Sentence]:
     optimizer = fmt.joined([str(o) for o in setup.all_of("optimizer")], "or")
     lr = fmt.joined([fmt.plain(float(v)) for v in setup.all_of("lr")], "or")
     schedule = fmt.joined([str(o) for o in setup.all_of("schedule")], "or")
-    clip = setup.all_of("clip_norm")
-    never = ("inf", "Infinity", float("inf"))
-    clipped = "" if not clip else "no clipping of gradients" if all(c in never for c in clip) else (
-        f"gradients clipped at a norm of {fmt.joined([str(c) for c in clip], 'or')}"
-    )  # fmt: skip
+    clipped = _clipped(setup)
     rate = f"learning rate {lr}, {schedule} schedule" if lr and len(setup.all_of("lr")) <= 8 else ""
     aside = ", ".join(filter(None, [rate, clipped]))
     if optimizer:
         text += f", with the optimizer {optimizer}{f' ({aside})' if aside else ''}"
     return [Sentence(f"{text}.", (*names, *["lr"] * bool(rate)))]
+
+
+def _clipped(setup: Setup) -> str:
+    """How gradients were clipped; "" where no run says it."""
+    norms, values = setup.all_of("clip_norm"), setup.all_of("clip_value")
+    never = ("inf", "Infinity", float("inf"))
+    if not norms:
+        return ""
+    how = {"a norm": [str(c) for c in norms if c not in never],
+           "values": [str(c) for c in values if c not in never]}  # fmt: skip
+    said = [f"{what} of {fmt.joined(of, 'or')}" for what, of in how.items() if of]
+    if not said:
+        return "no clipping of gradients"
+    return f"gradients clipped at {fmt.joined(said, 'or')}"
 
 
 def _seeds(report: Report, setup: Setup) -> list[Sentence]:

@@ -86,6 +86,8 @@ def _optimizer(runs: Sequence[Run]) -> Fact:
     schedule = _values(runs, _key("schedule.name"))
     clip = _values(runs, _key("training.clip_norm"), _number)
     clipping = "no clipping" if clip in ("Infinity", "") else f"clipped at {clip}"
+    if by_value := _values(runs, _key("training.clip_value"), _number):  # runs that have it
+        clipping = f"clipped at values of {by_value}"
     value = f"{name[:1].upper()}{name[1:]}, lr {rate}" if rate else name
     return Fact("Optimizer", value, f"{schedule} schedule, {clipping}" if schedule else clipping)
 

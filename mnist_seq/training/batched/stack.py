@@ -117,6 +117,8 @@ class Stack(Program):
         if self._trained is not None:
             gradient = gradient * self._trained
         clip_norms_(gradient, self.config.training.clip_norm)
+        if not math.isinf(clip_value := self.config.training.clip_value):
+            gradient.clamp_(-clip_value, clip_value)
         self.optimizer.step(gradient, rates)
         self.loss_sums += losses.detach() * batch.num_examples
         if self.right_sums is not None:

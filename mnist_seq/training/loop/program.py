@@ -137,6 +137,7 @@ class Single(Program):
             batch,
             spec=data.spec,
             clip_norm=config.training.clip_norm,
+            clip_value=config.training.clip_value,
             precision=config.device.precision,
             noises=noises,
             rights=self.right_sums,

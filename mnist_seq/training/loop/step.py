@@ -19,6 +19,7 @@ def train_step(
     *,
     spec: Spec,
     clip_norm: float,
+    clip_value: float = math.inf,
     precision: str,
     noises: tuple[Tensor, ...] | None = None,
     rights: Tensor | None = None,
@@ -27,6 +28,7 @@ def train_step(
 
     Args:
         clip_norm: largest Euclidean norm of the gradient over all weights; inf never clips.
+        clip_value: largest absolute value of each number of the gradient; inf never clips.
         noises: random factors of the model's dropout; None draws them with torch's generator.
         rights: the examples of the batch times its accuracy are added to it, [R]; None adds none.
 
@@ -40,6 +42,8 @@ def train_step(
     loss.backward()  # type: ignore[no-untyped-call]
     if not math.isinf(clip_norm):
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    if not math.isinf(clip_value):
+        nn.utils.clip_grad_value_(model.parameters(), clip_value)
     optimizer.step()
     if rights is not None:
         rights += accuracy(spec, outputs.detach(), batch) * batch.num_examples

@@ -3,6 +3,7 @@
 It reads configs alone: a plan, which asks for every variant, has no need of torch.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -129,6 +130,9 @@ def why_not_native(config: Config) -> str:
             bool(model.dropout) and model.dropout_at != "all"
         ),
         f"training.freeze={training.freeze} keeps weights": bool(training.freeze),
+        f"training.clip_value={training.clip_value} clips by value": (
+            not math.isinf(training.clip_value)
+        ),
         "training.train_accuracy=true reads the answers of each step": training.train_accuracy,
         f"optimizer={config.optimizer.name} has no native form": not _has_rule(config),
         f"this model={model.name} has no native form": not has_cell,
