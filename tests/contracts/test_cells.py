@@ -251,6 +251,7 @@ FORMS: dict[str, dict[str, Any]] = {
         "head_activation": "tanh",
     },
 }
+EACH_FORM = [pytest.param(form, marks=[pytest.mark.slow] * (form == "around")) for form in FORMS]
 Weights = dict[str, Tensor]
 
 
@@ -318,7 +319,7 @@ def test_padding_is_not_read(variant: str) -> None:
         )
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", EACH_FORM)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_run_of_a_stack_has_its_own_loss_and_gradients(variant: str, form: str) -> None:
     """vmap with autograd around it; the random factors are drawn for each run by itself."""
@@ -337,6 +338,10 @@ def test_a_run_of_a_stack_has_its_own_loss_and_gradients(variant: str, form: str
             found = weights[name].grad
             assert found is not None
             torch.testing.assert_close(found[run], gradient, rtol=0, atol=1e-10)
+
+
+def test_what_is_around_the_layers_of_a_stack_is_each_runs_own() -> None:
+    test_a_run_of_a_stack_has_its_own_loss_and_gradients("lstm", "around")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
