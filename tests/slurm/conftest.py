@@ -11,7 +11,10 @@ import pytest
 from tests.slurm.cluster import Cluster, cluster
 from tests.sweep.conftest import SweepRunner
 
-TINY = ["data=mnist_5k", "data.limit=200", "model.hidden=4", "tracker=none", "sweep.baseline=none"]
+TINY = [
+    "data=mnist_5k", "data.limit=200", "model.hidden=4", "tracker=none", "sweep.baseline=none",
+    "device.kernel=torch",  # as a job's default is: its CPU is not known to the plan
+]  # fmt: skip
 # some hundred evaluations and checkpoints, so that there is always one to go on from
 LONG = [*TINY, "training.epochs=200", "training.checkpoint_every=5"]
 ON_SLURM = [
