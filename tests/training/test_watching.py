@@ -1,5 +1,6 @@
 """What is read of a run along the way, and what chooses its best weights."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,3 +88,12 @@ def test_the_default_goes_by_the_metric_of_the_data_set(tmp_path: Path, run_in: 
     _, named = run_in(tmp_path / "named", *words, "training.best=valid/accuracy")
     same(auto, named)
     assert "best" not in auto.record()["config"]["training"]
+
+
+def test_a_number_is_better_than_none() -> None:
+    """Where the first evaluation has no value, such as r2 of a constant, the next one counts."""
+    for is_higher_better in (True, False):
+        choice = Choice("valid/r2", is_higher_better, 0.0)
+        assert choice.is_better(0.5, math.nan)
+        assert not choice.is_better(math.nan, 0.5)
+        assert not choice.is_better(math.nan, math.nan)

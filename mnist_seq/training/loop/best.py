@@ -1,5 +1,6 @@
 """What validation chooses by: the best weights, and when early stopping ends a run."""
 
+import math
 from typing import NamedTuple
 
 from mnist_seq.config.schema import Training
@@ -19,7 +20,9 @@ class Choice(NamedTuple):
     min_delta: float
 
     def is_better(self, value: float, than: float) -> bool:
-        """Whether a value is an improvement of an earlier one."""
+        """Whether a value is an improvement of an earlier one; any number is, of NaN."""
+        if math.isnan(than):
+            return not math.isnan(value)
         if self.is_higher_better:
             return value > than + self.min_delta
         return value < than - self.min_delta
