@@ -199,8 +199,9 @@ def test_options_of_all_groups_go_together(
         line = fuzz.refusal(error, words + [word for name in experiment for word in asked_by(name)])
         rule = r"data=mnist1d|^device=|must end before|leaves no|needs|does not go with it yet"
         # One that sets keys of its own cell or data goes with those alone
-        rule += r"|no code reads (model|optimizer)\.|data\.|training\.monitor_test=" * bool(
-            experiment
+        rule += (
+            r"|no code reads (model|optimizer|schedule)\.|data\.|training\.monitor_test="
+            * bool(experiment)
         )
         assert re.search(rule, line)
         assert not (tmp_path / "run" / "run.json").exists()

@@ -79,7 +79,7 @@ def build(kind: str = "native", compiler: list[str] | None = None) -> Path:
 
 def _check_owner(folder: Path) -> None:
     """A library that another user has put there would run as this one."""
-    if sys.platform == "win32" or not folder.exists():
+    if not hasattr(os, "getuid") or not folder.exists():  # as on Windows
         return
     found = folder.stat()
     if found.st_uid != os.getuid() or found.st_mode & 0o022:

@@ -23,6 +23,7 @@ from tests.sweep.trouble import CALLBACK
 SMALL = [
     "data=mnist_5k",
     "tracker=none",
+    "device.kernel=torch",  # which stacks and jobs elsewhere have, and long enough to be killed
     "training.batch_size=100",
     "training.checkpoint_every=8",
     "training.eval_every=12",
