@@ -27,6 +27,7 @@ from mnist_seq.notebook import LoadedRun, compose, train_run
 from mnist_seq.runs.commands import quoted
 from mnist_seq.tasks import Located, remember, task_of
 from mnist_seq.tasks.sources import published as sources
+from mnist_seq.training.preflight.kernel import with_kernel
 from mnist_seq.training.preflight.task import num_steps
 
 DEEP = settings().max_examples > 100
@@ -230,6 +231,8 @@ def play(words: list[str], folder: Path) -> LoadedRun | Config | str:
         assert not (folder / "result.json").exists()
         return refusal(error, words)
     assert run.state in ("finished", "diverged")
+    if config.device.kernel == "auto":
+        config = with_kernel(config, run.config.device.kernel)
     assert run.config == config
     return run
 
