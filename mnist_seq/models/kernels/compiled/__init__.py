@@ -66,6 +66,13 @@ def readable(dh: Tensor | None) -> Tensor | None:
     return dh.contiguous()
 
 
+def own_copy(gradient: Tensor | None, like: Tensor) -> Tensor:
+    """A contiguous gradient that the library may change; zeros where autograd has none."""
+    if gradient is None:
+        return torch.zeros_like(like, memory_format=torch.contiguous_format)
+    return gradient.clone(memory_format=torch.contiguous_format)
+
+
 def before_part(h: Tensor, h_0: Tensor, first: int) -> int:
     """Address of the state before a time step."""
     return h[first - 1].data_ptr() if first else h_0.data_ptr()

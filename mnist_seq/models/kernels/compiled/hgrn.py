@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mnist_seq.models.kernels.compiled import before_part, rows_of
+from mnist_seq.models.kernels.compiled import before_part, own_copy, rows_of
 from mnist_seq.models.kernels.scan import in_parts
 
 N, P, D = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
@@ -63,8 +63,7 @@ class CompiledHGRN(torch.autograd.Function):
         dx = torch.empty_like(x) if ctx.needs_input_grad[1] else None
         d_weight, d_bias, d_out = (torch.zeros_like(w) for w in (weight, bias_f, weight_out))
         of_scale, first = scale.new_zeros(2, len(scale)), len(h)
-        later = torch.zeros_like(h_0) if d_last is None else d_last.clone()
-        later = later.contiguous()
+        later = own_copy(d_last, h_0)
         for h_c, x_c, dy_c in reversed([*in_parts(h, x, dy)]):
             first -= len(h_c)
             x_rows, dy_rows = rows_of(x_c), rows_of(dy_c)

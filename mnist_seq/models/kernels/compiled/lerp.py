@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mnist_seq.models.kernels.compiled import address_of_gradient, before_part, readable, rows_of
+from mnist_seq.models.kernels.compiled import (
+    address_of_gradient,
+    before_part,
+    own_copy,
+    readable,
+    rows_of,
+)
 from mnist_seq.models.kernels.scan import in_parts
 
 
@@ -46,8 +52,7 @@ class CompiledLerp(torch.autograd.Function):
         x, weight, bias, h, h_0 = ctx.saved_tensors
         dx = torch.empty_like(x) if ctx.needs_input_grad[1] else None
         d_weight, d_bias = torch.zeros_like(weight), torch.zeros_like(bias)
-        later = torch.zeros_like(h_0) if d_last is None else d_last.clone()
-        later, dh, first = later.contiguous(), readable(dh), len(h)
+        later, dh, first = own_copy(d_last, h_0), readable(dh), len(h)
         for h_c, x_c in reversed([*in_parts(h, x)]):
             first -= len(h_c)
             x_rows = rows_of(x_c)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mnist_seq.models.kernels.compiled import before_part, rows_of
+from mnist_seq.models.kernels.compiled import before_part, own_copy, rows_of
 from mnist_seq.models.kernels.scan import in_parts
 
 
@@ -49,8 +49,7 @@ class CompiledLinear(torch.autograd.Function):
         dy = x.new_zeros(()).expand_as(x) if dy is None else dy
         dx, of_a = torch.empty_like(x), a.new_zeros(2, len(a))
         db, dc, dd = (torch.zeros_like(each) for each in (b, c, d))
-        later, first = torch.zeros_like(h_0) if d_last is None else d_last.clone(), len(h)
-        later = later.contiguous()
+        later, first = own_copy(d_last, h_0), len(h)
         for h_c, x_c, dy_c, dx_c in reversed([*in_parts(h, x, dy, dx)]):
             first -= len(h_c)
             dy_rows, x_rows = rows_of(dy_c), rows_of(x_c)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mnist_seq.models.kernels.compiled import readable, rows_of
+from mnist_seq.models.kernels.compiled import own_copy, readable, rows_of
 from mnist_seq.models.kernels.scan import before_each, in_parts
 
 N = ctypes.c_int64
@@ -63,9 +63,7 @@ class CompiledSLSTM(torch.autograd.Function):
     def backward(ctx: Any, dh_all: Tensor | None, *d_ends: Tensor | None) -> Any:
         """Gradients of the arguments of `forward`."""
         weight, h_0, c_0, n_0, h, c, n, gates, shares, read = ctx.saved_tensors
-        dh, dc, dn = (
-            torch.zeros_like(h_0) if d is None else d.clone().contiguous() for d in d_ends[:3]
-        )
+        dh, dc, dn = (own_copy(d, h_0) for d in d_ends[:3])
         dx, dw, back = torch.empty_like(gates), torch.zeros_like(weight), weight.t().contiguous()
         given, first = readable(dh_all), len(dx)
         for dx_c, h_c in reversed([*in_parts(dx, h)]):
