@@ -31,7 +31,6 @@ NUM_SHOWN = 40  # rows of the table
 NUM_DRAWN = 64  # pictures of the sheet
 _NUM_RANKED = 3
 _CHOICES = {
-    "which": ("tested", "best", "last"),
     "ground": ("auto", "white", "black"),
     "fit": ("none", "mnist"),
 }
@@ -50,6 +49,12 @@ def run(values: Mapping[str, Any], console: "Console") -> "Predictions":
     for key, known in _CHOICES.items():
         if values[key] not in known:
             raise ConfigError(f"{key} must be one of {', '.join(known)}: {key}={values[key]}")
+    which = values["which"]
+    if type(which) is not int and which not in ("tested", "best", "last"):
+        raise ConfigError(
+            f"which must be tested, best, last or the step of weights that the run keeps: "
+            f"which={which}"
+        )
     folder, paths = _path("run", values["run"]), _paths(values["images"])
     out = _out(values["out"], folder)
     from mnist_seq.trained.files import read
@@ -70,7 +75,7 @@ def run(values: Mapping[str, Any], console: "Console") -> "Predictions":
         raise ConfigError("fit=mnist cuts out the ink: say which it is, ground=white (black ink on "
                           "white) or ground=black (white on black)")  # fmt: skip
     given = read(paths, reading.shape, fit=values["fit"], is_white=values["ground"] == "white")
-    found = loaded.predict(given.examples, which=values["which"], ground=values["ground"])
+    found = loaded.predict(given.examples, which=which, ground=values["ground"])
     inverted = ", inverted" if values["ground"] == "white" else ""
     fitted = ", cut out and centred as MNIST's" if values["fit"] == "mnist" else ""
     say(

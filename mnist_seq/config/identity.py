@@ -15,6 +15,7 @@ NOT_OF_A_RESULT = (
     "data.root",
     "data.path",
     "training.diagnostics",
+    "training.keep_best",
     "training.init_from",  # `training.init_source` says what was there
     "training.checkpoint_every",
 )

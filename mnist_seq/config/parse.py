@@ -148,7 +148,8 @@ def _check_together(config: Config) -> None:
     for key, wants in (("early_stop", training.early_stop != "never"),
                        ("evaluate", training.evaluate == "best"),
                        ("best", training.best != "auto"),
-                       ("min_delta", training.min_delta != 0)):  # fmt: skip
+                       ("min_delta", training.min_delta != 0),
+                       ("keep_best", training.keep_best != 0)):  # fmt: skip
         if wants and data.valid == 0:
             raise ConfigError(
                 f"training.{key}={getattr(training, key)} chooses by validation, and data.valid=0 "

@@ -5,6 +5,7 @@ run.json          identity and provenance
 metrics.jsonl     one line per evaluation
 checkpoint.pt     everything that a resume needs
 best.pt           weights of the best evaluation on valid
+best-step*.pt     of the training.keep_best best ones; the name has the step and the value
 model.pt          weights that were tested
 predictions.npz   label and prediction of every test example
 result.json       written last: the run is finished or diverged
@@ -13,7 +14,8 @@ error.txt         in place of result.json: the run failed
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +27,8 @@ from mnist_seq.runs.disk import limits, parsing, records
 from mnist_seq.runs.events import BY_ACCURACY, Judged
 
 FolderState = Literal["absent", "interrupted", "failed", "finished", "diverged"]
+
+_KEPT = re.compile(r"best-step(\d{1,12})-[^/]+\.pt")
 
 
 class RunFolder:
@@ -143,6 +147,21 @@ class RunFolder:
         """Remove evaluations after a step: a resume will repeat them."""
         if self.metrics_path.exists():
             files.keep_lines(self.metrics_path, lambda row: row.get("step", step + 1) <= step)
+
+    def kept_path(self, step: int, value: float) -> Path:
+        """Where the weights of an evaluation are kept; `value` is its value on valid."""
+        return self.path / f"best-step{step}-{value:.5g}.pt"
+
+    def kept(self) -> dict[int, Path]:
+        """The weights of evaluations that are kept beside best.pt, by their steps."""
+        names = ((_KEPT.fullmatch(path.name), path) for path in self.path.glob("best-step*.pt"))
+        return dict(sorted((int(match[1]), path) for match, path in names if match))
+
+    def prune_kept(self, steps: Collection[int]) -> None:
+        """Remove the kept weights of other evaluations."""
+        for step, path in self.kept().items():
+            if step not in steps:
+                path.unlink(missing_ok=True)
 
     def write_predictions(
         self,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mnist_seq.trained.predictions import Misclassified, Predictions
     from mnist_seq.trained.reading import Ground
 
-Which = Literal["tested", "best", "last"]
+Which = Literal["tested", "best", "last"] | int
 
 
 def load_run(folder: str | Path) -> "LoadedRun":
@@ -82,12 +82,27 @@ class LoadedRun:
             raise ValueError(f"{self.folder} holds no predictions: the run is {self.state}")
         return self.run.predictions
 
+    @functools.cached_property
+    def kept(self) -> dict[int, float]:
+        """Evaluations whose weights `training.keep_best` has kept: value on valid by step, the
+        best first."""
+        from mnist_seq.runs.folder import RunFolder
+        from mnist_seq.tasks import task_of
+        from mnist_seq.training.loop.best import choice_of, ranked
+
+        choice = choice_of(self.config.training, task_of(self.config.data))
+        files = RunFolder(self.folder).kept()
+        rows = [(row.get("step"), row.get(choice.name)) for row in self.run.history]
+        values = {int(s): float(v) for s, v in rows if s in files and v is not None}
+        return {step: values[step] for step in ranked(values, choice)}
+
     def model(self, which: Which = "tested") -> "Classifier":
         """The trained classifier, on the CPU, ready to evaluate: `model()(x [T, B, D])`.
 
         Args:
             which: weights: "tested", those that the test set was read with (`training.evaluate`);
-                "best" on valid; "last", those of the last step.
+                "best" on valid; "last", those of the last step; a number, those of the evaluation
+                at this step, of `kept`.
 
         Raises:
             ValueError: the run has left no such weights, or they are of another version of the
@@ -97,8 +112,13 @@ class LoadedRun:
         from mnist_seq.training.preflight.count import load_classifier, load_last
 
         folder = RunFolder(self.folder)
+        if isinstance(which, int) and not isinstance(which, bool):
+            if which not in self.kept:
+                steps = ", ".join(map(str, self.kept)) or "no step: choose training.keep_best=3"
+                raise ValueError(f"{self.folder} keeps the weights of {steps}; which={which}")
+            return load_classifier(self.config, folder.kept()[which])
         if which not in ("tested", "best", "last"):
-            raise ValueError(f"which must be tested, best or last: which={which!r}")
+            raise ValueError(f"which must be tested, best, last or a step: which={which!r}")
         if which == "last" and self.config.training.evaluate == "best":
             return load_last(self.config, folder)
         path = folder.best_path if which == "best" else folder.model_path

@@ -21,8 +21,8 @@ from tests.tasks.made import locate
 from tests.training.conftest import make_config
 
 WORDS = ("data.limit=160", "data.valid=400", "training.batch_size=20", "training.eval_every=3",
-         "training.checkpoint_every=4", "training.evaluate=best", "model.hidden=16",
-         "model.dropout=0.2", "model.layers=2", "device.threads=1",
+         "training.checkpoint_every=4", "training.evaluate=best", "training.keep_best=2",
+         "model.hidden=16", "model.dropout=0.2", "model.layers=2", "device.threads=1",
          "optimizer.lr=0.01", "training.epochs=2")  # fmt: skip
 
 

@@ -24,8 +24,9 @@ from tests import warm
 from tests.conftest import clean_env, some
 
 WORDS = ("data=mnist_5k", "tracker=none", "model=gru", "model.hidden=8", "data.limit=320",
-         "data.valid=100", "training.eval_every=2", "training.evaluate=best",
-         "data.sequence=permuted", "data.chunk=28", "data.normalize=standard")  # fmt: skip
+         "data.valid=100", "training.eval_every=2", "training.keep_best=2",
+         "training.evaluate=best", "data.sequence=permuted", "data.chunk=28",
+         "data.normalize=standard")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,16 @@ def test_weights_are_chosen_by_name(run: LoadedRun) -> None:
     assert all(torch.equal(tested[name], best[name]) for name in tested)
     saved = torch.load(run.folder / "checkpoint.pt", weights_only=True)["model"]
     assert all(torch.equal(last[name], saved[name]) for name in tested)
-    with pytest.raises(ValueError, match="tested, best or last: which='first'"):
+    values = {row["step"]: row["valid/accuracy"] for row in run.run.history}
+    assert run.kept == dict(sorted(values.items(), key=lambda of: (-of[1], of[0]))[:2])
+    first, second = run.kept
+    kept = run.model(first).state_dict()
+    assert all(torch.equal(best[name], kept[name]) for name in best)
+    assert not torch.equal(run.model(second).state_dict()["head.weight"], best["head.weight"])
+    with pytest.raises(ValueError, match="tested, best, last or a step: which='first'"):
         run.model("first")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=rf"keeps the weights of {first}, {second}; which=1"):
+        run.predict(np.zeros((28, 28), np.uint8), which=1)
 
 
 def test_an_exported_run_reads_bytes(run: LoadedRun, pictures: np.ndarray, tmp_path: Path) -> None:

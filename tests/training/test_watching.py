@@ -1,19 +1,21 @@
 """What is read of a run along the way, and what chooses its best weights."""
 
 import math
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import Ended
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training.batched.stack import Stack
-from mnist_seq.training.loop.best import Choice
+from mnist_seq.training.loop.best import Choice, Kept
 from mnist_seq.training.loop.program import Single
 from tests.training.learners import advance, make_learner
-from tests.training.test_run import same
+from tests.training.test_run import StopAt, same
 
 RunIn = Callable[..., tuple[Ended, RunFolder]]
 
@@ -97,3 +99,41 @@ def test_a_number_is_better_than_none() -> None:
         assert choice.is_better(0.5, math.nan)
         assert not choice.is_better(math.nan, 0.5)
         assert not choice.is_better(math.nan, math.nan)
+
+
+def test_the_weights_of_the_best_evaluations_are_kept(tmp_path: Path, run_in: RunIn) -> None:
+    """By value, also where improvements count as none; no number moves, in a resume as well."""
+    words = ("training.eval_every=1", "training.checkpoint_every=4", "training.min_delta=0.9")
+    _, plain = run_in(tmp_path / "plain", *words)
+    keeping = (*words, "training.keep_best=3")
+    with pytest.raises(Interrupted):
+        run_in(tmp_path / "run", *keeping, listeners=[StopAt(6, signal.SIGTERM)])
+    _, folder = run_in(tmp_path / "run", *keeping)
+    same(plain, folder)
+    values = {row["step"]: row["valid/accuracy"] for row in folder.metrics()}
+    best = sorted(values, key=lambda step: (-values[step], step))[:3]
+    assert folder.kept() == {step: folder.kept_path(step, values[step]) for step in sorted(best)}
+
+
+def test_a_resume_finds_the_weights_that_were_best_at_its_checkpoint(tmp_path: Path) -> None:
+    """They stay until the next checkpoint; those of evaluations that are repeated go."""
+    folder, choice, net = (
+        RunFolder(tmp_path),
+        Choice("valid/loss", False, 0.0),
+        torch.nn.Linear(1, 1),
+    )
+
+    def evaluate(kept: Kept, step: int, loss: float) -> None:
+        kept.add(step, loss, net)
+        folder.append_metrics({"step": step, "valid/loss": loss, "seconds": 0.0})
+
+    kept = Kept(folder, choice, 1)
+    evaluate(kept, 1, 0.5)
+    evaluate(kept, 2, math.nan)
+    kept.prune()  # a checkpoint
+    evaluate(kept, 3, 0.4)
+    evaluate(kept, 4, 0.3)
+    assert [*folder.kept()] == [1, 4]
+    folder.rewind_metrics(2)
+    Kept(folder, choice, 1).restore()
+    assert [*folder.kept()] == [1]

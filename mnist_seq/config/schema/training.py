@@ -42,6 +42,7 @@ class Training(Group):
     train_accuracy: bool = False
     best: Text = "auto"
     min_delta: NonNegative = 0.0
+    keep_best: CountOrNone = 0
     init_from: Text = "none"
     init_head: Literal["load", "new"] = "load"
     init_optimizer: bool = False

@@ -14,7 +14,7 @@ _OF_A_RUN = {
     "model": ("dropout", "match", "params"),
     "optimizer": ("lr", "weight_decay"),
     "data": ("root",),
-    "training": ("diagnostics", "init_from", "init_source"),
+    "training": ("diagnostics", "init_from", "init_source", "keep_best"),
 }
 
 

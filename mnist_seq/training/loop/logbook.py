@@ -16,8 +16,8 @@ from mnist_seq.training import checkpoint, checkpoint_check
 from mnist_seq.training.device import device_name
 from mnist_seq.training.diagnostics import diagnose
 from mnist_seq.training.job import Job, record_failure
-from mnist_seq.training.loop.best import choice_of
-from mnist_seq.training.loop.evaluation import Evaluation
+from mnist_seq.training.loop.best import Kept, choice_of
+from mnist_seq.training.loop.evaluation import Evaluation, last_metrics, metrics_at_end, named
 from mnist_seq.training.loop.flat import flat_warning
 from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.preflight.count import recorded_counts
@@ -58,6 +58,7 @@ class Logbook:
         self.state, self.loss_sum, self.right_sum = LoopState(), 0.0, 0.0
         self.saved_optimizer: dict[str, Any] | None = None
         self._choice = choice_of(job.config.training, learner.data.task)
+        self._kept = Kept(self.folder, self._choice, job.config.training.keep_best)
         self.ended: Ended | None = None
         self.error: Exception | None = None
         self._begun, self._num_steps = time.perf_counter(), 0
@@ -81,6 +82,7 @@ class Logbook:
                 checkpoint.restore_random(saved, self.learner.generator)
             self._check_metrics()
         self.folder.rewind_metrics(self.state.step)
+        self._kept.restore()
 
     def _check_metrics(self) -> None:
         """Refuse to go on if rows of the metrics before the checkpoint are missing."""
@@ -159,11 +161,11 @@ class Logbook:
         if self.job.config.training.train_accuracy:
             row["train/accuracy"] = self.right_sum / state.loss_count
         if valid is not None:
-            row |= {"valid/loss": valid.loss, **_named("valid", valid.metrics)}
+            row |= {"valid/loss": valid.loss, **named("valid", valid.metrics)}
         if monitor is not None:
             row |= {f"monitor/{k}": monitor.metrics[k] for k in (self._main, "loss")}
         if train is not None:
-            row |= _named("train_eval", train.metrics)
+            row |= named("train_eval", train.metrics)
         if self.job.config.training.diagnostics == "gradients":
             data, model = self.learner.data, self.learner.model
             row |= diagnose(model, data.sample(DIAGNOSED), data.spec)
@@ -190,6 +192,7 @@ class Logbook:
             checkpoint.save_weights(self.folder.best_path, self.learner.model)
         else:
             state.evaluations_since_best += 1
+        self._kept.add(state.step, value, self.learner.model)
         if early_stop != "never":
             is_patience_out = state.evaluations_since_best >= early_stop
             state.is_stopped_early = is_patience_out and state.step < self._num_steps
@@ -212,6 +215,7 @@ class Logbook:
             generator=self.learner.generator,
             loop={**asdict(self.state), **self._sums},
         )
+        self._kept.prune()
 
     def load_best(self) -> None:
         """Load the best weights where the config evaluates those on the test set."""
@@ -224,15 +228,9 @@ class Logbook:
             self.diverge()
             return
         state, folder, data = self.state, self.folder, self.learner.data
-        metrics = _last_metrics(folder.metrics())
-        if self.job.config.training.evaluate == "best":
-            rows = folder.metrics()
-            best_row = next(row for row in reversed(rows) if row["step"] == state.best_step)
-            metrics |= {k: v for k, v in best_row.items() if k.startswith("valid/")}
-        metrics |= _named("test", test.metrics)
-        for length, probe in probes.items():  # a net may be finite on its own length alone
-            finite = {k: v for k, v in probe.metrics.items() if math.isfinite(v)}
-            metrics |= _named(f"test@{length}", finite)
+        is_best = self.job.config.training.evaluate == "best"
+        best_step = state.best_step if is_best else None
+        metrics = metrics_at_end(folder.metrics(), test, probes, best_step=best_step)
         labels, predictions = data.labels("test").cpu().numpy(), test.predictions.cpu().numpy()
         if data.spec.output != "class" and data.spec.num_outputs == 1:
             labels, predictions = labels[..., 0], predictions[..., 0]
@@ -254,10 +252,11 @@ class Logbook:
     def diverge(self) -> None:
         """End because the loss is not finite: an outcome, not a failure."""
         reason = f"the loss is not finite at step {self.state.step}"
-        metrics = _last_metrics(self.folder.metrics())
+        metrics = last_metrics(self.folder.metrics())
         self._end(Ended("diverged", 0, reason, metrics, seconds=self.state.seconds))
 
     def _end(self, ended: Ended) -> None:
+        self._kept.prune()
         checkpoint.save_weights(self.folder.model_path, self.learner.model)
         self.folder.write_result(
             state=ended.state,
@@ -282,13 +281,3 @@ class Logbook:
         """End with an error, which is written to error.txt."""
         self.error = error
         self.ended = record_failure(self.job, error, self.listeners)
-
-
-def _named(part: str, metrics: dict[str, float]) -> Row:
-    return {f"{part}/{name}": value for name, value in metrics.items()}
-
-
-def _last_metrics(rows: list[dict[str, Any]]) -> Row:
-    """Metrics of the last row that are numbers; the loss of a diverged run may be null."""
-    last = rows[-1] if rows else {}
-    return {k: v for k, v in last.items() if "/" in k and v is not None}
