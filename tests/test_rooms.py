@@ -36,6 +36,7 @@ MAY_IMPORT = {
     # report: the last table; tracking: its runs are tracked
     "sweep": {"config", "report", "runs", "tracking", "training", "stats"},
     "stats": set(),
+    "published": {"config", "runs", "stats"},
     "report": {"config", "stats", "runs"},  # config: what a misspelt key may have meant
 }
 

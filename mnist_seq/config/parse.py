@@ -16,6 +16,7 @@ from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.messages import known_keys, no_option, shown, validated
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema import CHOSEN, Config, Training, schema_of
+from mnist_seq.config.schema.expects import KEY, expected
 from mnist_seq.config.secrets import check_values
 from mnist_seq.config.words import key_of
 
@@ -35,6 +36,9 @@ def parse(values: Mapping[str, Any]) -> Config:
             "(hydra/sweeper=mnist_seq, the default, runs it)"
         )
     check_values(values)
+    if KEY in values:  # what papers say; no run depends on it
+        expected(values[KEY])
+        values = {key: value for key, value in values.items() if key != KEY}
     groups: dict[str, BaseModel] = {}
     for group, base in CHOSEN.items():
         given = values.get(group)
@@ -95,12 +99,17 @@ def check_words(words: Iterable[str], *, options: Callable[[str], Sequence[str]]
     Raises:
         ConfigError: a group has no such option, the `name` of a group is set directly, or
             `model.hidden` is set together with a size from which it is solved, or `training.epochs`
-            together with `training.updates`.
+            together with `training.updates`, or `expects` is set.
     """
     given: dict[str, str] = {}
     for word in words:
         key, (_, equals, value) = key_of(word), word.partition("=")
         group, _, last = key.rpartition(".")
+        if key.partition(".")[0] == KEY:
+            raise ConfigError(
+                f"{KEY} says what a paper says, in an experiment's file, and no run reads it: "
+                f"{word}; leave it out"
+            )
         if group in CHOSEN and last == "name":
             raise ConfigError(
                 f"{key} goes with its group's other keys: {word}; write {group}={value}"

@@ -1,0 +1,1 @@
+"""Published numbers, results of ours that are stored, and whether they agree."""

@@ -1,0 +1,265 @@
+"""Results of ours that are stored with the code: `docs/results/<experiment>.<row>.json`.
+
+Each file has one value a seed, what the seeds cost, on what they ran, and their learning curve.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from mnist_seq.config.errors import ConfigError
+from mnist_seq.config.members import shipped
+from mnist_seq.published.rows import Row
+from mnist_seq.runs import files
+from mnist_seq.runs.folder import RunFolder, find_runs
+from mnist_seq.runs.text import plural
+from mnist_seq.runs.variants import flat
+
+_DIGITS = 6  # of the numbers of a curve
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Seed(_Checked):
+    """One run.
+
+    Attributes:
+        value: of the metric; None where the run diverged.
+        minutes: of training; of a stack, its share.
+    """
+
+    seed: int
+    value: float | None
+    minutes: float
+
+
+class Curve(_Checked):
+    """A learning curve over n seeds.
+
+    Attributes:
+        metric: of metrics.jsonl, such as valid/accuracy.
+        updates: where all n seeds have a value.
+        mean, sd: of the seeds there; sd is None where n = 1.
+    """
+
+    metric: str
+    updates: list[int]
+    mean: list[float]
+    sd: list[float | None]
+    n: int
+
+
+class Stored(_Checked):
+    """The runs of one published number.
+
+    Attributes:
+        command: that trains them, without the folder's name.
+        variant: `variant_of` their config: the same for every run that repeats them.
+        machine: the CPU or GPU, and the number of cores.
+        code: hash of the code that trained them; see docs/architecture.md.
+    """
+
+    experiment: str
+    row: str
+    command: str
+    metric: str
+    variant: str
+    updates: int
+    seeds: list[Seed] = Field(min_length=1)
+    machine: str
+    torch: str
+    kernel: str
+    code: str
+    curve: Curve
+
+    @property
+    def id(self) -> str:
+        """The name of its file."""
+        return f"{self.experiment}.{self.row}"
+
+    @property
+    def values(self) -> list[float]:
+        """Of the seeds that finished."""
+        return [seed.value for seed in self.seeds if seed.value is not None]
+
+    @property
+    def minutes(self) -> float:
+        """Of all seeds together."""
+        return sum(seed.minutes for seed in self.seeds)
+
+
+def results_dir() -> Path:
+    """The folder of stored results: inside the package in a wheel, below docs/ in a clone."""
+    conf = shipped()
+    inside = conf.parent / "results"
+    return inside if inside.is_dir() else conf.parent / "docs" / "results"
+
+
+def read_all(folder: Path | None = None) -> dict[str, Stored]:
+    """All stored results of a folder, by their ids; of `results_dir` where none is given.
+
+    Raises:
+        ValueError: a file is damaged, or not what `write` writes.
+    """
+    paths = sorted((folder or results_dir()).glob("*.json"))
+    return {found.id: found for found in map(read, paths)}
+
+
+def read(path: Path) -> Stored:
+    """One stored result.
+
+    Raises:
+        ValueError: the file is damaged, or not what `write` writes.
+        FileNotFoundError: there is none.
+    """
+    try:
+        return Stored.model_validate(files.read_json(path))
+    except ValueError as error:
+        text = " ".join(str(error).split())
+        raise ValueError(f"{path} must hold a stored result: {text}") from None
+
+
+def write(stored: Stored, folder: Path) -> Path:
+    """Write a stored result into a folder; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{stored.id}.json"
+    files.write_text(path, _text(stored.model_dump()))
+    return path
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    """JSON with one line for each seed and each list of numbers."""
+    lines = []
+    for key, value in values.items():
+        if key == "seeds":
+            inner = ",\n".join(f"    {json.dumps(seed)}" for seed in value)
+            lines.append(f'  "seeds": [\n{inner}\n  ]')
+        elif key == "curve":
+            inner = ",\n".join(f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
+            lines.append(f'  "curve": {{\n{inner}\n  }}')
+        else:
+            lines.append(f"  {json.dumps(key)}: {json.dumps(value)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def variant_of(config: Mapping[str, Any]) -> str:
+    """A hash of what a run's config asks for, the same on every device and for every seed.
+
+    Args:
+        config: of run.json, or `config.plain` of a config.
+    """
+    values = {key: value for key, value in flat(config).items() if not key.startswith("device.")}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def from_folder(folder: Path, row: Row) -> Stored:
+    """The result of the runs at or below a folder that repeat a published number.
+
+    Raises:
+        ConfigError: there are none, or they are of several kinds, or one has not ended.
+    """
+    found = [run for run in find_runs(folder) if row.is_of(run.record())]
+    if not found:
+        raise ConfigError(
+            f"no run of {row.id} is in {folder}: its runs have {' '.join(row.words)} and no other "
+            "override that counts"
+        )
+    open_ = [run.path.name for run in found if run.state() not in ("finished", "diverged")]
+    if open_:
+        raise ConfigError(
+            f"{plural(len(open_), 'run')} of {row.id} in {folder} have not ended, such as "
+            f"{open_[0]}; the same command goes on with them"
+        )
+    return from_runs(found, row)
+
+
+def from_runs(found: Sequence[RunFolder], row: Row) -> Stored:
+    """The result of runs that have ended.
+
+    Raises:
+        ConfigError: they are not one variant, code and machine, or two have one seed.
+    """
+    records = [run.record() for run in found]
+    results = [run.result() for run in found]
+    seeds = [int(record["config"]["seed"]) for record in records]
+    order = sorted(range(len(found)), key=lambda i: seeds[i])
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"a stored result has each seed once, and these runs of {row.id} do not")
+
+    def one(what: str, values: Iterable[Any]) -> Any:
+        kinds = sorted(set(values))
+        if len(kinds) != 1:
+            raise ConfigError(
+                f"a stored result is of one {what}, and these runs of {row.id} have "
+                f"{' and '.join(map(str, kinds))}; train them anew with sweep.stale=rerun"
+            )
+        return kinds[0]
+
+    metric = row.expected.metric
+    return Stored(
+        experiment=row.experiment,
+        row=row.name,
+        command=_command(row, sorted(seeds)),
+        metric=metric,
+        variant=one("variant", (variant_of(record["config"]) for record in records)),
+        updates=max(int(result["steps"]) for result in results),
+        seeds=[_seed(seeds[i], results[i], records[i], metric) for i in order],
+        machine=one("machine", map(_machine, records)),
+        torch=one("torch", (record.get("versions", {}).get("torch", "") for record in records)),
+        kernel=one("kernel", (record.get("kernel", "") for record in records)),
+        code=one("code", (record.get("code", {}).get("hash", "")[:16] for record in records)),
+        curve=_curve([found[i] for i in order]),
+    )
+
+
+def _command(row: Row, seeds: Sequence[int]) -> str:
+    is_range = list(seeds) == list(range(len(seeds)))
+    listed = f"range({len(seeds)})" if is_range else ",".join(map(str, seeds))
+    return " ".join(["python -m mnist_seq.train -m", *row.words, f"'seed={listed}'"])
+
+
+def _seed(seed: int, result: Mapping[str, Any], record: Mapping[str, Any], metric: str) -> Seed:
+    value = result["metrics"].get(metric) if result["state"] == "finished" else None
+    minutes = float(result["seconds"]) / 60 / max(1, int(record.get("stack", 1)))
+    return Seed(seed=seed, value=value, minutes=round(minutes, 3))
+
+
+def _machine(record: Mapping[str, Any]) -> str:
+    host = record.get("host", {})
+    if record.get("device", "cpu") != "cpu":
+        return str(host.get("gpu") or record["device"])
+    return f"{host.get('cpu', 'CPU')}, {host.get('cores', '?')} cores"
+
+
+def _curve(found: Sequence[RunFolder]) -> Curve:
+    """Mean and spread over the seeds, at the updates where all have a value."""
+    by_run = [run.metrics() for run in found]
+    main = str(found[0].judged()["main"])
+    last = by_run[0][-1] if by_run[0] else {}
+    names = (f"valid/{main}", f"monitor/{main}", "train/loss")
+    metric = next((name for name in names if last.get(name) is not None), "train/loss")
+    curves = [
+        {int(line["step"]): float(line[metric]) for line in lines if line.get(metric) is not None}
+        for lines in by_run
+    ]
+    steps = sorted(set.intersection(*map(set, curves)))
+    values = np.array([[curve[step] for step in steps] for curve in curves])  # [N, U]
+    sds = values.std(axis=0, ddof=1).tolist() if len(curves) > 1 else [None] * len(steps)
+    return Curve(
+        metric=metric,
+        updates=steps,
+        mean=[_short(value) for value in values.mean(axis=0)],
+        sd=[value if value is None else _short(value) for value in sds],
+        n=len(curves),
+    )
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,67 @@
+"""`expects` of experiment files: what papers say, which no run depends on."""
+
+import pytest
+
+from mnist_seq.config import ConfigError, identity, parse, plain
+from mnist_seq.config.paths import options
+from mnist_seq.published import stored
+from mnist_seq.published.rows import chosen, rows
+from tests.conftest import config_of
+
+ROW = {"value": 0.5, "tolerance": 0.1, "source": "a paper"}
+
+
+def test_a_run_is_the_same_with_and_without_what_papers_say() -> None:
+    """Else a page number would make another run of it."""
+    config = config_of("experiment=adding", "device=cpu")
+    values = plain(config)
+    assert "expects" not in values
+    again = parse({**values, "expects": {"lstm": ROW}} | {"sweep": {**values["sweep"]}})
+    assert (identity(again), plain(again)) == (identity(config), values)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (3, "expects must be a group of rows"),
+        ({"a": 3}, "expects.a must be a group of keys: expects.a=3"),
+        ({"a b": ROW}, "letters, digits and _ -"),
+        ({"a": {**ROW, "valu": 1}}, "did you mean expects.a.value?"),
+        ({"a": {**ROW, "value": "x"}}, "expects.a.value must be a number: expects.a.value=x"),
+        ({"a": {"value": 1, "tolerance": 1}}, "expects.a.source must be given"),
+        ({"a": {**ROW, "interval": [0.4, 0.6]}}, "tolerance=0.1 expects.a.interval=[0.4, 0.6]"),
+        ({"a": {"value": 1, "source": "x"}}, "needs a band"),
+        ({"a": {"value": 1, "source": "x", "interval": [3, 2]}}, "write the lower end first"),
+        ({"a": {**ROW, "metric": "valid/accuracy"}}, "expects.a.metric must be"),
+    ],
+)
+def test_a_wrong_row_is_refused_in_one_line(given: object, says: str) -> None:
+    values = plain(config_of("experiment=adding", "device=cpu"))
+    with pytest.raises(ConfigError) as refused:
+        parse({**values, "expects": given})
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_every_row_is_of_an_experiment_that_there_is() -> None:
+    found = rows()
+    assert {row.experiment for row in found} <= set(options("experiment"))
+    assert len({row.id for row in found}) == len(found) >= 12
+
+
+def test_a_name_that_is_none_suggests_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no published number .* paraty; did you mean parity\?"):
+        chosen(["paraty"], rows())
+
+
+def test_every_stored_result_is_of_a_row_and_says_what_ran() -> None:
+    """Waypoints and the table of the docs read these files."""
+    known = {row.id: row for row in rows()}
+    found = stored.read_all()
+    assert found
+    for name, result in found.items():
+        assert name in known, f"docs/results/{name}.json is of no row in conf/experiment"
+        assert result.metric == known[name].expected.metric
+        curve = result.curve
+        assert len(curve.updates) == len(curve.mean) == len(curve.sd) > 0
+        assert sorted(curve.updates) == curve.updates
