@@ -19,9 +19,14 @@ from mnist_seq.system import cache_folder, cpu_name, cpuinfo, kill_group, own_gr
 
 SOURCE = Path(__file__).parent / "source"
 
+# Every ARM of 64 bits has NEON. Apple's clang chooses the Mac's CPU by itself, and before version
+# 15 it refuses -march=native.
+IS_ARM = platform.machine().lower() in ("arm64", "aarch64")
+
 # Kinds of vectors -> how a compiler is told. Tests build all that the machine has.
 KINDS = {
-    "native": ["-march=native"],
+    "native": [] if IS_ARM else ["-march=native"],
+    "neon": [],
     "avx512": ["-march=x86-64-v4"],
     "avx2": ["-march=x86-64-v3"],
     "plain": ["-march=x86-64"],

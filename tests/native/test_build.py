@@ -1,5 +1,7 @@
 """The library is compiled once, by one process, and what stands in its way is one line."""
 
+import platform
+import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mnist_seq.native import Library, Unavailable
+from mnist_seq.native import build as build_module
 from mnist_seq.native.build import build, find_compiler
 from mnist_seq.native.check import checked
 from mnist_seq.system import cache_folder
@@ -65,6 +68,17 @@ def test_a_library_that_lacks_bytes_is_compiled_anew(own_cache: Path, tmp_path: 
     path.write_text("ma")
     assert build(compiler=command) == path
     assert path.read_text() == "made\n"
+
+
+def test_an_arm_needs_no_word_that_apples_clang_refuses(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse = 'case "$*" in *-march*) echo "error: unsupported argument" >&2; exit 1;; esac'
+    made = 'while [ "$1" != -o ]; do shift; done; echo made > "$2"'
+    command = script(tmp_path, f'[ "$1" = --version ] && exit 0\n{refuse}\n{made}')
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    on_arm = runpy.run_path(build_module.__file__)
+    assert on_arm["build"](compiler=command).read_text() == "made\n"
 
 
 def test_what_stands_in_the_way_is_one_line(

@@ -12,12 +12,16 @@ from mnist_seq.system import cpuinfo
 from tests.conftest import needs_compiler
 from tests.native.nets import CELLS, Case, distance
 
-pytestmark = needs_compiler
-
-pytestmark = pytest.mark.slow  # a compilation for each kind; thousands of time steps
+# Slow: a compilation for each kind; thousands of time steps.
+pytestmark = [needs_compiler, pytest.mark.slow]
 
 # kind -> floats of a vector, and what Linux calls the instruction set
-KINDS = {"avx512": (16, "avx512f"), "avx2": (8, "avx2"), "plain": (4, "sse2")}
+KINDS = {
+    "avx512": (16, "avx512f"),
+    "avx2": (8, "avx2"),
+    "plain": (4, "sse2"),
+    "neon": (4, "asimd"),
+}
 HIDDEN = (1, 7, 16, 33, 64, 100, 128, 256)
 BATCHES = (1, 7, 63, 64, 1000)
 INPUTS = (1, 3, 28)
