@@ -140,6 +140,7 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
     from mnist_seq.training.progress import open_progress
     from mnist_seq.training.run import Job, recorded_end
     from mnist_seq.training.run import train_run as train
+    from mnist_seq.waypoints.listener import open_waypoints
 
     if not isinstance(config, Config):
         config = _of_hydra(config)
@@ -159,8 +160,9 @@ def train_run(config: "Config | DictConfig", folder: str | Path | None = None) -
     with locked(path, what="a run", wait_s=0.0):
         if recorded_end(job) is None:
             tracker = open_tracker(config, job.folder)
+            beside = open_waypoints(config, job.folder, located.fingerprint, console)
             with torch_as_before():  # what else the notebook computes keeps its numbers
-                train(job, [tracker, open_progress(console), *WATCHERS])
+                train(job, [tracker, open_progress(console), *WATCHERS, *beside])
         else:
             tell_of_kept([(config, job.folder)], path, tell=lambda _, text: say(console, text))
     return load_run(path)

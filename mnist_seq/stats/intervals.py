@@ -96,6 +96,22 @@ def mean_interval(x: Float[np.ndarray, " N"], level: float = 0.95) -> Interval:
     return t_interval(mean(x64), sd(x64) / math.sqrt(n), float(n - 1), level=level)
 
 
+def prediction_interval(mean: float, sd: float, n: int, *, level: float = 0.95) -> Interval:
+    """Student-t interval in which one more value of a normal sample is expected.
+
+    Args:
+        mean, sd: of a sample of n values, n >= 2.
+
+    Raises:
+        ValueError: n < 2.
+
+    Source: Hahn & Meeker 1991, Statistical Intervals, section 4.7.
+    """
+    if n < 2:
+        raise ValueError(f"a prediction interval needs n >= 2, but n={n}; add seeds")
+    return t_interval(mean, sd * math.sqrt(1 + 1 / n), float(n - 1), level=level)
+
+
 def describe(x: Float[np.ndarray, " N"], level: float = 0.95) -> Description:
     """Mean, sd, t-interval of the mean, median and interquartile mean over seeds.
 

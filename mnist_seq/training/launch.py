@@ -11,13 +11,14 @@ from rich.console import Console
 
 from mnist_seq.config import plain
 from mnist_seq.runs import files
-from mnist_seq.runs.console import say
+from mnist_seq.runs.console import QuietConsole, say
 from mnist_seq.runs.disk.kill_points import reached
 from mnist_seq.runs.events import Ended, Listener, tell
 from mnist_seq.runs.lock import locked
 from mnist_seq.training.batched.errors import TooManyRuns
 from mnist_seq.training.progress import metrics_text
 from mnist_seq.training.run import Job, recorded_end, train_run, train_stack
+from mnist_seq.waypoints.listener import open_waypoints
 
 WAIT_S = 30.0  # for the process of a killed sweep, which may still be writing its checkpoint
 
@@ -41,7 +42,7 @@ def launch(
             say(console, f"{job.folder.path} is {ended.state} already: {shown}")
             return ended
         _write_asked(job, hydra)
-        return train_run(job, listeners)
+        return train_run(job, [*listeners, *_waypoints(job, console)])
 
 
 def main_value(job: Job, ended: Ended) -> float:
@@ -95,11 +96,18 @@ def launch_stack(runs: Sequence[Stacked], *, share: float) -> tuple[int, str]:
         if not todo:
             return 0, ""
         try:
-            train_stack([run.job for run in todo], [run.listeners for run in todo], share=share)
+            listeners = [
+                [*run.listeners, *_waypoints(run.job, QuietConsole(file=run.log))] for run in todo
+            ]
+            train_stack([run.job for run in todo], listeners, share=share)
         except TooManyRuns as error:
             print(error, flush=True)
             return error.most, str(error)
     return 0, ""
+
+
+def _waypoints(job: Job, console: Console) -> list[Listener]:
+    return open_waypoints(job.config, job.folder, job.located.fingerprint, console)
 
 
 def _write_asked(job: Job, hydra: Any) -> None:
