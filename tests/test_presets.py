@@ -15,6 +15,7 @@ from tests.conftest import ROOT, Command, config_of
 
 PUBLISHED = [
     ("mnist1d_gru", [], 5_134, 6_000),  # the authors' counts
+    ("mnist1d_shuffled", [], 5_134, 1_000),
     ("rows", [], 82_186, 8_600),
     ("rows", ["model=gru"], 61_962, 8_600),
     ("smnist", [], 42_210, 3_440),
