@@ -1,4 +1,4 @@
-"""Measures gradients and states along a sequence, on one batch, in evaluation mode.
+"""Measures gradients, states and weights on one batch, in evaluation mode.
 
 No random number is drawn and no weight is changed, so the numbers of a run do not depend on it.
 """
@@ -13,14 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from mnist_seq.config.schema import Training
 from mnist_seq.models import Classifier
 from mnist_seq.models.blocks import Blocks
 from mnist_seq.models.cells import Cell, Layers, State
 from mnist_seq.runs.events import Row
 from mnist_seq.tasks import Spec
 from mnist_seq.tasks.batches.batch import Batch
-from mnist_seq.training.loop.objective import answer_losses
+from mnist_seq.tasks.batches.task_data import TaskData
+from mnist_seq.training.loop.objective import answer_losses, mean_loss
 
+DIAGNOSED = 64  # training examples, the same at each evaluation
 MOST_POINTS = 28  # time steps that are reported; a sequence of rows has as many
 SATURATED = 0.05  # a gate nearer than this to 0 or 1 has less than a fifth of the steepest slope
 
@@ -40,6 +43,41 @@ class _Sigmoids(TorchFunctionMode):
         if func in (torch.sigmoid, Tensor.sigmoid, Tensor.sigmoid_) and out.numel():
             self.shares.append(((out < SATURATED) | (out > 1 - SATURATED)).float().mean())
         return out
+
+
+def diagnostics(training: Training, model: Classifier, data: TaskData) -> Row:
+    """What `training.diagnostics` asks for, on the same few training examples at any step."""
+    batch, row = data.sample(DIAGNOSED), Row()
+    if training.diagnoses_states:
+        row |= diagnose(model, batch, data.spec)
+    if training.diagnoses_weights:
+        row |= norms(model, batch, data.spec)
+    return row
+
+
+def norms(model: Classifier, batch: Batch, spec: Spec) -> Row:
+    """Euclidean norms of the weights that are trained, and of the loss's gradient.
+
+    The loss is the mean over the batch, and its gradient goes back over the whole sequence,
+    whatever `training.tbptt` is; nothing is clipped.
+
+    Returns:
+        `gradient_norm/<name>` and `weight_norm/<name>` for each weight by its name in the net, and
+        `gradient_norm/all`, `weight_norm/all` over all of them.
+    """
+    weights = {name: w for name, w in model.named_parameters() if w.requires_grad}
+    # cuDNN has no gradient of its recurrent layers in evaluation mode
+    with torch.enable_grad(), _evaluating(model), torch.backends.cudnn.flags(enabled=False):
+        loss = mean_loss(spec, model(batch.x, (), batch.lengths), batch)
+        gradients = torch.autograd.grad(
+            loss, list(weights.values()), allow_unused=True, materialize_grads=True
+        )
+    row: Row = {}
+    for kind, tensors in (("gradient", gradients), ("weight", tuple(weights.values()))):
+        found = torch.stack([tensor.detach().norm().double().cpu() for tensor in tensors])
+        row |= {f"{kind}_norm/{name}": float(n) for name, n in zip(weights, found, strict=True)}
+        row[f"{kind}_norm/all"] = float(found.norm())
+    return row
 
 
 def diagnose(model: Classifier, batch: Batch, spec: Spec) -> Row:

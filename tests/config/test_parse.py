@@ -177,7 +177,8 @@ def test_an_arms_name_is_a_label(composed: Compose) -> None:
 
 def test_diagnostics_can_be_added_by_their_short_name(composed: Compose) -> None:
     """`+diagnostics=gradients` is `training.diagnostics=gradients`."""
-    assert parse(composed("+diagnostics=gradients")).training.diagnostics == "gradients"
+    for name in ("gradients", "norms"):
+        assert parse(composed(f"+diagnostics={name}")).training.diagnostics == name
 
 
 @pytest.mark.parametrize("text", [".inf", "Infinity", ".INF"])

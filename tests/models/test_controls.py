@@ -81,3 +81,4 @@ def test_what_needs_a_state_is_refused(word: str) -> None:
     with pytest.raises(ConfigError, match=rf"{key} model=tcn.*choose {key.partition('=')[0]}=none"):
         check_run(config_of("model=tcn", word))
     check_run(config_of("model=mamba", word))
+    check_run(config_of("model=tcn", "+diagnostics=norms"))

@@ -52,7 +52,7 @@ def hparams(events: EventAccumulator, name: str) -> Any:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = tmp_path_factory.mktemp("run")
-    train_run(compose(*TINY, "training.diagnostics=gradients"), folder)
+    train_run(compose(*TINY, "training.diagnostics=all"), folder)
     return RunFolder(folder)
 
 

@@ -12,11 +12,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from mnist_seq.config import ConfigError
 from mnist_seq.models import Classifier, Shape, build_classifier
 from mnist_seq.tasks import Spec
 from mnist_seq.tasks.batches.batch import Batch
-from mnist_seq.training.diagnostics import diagnose
-from tests.conftest import SMALL, Command
+from mnist_seq.training.diagnostics import diagnose, norms
+from mnist_seq.training.preflight.check import check_run
+from tests.conftest import SMALL, Command, config_of
 from tests.models.variants import EVERY, RECURRENT, small_model
 
 
@@ -115,14 +117,45 @@ def test_the_compiler_stays_out() -> None:
     assert done.stdout.split() == ["True", "False"]
 
 
+@pytest.mark.parametrize("name", ["lstm", "transformer"])
+def test_norms_are_those_of_the_weights_and_their_gradients(name: str) -> None:
+    """Of those that are trained, dropout or not; the model stays in training mode."""
+    classifier = net(name, layers=2, dropout=0.5)
+    classifier.head.bias.requires_grad_(False)
+    row = norms(classifier, *batch())
+    assert classifier.training
+    (x, y, *_), _ = batch()
+    F.cross_entropy(classifier.eval()(x), y).backward()
+    wanted = {}
+    for key, weight in classifier.named_parameters():
+        if key != "head.bias":
+            assert weight.grad is not None
+            wanted[f"gradient_norm/{key}"] = float(weight.grad.norm())
+            wanted[f"weight_norm/{key}"] = float(weight.detach().norm())
+    for kind in ("gradient_norm", "weight_norm"):
+        wanted[f"{kind}/all"] = math.hypot(*(v for k, v in wanted.items() if k.startswith(kind)))
+    assert row == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+
+
+def test_more_norms_than_a_line_holds_are_refused() -> None:
+    with pytest.raises(ConfigError, match="of 300 at most: this net has 322"):
+        check_run(config_of("model.layers=80", "model.hidden=2", "+diagnostics=norms"))
+
+
 @pytest.mark.slow
 def test_a_run_logs_them_and_keeps_its_numbers(train: Command, tmp_path: Path) -> None:
     """Watching changes nothing: same weights, same result, more keys in each line."""
     rows = []
-    for words in ([], ["training.diagnostics=gradients"]):
+    for words in ([], ["training.diagnostics=all"]):
         train(*SMALL, "data.limit=400", f"hydra.run.dir={len(words)}", *words)
         folder = tmp_path / str(len(words))
         rows.append(json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1]))
-    assert {"gradient/t000", "gradient/t027", "state/last"} <= rows[1].keys() - rows[0].keys()
+    assert {
+        "gradient/t000",
+        "gradient/t027",
+        "state/last",
+        "gradient_norm/all",
+        "weight_norm/head.bias",
+    } <= rows[1].keys() - rows[0].keys()
     for key in ("train/loss", "valid/loss", "valid/accuracy"):
         assert rows[0][key] == rows[1][key]

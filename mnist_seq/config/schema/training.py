@@ -34,7 +34,7 @@ class Training(Group):
     eval_batch_size: Count
     monitor_test: CountOrNone
     checkpoint_every: StepsOrMinutes
-    diagnostics: Literal["none", "gradients"]
+    diagnostics: Literal["none", "gradients", "norms", "all"]
     # These came after runs existed, so they have a default; see `identity.plain`
     updates: Literal["none"] | Count = "none"
     clip_value: Annotated[float, Field(gt=0)] = math.inf
@@ -48,6 +48,16 @@ class Training(Group):
     init_optimizer: bool = False
     init_source: Text = "none"  # found where a run is prepared: `training.preflight.origin`
     freeze: Annotated[list[Text], Field(default_factory=list)]
+
+    @property
+    def diagnoses_states(self) -> bool:
+        """Whether gradients and states along the sequence are logged."""
+        return self.diagnostics in ("gradients", "all")
+
+    @property
+    def diagnoses_weights(self) -> bool:
+        """Whether norms of weights and their gradients are logged."""
+        return self.diagnostics in ("norms", "all")
 
     @property
     def checkpoint_steps(self) -> int | None:

@@ -14,7 +14,7 @@ from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import Ended, Listener, Progress, Row, Samples, Started, tell
 from mnist_seq.training import checkpoint, checkpoint_check
 from mnist_seq.training.device import device_name
-from mnist_seq.training.diagnostics import diagnose
+from mnist_seq.training.diagnostics import diagnostics
 from mnist_seq.training.job import Job, record_failure
 from mnist_seq.training.loop.best import Kept, choice_of
 from mnist_seq.training.loop.evaluation import Evaluation, last_metrics, metrics_at_end, named
@@ -25,7 +25,6 @@ from mnist_seq.training.preflight.count import recorded_counts
 log = logging.getLogger("mnist_seq.training")
 
 NUM_SAMPLES = 10  # predictions shown at the end, as many as the tutorial shows
-DIAGNOSED = 64  # training examples of the diagnostics, the same at each evaluation
 
 
 @dataclass
@@ -166,9 +165,8 @@ class Logbook:
             row |= {f"monitor/{k}": monitor.metrics[k] for k in (self._main, "loss")}
         if train is not None:
             row |= named("train_eval", train.metrics)
-        if self.job.config.training.diagnostics == "gradients":
-            data, model = self.learner.data, self.learner.model
-            row |= diagnose(model, data.sample(DIAGNOSED), data.spec)
+        if self.job.config.training.diagnostics != "none":
+            row |= diagnostics(self.job.config.training, self.learner.model, self.learner.data)
         self.loss_sum, self.right_sum, state.loss_count = 0.0, 0.0, 0
         state.evaluations += 1
         state.seconds = time.perf_counter() - self._begun

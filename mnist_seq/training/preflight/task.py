@@ -77,7 +77,7 @@ def check_steps(config: Config) -> None:
             f"training.{key} must come to an end: training.{key}={getattr(config.training, key)} "
             f"is {num_steps(config):,} steps, more than {MAX_STEPS:,}; choose less"
         )
-    _check_evaluations(config)
+    check_evaluations(config)
     if config.schedule.warmup and config.schedule.warmup >= num_steps(config):
         raise ConfigError(
             "schedule.warmup must end before the run does: "
@@ -85,14 +85,21 @@ def check_steps(config: Config) -> None:
         )
 
 
-def _check_evaluations(config: Config) -> None:
-    """Refuse more evaluations than metrics.jsonl may hold, which nobody could read at the end."""
+def check_evaluations(config: Config, num_more: int = 0) -> None:
+    """Refuse more evaluations than metrics.jsonl may hold, which nobody could read at the end.
+
+    Args:
+        num_more: values of a line that are known of a net alone.
+
+    Raises:
+        ConfigError: names the key.
+    """
     training, task, total = config.training, task_of(config.data), num_steps(config)
     every = steps_per_epoch(config) if training.eval_every == "epoch" else training.eval_every
-    values = _VALUES + len(task.metrics) + training.train_accuracy
+    values = _VALUES + len(task.metrics) + training.train_accuracy + num_more
     if training.eval_train:
         values += len(task.metrics) + 1
-    if training.diagnostics != "none":
+    if training.diagnoses_states:
         values += _DIAGNOSED
     largest = limits.limit_of(Path("metrics.jsonl"))
     most = min(limits.MAX_VALUES, largest // _VALUE_BYTES) // values
@@ -177,7 +184,7 @@ def _check_answers(config: Config, task: Task) -> None:
     refused = {
         f"model.readout={model.readout}": is_flat or (is_mixed and model.readout != "last"),
         f"training.tbptt={training.tbptt}": is_mixed and training.tbptt != "none",
-        "training.diagnostics=gradients": is_mixed and training.diagnostics == "gradients",
+        f"training.diagnostics={training.diagnostics}": is_mixed and training.diagnoses_states,
         "model.bidirectional=true": spec.varied and model.bidirectional,
     }
     instead = ("model.readout=last", "training.tbptt=none", "training.diagnostics=none",
