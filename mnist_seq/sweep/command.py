@@ -113,7 +113,7 @@ class SweepCommand:
 
         Args:
             index: position of the run in the sweep.
-            speeds: seconds a step, by kind of run, from earlier runs.
+            speeds: of earlier runs, by their kind.
         """
         seconds = estimate(run.config, speeds)
         return PoolJob(

@@ -18,7 +18,7 @@ from mnist_seq.sweep.engines import Launcher
 from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.open_pool import open_pool, policy_of
 from mnist_seq.sweep.plan.baselines import missing_baselines
-from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step, total
+from mnist_seq.sweep.plan.estimate import Speeds, measured_speeds, total
 from mnist_seq.sweep.plan.expand import Grid, expand, without
 from mnist_seq.sweep.plan.fit import check_fit, num_params
 from mnist_seq.sweep.plan.others import runs_to_compare
@@ -133,7 +133,7 @@ class Session:
 
     def _place(self, plan: Plan) -> None:
         """Find out where the runs train, and estimate their time."""
-        self.speeds = seconds_a_step(self.command.neighbours())
+        self.speeds = measured_speeds(self.command.neighbours())
         placement = self.launcher.placement
         self.slots = placement.slots([run.config for run in plan.todo])
         self.is_stacking = placement.is_stacking(self.slots)

@@ -16,7 +16,7 @@ from mnist_seq.notebook import compose, load_run
 from mnist_seq.report.read.frame import load_sweep
 from mnist_seq.runs.events import BY_ACCURACY
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.sweep.plan.estimate import seconds_a_step
+from mnist_seq.sweep.plan.estimate import measured_speeds
 from mnist_seq.sweep.plan.others import runs_to_compare
 from mnist_seq.sweep.plan.planner import Planner
 from mnist_seq.tasks.located import Located
@@ -97,7 +97,7 @@ def planned(sweep: Path) -> None:
         prepare=lambda config: Prepared(config, Located("mnist_5k", "mnist_5k", (), "f" * 64, "")),
         swept=["seed"],
     )
-    seconds_a_step([sweep])
+    measured_speeds([sweep])
     folder.ledger()
     runs = planner.plan([("seed=0",), ("seed=1",)])
     for stale in ("error", "rerun", "keep"):

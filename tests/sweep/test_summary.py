@@ -4,10 +4,15 @@ import dataclasses
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from mnist_seq import compose
+from mnist_seq.config import plain
 from mnist_seq.report.read.asked import Asked
 from mnist_seq.report.render.terminal import print_table
+from mnist_seq.runs import provenance
+from mnist_seq.sweep.plan.estimate import Speed, measured_speeds
 from mnist_seq.sweep.summary import with_seeds
 from tests.report.sweeps import report_of, write_run
 
@@ -38,3 +43,15 @@ def test_seeds_alone_end_with_mean_sd_and_interval(tmp_path: Path) -> None:
     lines = console.file.getvalue().splitlines()
     (row,) = [line.split() for line in lines if line.startswith("LSTM  ")]
     assert row[1:] == ["3", "95.0", "1.0", "[92.5,", "97.5]", *row[6:]]
+
+
+def test_the_start_of_a_short_run_is_no_time_of_its_steps(tmp_path: Path) -> None:
+    """A run of 12 steps that took 8 s on a cluster was counted as 0.7 s a step: "54 min each"."""
+    run = write_run(tmp_path / "s")  # 50 steps; an evaluation every 10, each 0.5 s later
+    run.update_record(host=provenance.host(), config=plain(compose([])))
+    run.write_result(**{**run.result(), "seconds": 8.0})
+    (speed,) = measured_speeds([tmp_path / "s"]).values()
+    assert speed == pytest.approx(Speed(start_s=5.5, step_s=0.05))
+    run.write_result(**{**run.result(), "seconds": 800.0})  # a long one: its start is little
+    (speed,) = measured_speeds([tmp_path / "s"]).values()
+    assert speed == pytest.approx(Speed(start_s=0.0, step_s=16.0))

@@ -5,7 +5,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mnist_seq.config import Config, plain
 from mnist_seq.runs import provenance
@@ -16,11 +16,21 @@ from mnist_seq.training.preflight.task import num_steps, sequence_shape
 
 MOST_RECORDS = 400  # earlier runs that are read; a few hundred small files take a tenth of a second
 
-Speeds = dict[tuple[Any, ...], float]
+SHORT_S = 60.0  # seconds of a run beside which its start counts: it takes some
 
 
-def seconds_a_step(folders: Sequence[Path]) -> Speeds:
-    """Median seconds a step, for each kind of run that this machine has finished.
+class Speed(NamedTuple):
+    """Seconds that runs of one kind take: for their start (0 for long runs), and for each step."""
+
+    start_s: float
+    step_s: float
+
+
+Speeds = dict[tuple[Any, ...], Speed]
+
+
+def measured_speeds(folders: Sequence[Path]) -> Speeds:
+    """Median times of each kind of run that this machine has finished.
 
     Args:
         folders: folders that have run folders in them.
@@ -36,17 +46,31 @@ def seconds_a_step(folders: Sequence[Path]) -> Speeds:
             if record.get("stack", 1) > 1:
                 continue  # its time is that of the whole stack
             if record["host"]["cpu"] == here["cpu"] and record["host"]["cores"] == here["cores"]:
-                times[_kind(record["config"])].append(result["seconds"] / result["steps"])
+                times[_kind(record["config"])].append(_speed(run, result))
         except (ValueError, KeyError, TypeError, OSError, ZeroDivisionError):
             continue  # a damaged folder is skipped here; whoever uses the run reports it
-    return {kind: statistics.median(values) for kind, values in times.items()}
+    return {
+        kind: Speed(*(statistics.median(each) for each in zip(*speeds, strict=True)))
+        for kind, speeds in times.items()
+    }
+
+
+def _speed(run: RunFolder, result: Mapping[str, Any]) -> Speed:
+    seconds, steps = result["seconds"], result["steps"]
+    rows = run.metrics() if seconds < SHORT_S else []
+    if len(rows) < 2:
+        return Speed(0.0, seconds / steps)
+    first, last = rows[0], rows[-1]
+    step_s = (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
+    return Speed(max(0.0, seconds - steps * step_s), step_s)
 
 
 def estimate(config: Config, speeds: Speeds) -> float:
     """Seconds that a run will take; NaN if no run of its kind is known."""
     if not speeds:
         return math.nan
-    return num_steps(config) * speeds.get(_kind(plain(config)), math.nan)
+    speed = speeds.get(_kind(plain(config)), Speed(math.nan, math.nan))
+    return speed.start_s + num_steps(config) * speed.step_s
 
 
 def estimates(runs: Sequence[PlannedRun], speeds: Speeds) -> list[float]:

@@ -17,7 +17,7 @@ from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.engines import Launcher
 from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.open_pool import open_pool, policy_of
-from mnist_seq.sweep.plan.estimate import Speeds, seconds_a_step
+from mnist_seq.sweep.plan.estimate import Speeds, measured_speeds
 from mnist_seq.sweep.plan.planner import PlannedRun
 from mnist_seq.sweep.pool import starts
 from mnist_seq.sweep.pool.opening import Opening
@@ -144,7 +144,7 @@ class _Search:
             f"before and run again, {budget - num_again} new",
         )
         files.write_text(command.folder.config_path, OmegaConf.to_yaml(command.master))
-        self.speeds = seconds_a_step(command.neighbours())
+        self.speeds = measured_speeds(command.neighbours())
         trials = Trials(
             study,
             self.settings,
