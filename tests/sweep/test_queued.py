@@ -14,7 +14,9 @@ from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.jobs import Full, Outcome, Policy, PoolJob, Refused
 from mnist_seq.sweep.pool.remote import HANDED_BACK, STOPPED_BY, RemotePool
 from mnist_seq.sweep.slurm.engine import parts
+from mnist_seq.sweep.slurm.handle import SlurmHandle
 from mnist_seq.sweep.slurm.packed_pool import auto_size
+from mnist_seq.sweep.slurm.queue import Orders
 from mnist_seq.sweep.slurm.submission import check, in_a_line
 
 Act = Callable[[RunFolder], str]  # what a job does; its fault
@@ -263,3 +265,21 @@ def test_as_many_runs_share_a_job_as_make_its_start_small(tmp_path: Path) -> Non
     answer.order("kill")
     assert answer.ordered() == "kill"
     assert AnswerFile(tmp_path / "at_work" / "a=0.01.lock", "other").ordered() is None
+
+
+def test_a_job_that_lacked_memory_is_called_so_whatever_its_state(tmp_path: Path) -> None:
+    """Without cgroups Slurm kills it and says FAILED; only the job's log has the reason."""
+
+    class Ended:
+        def watch(self, job: str) -> None: ...
+        def state(self, job: str) -> str:
+            return "FAILED"
+
+    stderr = tmp_path / "err"
+    handle = SlurmHandle("1", AnswerFile(tmp_path / "run.lock", "one"), queue=Ended(),  # type: ignore[arg-type]
+                         orders=Orders(), stderr=stderr, limit_s=1e9)  # fmt: skip
+    assert "its process died (Slurm: job 1 FAILED)" in handle.fault()
+    stderr.write_text("Killed\nslurmstepd-a: error: Detected 1 oom_kill event in StepId=1.0.\n")
+    assert "hydra.launcher.parameters.mem_gb" in handle.fault()
+    stderr.write_text("slurmstepd-a: error: StepId=1.0 exceeded memory limit (9 > 8), being killed")
+    assert "hydra.launcher.parameters.mem_gb" in handle.fault()

@@ -1,6 +1,8 @@
 """A job in Slurm's queue: whether it has begun, has ended, and why."""
 
+import contextlib
 import math
+import re
 import time
 from pathlib import Path
 
@@ -26,6 +28,8 @@ STOPS = {
     "REVOKED": "its job was revoked",
     UNKNOWN: "it knows the job no more",
 }
+WORDS = 4000  # bytes at the end of a job's log, among which are Slurm's last words
+_NO_MEMORY = re.compile(rb"^slurmstepd.*(oom[-_ ]kill|[Ee]xceeded .*memory limit)", re.M)
 WITH_ITS_JOB = "it ended with its job"
 EARLY = f"{INTERRUPTED}SIGUSR2"  # the signal before a time limit or a preemption
 
@@ -118,11 +122,11 @@ class SlurmHandle:
             if self.answer is None:
                 why = STOPS.get(state, f"job {self.job} {state}")
                 return f"{STOPPED_BY}Slurm: {why}{HANDED_BACK}"
-            if state not in STOPS and state != "OUT_OF_MEMORY":
+            if state not in STOPS and not self._lacked_memory(state):
                 return f"{STOPPED_BY}Slurm: {WITH_ITS_JOB} (job {self.job} {state})"
         if state in STOPS:
             return f"{STOPPED_BY}Slurm: {STOPS[state]}"
-        if state == "OUT_OF_MEMORY":
+        if self._lacked_memory(state):
             return "Slurm ended its job for lack of memory; raise hydra.launcher.parameters.mem_gb"
         return f"its process died (Slurm: job {self.job} {state}); its last words: {self._stderr}"
 
@@ -157,6 +161,13 @@ class SlurmHandle:
         if self._shared is not None:
             return state not in (*LIVE, UNKNOWN, "")
         return state in STOPS and state != UNKNOWN
+
+    def _lacked_memory(self, state: str) -> bool:
+        """Whether Slurm has killed the job for its memory: its state is FAILED without cgroups."""
+        words = b""
+        with contextlib.suppress(OSError):
+            words = self._stderr.read_bytes()[-WORDS:]
+        return state == "OUT_OF_MEMORY" or bool(_NO_MEMORY.search(words))
 
     def _is_over_since(self, seconds: float) -> bool:
         now = time.monotonic()
