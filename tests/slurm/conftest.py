@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.slurm.cluster import Cluster, cluster
+from mnist_seq.runs.sweep_folder import SweepFolder
+from tests.slurm.cluster import Cluster, cluster, missing
 from tests.sweep.conftest import SweepRunner
 
 TINY = [
@@ -22,12 +23,32 @@ ON_SLURM = [
     "hydra.launcher.poll=1",
     "hydra.launcher.parameters.mem_gb=1",
 ]
+accounted = pytest.mark.parametrize("slurm", ["_accounted"], indirect=True)
+with_and_without = pytest.mark.parametrize("slurm", ["_plain", "_accounted"], indirect=True)
 
 
 @pytest.fixture(scope="session")
-def slurm() -> Iterator[Cluster]:
+def _plain() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="slurm") as folder, cluster(Path(folder)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def _accounted() -> Iterator[Cluster]:
+    if reason := missing(accounting=True):
+        pytest.skip(reason)
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm") as folder,
+        cluster(Path(folder), accounting=True) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def slurm(request: pytest.FixtureRequest) -> Cluster:
+    """Slurm, which keeps no accounts unless a test asks for them by `accounted`."""
+    found: Cluster = request.getfixturevalue(getattr(request, "param", "_plain"))
+    return found
 
 
 @pytest.fixture
@@ -45,3 +66,13 @@ def sweep(tmp_path: Path, slurm: Cluster) -> Iterator[SweepRunner]:
 
 class _OnSlurm(SweepRunner):
     start: Any
+
+
+def has_checkpoint(folder: SweepFolder, *names: str) -> bool:
+    return all(folder.run(name).checkpoint_path.exists() for name in names)
+
+
+def job_of(folder: SweepFolder, run: str) -> str:
+    """The id of the run's last job."""
+    return [str(row["job"]) for row in folder.ledger() if row["change"] == "submitted"
+            and row["run"] == run][-1]  # fmt: skip

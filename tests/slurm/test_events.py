@@ -11,7 +11,7 @@ import pytest
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.progress import Seen, look
 from tests.slurm.cluster import Cluster, missing
-from tests.slurm.conftest import LONG, TINY
+from tests.slurm.conftest import LONG, TINY, accounted, has_checkpoint, job_of, with_and_without
 from tests.sweep.conftest import SweepRunner, changes, numbers, processes_of, wait_until
 
 pytestmark = [
@@ -19,16 +19,6 @@ pytestmark = [
     pytest.mark.exhaustive,
     pytest.mark.skipif(bool(missing()), reason=missing()),
 ]
-
-
-def has_checkpoint(folder: SweepFolder, *names: str) -> bool:
-    return all(folder.run(name).checkpoint_path.exists() for name in names)
-
-
-def job_of(folder: SweepFolder, run: str) -> str:
-    """The id of the run's last job."""
-    return [row["job"] for row in folder.ledger() if row["change"] == "submitted"
-            and row["run"] == run][-1]  # fmt: skip
 
 
 def python_of(folder: SweepFolder, job: str) -> int:
@@ -42,6 +32,7 @@ def python_of(folder: SweepFolder, job: str) -> int:
     raise AssertionError(f"nothing trains in job {job}")
 
 
+@with_and_without
 def test_what_slurm_stops_goes_on_and_what_dies_fails(
     sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -119,17 +110,18 @@ def test_ctrl_c_ends_also_when_slurm_does_not_answer(sweep: SweepRunner, slurm: 
     assert sorted(changes(folder, "interrupted")) == ["seed=0", "seed=1"]
 
 
+@accounted
 def test_a_detached_sweep_is_looked_at_and_collected(
     sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Sites forbid long processes on the login node: submit, leave, and come back."""
-    words = [*TINY, "seed=range(4)", "sweep.name=d", "hydra.launcher.detach=true"]
+    words = [*TINY, "seed=range(12)", "sweep.name=d", "hydra.launcher.detach=true"]
     slurm("scontrol", "update", f"NodeName={slurm.node}", "State=DRAIN", "Reason=test")
     try:
         output, folder = sweep(*words), sweep.sweep("d")
-        assert "4 runs submitted: " in output
+        assert "12 runs submitted: " in output
         assert {run.state for run in look_by(slurm, folder).runs} == {"queued"}
-        assert "4 runs in the queue or at work: " in sweep(*words)
+        assert "12 runs in the queue or at work: " in sweep(*words)
         slurm("scancel", job_of(folder, "seed=3"))
         assert "1 run submitted: " in sweep(*words)
     finally:
@@ -138,7 +130,7 @@ def test_a_detached_sweep_is_looked_at_and_collected(
     assert len({job.partition("_")[0] for job in jobs}) == 2, "an array, and the one that was lost"
     wait_until(lambda: not look_by(slurm, folder).is_alive)
     assert {run.state for run in look_by(slurm, folder).runs} == {"finished"}
-    assert "4 of 4 runs done, 4 of them before" in sweep(*words)
+    assert "12 of 12 runs done, 12 of them before" in sweep(*words)
     by_pool = SweepRunner(tmp_path_factory.mktemp("pool"))
     by_pool(*words[:-1])
     for run in folder.runs():
@@ -158,7 +150,7 @@ def look_by(slurm: Cluster, folder: SweepFolder) -> Seen:
     [
         ("++hydra.launcher.parameters.slurm_partition=nope", "nvalid partition"),
         ("hydra.launcher.parameters.mem_gb=900", "not available"),
-        ("++hydra.launcher.parameters.slurm_gres=gpu:a100:1", "gres"),
+        ("++hydra.launcher.parameters.slurm_gres=gpu:h100:1", "not available"),
     ],
 )
 def test_what_slurm_refuses_is_said_in_one_line_before_a_run_begins(
