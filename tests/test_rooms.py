@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "status": {"command", "config", "runs", "sweep"},
     "sync": {"command", "config", "runs", "tracking"},
     "predict": {"command", "config", "runs", "trained"},
+    # train: it starts that command
+    "reproduce": {"command", "config", "published", "report", "runs", "train"},
     "notebook": {
         "compare",
         "config",
@@ -73,7 +75,9 @@ LONG: set[str] = set()
 
 MAX_ENTRIES, MAX_LINES = 16, 300
 # What people type stands beside the rooms, and is not counted among them
-COMMANDS = {f"mnist_seq.{name}" for name in ("train", "compare", "sync", "status", "predict")}
+COMMANDS = {
+    f"mnist_seq.{name}" for name in ("train", "compare", "sync", "status", "predict", "reproduce")
+}
 SLOW = {"torch", "torchvision", "wandb", "pandas", "scipy", "statsmodels", "altair", "matplotlib"}
 
 

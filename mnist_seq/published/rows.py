@@ -47,12 +47,13 @@ class Row:
         if f"{GROUP}={self.experiment}" not in words:
             return False
         config = record["config"]
-        return all(_is_aside(key_of(word)) or key_of(word) in own for word in words) and all(
+        return all(is_aside(key_of(word)) or key_of(word) in own for word in words) and all(
             _holds(config, word) for word in self.expected.overrides
         )
 
 
-def _is_aside(key: str) -> bool:
+def is_aside(key: str) -> bool:
+    """Whether a key leaves the numbers of a run what they are, as the tracker does."""
     return any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in _ASIDE)
 
 

@@ -11,7 +11,7 @@ from mnist_seq.config.hydra_errors import own_hydra
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs.variants import flat
 
-COMMANDS = ("train", "compare", "sync", "status", "predict")
+COMMANDS = ("train", "compare", "sync", "status", "predict", "reproduce")
 OPTIONS = [
     f"{group}/{path.stem}"
     for group in ("data", "device", "model", "optimizer", "schedule", "tracker")

@@ -79,6 +79,11 @@ def _row(name: str, values: Any) -> Expected:
             f"{row.tolerance} {key}.interval={row.interval}; give one"
         )
     low, high = band(row)
+    if row.metric.endswith("accuracy") and not 0 <= row.value <= 1:
+        raise ConfigError(
+            f"an accuracy is a fraction, as in result.json: {key}.value={row.value:g}; write "
+            f"{key}.value={row.value / 100:g} for {row.value:g} %"
+        )
     if not low <= row.value <= high:
         raise ConfigError(
             f"{key}.interval holds {key}.value: {key}.interval=[{low:g},{high:g}] {key}.value="

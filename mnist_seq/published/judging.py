@@ -1,0 +1,87 @@
+"""Says whether results of ours repeat a published number: met, not met, or not decided."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mnist_seq.config.schema.expects import Expected, band
+from mnist_seq.published.rows import Row
+from mnist_seq.published.stored import Stored
+
+Word = Literal["met", "not met", "not decided", "not run"]
+
+FEWEST = 3  # seeds, below which nothing is decided
+LEVEL = 0.95
+RULE = (
+    "Met: the 95 % t-interval of our mean over seeds lies above the lower end of the published "
+    "band (for an error or a loss, below its upper end; for a row of both sides, within the band). "
+    "Not met: the whole interval lies outside on the other side. Else, with fewer than "
+    f"{FEWEST} seeds or with a run that diverged, it is not decided."
+)
+_SMALLER_IS_BETTER = ("loss", "mse", "mae")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A published number, ours, and whether ours repeats it.
+
+    Attributes:
+        n: seeds that finished.
+        mean, low, high: of our values, with their interval; NaN where there are too few.
+        minutes: of all seeds together; of one seed as expected where nothing has run, NaN where
+            nobody knows.
+        why: what keeps it from being decided; "" where it is.
+    """
+
+    row: Row
+    word: Word
+    n: int
+    mean: float
+    low: float
+    high: float
+    minutes: float
+    why: str = ""
+
+
+def judge(row: Row, stored: Stored | None) -> Verdict:
+    """Compare our values with a published number by `RULE`."""
+    if stored is None:
+        expected = row.expected.minutes
+        minutes = math.nan if expected == "none" else float(expected)
+        return Verdict(row, "not run", 0, math.nan, math.nan, math.nan, minutes)
+    values, num_diverged = stored.values, len(stored.seeds) - len(stored.values)
+    mean, low, high = _interval(values)
+    word, why = _word(row.expected, low, high), ""
+    if len(values) < FEWEST:
+        word, why = "not decided", f"n={len(values)}, and {FEWEST} or more are needed"
+    elif num_diverged:
+        word, why = "not decided", f"{num_diverged} of {len(stored.seeds)} diverged"
+    return Verdict(row, word, len(values), mean, low, high, stored.minutes, why)
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float, float]:
+    if not values:
+        return math.nan, math.nan, math.nan
+    from mnist_seq.stats.intervals import describe  # imports scipy
+
+    found = describe(np.array(values, np.float64), LEVEL)
+    return found.mean, found.interval.low, found.interval.high
+
+
+def _word(expected: Expected, low: float, high: float) -> Word:
+    bottom, top = band(expected)
+    if is_smaller_better(expected.metric):  # the same question with its signs turned
+        low, high, bottom, top = -high, -low, -top, -bottom
+    is_below, is_above = high < bottom, low > top
+    if is_below or (expected.sides == "both" and is_above):
+        return "not met"
+    is_within = low >= bottom and (expected.sides == "one" or high <= top)
+    return "met" if is_within else "not decided"
+
+
+def is_smaller_better(metric: str) -> bool:
+    """Whether a metric of result.json is an error or a loss."""
+    return metric.rpartition("/")[2] in _SMALLER_IS_BETTER

@@ -1,0 +1,274 @@
+"""Repeats published numbers: `python -m mnist_seq.reproduce parity seeds=5`, or `list`."""
+
+from mnist_seq.runs import stop_signals
+
+stop_signals.while_importing(__name__, script="mnist-seq-reproduce")
+
+import csv
+import functools
+import io
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from omegaconf import DictConfig
+
+from mnist_seq import command, system
+from mnist_seq.config.errors import ConfigError, refuse
+from mnist_seq.config.paths import conf_dir
+from mnist_seq.config.words import CONFIG_FLAGS, key_of
+from mnist_seq.runs import files
+from mnist_seq.runs.commands import quoted
+from mnist_seq.runs.text import plural
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mnist_seq.published.judging import Verdict
+    from mnist_seq.published.rows import Row
+    from mnist_seq.published.stored import Stored
+
+LIST, ALL = "list", "all"  # names of no experiment
+_OWN = ("names", "seeds", "out", "train")
+_CHOSEN = ("sweep.name", "sweep.until", "seed", "experiment", "hydra.sweep.dir", "hydra.run.dir")
+_WITH_A_VALUE = ("--cfg", "-c", "--package", "-p")
+_MOST_SEEDS = 1000
+
+
+def run(values: Mapping[str, Any], console: "Console") -> bool:
+    """List published numbers, or train and judge some.
+
+    Args:
+        values: the keys of `conf/reproduce.yaml`.
+
+    Returns:
+        Whether all runs have ended.
+
+    Raises:
+        ValueError: a key or a name is wrong, or a stored result is damaged.
+    """
+    from mnist_seq.published.rows import chosen, rows
+    from mnist_seq.published.stored import read_all
+    from mnist_seq.published.table import verdicts
+
+    names, seeds, out, train = _checked(values)
+    known = rows()
+    asked = [name for name in names if name not in (LIST, ALL)]
+    picked = chosen(asked, known) if asked else known
+    if LIST in names or not names:
+        show(verdicts(picked, read_all()), console)
+        return True
+    return _reproduce(picked, known, seeds, out, train, console)
+
+
+def _reproduce(
+    rows: Sequence["Row"],
+    among: Sequence["Row"],
+    seeds: int,
+    out: Path,
+    train: Sequence[str],
+    console: "Console",
+) -> bool:
+    """Train and judge rows, one after the other, and write the table of all that have been."""
+    from mnist_seq.published import stored
+    from mnist_seq.published.table import verdicts
+    from mnist_seq.runs.console import near, say
+    from mnist_seq.runs.sweep_folder import check_writable
+
+    check_writable(out)
+    ours, num_failed = stored.read_all(), 0
+    for row in rows:
+        say(console, _announced(row, ours.get(row.id), seeds))
+        if found := _trained(row, seeds, train):
+            stored.write(found, out)
+            say(console, _judged(row, found, ours.get(row.id)))
+        else:
+            num_failed += 1
+    done = stored.read_all(out)
+    picked = {row.id for row in rows}
+    table = verdicts([row for row in among if row.id in picked or row.id in done], done)
+    show(table, console)
+    for path in _write(table, out):
+        say(console, f"written: {near(path)}")
+    return not num_failed
+
+
+def _announced(row: "Row", ours: "Stored | None", seeds: int) -> str:
+    """What is about to be trained, and for how long."""
+    from mnist_seq.published import words
+
+    minutes = ours.minutes / len(ours.seeds) if ours else row.expected.minutes
+    time = "" if minutes == "none" else f"; about {words.duration(float(minutes))} a seed"
+    expected, band = words.published(row.expected), words.published_band(row.expected)
+    return (
+        f"{row.id}: {row.expected.source} prints {expected} ({band}); {plural(seeds, 'seed')}{time}"
+    )
+
+
+def _judged(row: "Row", found: "Stored", ours: "Stored | None") -> str:
+    """The verdict in a line, with what we have stored for comparison."""
+    from mnist_seq.published import words
+    from mnist_seq.published.judging import judge
+
+    here = judge(row, found)
+    line = f"{row.id}: {words.ours(here)}, n={here.n}: {words.word(here)}"
+    return f"{line}; stored: {words.ours(judge(row, ours))}, n={len(ours.values)}" if ours else line
+
+
+def _trained(row: "Row", seeds: int, train: Sequence[str]) -> "Stored | None":
+    """The runs of a row, trained by the train command where they are missing; None if it fails."""
+    from mnist_seq.published import stored
+    from mnist_seq.runs.sweep_folder import SWEEPS
+
+    name = f"reproduce-{row.id}"
+    asked = [*row.words, f"seed=range({seeds})", f"sweep.name={name}", "sweep.baseline=none"]
+    line = [sys.executable, "-m", "mnist_seq.train", "-m", *train, *asked]
+    # Ctrl-C comes here alone, and is passed on: twice, it ends a sweep at once
+    with subprocess.Popen(line, **system.own_group()) as process:
+        while True:
+            try:
+                code = process.wait()
+                break
+            except stop_signals.Stopped as stop:
+                process.send_signal(stop.signum)
+    stop_signals.check()
+    return None if code else stored.from_folder(SWEEPS / name, row)
+
+
+def show(verdicts: Sequence["Verdict"], console: "Console") -> None:
+    """Print the table, and the rule of its verdicts."""
+    from rich.table import Table
+
+    from mnist_seq.published.judging import RULE
+    from mnist_seq.published.table import HEADER, SHORT, texts
+    from mnist_seq.runs.console import cell, say
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in HEADER[:SHORT]:
+        table.add_column(cell(head), overflow="fold", no_wrap=head == HEADER[0])
+    for verdict in verdicts:
+        table.add_row(*map(cell, texts(verdict)[:SHORT]))
+    console.print(table)
+    say(console, RULE)
+
+
+def _write(verdicts: Sequence["Verdict"], out: Path) -> list[Path]:
+    """Write the table as Markdown and as CSV."""
+    from mnist_seq.published.judging import RULE
+    from mnist_seq.published.table import CSV, HEADER, fields, texts
+    from mnist_seq.report.markup.markdown_table import markdown_table
+
+    lines = markdown_table(HEADER, map(texts, verdicts), [head == "n" for head in HEADER])
+    sheet = io.StringIO()
+    csv.writer(sheet, lineterminator="\n").writerows([CSV, *map(fields, verdicts)])
+    written = {"published.md": f"# Published numbers\n\n{lines}\n\n{RULE}\n",
+               "published.csv": sheet.getvalue()}  # fmt: skip
+    for name, content in written.items():
+        files.write_text(out / name, content)
+    return [out / name for name in written]
+
+
+def _checked(values: Mapping[str, Any]) -> tuple[list[str], int, Path, list[str]]:
+    """Names, seeds, folder and further words.
+
+    Raises:
+        ConfigError: a wrong type or an impossible value.
+    """
+    from mnist_seq.runs.sweep_folder import expanded
+
+    for key in ("names", "train"):
+        given = values[key]
+        if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
+            raise ConfigError(f"{key} must be a list of words: {key}={given}; write {key}=[a,b]")
+    seeds, out = values["seeds"], values["out"]
+    if type(seeds) is not int or not 1 <= seeds <= _MOST_SEEDS:
+        raise ConfigError(f"seeds must be a whole number, 1 to {_MOST_SEEDS}: seeds={seeds}")
+    if not isinstance(out, str) or not out:
+        raise ConfigError(f"out must be a folder: out={out}; write out=outputs/reproduced")
+    _check_train(values["train"])
+    return values["names"], seeds, expanded(out), values["train"]
+
+
+def _check_train(train: Sequence[str]) -> None:
+    """Refuse words with which something else would be trained than what is published."""
+    from mnist_seq.config.messages import suggestion
+    from mnist_seq.published.rows import is_aside
+
+    for before, word in pairwise(["", *train]):
+        key = key_of(word)
+        if before in CONFIG_FLAGS or key in CONFIG_FLAGS:
+            continue
+        if not is_aside(key):
+            near = suggestion(key, _OWN[:3]) or f"; train it with python -m mnist_seq.train {word}"
+            raise ConfigError(
+                f"what is published says what is trained, and {word} changes it{near}"
+            )
+        if key in _CHOSEN:
+            raise ConfigError(
+                f"reproduce chooses {key} itself: {word}; seeds=5 says how many seeds, and names "
+                "such as parity.lstm say of which numbers"
+            )
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="reproduce")
+def _job(cfg: DictConfig) -> None:
+    with command.errors_said():
+        is_done = _reproduced(cfg)
+    if not is_done:
+        raise SystemExit(1)
+
+
+def _reproduced(cfg: DictConfig) -> bool:
+    from hydra.core.hydra_config import HydraConfig
+
+    from mnist_seq.config.members import use_folders_of
+    from mnist_seq.runs.console import QuietConsole
+
+    use_folders_of(HydraConfig.instance().cfg)
+    return run(command.values_of("reproduce", cfg, {}), QuietConsole())
+
+
+def main() -> None:
+    """Console entry: Hydra's command line, its errors in one line each."""
+    stop_signals.guarded(_main, line="; the same command goes on")
+
+
+def _main() -> None:
+    if {"-m", "--multirun"} & set(sys.argv[1:]):
+        refuse("reproduce makes its sweeps itself; leave out -m")
+    sys.argv[1:] = as_keys(sys.argv[1:])
+    command.run(_job, functools.partial(command.one_line, "reproduce"), config_name="reproduce")
+
+
+def as_keys(words: Sequence[str]) -> list[str]:
+    """The words of a command line in Hydra's form: bare names and foreign words are lists.
+
+    Flags stay, and those that say where configs come from go to the train command too.
+    """
+    kept: list[str] = []
+    names: list[str] = []
+    train: list[str] = []
+    for before, word in pairwise(["", *words]):
+        is_value = before in (*CONFIG_FLAGS, *_WITH_A_VALUE)
+        if is_value or word.startswith("-"):
+            kept.append(word)
+            if (before if is_value else word.partition("=")[0]) in CONFIG_FLAGS:
+                train.append(word)
+        elif "=" not in word:
+            names.append(word)
+        elif key_of(word) in _OWN:
+            kept.append(command.quoted(word, ["out"]))
+        else:
+            train.append(word)
+    for key, given in (("names", names), ("train", train)):
+        if given:
+            kept.append(f"{key}=[{','.join(map(quoted, given))}]")
+    return kept
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""`python -m mnist_seq.reproduce`: published numbers, trained and judged."""
+
+import io
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from mnist_seq import reproduce
+from mnist_seq.config import ConfigError
+from mnist_seq.published import stored
+from tests.conftest import clean_env
+
+KEYS: dict[str, Any] = {"names": [], "seeds": 3, "out": "out", "train": []}
+TINY = """# @package _global_
+defaults:
+  - override /data: parity
+model:
+  hidden: 2
+data:
+  length: 3
+  valid: 20
+  test: 20
+training:
+  updates: 2
+  batch_size: 4
+expects:
+  lstm:
+    value: 0.999
+    tolerance: 0.0001
+    source: nobody
+"""
+
+
+def printed(**given: object) -> str:
+    """What `run` prints."""
+    console = Console(file=io.StringIO(), width=140)
+    assert reproduce.run({**KEYS, **given}, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_list_has_every_number_with_its_cost_and_the_rule() -> None:
+    text = printed(names=["list"])
+    assert "parity.lstm" in text
+    assert "about 10 h each" in text
+    assert "Not met: the whole interval" in text
+    assert "rows.lstm" not in printed(names=["list", "parity"])
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"names": ["paraty"]}, r"did you mean parity\?"),
+        ({"names": "parity"}, "names must be a list of words"),
+        ({"seeds": 0}, "seeds must be a whole number"),
+        ({"seeds": True}, "seeds must be a whole number"),
+        ({"out": 3}, "out must be a folder"),
+        ({"train": ["training.epochs=3"]}, "training.epochs=3 changes it"),
+        ({"train": ["sead=3"]}, r"did you mean seeds\?"),
+        ({"train": ["seed=3"]}, "reproduce chooses seed itself"),
+        ({"train": ["sweep.name=x"]}, "reproduce chooses sweep.name itself"),
+    ],
+)
+def test_a_wrong_word_is_refused_in_one_line(given: dict[str, Any], says: str) -> None:
+    """Nothing else than what is published may be trained under its name."""
+    with pytest.raises(ConfigError, match=says) as refused:
+        printed(**{"names": ["parity"], **given})
+    assert "\n" not in str(refused.value)
+
+
+def test_bare_words_are_names_and_foreign_ones_go_to_the_train_command() -> None:
+    words = [
+        "parity",
+        "--config-dir",
+        "my own",
+        "seeds=5",
+        "data.root=a b",
+        "rows.lstm",
+        "--cfg",
+        "job",
+    ]
+    assert reproduce.as_keys(words) == [
+        "--config-dir", "my own", "seeds=5", "--cfg", "job", "names=['parity','rows.lstm']",
+        "train=['--config-dir','my own','data.root=a b']",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_stopped_command_goes_on_and_judges(tmp_path: Path) -> None:
+    """With an experiment of the user's own: stopped in its first sweep, then typed again."""
+    own = tmp_path / "own" / "experiment"
+    own.mkdir(parents=True)
+    (own / "tiny.yaml").write_text(TINY)
+    line = [
+        sys.executable,
+        "-m",
+        "mnist_seq.reproduce",
+        "--config-dir",
+        "own",
+        "tiny",
+        "tracker=none",
+    ]
+    given: dict[str, Any] = {"cwd": tmp_path, "env": clean_env(), "text": True}
+    sweep = tmp_path / "outputs" / "sweeps" / "reproduce-tiny.lstm"
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **given) as first:
+        while not sweep.is_dir() and first.poll() is None:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGINT)
+        said = first.communicate(timeout=120)[0]
+    assert first.returncode == 130, said
+    assert said.rstrip().endswith("interrupted by Ctrl-C; the same command goes on")
+    done = subprocess.run(line, capture_output=True, timeout=120, check=True, **given)
+    assert "tiny.lstm: nobody prints 99.9 % (99.9-99.9); 3 seeds" in done.stdout
+    found = stored.read_all(tmp_path / "outputs" / "reproduced")["tiny.lstm"]
+    assert [seed.seed for seed in found.seeds] == [0, 1, 2]
+    table = (tmp_path / "outputs" / "reproduced" / "published.md").read_text()
+    assert "| tiny.lstm | 99.9 % | 99.9-99.9 |" in table
+    rows = (tmp_path / "outputs" / "reproduced" / "published.csv").read_text().splitlines()
+    assert len(rows) == 2
