@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "training": {"config", "tasks", "models", "native", "runs", "waypoints"},
     "runs": {"config"},
     "tracking": {"config", "runs"},
-    "waypoints": {"config", "runs", "stats"},
+    "waypoints": {"config", "published", "runs", "stats"},
     # report: the last table; tracking: its runs are tracked
     "sweep": {"config", "report", "runs", "tracking", "training", "stats", "waypoints"},
     "stats": set(),

@@ -9,18 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mnist_seq.config.errors import ConfigError
 from mnist_seq.config.members import shipped
+from mnist_seq.published.curve import Curve, curve_of
 from mnist_seq.published.rows import Row
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder, find_runs
 from mnist_seq.runs.text import plural
 from mnist_seq.runs.variants import flat
 
-_DIGITS = 6  # of the numbers of a curve
+# Groups and keys of a config that say where and for whom a run trains
+_NOT_STORED = {"seed", "arm", "tracker", "sweep", "device"}
+_PATHS = {"root", "path"}
 
 
 class _Checked(BaseModel):
@@ -40,22 +42,6 @@ class Seed(_Checked):
     minutes: float
 
 
-class Curve(_Checked):
-    """A learning curve over n seeds.
-
-    Attributes:
-        metric: of metrics.jsonl, such as valid/accuracy.
-        updates: where all n seeds have a value.
-        mean, sd: of the seeds there; sd is None where n = 1.
-    """
-
-    metric: str
-    updates: list[int]
-    mean: list[float]
-    sd: list[float | None]
-    n: int
-
-
 class Stored(_Checked):
     """The runs of one published number.
 
@@ -64,6 +50,9 @@ class Stored(_Checked):
         variant: `variant_of` their config: the same for every run that repeats them.
         machine: the CPU or GPU, and the number of cores.
         code: hash of the code that trained them; see docs/architecture.md.
+        config: that of the runs, without seed, device, paths and sweep: a run may have the same
+            beginning. Empty in older files.
+        fingerprint: of their data; "" in older files.
     """
 
     experiment: str
@@ -77,6 +66,8 @@ class Stored(_Checked):
     torch: str
     kernel: str
     code: str
+    fingerprint: str = ""
+    config: dict[str, Any] = Field(default_factory=dict)
     curve: Curve
 
     @property
@@ -215,8 +206,17 @@ def from_runs(found: Sequence[RunFolder], row: Row) -> Stored:
         torch=one("torch", (record.get("versions", {}).get("torch", "") for record in records)),
         kernel=one("kernel", (record.get("kernel", "") for record in records)),
         code=one("code", (record.get("code", {}).get("hash", "")[:16] for record in records)),
-        curve=_curve([found[i] for i in order]),
+        fingerprint=one("data set", (record["data"].get("fingerprint", "") for record in records)),
+        config=_asked(records[0]["config"]),
+        curve=curve_of([found[i].metrics() for i in order], main=str(found[0].judged()["main"])),
     )
+
+
+def _asked(config: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in config.items() if key not in _NOT_STORED}
+    data = {key: value for key, value in config["data"].items() if key not in _PATHS}
+    precision = config.get("device", {}).get("precision", "fp32")
+    return {**kept, "data": data, "device": {"precision": precision}}
 
 
 def _command(row: Row, seeds: Sequence[int]) -> str:
@@ -236,30 +236,3 @@ def _machine(record: Mapping[str, Any]) -> str:
     if record.get("device", "cpu") != "cpu":
         return str(host.get("gpu") or record["device"])
     return f"{host.get('cpu', 'CPU')}, {host.get('cores', '?')} cores"
-
-
-def _curve(found: Sequence[RunFolder]) -> Curve:
-    """Mean and spread over the seeds, at the updates where all have a value."""
-    by_run = [run.metrics() for run in found]
-    main = str(found[0].judged()["main"])
-    last = by_run[0][-1] if by_run[0] else {}
-    names = (f"valid/{main}", f"monitor/{main}", "train/loss")
-    metric = next((name for name in names if last.get(name) is not None), "train/loss")
-    curves = [
-        {int(line["step"]): float(line[metric]) for line in lines if line.get(metric) is not None}
-        for lines in by_run
-    ]
-    steps = sorted(set.intersection(*map(set, curves)))
-    values = np.array([[curve[step] for step in steps] for curve in curves])  # [N, U]
-    sds = values.std(axis=0, ddof=1).tolist() if len(curves) > 1 else [None] * len(steps)
-    return Curve(
-        metric=metric,
-        updates=steps,
-        mean=[_short(value) for value in values.mean(axis=0)],
-        sd=[value if value is None else _short(value) for value in sds],
-        n=len(curves),
-    )
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")

@@ -14,6 +14,7 @@ from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.pool.failures import reason, state_of
 from mnist_seq.sweep.slurm.queue import LIVE, states_now
 from mnist_seq.sweep.times import duration
+from mnist_seq.waypoints.of_folder import standing_of
 
 State = Literal["finished", "diverged", "failed", "interrupted", "at work", "queued", "not begun"]
 
@@ -124,6 +125,8 @@ def _how_far(run: RunFolder) -> list[str]:
         words = f"epoch {row['epoch']:g}{end}"
         for metric in [metric for metric in names if metric in row][:1]:
             words += f", {metric.replace('/', ' ')} {value_text(metric, row[metric], judged)}"
+        if beside := standing_of(run):
+            words += f", {beside.in_words} ({beside.stored.id})"
         ago = time.time() - run.metrics_path.stat().st_mtime
         return [f"{words}, {duration(max(0.0, ago))} ago"]
     return []

@@ -18,6 +18,7 @@ from mnist_seq.sweep.plan.planner import Plan, PlannedRun
 from mnist_seq.sweep.pool.failures import reason, state_of
 from mnist_seq.sweep.pool.pool import log_path
 from mnist_seq.sweep.times import duration
+from mnist_seq.waypoints import of_folder as waypoints
 
 if TYPE_CHECKING:
     from mnist_seq.report.value import Report
@@ -132,6 +133,8 @@ def show_end(
     for state in ("diverged", "failed", "interrupted"):
         parts += [f"{counts[state]} {state}"] * bool(counts[state])
     parts += [f"{counts['absent']} not started"] * bool(counts["absent"])
+    if beside := waypoints.summary([run.folder for run in plan.runs]):
+        say(console, beside)
     num_undone = len(plan.runs) - counts["finished"] - counts["diverged"]
     say(console, f"\n{', '.join(parts)}; {duration(seconds)}; {near(plan.folder.path)}")
     if stop_reason:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mnist_seq.published.curve import Curve
+from mnist_seq.published.stored import Stored
 from mnist_seq.runs.events import Judged, value_text
-from mnist_seq.waypoints.curve import Curve
 from mnist_seq.waypoints.matching import has_same_length
 
 Place = Literal["within", "worse", "better"]
@@ -41,7 +42,7 @@ class Standing:
         points: in the order of the updates, one at least.
     """
 
-    curve: Curve
+    stored: Stored
     points: tuple[Waypoint, ...]
 
     @property
@@ -56,53 +57,61 @@ class Standing:
     @property
     def in_words(self) -> str:
         """Such as "within what 5 seeds gave"."""
-        return words(self.place, self.curve)
-
-
-def words(place: Place, curve: Curve) -> str:
-    """A place as people read it."""
-    return f"{place}{'' if place == 'within' else ' than'} what {curve.n} seeds gave"
+        return _words(self.place, self.stored)
 
 
 def standing(
-    curve: Curve, config: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], judged: Judged
+    stored: Stored, record: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], judged: Judged
 ) -> Standing | None:
-    """A run beside a curve that is its own; None where they share no update.
+    """A run beside the stored curve that is its own; None where they share no update.
 
     Args:
-        config: of the run, which takes the steps of the curve's runs: `takes_same_steps`.
+        stored: of runs that take the same steps: `takes_same_steps`.
+        record: run.json.
         rows: evaluations so far.
-        judged: by which metrics, see `Judged`.
+        judged: by which metrics.
     """
+    curve = stored.curve
     by_update = {row["step"]: row for row in rows if "step" in row}
+    is_sure = has_same_length(stored, record["config"])
+    num_read = _num_read(curve.metric, record)
     points = []
-    is_sure = has_same_length(curve.config, config)
     for i, update in enumerate(curve.updates):
-        row = by_update.get(update, {})
-        if not is_sure and not _has_rate(row, curve, i):
-            if row:
-                break  # a schedule of another length has parted from this one
+        row = by_update.get(update)
+        if row is None:
             continue
-        value = row.get(curve.metric)
-        interval = _interval(curve, i, judged)
+        if not is_sure and not _has_rate(row, curve, i):
+            break  # a schedule of another length has parted from this one
+        value, interval = row.get(curve.metric), _interval(curve, i, judged, num_read)
         if value is not None and math.isfinite(value) and interval is not None:
             place = _place(value, *interval, is_higher_better=_facts(curve, judged)[0])
             points.append(Waypoint(update, value, *interval, place))
-    return Standing(curve, tuple(points)) if points else None
+    return Standing(stored, tuple(points)) if points else None
 
 
 def line(standing: Standing, judged: Judged, *, seed: int) -> str:
     """The run's last point in a line for people."""
-    curve, point = standing.curve, standing.points[-1]
-    value, low, high = (
-        value_text(curve.metric, v, judged) for v in (point.value, point.low, point.high)
-    )
-    its_own = ", this one among them" if seed in curve.seeds else ""
+    stored, point = standing.stored, standing.points[-1]
+    metric = stored.curve.metric
+    value, low, high = (value_text(metric, v, judged) for v in (point.value, point.low, point.high))
+    is_one = any(seed == each.seed for each in stored.seeds)
     return (
-        f"waypoint: at {point.update:,} updates {curve.metric} {value} is "
-        f"{words(point.place, curve)} (experiment={curve.name}: {low.removesuffix(' %')} to "
-        f"{high}{its_own})"
+        f"waypoint: at {point.update:,} updates {metric} {value} is {_words(point.place, stored)} "
+        f"({stored.id}: {low.removesuffix(' %')} to {high}"
+        f"{', this seed among them' if is_one else ''})"
     )
+
+
+def _words(place: Place, stored: Stored) -> str:
+    return f"{place}{'' if place == 'within' else ' than'} what {stored.curve.n} seeds gave"
+
+
+def _num_read(metric: str, record: Mapping[str, Any]) -> int:
+    """How many examples a metric is a mean over; 0 where that is not known."""
+    if metric.startswith("valid/"):
+        return int(record["data"].get("num_valid", 0))
+    is_monitor = metric.startswith("monitor/")
+    return int(record["config"]["training"].get("monitor_test", 0)) if is_monitor else 0
 
 
 def _has_rate(row: Mapping[str, Any], curve: Curve, i: int) -> bool:
@@ -111,12 +120,14 @@ def _has_rate(row: Mapping[str, Any], curve: Curve, i: int) -> bool:
     return bool(curve.lr) and rate is not None and math.isclose(rate, curve.lr[i], rel_tol=_SAME_LR)
 
 
-def _interval(curve: Curve, i: int, judged: Judged) -> tuple[float, float] | None:
+def _interval(curve: Curve, i: int, judged: Judged, num_read: int) -> tuple[float, float] | None:
     """Where one more seed is expected at a point; None where its spread is not known."""
     from mnist_seq.stats.intervals import prediction_interval  # imports scipy
 
     is_higher_better, is_share = _facts(curve, judged)
-    mean, sd = curve.mean[i], curve.sd[i]
+    mean, sd = curve.mean[i], curve.sd[i] or 0.0
+    if is_share and num_read:  # few seeds may agree by chance, where each example is one
+        sd = max(sd, math.sqrt(max(0.0, mean * (1 - mean)) / num_read))
     if sd == 0 and not is_share:
         return None
     found = prediction_interval(mean, sd, curve.n, level=LEVEL)

@@ -1,8 +1,9 @@
-"""Decides whether two configs take the same steps but for their seeds."""
+"""Decides whether a run takes the steps of the runs of a stored result, but for its seed."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from mnist_seq.published.stored import Stored, variant_of
 from mnist_seq.runs.variants import Flat, flat
 
 # Keys by which runs differ in how far they go, when they are read, or by rounding alone. The size
@@ -37,22 +38,24 @@ _READ_OVER = {
 _LENGTH = ("training.epochs", "training.updates")
 
 
-def takes_same_steps(a: Mapping[str, Any], b: Mapping[str, Any], *, metric: str) -> bool:
-    """Whether runs of two configs may be compared at equal updates, by a metric such as
-    "valid/accuracy".
+def takes_same_steps(stored: Stored, config: Mapping[str, Any]) -> bool:
+    """Whether a run may be compared with stored ones at equal updates, by their curve's metric.
 
     The seed, the kernel, the device and the length do not count. A schedule that depends on the
-    length gives other learning rates, which the evaluations tell: see `judge.waypoints`.
+    length gives other learning rates, which the evaluations tell: see `judge.standing`.
 
     Args:
-        a, b: configs as run.json has them.
+        config: as run.json has it.
     """
-    return _steps(a, metric) == _steps(b, metric)
+    if not stored.config:  # of an older file
+        return variant_of(config) == stored.variant
+    metric = stored.curve.metric
+    return _steps(stored.config, metric) == _steps(config, metric)
 
 
-def has_same_length(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two configs ask for equally many updates of equal data."""
-    first, second = flat(a), flat(b)
+def has_same_length(stored: Stored, config: Mapping[str, Any]) -> bool:
+    """Whether a run asks for as many updates as stored ones with `takes_same_steps`."""
+    first, second = flat(stored.config or config), flat(config)
     return all(first.get(key, "none") == second.get(key, "none") for key in _LENGTH)
 
 
