@@ -7,12 +7,16 @@ python benchmarks/published.py table
 import sys
 from pathlib import Path
 
+from mnist_seq import reproduce
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.published import stored
 from mnist_seq.published.rows import chosen, rows
+from mnist_seq.published.table import verdicts
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
+PAGE = ROOT / "docs" / "tasks.md"
+BEGIN, END = "<!-- written by benchmarks/published.py table -->", "<!-- end of what is written -->"
 
 
 def store(name: str, folder: Path) -> None:
@@ -28,11 +32,22 @@ def store(name: str, folder: Path) -> None:
         print(path.relative_to(ROOT))
 
 
+def write_table() -> None:
+    """Write the table of docs/tasks.md anew, from the experiment files and the stored results."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    table = reproduce.markdown(verdicts(rows(), stored.read_all(RESULTS)))
+    whole = f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+    PAGE.write_text(whole, encoding="utf-8")
+
+
 def main(words: list[str]) -> None:
     """Read the command line."""
     try:
         if len(words) == 3 and words[0] == "store":
             store(words[1], Path(words[2]))
+        elif words == ["table"]:
+            write_table()
         else:
             refuse(str(__doc__).partition("\n\n")[2].rstrip())
     except (ConfigError, ValueError) as error:

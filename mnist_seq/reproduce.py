@@ -156,16 +156,22 @@ def show(verdicts: Sequence["Verdict"], console: "Console") -> None:
     say(console, RULE)
 
 
+def markdown(verdicts: Sequence["Verdict"]) -> str:
+    """The table as Markdown; of docs/tasks.md too."""
+    from mnist_seq.published.table import HEADER, texts
+    from mnist_seq.report.markup.markdown_table import markdown_table
+
+    return markdown_table(HEADER, map(texts, verdicts), [head == "n" for head in HEADER])
+
+
 def _write(verdicts: Sequence["Verdict"], out: Path) -> list[Path]:
     """Write the table as Markdown and as CSV."""
     from mnist_seq.published.judging import RULE
-    from mnist_seq.published.table import CSV, HEADER, fields, texts
-    from mnist_seq.report.markup.markdown_table import markdown_table
+    from mnist_seq.published.table import CSV, fields
 
-    lines = markdown_table(HEADER, map(texts, verdicts), [head == "n" for head in HEADER])
     sheet = io.StringIO()
     csv.writer(sheet, lineterminator="\n").writerows([CSV, *map(fields, verdicts)])
-    written = {"published.md": f"# Published numbers\n\n{lines}\n\n{RULE}\n",
+    written = {"published.md": f"# Published numbers\n\n{markdown(verdicts)}\n\n{RULE}\n",
                "published.csv": sheet.getvalue()}  # fmt: skip
     for name, content in written.items():
         files.write_text(out / name, content)

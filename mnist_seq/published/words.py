@@ -34,7 +34,8 @@ def ours(verdict: Verdict) -> str:
 
 
 def _range(metric: str, low: float, high: float, decimals: int) -> str:
-    return f"{value(metric, low, decimals)}-{value(metric, high, decimals)}"
+    ends = value(metric, low, decimals), value(metric, high, decimals)
+    return (" to " if "e" in "".join(ends) else "-").join(ends)
 
 
 def word(verdict: Verdict) -> str:

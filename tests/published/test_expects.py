@@ -2,11 +2,13 @@
 
 import pytest
 
+from mnist_seq import reproduce
 from mnist_seq.config import ConfigError, identity, parse, plain
 from mnist_seq.config.paths import options
 from mnist_seq.published import stored
 from mnist_seq.published.rows import chosen, rows
-from tests.conftest import config_of
+from mnist_seq.published.table import verdicts
+from tests.conftest import ROOT, config_of
 
 ROW = {"value": 0.5, "tolerance": 0.1, "source": "a paper"}
 
@@ -47,6 +49,15 @@ def test_every_row_is_of_an_experiment_that_there_is() -> None:
     found = rows()
     assert {row.experiment for row in found} <= set(options("experiment"))
     assert len({row.id for row in found}) == len(found) >= 12
+
+
+def test_the_table_of_the_docs_is_what_is_stored() -> None:
+    """benchmarks/published.py table writes it; a number that nobody measured cannot stand there."""
+    page = (ROOT / "docs" / "tasks.md").read_text()
+    table = page.split("<!-- written by benchmarks/published.py table -->\n")[1]
+    table = table.split("\n<!-- end of what is written -->")[0]
+    lines = reproduce.markdown(verdicts(rows(), stored.read_all())).splitlines()
+    assert table.splitlines() == lines, "run: python benchmarks/published.py table"
 
 
 def test_a_name_that_is_none_suggests_the_nearest() -> None:
