@@ -8,8 +8,10 @@ import torch
 from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema import Cosine, OneCycle, Schedule, Step
+from mnist_seq.training.loop.best import Choice
+from mnist_seq.training.preflight.check import check_run
 from mnist_seq.training.preflight.schedule import check_schedule
-from mnist_seq.training.schedules import epoch_rates, lr_factor
+from mnist_seq.training.schedules import epoch_rates, lr_factor, scale_of
 from tests.training.conftest import make_config
 
 NAMES = options("schedule")
@@ -96,6 +98,29 @@ def test_inverse_time_equals_torch() -> None:
         lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + 0.5 * step)), 9
     )
     assert ours == pytest.approx(theirs)
+
+
+def test_plateau_equals_torch() -> None:
+    """Whose patience is one less; what is better by too little is no improvement."""
+    values = [0.5, 0.6, 0.55, 0.6, 0.6005, 0.3, 0.7, 0.7, 0.1, 0.2, 0.1, 0.1, 0.1]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, "max", factor=0.3, patience=1, threshold=0.001, threshold_mode="abs", min_lr=0.02
+    )
+    is_better = Choice("valid/accuracy", True, 0.001).is_better
+    for i, value in enumerate(values):
+        theirs.step(value)
+        schedule = of("plateau", gamma=0.3, patience=2, final=0.02)
+        ours = scale_of(schedule, values[: i + 1], is_better)
+        assert ours == pytest.approx(optimizer.param_groups[0]["lr"])
+    assert ours == 0.02
+    assert scale_of(of("constant"), values, is_better) == 1.0
+
+
+def test_a_schedule_that_goes_by_validation_needs_some() -> None:
+    check_run(make_config("schedule=plateau"))
+    with pytest.raises(ConfigError, match="schedule=plateau goes by validation"):
+        check_run(make_config("schedule=plateau", "data.valid=0"))
 
 
 @pytest.mark.parametrize("name", NAMES)

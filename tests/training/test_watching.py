@@ -14,6 +14,9 @@ from mnist_seq.runs.folder import RunFolder
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.loop.best import Choice, Kept
 from mnist_seq.training.loop.program import Single
+from mnist_seq.training.run import Job, train_stack
+from tests.tasks.made import locate
+from tests.training.conftest import make_config
 from tests.training.learners import advance, make_learner
 from tests.training.test_run import StopAt, same
 
@@ -137,3 +140,22 @@ def test_a_resume_finds_the_weights_that_were_best_at_its_checkpoint(tmp_path: P
     folder.rewind_metrics(2)
     Kept(folder, choice, 1).restore()
     assert [*folder.kept()] == [1]
+
+
+def test_the_rate_of_each_run_falls_by_its_own_validation(tmp_path: Path, run_in: RunIn) -> None:
+    """Within an epoch, in a stack as alone."""
+    words = ("training.eval_every=2", "optimizer.lr=0.05", "schedule=plateau", "schedule.gamma=0.5",
+             "training.min_delta=9")  # fmt: skip
+    each = [("schedule.patience=1",), ("schedule.patience=3",)]
+    rates = []
+    for i, own in enumerate(each):
+        _, folder = run_in(tmp_path / f"{i}", *words, *own)
+        rates.append([row["optimizer/lr"] for row in folder.metrics()])
+    assert rates == [[0.05, 0.05, 0.025, 0.0125, 0.00625], [0.05, 0.05, 0.05, 0.05, 0.025]]
+    jobs = []
+    for i, own in enumerate(each):
+        folder = RunFolder(tmp_path / f"stacked{i}")
+        folder.path.mkdir()
+        jobs.append(Job(make_config(*words, *own), locate("mnist_5k", Path("data")), folder, ""))
+    train_stack(jobs, [[], []], share=0.0)
+    assert [[row["optimizer/lr"] for row in j.folder.metrics()] for j in jobs] == rates

@@ -26,6 +26,14 @@ class OneCycle(Schedule):
     final: Annotated[float, Field(ge=0, le=1)]
 
 
+class Plateau(Schedule):
+    option_names: ClassVar = ("plateau",)
+
+    gamma: Annotated[float, Field(gt=0, lt=1)]
+    patience: Count
+    final: Annotated[float, Field(ge=0, le=1)]
+
+
 class Step(Schedule):
     option_names: ClassVar = ("step",)
 

@@ -68,6 +68,8 @@ class Kept:
 
     def add(self, step: int, value: float, model: nn.Module) -> None:
         """Take an evaluation: its weights are written if they are among the best so far."""
+        if math.isnan(value):  # metrics.jsonl has null there, and a resume reads none
+            return
         self.values[step] = value
         if self._num:
             steps = self._best()

@@ -21,6 +21,7 @@ from mnist_seq.training.loop.evaluation import Evaluation, last_metrics, metrics
 from mnist_seq.training.loop.flat import flat_warning
 from mnist_seq.training.loop.learner import Learner
 from mnist_seq.training.preflight.count import recorded_counts
+from mnist_seq.training.schedules import scale_of
 
 log = logging.getLogger("mnist_seq.training")
 
@@ -198,6 +199,11 @@ class Logbook:
             data = self.learner.data
             if warning := flat_warning(data.task, data.examples, state.best_value):
                 log.warning(warning)
+
+    def rate_scale(self) -> float:
+        """What the learning rate is multiplied with, by the evaluations so far."""
+        values = list(self._kept.values.values())
+        return scale_of(self.job.config.schedule, values, self._choice.is_better)
 
     def save(self, optimizer: dict[str, Any]) -> None:
         """Write the checkpoint.

@@ -10,7 +10,7 @@ from mnist_seq.training.loop.evaluation import Evaluation
 from mnist_seq.training.loop.interruption import Interruption
 from mnist_seq.training.loop.logbook import Logbook
 from mnist_seq.training.loop.program import Program
-from mnist_seq.training.schedules import epoch_rates
+from mnist_seq.training.schedules import epoch_rates, goes_by_valid
 from mnist_seq.training.seeds import epoch_order
 
 CHECK_EVERY = 50  # steps between two reads of the loss; a read waits for the device
@@ -44,7 +44,8 @@ class Loop:
         if program.right_sums is not None:
             rights = [book.right_sum for book in books]
             program.right_sums.copy_(torch.tensor(rights, dtype=program.right_sums.dtype))
-        self._rates = torch.empty(0)
+        self._rates = self._unscaled = self._orders = torch.empty(0)
+        self._is_scaled = any(goes_by_valid(config.schedule) for config in self.configs)
         self._last_told = self._last_save = time.perf_counter()
         self._next_save = 0.0  # time before which a stack is not saved again
 
@@ -91,11 +92,19 @@ class Loop:
             epoch_order(config.seed, epoch, num, order=self.training.order)
             for config in self.configs
         ]
-        self._rates = epoch_rates(
+        self._orders = torch.stack(orders)
+        self._unscaled = epoch_rates(
             self.configs, epoch, num_steps=self.num_steps, steps_per_epoch=self.steps_per_epoch
         )
-        first = epoch * self.steps_per_epoch
-        self.program.begin_epoch(first, torch.stack(orders), self._rates)
+        self._set_rates(epoch)
+
+    def _set_rates(self, epoch: int) -> None:
+        """Give the program the rates of an epoch, as far as evaluations decide them by now."""
+        self._rates = self._unscaled
+        if self._is_scaled:
+            scales = torch.tensor([book.rate_scale() for book in self.books], dtype=torch.float64)
+            self._rates = self._unscaled * scales
+        self.program.begin_epoch(epoch * self.steps_per_epoch, self._orders, self._rates)
 
     def _after_step(self) -> None:
         """Tell, evaluate and save where they are due, and end runs whose loss is not finite."""
@@ -170,6 +179,8 @@ class Loop:
         if self.program.right_sums is not None:
             self.program.right_sums.zero_()
         self.loss_count = 0
+        if self._is_scaled:
+            self._set_rates((self.step - 1) // self.steps_per_epoch)
 
     def _finish(self, interruption: Interruption) -> None:
         """Evaluate on the test set and the probes, once, with the weights that a config chooses."""

@@ -9,7 +9,7 @@ from mnist_seq.training.preflight.kernel import check_kernel
 from mnist_seq.training.preflight.memory import check_memory
 from mnist_seq.training.preflight.optimizer import traits
 from mnist_seq.training.preflight.origin import check_origin
-from mnist_seq.training.preflight.schedule import check_schedule
+from mnist_seq.training.preflight.schedule import check_schedule, check_valid
 from mnist_seq.training.preflight.task import check_evaluations, num_steps, steps_per_epoch
 
 MOST_NORMED = 300  # a line of metrics.jsonl has room for twice as many values, with long names
@@ -27,6 +27,7 @@ def check_run(config: Config) -> None:
     traits(config.optimizer)
     total = num_steps(config)
     per_epoch = steps_per_epoch(config)
+    check_valid(config)
     check_schedule(config.schedule, num_steps=total, steps_per_epoch=per_epoch)
     _check_state(config)
     _check_norms(config)

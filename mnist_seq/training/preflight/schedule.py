@@ -2,9 +2,9 @@
 
 import math
 
-from mnist_seq.config import ConfigError
+from mnist_seq.config import Config, ConfigError
 from mnist_seq.config.schema import Schedule
-from mnist_seq.training.schedules import lr_factor
+from mnist_seq.training.schedules import goes_by_valid, lr_factor, scale_of
 
 NUM_ASKED = 50  # steps, the first and the last among them
 
@@ -24,6 +24,7 @@ def check_schedule(schedule: Schedule, *, num_steps: int, steps_per_epoch: int) 
         step = i * (num_steps - 1) // (NUM_ASKED - 1)
         try:
             factor = lr_factor(schedule, step, num_steps=num_steps, steps_per_epoch=steps_per_epoch)
+            factor *= scale_of(schedule, [0.5] * i, lambda a, b: a > b)
         except ConfigError:
             raise
         except Exception as error:  # an own schedule may raise anything
@@ -35,3 +36,16 @@ def check_schedule(schedule: Schedule, *, num_steps: int, steps_per_epoch: int) 
                 f"{factor:g} at step {step} of {num_steps}; change its keys"
             )
     _checked.add(key)
+
+
+def check_valid(config: Config) -> None:
+    """Refuse a schedule that goes by validation where there is none.
+
+    Raises:
+        ConfigError: names the schedule.
+    """
+    if config.data.valid == 0 and goes_by_valid(config.schedule):
+        raise ConfigError(
+            f"schedule={config.schedule.name} goes by validation, and data.valid=0 sets no image "
+            "aside; choose data.valid=5000, say"
+        )

@@ -12,6 +12,11 @@ a step as a fraction of `optimizer.lr`: finite, and 0 or more.
   needs no state, and the runs of a stack may differ in their schedules.
 - `warmup`, which every schedule has, is done here: the factor rises linearly for that many steps.
   The position that a schedule sees begins after the warm-up.
+- A schedule that goes by validation has another function instead:
+  `scale(values: Sequence[float], is_better: Callable[[float, float], bool], *, key: float, ...)`.
+  It gets the values of `training.best` at all evaluations so far, and whether one is better than
+  another, and returns the factor that holds until the next evaluation; 1 before the first one. It
+  is as pure: the values come from metrics.jsonl. The warm-up is done here, too.
 - It raises ValueError for a value that it cannot take. Before a run has a folder,
   `preflight.schedule` asks for factors along the whole run, and refuses the run in one line.
 """
@@ -76,14 +81,38 @@ def epoch_rates(
     return torch.tensor(factors, dtype=torch.float64).T * lrs
 
 
+def goes_by_valid(schedule: Schedule) -> bool:
+    """Whether the learning rate depends on the evaluations on valid."""
+    return _function(schedule.name, "scale") is not None
+
+
+def scale_of(
+    schedule: Schedule, values: Sequence[float], is_better: Callable[[float, float], bool]
+) -> float:
+    """What the learning rate is multiplied with after some evaluations; 1 for most schedules.
+
+    Args:
+        values: on valid, those that choices go by.
+        is_better: whether the first value is better than the second.
+    """
+    scale = _function(schedule.name, "scale")
+    return 1.0 if scale is None else float(scale(values, is_better, **_keys(schedule)))
+
+
+def _keys(schedule: Schedule) -> dict[str, Any]:
+    return schedule.model_dump(exclude={"name", "warmup"})
+
+
 def _course(schedule: Schedule, *, num_steps: int, steps_per_epoch: int) -> Callable[[int], float]:
     """The factor by the step, for one run."""
     warmup, factor = schedule.warmup, _factor_of(schedule.name)
-    keys: dict[str, Any] = schedule.model_dump(exclude={"name", "warmup"})
+    keys = _keys(schedule)
 
     def course(step: int) -> float:
         if step < warmup:
             return (step + 1) / (warmup + 1)
+        if factor is None:
+            return 1.0
         at = Position(step - warmup, num_steps - warmup, steps_per_epoch)
         return float(factor(at, **keys))
 
@@ -91,20 +120,26 @@ def _course(schedule: Schedule, *, num_steps: int, steps_per_epoch: int) -> Call
 
 
 @functools.cache
-def _factor_of(name: str) -> Callable[..., float]:
-    """The function of a schedule's file.
+def _factor_of(name: str) -> Callable[..., float] | None:
+    """The function of a schedule's file; None where it goes by validation.
 
     Raises:
         ConfigError: there is no such file, or it has no `factor`.
     """
-    found = None
-    if name.isidentifier() and importlib.util.find_spec(f"{__name__}.{name}"):
-        module = importlib.import_module(f"mnist_seq.training.schedules.{name}")
-        found = getattr(module, "factor", None)
-    if not callable(found):
+    found = _function(name, "factor")
+    if found is None and _function(name, "scale") is None:
         raise ConfigError(
             f"schedule={name} must have a file with a function factor: write "
             f"mnist_seq/training/schedules/{name}.py"
         )
-    factor: Callable[..., float] = found
-    return factor
+    return found
+
+
+@functools.cache
+def _function(name: str, function: str) -> Callable[..., float] | None:
+    """A function of a schedule's file; None where there is none."""
+    if not name.isidentifier() or importlib.util.find_spec(f"{__name__}.{name}") is None:
+        return None
+    module = importlib.import_module(f"mnist_seq.training.schedules.{name}")
+    found = getattr(module, function, None)
+    return found if callable(found) else None
