@@ -26,6 +26,7 @@ def save(
     optimizer: dict[str, Any],
     generator: torch.Generator,
     loop: dict[str, Any],
+    average: dict[str, torch.Tensor] | None,
 ) -> None:
     """Write checkpoint.pt: weights, optimizer, random state and the loop's own state.
 
@@ -36,12 +37,14 @@ def save(
     Args:
         optimizer: its state dict.
         generator: draws the dropout.
+        average: of the weights; None for none.
     """
     state = {
         "model": _own(model.state_dict()),
         "optimizer": optimizer,
         "random": {generator.device.type: generator.get_state()},
         "loop": loop,
+        **({} if average is None else {"average": _own(average)}),
     }
     files.write_bytes(folder.checkpoint_path, _serialized(state))
 

@@ -40,6 +40,10 @@ def checked(
         loop["best_value"] = loop.pop("best_accuracy")
     check_loop(loop, kinds, num_steps=learner.num_steps, batch_size=config.training.batch_size)
     check_weights(saved["model"], model)
+    if (config.training.ema != "none") != ("average" in saved):
+        raise ValueError("average must be there where training.ema asks for one, and only there")
+    if "average" in saved:
+        check_weights(saved["average"], model)
     check_random(saved["random"], learner.generator)
     # one that began with the state of another run has counted its steps too
     step = None if config.training.init_optimizer else loop["step"]
@@ -55,7 +59,8 @@ def most_bytes(model: nn.Module) -> int:
 def check_parts(saved: object) -> None:
     """The parts of a checkpoint, each a dict."""
     parts = _dict("the checkpoint", saved)
-    _check_names("the checkpoint", parts, ("model", "optimizer", "random", "loop"))
+    needed = ("model", "optimizer", "random", "loop")
+    _check_names("the checkpoint", parts, (*needed, *(("average",) if "average" in parts else ())))
     for name, part in parts.items():
         _dict(name, part)
 

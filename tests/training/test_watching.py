@@ -11,9 +11,11 @@ import torch
 from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import Ended
 from mnist_seq.runs.folder import RunFolder
+from mnist_seq.trained.run import load_run
 from mnist_seq.training.batched.stack import Stack
 from mnist_seq.training.loop.best import Choice, Kept
 from mnist_seq.training.loop.program import Single
+from mnist_seq.training.loop.step import Average
 from mnist_seq.training.run import Job, train_stack
 from tests.tasks.made import locate
 from tests.training.conftest import make_config
@@ -21,6 +23,16 @@ from tests.training.learners import advance, make_learner
 from tests.training.test_run import StopAt, same
 
 RunIn = Callable[..., tuple[Ended, RunFolder]]
+
+
+def stack_of(root: Path, runs: list[tuple[str, ...]]) -> list[Job]:
+    """Jobs in folders of their own."""
+    folders = [RunFolder(root / f"stacked{i}") for i in range(len(runs))]
+    for folder in folders:
+        folder.path.mkdir()
+    located = locate("mnist_5k", Path("data"))
+    return [Job(make_config(*own), located, folder, "")
+            for own, folder in zip(runs, folders, strict=True)]  # fmt: skip
 
 
 def test_accuracy_on_training_batches_is_that_of_the_training_set(
@@ -152,10 +164,50 @@ def test_the_rate_of_each_run_falls_by_its_own_validation(tmp_path: Path, run_in
         _, folder = run_in(tmp_path / f"{i}", *words, *own)
         rates.append([row["optimizer/lr"] for row in folder.metrics()])
     assert rates == [[0.05, 0.05, 0.025, 0.0125, 0.00625], [0.05, 0.05, 0.05, 0.05, 0.025]]
-    jobs = []
-    for i, own in enumerate(each):
-        folder = RunFolder(tmp_path / f"stacked{i}")
-        folder.path.mkdir()
-        jobs.append(Job(make_config(*words, *own), locate("mnist_5k", Path("data")), folder, ""))
+    jobs = stack_of(tmp_path, [(*words, *own) for own in each])
     train_stack(jobs, [[], []], share=0.0)
     assert [[row["optimizer/lr"] for row in j.folder.metrics()] for j in jobs] == rates
+
+
+def test_an_average_weighs_the_weights_after_each_step_by_their_age() -> None:
+    """The first weights do not count. Evaluations leave the net's own as they were."""
+    net = torch.nn.Linear(3, 2)
+    average, seen = Average(net, 0.9, None), []
+    for n in range(1, 6):
+        for weight in net.parameters():
+            weight.data = torch.randn(weight.shape)
+        average.update(n)
+        seen.append(net.weight.detach().clone())
+    ages = torch.tensor([0.9**k for k in reversed(range(5))])
+    wanted = sum(age * weight for age, weight in zip(ages / ages.sum(), seen, strict=True))
+    with average.used():
+        torch.testing.assert_close(net.weight.detach(), wanted)
+    assert torch.equal(net.weight, seen[-1])
+
+
+def test_a_run_is_evaluated_with_its_average_and_trains_as_without(
+    tmp_path: Path, run_in: RunIn
+) -> None:
+    """The checkpoint holds both; natively and in a stack the average is the same to rounding."""
+    words = ("training.eval_every=5", "seed=1", "device.kernel=torch")
+    averaged = (*words, "training.ema=0.7")
+    _, plain = run_in(tmp_path / "plain", *words)
+    _, alone = run_in(tmp_path / "alone", *averaged)
+    saved = [torch.load(f.checkpoint_path, weights_only=True) for f in (plain, alone)]
+    for name, weight in saved[0]["model"].items():
+        assert torch.equal(weight, saved[1]["model"][name])
+    tested = torch.load(alone.model_path, weights_only=True)
+    assert all(torch.equal(tested[name], saved[1]["average"][name]) for name in tested)
+    assert not torch.equal(tested["head.weight"], saved[1]["model"]["head.weight"])
+    losses = [[row["train/loss"] for row in folder.metrics()] for folder in (plain, alone)]
+    assert losses[0] == losses[1]
+    last = load_run(alone.path).model("last").state_dict()
+    assert all(torch.equal(tested[name], last[name]) for name in tested)
+    _, native = run_in(tmp_path / "native", *averaged, "device.kernel=native")
+    jobs = stack_of(tmp_path, [averaged, (*averaged, "seed=2")])
+    train_stack(jobs, [[], []], share=0.0)
+    for folder in (native, jobs[0].folder):
+        found = torch.load(folder.model_path, weights_only=True)
+        torch.testing.assert_close(found, tested, rtol=1e-3, atol=1e-4)
+        value = folder.result()["metrics"]["test/loss"]
+        assert value == pytest.approx(alone.result()["metrics"]["test/loss"], rel=1e-3, abs=1e-4)

@@ -43,6 +43,7 @@ class Training(Group):
     best: Text = "auto"
     min_delta: NonNegative = 0.0
     keep_best: CountOrNone = 0
+    ema: Literal["none"] | Annotated[float, Field(gt=0, lt=1)] = "none"
     init_from: Text = "none"
     init_head: Literal["load", "new"] = "load"
     init_optimizer: bool = False

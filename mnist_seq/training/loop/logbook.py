@@ -49,6 +49,7 @@ class Logbook:
         loss_sum: sum of the loss over the examples since the last evaluation.
         right_sum: the same of the accuracy, where the config asks for it.
         saved_optimizer: state of the optimizer to go on from, or None.
+        saved_average: the averages of the weights to go on from, or None.
         ended: how the run has ended, or None while it trains.
         error: the exception of a failed run, or None.
     """
@@ -57,6 +58,7 @@ class Logbook:
         self.job, self.folder, self.learner, self.listeners = job, job.folder, learner, listeners
         self.state, self.loss_sum, self.right_sum = LoopState(), 0.0, 0.0
         self.saved_optimizer: dict[str, Any] | None = None
+        self.saved_average: dict[str, torch.Tensor] | None = None
         self._choice = choice_of(job.config.training, learner.data.task)
         self._kept = Kept(self.folder, self._choice, job.config.training.keep_best)
         self.ended: Ended | None = None
@@ -75,6 +77,7 @@ class Logbook:
                 loop, self.saved_optimizer = checkpoint_check.checked(saved, self.learner, kinds)
                 self.loss_sum, self.right_sum = loop.pop("loss_sum"), loop.pop("right_sum", 0.0)
                 self.state = LoopState(**loop)
+                self.saved_average = saved.get("average")
             if self.state.best_step:
                 self.load_best()  # a damaged file is found now, not when all is trained
             with checkpoint.errors_named(self.folder):
@@ -205,11 +208,12 @@ class Logbook:
         values = list(self._kept.values.values())
         return scale_of(self.job.config.schedule, values, self._choice.is_better)
 
-    def save(self, optimizer: dict[str, Any]) -> None:
+    def save(self, optimizer: dict[str, Any], average: dict[str, torch.Tensor] | None) -> None:
         """Write the checkpoint.
 
         Args:
             optimizer: its state dict.
+            average: of the weights, where the config asks for one.
         """
         self.state.seconds = time.perf_counter() - self._begun
         checkpoint.save(
@@ -218,6 +222,7 @@ class Logbook:
             optimizer=optimizer,
             generator=self.learner.generator,
             loop={**asdict(self.state), **self._sums},
+            average=average,
         )
         self._kept.prune()
 

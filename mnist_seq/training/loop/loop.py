@@ -1,5 +1,6 @@
 """The training loop of one run or of a stack: steps, evaluations, checkpoints and the end."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from mnist_seq.training.loop.evaluation import Evaluation
 from mnist_seq.training.loop.interruption import Interruption
 from mnist_seq.training.loop.logbook import Logbook
 from mnist_seq.training.loop.program import Program
+from mnist_seq.training.loop.step import Average
 from mnist_seq.training.schedules import epoch_rates, goes_by_valid
 from mnist_seq.training.seeds import epoch_order
 
@@ -44,6 +46,11 @@ class Loop:
         if program.right_sums is not None:
             rights = [book.right_sum for book in books]
             program.right_sums.copy_(torch.tensor(rights, dtype=program.right_sums.dtype))
+        self._averages: list[Average] = []
+        if training.ema != "none":
+            self._averages = [
+                Average(book.learner.model, training.ema, book.saved_average) for book in books
+            ]
         self._rates = self._unscaled = self._orders = torch.empty(0)
         self._is_scaled = any(goes_by_valid(config.schedule) for config in self.configs)
         self._last_told = self._last_save = time.perf_counter()
@@ -65,12 +72,15 @@ class Loop:
                 self._begin_epoch(epoch)
             self.loss_count += self.program.step(position)
             self.step += 1
+            for average in self._averages:
+                average.update(self.step)
             self._after_step()
             if interruption.is_asked():
                 self._update_books()
                 self._for_each(self._save)
                 interruption.check()
-        self._finish(interruption)
+        with self._averaged():
+            self._finish(interruption)
 
     def _is_stopped_early(self) -> bool:
         return any(book.state.is_stopped_early for book in self.books)
@@ -123,7 +133,8 @@ class Loop:
                 self._for_each(_end_if_not_finite)
             self._for_each(lambda _, book: book.progressed(self.step / self.steps_per_epoch))
         if is_eval:
-            self._evaluate()
+            with self._averaged():
+                self._evaluate()
         is_save = is_save and (is_last or now > self._next_save)
         if not is_save and now > max(self._last_save + training.checkpoint_s, self._next_save):
             self._update_books()  # as before any save: it may be due at any step
@@ -152,7 +163,15 @@ class Loop:
                 book.set_progress(self.step, self.loss_count, loss_sum, right_sum)
 
     def _save(self, i: int, book: Logbook) -> None:
-        book.save(self.program.optimizer_state(i))
+        average = self._averages[i].state if self._averages else None
+        book.save(self.program.optimizer_state(i), average)
+
+    def _averaged(self) -> contextlib.ExitStack:
+        """The weights that are evaluated: their averages where the config asks for these."""
+        stack = contextlib.ExitStack()
+        for average in self._averages:
+            stack.enter_context(average.used())
+        return stack
 
     def _evaluate(self) -> None:
         """Add a line to each run's metrics; end those whose loss on valid is not finite."""

@@ -1,6 +1,8 @@
-"""One optimizer update."""
+"""One optimizer update, and the average of the weights over the updates."""
 
+import contextlib
 import math
+from collections.abc import Iterator, Mapping
 
 import torch
 from jaxtyping import Float
@@ -48,3 +50,47 @@ def train_step(
     if rights is not None:
         rights += accuracy(spec, outputs.detach(), batch) * batch.num_examples
     return loss.detach()
+
+
+class Average:
+    """Exponential moving average of a net's weights over its steps (EMA).
+
+    After n steps it is the mean of the weights after each step k, weighted by decay^(n - k). The
+    first weights, which no step has made, do not count: so no warm-up is needed.
+
+    Args:
+        decay: between 0 and 1; the larger, the longer the average looks back.
+        saved: its `state` to go on from; None for a run at step 0.
+
+    Source: Kingma and Ba 2015, arXiv:1412.6980, section 3 for the weights, section 7.2 for the use.
+    """
+
+    def __init__(self, model: nn.Module, decay: float, saved: Mapping[str, Tensor] | None) -> None:
+        self._weights, self._decay = dict(model.named_parameters()), decay
+        self.state = {name: weight.detach().clone() for name, weight in self._weights.items()}
+        for name, value in self.state.items():
+            if saved is not None:
+                value.copy_(saved[name])
+
+    @torch.no_grad()
+    def update(self, num_steps: int) -> None:
+        """Take the weights after a step, of which there have been `num_steps` with this one."""
+        share = (1 - self._decay) / (1 - self._decay**num_steps)
+        for name, value in self.state.items():
+            value.lerp_(self._weights[name].detach(), share)
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """The net has the average while the block runs, and its own weights, to the bit, after."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        for name, value in self.state.items():
+            own = self._weights[name].detach().clone()
+            self._weights[name].copy_(value)
+            value.copy_(own)

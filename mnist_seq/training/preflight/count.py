@@ -65,7 +65,7 @@ def load_classifier(config: Config, path: Path) -> Classifier:
 
 
 def load_last(config: Config, folder: RunFolder) -> Classifier:
-    """The same with the weights of a run's last checkpoint.
+    """The same with the weights of a run's last checkpoint, averaged where the run averages.
 
     Raises:
         ValueError: there is none, or it is damaged.
@@ -75,8 +75,9 @@ def load_last(config: Config, folder: RunFolder) -> Classifier:
     if saved is None:
         raise ValueError(f"{folder.path} holds no {folder.checkpoint_path.name}")
     with checkpoint.errors_named(folder):
-        checkpoint_check.check_weights(saved["model"], model)
-        model.load_state_dict(saved["model"])
+        weights = saved["average"] if "average" in saved else saved["model"]
+        checkpoint_check.check_weights(weights, model)
+        model.load_state_dict(weights)
     return model.eval()
 
 
