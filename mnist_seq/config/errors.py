@@ -22,6 +22,7 @@ _WAYS_OUT = {
     errno.ENOTDIR: "a file is where a folder should be: move it away, or choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "links lead in a circle: remove one",
+    errno.ENOLCK: "mount its file system with locks, or choose a folder on another one",
     errno.ENOSPC: "free some space, or choose another folder",
     errno.EDQUOT: "free some space, or choose another folder",
 }

@@ -28,6 +28,7 @@ def locked(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
     Raises:
         FolderLocked: another process has locked the folder.
         OutsideFolder: the lock is a link.
+        OSError: the file system has no locks.
     """
     import filelock
 
@@ -40,6 +41,8 @@ def locked(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
             f"{what} takes one command at a time: {folder} is being worked on{_holder(folder)}; "
             "wait for it, stop it, or choose another folder (sweep.name=... or hydra.run.dir=...)"
         ) from None
+    except OSError as error:  # it names no file; ENOLCK: an NFS whose locks are off
+        raise OSError(error.errno, error.strerror, str(folder / LOCK)) from None
     try:
         me = {"pid": os.getpid(), "host": socket.gethostname()}
         # Read only for the text of an error. So it is not written with `files.replaced`, which

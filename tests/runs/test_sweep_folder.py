@@ -1,11 +1,14 @@
 """The ledger and the locks."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mnist_seq.config.errors import said
 from mnist_seq.runs.errors import FolderLocked
 from mnist_seq.runs.lock import locked
 from mnist_seq.runs.sweep_folder import SweepFolder
@@ -90,3 +93,19 @@ def test_a_holder_about_to_leave_is_waited_for(tmp_path: Path) -> None:
         process.stdout.readline()
         with locked(tmp_path, what="a run", wait_s=30):
             pass
+
+
+def test_a_file_system_without_locks_is_refused_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An NFS whose lock service is off; the message said no more than "a file: ..."."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="No locks") as caught, locked(tmp_path, what="a sweep"):
+        pass
+    assert said(caught.value).startswith(f"{tmp_path / '.lock'} cannot be")
+    assert "; mount its file system with locks" in said(caught.value)
