@@ -1,6 +1,7 @@
 """Free memory of this process, and errors that mean "out of memory"."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def available() -> int:
-    """Bytes that this process may still allocate, by its machine, container and own limit."""
+    """Bytes that this process may still allocate, by its machine, container, job and own limit."""
     return max(0, min(_amounts()))
 
 
@@ -44,6 +45,8 @@ def _amounts() -> Iterator[int]:
     for folder, (most, taken) in _CGROUPS.items():
         with contextlib.suppress(OSError, ValueError, KeyError):  # no such container, or "max"
             yield int((folder / most).read_text(encoding="utf-8")) - _used(folder, taken)
+    if of_job := int(os.environ.get("SLURM_MEM_PER_NODE", 0)):  # in MiB; 0: the whole node's
+        yield of_job * 2**20 - system.used_memory()
 
 
 def _used(folder: Path, taken: str) -> int:

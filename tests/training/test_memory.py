@@ -41,3 +41,11 @@ def test_a_container_counts_what_is_taken_without_cached_files(
     assert memory.available() == 0
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available() > 10**6
+
+
+def test_a_job_of_slurm_has_its_own_memory_not_its_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the site has no cgroups, nothing else says it before the job is killed."""
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1")
+    assert memory.available() == 0
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")
+    assert memory.available() > 10**6
