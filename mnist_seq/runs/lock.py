@@ -4,6 +4,7 @@ The operating system frees the lock when the process ends, in whatever way it en
 """
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -41,8 +42,12 @@ def locked(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
             f"{what} takes one command at a time: {folder} is being worked on{_holder(folder)}; "
             "wait for it, stop it, or choose another folder (sweep.name=... or hydra.run.dir=...)"
         ) from None
-    except OSError as error:  # it names no file; ENOLCK: an NFS whose locks are off
-        raise OSError(error.errno, error.strerror, str(folder / LOCK)) from None
+    except (
+        OSError,
+        NotImplementedError,
+    ) as error:  # of a mount without locks
+        code = getattr(error, "errno", None) or errno.ENOLCK
+        raise OSError(code, os.strerror(code), str(folder / LOCK)) from None
     try:
         me = {"pid": os.getpid(), "host": socket.gethostname()}
         # Read only for the text of an error. So it is not written with `files.replaced`, which

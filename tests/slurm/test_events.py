@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,31 @@ def test_what_slurm_refuses_is_said_in_one_line_before_a_run_begins(
     assert says in refusal, output
     assert "Slurm must take the jobs of a sweep, and sbatch says: " in refusal
     assert changes(sweep.sweep("r"), "submitted") == []
+
+
+@accounted
+def test_keys_of_the_yaml_reach_the_job(sweep: SweepRunner, slurm: Cluster, tmp_path: Path) -> None:
+    """What a site asks for must work as the comments of the launcher's YAML have it."""
+    image = tmp_path / "exec"
+    image.write_text('#!/bin/sh\ntouch inside; shift; exec "$@"\n')
+    image.chmod(0o755)
+    parameters = {
+        "name": "mine", "slurm_partition": "cancelled", "slurm_account": "lab", "slurm_qos": "long",
+        "slurm_constraint": "fast", "slurm_gres": "gpu:a100:1", "slurm_signal_delay_s": "77",
+        "slurm_setup": "[touch set_up]", "slurm_additional_parameters": "{comment: hello}",
+    }  # fmt: skip
+    words = [f"++hydra.launcher.parameters.{key}={value}" for key, value in parameters.items()]
+    sweep(*TINY, "seed=0", "sweep.name=y", "~hydra.launcher.parameters.gpus_per_node", *words,
+          f"hydra.launcher.python='{image} image.sif {sys.executable}'")  # fmt: skip
+    job = slurm("scontrol", "show", "job", job_of(sweep.sweep("y"), "run"))
+    for said in ("JobName=mine", "Partition=cancelled", "Account=lab", "QOS=long", "Features=fast",
+                 "TresPerNode=gres:gpu:a100:1", "Comment=hello", "Requeue=0"):  # fmt: skip
+        assert said in job
+    assert "#SBATCH --signal=USR2@77" in next(sweep.folder.rglob("*_submission.sh")).read_text()
+    assert {path.name for path in tmp_path.rglob("*") if path.name in ("inside", "set_up")} == {
+        "inside",
+        "set_up",
+    }
 
 
 def test_jobs_of_many_runs_hand_back_what_they_have_not_begun(
