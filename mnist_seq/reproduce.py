@@ -54,13 +54,16 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
     from mnist_seq.published.rows import chosen, rows
     from mnist_seq.published.stored import read_all
     from mnist_seq.published.table import verdicts
+    from mnist_seq.runs.console import say
 
     names, seeds, out, train = _checked(values)
     known = rows()
     asked = [name for name in names if name not in (LIST, ALL)]
     picked = chosen(asked, known) if asked else known
     if LIST in names or not names:
-        show(verdicts(picked, read_all()), console)
+        results = read_all()
+        show(verdicts(picked, results), console)
+        say(console, _of_times([results[row.id] for row in picked if row.id in results]))
         return True
     return _reproduce(picked, known, seeds, out, train, console)
 
@@ -144,16 +147,29 @@ def show(verdicts: Sequence["Verdict"], console: "Console") -> None:
     from rich.table import Table
 
     from mnist_seq.published.judging import RULE
-    from mnist_seq.published.table import HEADER, SHORT, texts
+    from mnist_seq.published.table import HEADER, fitting, longest_word
     from mnist_seq.runs.console import cell, say
 
+    columns = fitting(verdicts, console.width)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head in HEADER[:SHORT]:
-        table.add_column(cell(head), overflow="fold", no_wrap=head == HEADER[0])
-    for verdict in verdicts:
-        table.add_row(*map(cell, texts(verdict)[:SHORT]))
+    for head in columns:
+        least = longest_word([head, *columns[head]])
+        table.add_column(cell(head), min_width=least, no_wrap=head == HEADER[0])
+    for line in zip(*columns.values(), strict=True):
+        table.add_row(*map(cell, line))
     console.print(table)
     say(console, RULE)
+
+
+def _of_times(results: Sequence["Stored"]) -> str:
+    """Where the times were measured: nobody knows how fast another machine is."""
+    from mnist_seq.published.stored import machine_of
+    from mnist_seq.runs import provenance
+
+    machines = dict.fromkeys(found.machine for found in results)
+    measured = f"of all seeds together, measured on {'; '.join(machines)}; " if machines else ""
+    here = machine_of({"host": provenance.host()})
+    return f"Time: {measured}what begins with 'about' is a guess, of one seed. This machine: {here}"
 
 
 def markdown(verdicts: Sequence["Verdict"]) -> str:
@@ -256,12 +272,13 @@ def as_keys(words: Sequence[str]) -> list[str]:
     Flags stay, and those that say where configs come from go to the train command too.
     """
     kept: list[str] = []
+    flags: list[str] = []
     names: list[str] = []
     train: list[str] = []
     for before, word in pairwise(["", *words]):
         is_value = before in (*CONFIG_FLAGS, *_WITH_A_VALUE)
         if is_value or word.startswith("-"):
-            kept.append(word)
+            flags.append(word)
             if (before if is_value else word.partition("=")[0]) in CONFIG_FLAGS:
                 train.append(word)
         elif "=" not in word:
@@ -273,7 +290,7 @@ def as_keys(words: Sequence[str]) -> list[str]:
     for key, given in (("names", names), ("train", train)):
         if given:
             kept.append(f"{key}=[{','.join(map(quoted, given))}]")
-    return kept
+    return [*kept, *flags]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from rich.console import Console
 from mnist_seq import reproduce
 from mnist_seq.config import ConfigError
 from mnist_seq.published import stored
+from mnist_seq.published.table import HEADER, SHORT
+from mnist_seq.runs import provenance
 from tests.conftest import clean_env
 
 KEYS: dict[str, Any] = {"names": [], "seeds": 3, "out": "out", "train": []}
@@ -37,9 +39,9 @@ expects:
 """
 
 
-def printed(**given: object) -> str:
+def printed(width: int = 140, **given: object) -> str:
     """What `run` prints."""
-    console = Console(file=io.StringIO(), width=140)
+    console = Console(file=io.StringIO(), width=width)
     assert reproduce.run({**KEYS, **given}, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -49,8 +51,19 @@ def test_a_list_has_every_number_with_its_cost_and_the_rule() -> None:
     text = printed(names=["list"])
     assert "parity.lstm" in text
     assert "about 10 h each" in text
+    assert "of all seeds together, measured on " in text
+    assert f"This machine: {provenance.host()['cpu']}, " in text
     assert "Not met: the whole interval" in text
     assert "rows.lstm" not in printed(names=["list", "parity"])
+
+
+def test_a_narrow_terminal_loses_columns_and_breaks_no_word() -> None:
+    """A number in two pieces is another number."""
+    header = printed(80, names=["list"]).splitlines()[0].split()
+    assert header[0] == "number"
+    assert {"ours", "n", "verdict"} <= set(header) <= {*HEADER}
+    assert {"decided", "run"} <= set(printed(80, names=["list"]).split())
+    assert printed(140, names=["list"]).splitlines()[0].split() == [*HEADER[:SHORT]]
 
 
 @pytest.mark.parametrize(
@@ -86,8 +99,8 @@ def test_bare_words_are_names_and_foreign_ones_go_to_the_train_command() -> None
         "job",
     ]
     assert reproduce.as_keys(words) == [
-        "--config-dir", "my own", "seeds=5", "--cfg", "job", "names=['parity','rows.lstm']",
-        "train=['--config-dir','my own','data.root=a b']",
+        "seeds=5", "names=['parity','rows.lstm']",
+        "train=['--config-dir','my own','data.root=a b']", "--config-dir", "my own", "--cfg", "job",
     ]  # fmt: skip
 
 

@@ -202,7 +202,7 @@ def from_runs(found: Sequence[RunFolder], row: Row) -> Stored:
         variant=one("variant", (variant_of(record["config"]) for record in records)),
         updates=max(int(result["steps"]) for result in results),
         seeds=[_seed(seeds[i], results[i], records[i], metric) for i in order],
-        machine=one("machine", map(_machine, records)),
+        machine=one("machine", map(machine_of, records)),
         torch=one("torch", (record.get("versions", {}).get("torch", "") for record in records)),
         kernel=one("kernel", (record.get("kernel", "") for record in records)),
         code=one("code", (record.get("code", {}).get("hash", "")[:16] for record in records)),
@@ -231,7 +231,8 @@ def _seed(seed: int, result: Mapping[str, Any], record: Mapping[str, Any], metri
     return Seed(seed=seed, value=value, minutes=round(minutes, 3))
 
 
-def _machine(record: Mapping[str, Any]) -> str:
+def machine_of(record: Mapping[str, Any]) -> str:
+    """The CPU or GPU of a run.json, and the number of cores."""
     host = record.get("host", {})
     if record.get("device", "cpu") != "cpu":
         return str(host.get("gpu") or record["device"])

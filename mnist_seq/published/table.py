@@ -1,6 +1,6 @@
 """The table of published numbers, as rows of text that every rendering shows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mnist_seq.config.schema.expects import band
 from mnist_seq.published import words
@@ -11,6 +11,7 @@ from mnist_seq.published.stored import Stored
 HEADER = ("number", "published", "band", "ours", "n", "verdict", "time", "source",
           "how theirs differs")  # fmt: skip
 SHORT = 7  # columns that a terminal shows
+_FIRST_TO_GO = ("band", "time", "published")  # where it is narrow
 
 
 def verdicts(rows: Iterable[Row], results: Mapping[str, Stored]) -> list[Verdict]:
@@ -34,6 +35,21 @@ def texts(verdict: Verdict) -> tuple[str, ...]:
         f"{expected.source}{place}{budget}",
         expected.differs,
     )
+
+
+def fitting(verdicts: Sequence[Verdict], width: int) -> dict[str, list[str]]:
+    """The columns that a terminal has room for without breaking a word, by their headings."""
+    rows = [texts(verdict) for verdict in verdicts]
+    columns = {head: [row[i] for row in rows] for i, head in enumerate(HEADER[:SHORT])}
+    for first in _FIRST_TO_GO:
+        if sum(longest_word([head, *of]) + 2 for head, of in columns.items()) > width:
+            del columns[first]
+    return columns
+
+
+def longest_word(cells: Iterable[str]) -> int:
+    """Characters of the longest word: the least width of a column."""
+    return max((len(word) for text in cells for word in text.split()), default=0)
 
 
 CSV = ("number", "experiment", "overrides", "metric", "published", "low", "high", "mean",
