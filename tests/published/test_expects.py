@@ -5,8 +5,9 @@ import pytest
 from mnist_seq import reproduce
 from mnist_seq.config import ConfigError, identity, parse, plain
 from mnist_seq.config.paths import options
+from mnist_seq.config.schema.expects import Expected
 from mnist_seq.published import stored
-from mnist_seq.published.rows import chosen, rows
+from mnist_seq.published.rows import Row, chosen, rows
 from mnist_seq.published.table import verdicts
 from tests.conftest import ROOT, config_of
 
@@ -58,6 +59,14 @@ def test_the_table_of_the_docs_is_what_is_stored() -> None:
     table = table.split("\n<!-- end of what is written -->")[0]
     lines = reproduce.markdown(verdicts(rows(), stored.read_all())).splitlines()
     assert table.splitlines() == lines, "run: python benchmarks/published.py table"
+
+
+def test_a_run_repeats_a_row_also_by_a_key_that_its_config_leaves_out() -> None:
+    """Newer keys at their default are not in run.json, so that older runs stay the same."""
+    row = Row("x", "plain", Expected.model_validate({**ROW, "overrides": ["model.projection=0"]}))
+    words = ["experiment=x", "model.projection=0", "seed=1"]
+    assert row.is_of({"overrides": words, "config": {"model": {}}})
+    assert not row.is_of({"overrides": ["experiment=x", "seed=1"], "config": {"model": {}}})
 
 
 def test_a_name_that_is_none_suggests_the_nearest() -> None:
