@@ -11,14 +11,24 @@ is what `mnist_seq.models` and `torch.optim` compute, to rounding.
 from typing import TYPE_CHECKING, Any
 
 from mnist_seq.native.build import Unavailable
-from mnist_seq.native.check import library
+from mnist_seq.native.check import WORST, library, once
 from mnist_seq.native.compiled import Library
 from mnist_seq.native.layout import Layout, Rule, Source
 
 if TYPE_CHECKING:
     from mnist_seq.native.net import Net
 
-__all__ = ["Layout", "Library", "Net", "Rule", "Source", "Unavailable", "library"]
+__all__ = [
+    "WORST",
+    "Layout",
+    "Library",
+    "Net",
+    "Rule",
+    "Source",
+    "Unavailable",
+    "library",
+    "once",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,10 +2,12 @@
 
 import contextlib
 import functools
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_seq.native.build import Unavailable, build
+from mnist_seq.native.build import Unavailable, build, find_compiler
 from mnist_seq.native.compiled import Library
 from mnist_seq.native.layout import CELLS, Layout, Rule, Source
 
@@ -17,14 +19,25 @@ SHAPES = ((5, 3, 2, 13, 4), (64, 28, 1, 7, 3), (17, 1, 1, 2, 70))
 WORST = 1e-4  # relative distance of a gradient; what is right has less than 1e-6
 
 
-@functools.cache
 def library() -> Library:
     """The library for this machine: compiled at first use, and checked once.
 
     Raises:
         Unavailable: it cannot be compiled or loaded, or does not compute what torch computes.
     """
-    return checked(build())
+    found = _library(tuple(find_compiler()), os.environ.get("MNIST_SEQ_CACHE"))
+    if isinstance(found, Library):
+        return found
+    raise Unavailable(found)
+
+
+@functools.cache
+def _library(compiler: tuple[str, ...], cache: str | None) -> Library | str:
+    """The library, or why there is none: a compiler may take minutes to fail, for each variant."""
+    try:
+        return checked(build(compiler=list(compiler)))
+    except Unavailable as error:
+        return str(error)
 
 
 def checked(path: Path) -> Library:
@@ -37,14 +50,29 @@ def checked(path: Path) -> Library:
         found = Library(path)
     except (OSError, AttributeError) as error:
         raise Unavailable(f"the compiled native step cannot be loaded: {error}") from error
-    mark = path.with_suffix(".checked")
-    if not mark.exists():
-        for cell in CELLS:
-            for shape in SHAPES:
-                _check(found, cell, shape)
-        with contextlib.suppress(OSError):  # of another user; the next process checks again
-            mark.touch()
+    once(found, "", lambda: _check_all(found))
     return found
+
+
+def once(library: Library, name: str, check: Callable[[], None]) -> None:
+    """Check a library, unless it has passed this check earlier.
+
+    Args:
+        name: of the check: letters, digits and hyphens.
+        check: raises where the library fails.
+    """
+    mark = library.path.with_suffix(f".{name}.checked" if name else ".checked")
+    if mark.exists():
+        return
+    check()
+    with contextlib.suppress(OSError):  # of another user; the next process checks again
+        mark.touch()
+
+
+def _check_all(library: Library) -> None:
+    for cell in CELLS:
+        for shape in SHAPES:
+            _check(library, cell, shape)
 
 
 def _check(library: Library, cell: str, shape: tuple[int, int, int, int, int]) -> None:

@@ -2,6 +2,7 @@
 
 import platform
 import runpy
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_seq.native import Library, Unavailable
+from mnist_seq.native import Library, Unavailable, library
 from mnist_seq.native import build as build_module
 from mnist_seq.native.build import build, find_compiler
 from mnist_seq.native.check import checked
@@ -160,6 +161,18 @@ def test_a_library_that_computes_something_else_is_not_used(
     monkeypatch.setattr("mnist_seq.native.check.WORST", 1e-4)
     assert checked(copy).lanes == native_library.lanes
     assert copy.with_suffix(".checked").exists()
+
+
+def test_a_compiler_that_fails_is_asked_once(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan asks for each variant, and a compiler that hangs takes minutes each time."""
+    monkeypatch.setenv("CXX", shlex.join(script(tmp_path, 'echo asked >> "$LOG"; exit 1')))
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="could not compile"):
+            library()
+    assert (tmp_path / "log").read_text() == 2 * "asked\n"  # --version, and to compile
 
 
 def test_a_checked_library_is_found_without_torch(native_library: Library) -> None:

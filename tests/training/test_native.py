@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_seq import compose
+from mnist_seq import compose, native
 from mnist_seq.config import ConfigError, identity, plain
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema import LSTM
 from mnist_seq.models.cells.gru import ScanGRU
 from mnist_seq.models.cells.lstm import ScanLSTM
 from mnist_seq.models.cells.rnn import ScanRNN
+from mnist_seq.native import Library
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tasks import task_of
 from mnist_seq.training import checkpoint_check
@@ -21,10 +22,12 @@ from mnist_seq.training.preflight.count import unseeded
 from mnist_seq.training.preflight.kernel import (
     Choice,
     check_kernel,
+    choose,
     in_words,
     settled,
     why_not_native,
 )
+from mnist_seq.training.preflight.layers import farthest
 from mnist_seq.training.run import Job, train_run
 from tests.conftest import needs_compiler, some
 from tests.tasks.made import locate
@@ -161,6 +164,35 @@ def test_auto_keeps_the_kernel_of_a_run_that_has_begun(tmp_path: Path) -> None:
     assert (new.device.kernel, said) == ("native", in_words({Choice("native"): 1}))
     other, said = settled(make_config("device.kernel=auto", "model=mgu"), folder)
     assert (other.device.kernel, "torch, since" in said) == ("torch", True)
+
+
+def test_layers_that_are_not_torchs_leave_a_run_to_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan says so, once for each library; it was the run that failed."""
+    copy = tmp_path / "own.so"
+    copy.write_bytes(native.library().path.read_bytes())
+    monkeypatch.setattr("mnist_seq.native.library", lambda: Library(copy))
+    monkeypatch.setattr("mnist_seq.native.WORST", 1e-12)
+    asked = make_config("model=minlstm", "device.kernel=native")
+    why = "their gradients of minlstm are not torch's"
+    assert why in choose(asked).why
+    with pytest.raises(ConfigError, match=why):
+        check_kernel(asked)
+    assert not list(tmp_path.glob("*.checked"))
+    monkeypatch.setattr("mnist_seq.native.WORST", 1e-4)
+    assert choose(asked) == Choice("native")
+    monkeypatch.setattr("mnist_seq.native.WORST", 1e-12)
+    assert choose(asked) == Choice("native")  # by its mark
+    assert choose(make_config("model=minlstm", "model.hidden=7")) == Choice("native")
+    assert why.replace("lstm", "gru") in choose(make_config("model=mingru")).why
+
+
+@pytest.mark.parametrize("cell", ["mingru", "rglru", "lru", "hgrn", "slstm"])
+def test_layers_of_each_cell_pass_the_check(cell: str) -> None:
+    """With room to spare: few units made the sLSTM fail, whose norm amplifies rounding."""
+    model = make_config(f"model={cell}").model
+    assert farthest(native.library(), model) < native.WORST / 10
 
 
 def test_the_choices_of_a_sweep_are_one_line() -> None:

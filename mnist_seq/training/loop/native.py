@@ -1,16 +1,12 @@
 """Programs of one run by code that is compiled for this CPU: see `mnist_seq.native`."""
 
-import contextlib
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from mnist_seq import native
-from mnist_seq.models import Shape
-from mnist_seq.models.blocks import build_layers
 from mnist_seq.models.kernels.compiled import using
-from mnist_seq.native.check import WORST
 from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.loop.batch import training_batch
 from mnist_seq.training.loop.learner import Learner
@@ -32,14 +28,12 @@ class NativeLayers(Single):
     """One run by torch's steps, in which the layers are compiled. Evaluations are torch's.
 
     Raises:
-        native.Unavailable: there is no library on this machine, or it does not compute what torch
-            computes.
+        native.Unavailable: there is no library on this machine.
     """
 
     def __init__(self, learner: Learner, saved: dict[str, Any] | None) -> None:
         super().__init__(learner, saved)
         self._functions = native.library().functions
-        _check(self._functions, learner)
 
     def step(self, position: int) -> int:
         """See `Program`."""
@@ -114,26 +108,6 @@ class Native(Single):
             if "step" in values:
                 values["step"].fill_(self.net.num_steps)
         return super().optimizer_state(run)
-
-
-def _check(functions: Any, learner: Learner) -> None:
-    """Compare gradients of new layers of this cell with torch's."""
-    model = learner.config.model
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        layers = build_layers(Shape(5, 3), model)
-    x = torch.linspace(-2, 2, 5 * 2 * 3).sin().view(5, 2, 3)
-    found = []
-    for lend in (contextlib.nullcontext(), using(functions)):
-        with torch.enable_grad(), lend:
-            loss = layers(x, None, ())[0].square().sum()
-        found.append(torch.autograd.grad(loss, list(layers.parameters())))
-    for by_torch, own in zip(*found, strict=True):
-        if not float((own - by_torch).norm()) <= WORST * (1 + float(by_torch.norm())):
-            raise native.Unavailable(
-                f"native layers are not used: their gradients of {model.name} with {model.hidden} "
-                "hidden units are not torch's"
-            )
 
 
 def _net(learner: Learner) -> native.Net:

@@ -13,12 +13,13 @@ from mnist_seq.native.layout import RULES
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tasks import task_of
 from mnist_seq.training.preflight.gpus import num_gpus
+from mnist_seq.training.preflight.layers import check_layers
 
 Kernel = Literal["torch", "native"]
 
 _WAY_OUT = (  # a resume never changes kernels
-    "choose device.kernel=torch, and for a run that has begun natively sweep.stale=rerun or "
-    "another folder too"
+    "choose device.kernel=torch; a run that has begun natively then begins anew: in another "
+    "folder, or in a sweep with sweep.stale=rerun"
 )
 
 
@@ -63,7 +64,7 @@ def kernel_in(config: Mapping[str, Any]) -> Kernel:
 
 def choose(config: Config) -> Choice:
     """The native step where it applies and there is one, else torch."""
-    why = why_not_native(config) or _why_none_here()
+    why = why_not_native(config) or _why_none_here(config)
     return Choice("torch", why) if why else Choice("native")
 
 
@@ -95,7 +96,7 @@ def check_kernel(config: Config) -> None:
     """
     if config.device.kernel != "native":
         return
-    if why := why_not_native(config) or _why_none_here():
+    if why := why_not_native(config) or _why_none_here(config):
         raise ConfigError(f"device.kernel=native cannot train this run: {why}; {_WAY_OUT}")
 
 
@@ -148,9 +149,11 @@ def _has_rule(config: Config) -> bool:
     return optimizer.name in RULES and not getattr(optimizer, "amsgrad", False)
 
 
-def _why_none_here() -> str:
+def _why_none_here(config: Config) -> str:
     try:
-        native.library()
+        library = native.library()
+        if config.model.has_native_layers:
+            check_layers(library, with_kernel(config, "native"))
     except native.Unavailable as error:
         return str(error)
     return ""
