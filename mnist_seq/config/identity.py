@@ -5,7 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_seq.config.schema import Config
+from pydantic_core import to_jsonable_python
+
+from mnist_seq.config.schema import Config, Group
 
 # Keys that no result depends on: where things lie, what they are called, who watches
 NOT_OF_A_RESULT = (
@@ -29,6 +31,21 @@ def plain(config: Config) -> dict[str, Any]:
     """
     text = config.model_dump_json(serialize_as_any=True, exclude_defaults=True)
     values: dict[str, Any] = json.loads(text)
+    return values
+
+
+def left_out(config: Config) -> dict[str, Any]:
+    """The values that keys have where `plain` leaves them out, in its form."""
+    found = {
+        name: {
+            key: field.get_default(call_default_factory=True)
+            for key, field in type(group).model_fields.items()
+            if not field.is_required()
+        }
+        for name, group in config
+        if isinstance(group, Group)
+    }
+    values: dict[str, Any] = to_jsonable_python(found, inf_nan_mode="strings")
     return values
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnist_seq.config import Config, identity, plain
-from mnist_seq.config.identity import NOT_OF_A_RESULT
+from mnist_seq.config.identity import NOT_OF_A_RESULT, left_out
 from mnist_seq.runs.commands import to_train_on
 from mnist_seq.runs.console import near
 from mnist_seq.runs.errors import StaleRun
@@ -33,7 +33,7 @@ def check_same(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> No
         ) from None
     names = []
     if record.get("config_hash") != identity(config):
-        names = differing_keys(record["config"], plain(config))
+        names = differing_keys(record["config"], plain(config), left_out(config))
     was = record["data"]
     names += [f"data ({key})" for key, value in data.items() if was.get(key, value) != value]
     if names:
@@ -56,18 +56,23 @@ def _longer(
     return f"to train its weights on: {to_train_on(near(folder.path), more)}; or "
 
 
-def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[str]:
+def differing_keys(
+    a: Mapping[str, Any], b: Mapping[str, Any], left_out: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
     """Config keys that differ and can move a number, with both values.
 
     Each is written as 'model.hidden (64, now 32)'.
+
+    Args:
+        left_out: the values of keys that neither holds: `config.identity.left_out`.
     """
     found = []
     for key in [*a, *(k for k in b if k not in a)]:
-        old, new = a.get(key), b.get(key)
+        old, new = (each.get(key, left_out.get(key)) for each in (a, b))
         if f"{prefix}{key}" in NOT_OF_A_RESULT:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += differing_keys(old, new, f"{prefix}{key}.")
+            found += differing_keys(old, new, left_out.get(key, {}), f"{prefix}{key}.")
         elif old != new:
             found.append(f"{prefix}{key} ({old}, now {new})")
     return found

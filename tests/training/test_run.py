@@ -213,6 +213,8 @@ def test_a_folder_of_another_config_is_refused_by_key(tmp_path: Path, run_in: Ru
     run_in(tmp_path)
     with pytest.raises(StaleRun, match=r": optimizer\.lr \(0\.01, now 0\.02\) differ;"):
         run_in(tmp_path, "optimizer.lr=0.02", "training.checkpoint_every=7")
+    with pytest.raises(StaleRun, match=r": training\.clip_value \(inf, now 3\.0\) differ;"):
+        run_in(tmp_path, "training.clip_value=3")  # run.json leaves the default out
 
 
 def test_early_stop_ends_after_its_patience(tmp_path: Path, run_in: RunIn) -> None:

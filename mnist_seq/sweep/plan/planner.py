@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from mnist_seq import system
 from mnist_seq.config import Config, ConfigError, plain
+from mnist_seq.config.identity import left_out
 from mnist_seq.config.parse import check_words
 from mnist_seq.config.paths import options
 from mnist_seq.config.words import key_of, without_plus
@@ -261,7 +262,7 @@ def _staleness(run: PlannedRun) -> str:
         return "its run.json or result.json is damaged"
     record = run.folder.record()
     if _recorded_identity(run.folder) != run.identity:
-        keys = differing_keys(record["config"], plain(run.config))
+        keys = differing_keys(record["config"], plain(run.config), left_out(run.config))
         return ", ".join(keys) or "other data"
     return code_identity.difference(record["code"], run.config)
 
