@@ -51,8 +51,8 @@ def mean_loss(spec: Spec, outputs: Tensor, batch: Batch) -> Float[Tensor, "*R"]:
 
 def accuracy(spec: Spec, outputs: Tensor, batch: Batch) -> Float[Tensor, "*R"]:
     """The share of a batch's counted answers that are right."""
-    sums = sums_of(spec, outputs, batch)
-    return sums["right"] / sums["count"]
+    share = _share_right(spec, answers(spec, outputs) == batch.y)
+    return _counted(share, batch, spec) / _counted(torch.ones_like(share), batch, spec)
 
 
 def answers(spec: Spec, outputs: Tensor) -> Tensor:
@@ -75,13 +75,18 @@ def sums_of(spec: Spec, outputs: Tensor, batch: Batch) -> Sums:
             sums[f"y2/{k}"] = _counted(wide.square(), batch, spec)
         return sums
     is_right = said == y
-    share = is_right if spec.output == "class" else is_right.float().mean(dim=-1)
+    share = _share_right(spec, is_right)
     is_whole = is_right if spec.output == "class" else is_right.all(dim=-1)
     sums["right"] = _counted(share, batch, spec)
     if spec.per_step:
         is_whole = (is_whole if batch.mask is None else is_whole | ~batch.mask).all(dim=-2)
     sums["whole"] = is_whole.sum(dim=-1)
     return sums
+
+
+def _share_right(spec: Spec, is_right: Tensor) -> Tensor:
+    """How far each answer is right: 0 or 1, or the share of its bits."""
+    return is_right if spec.output == "class" else is_right.float().mean(dim=-1)
 
 
 def metrics_from(spec: Spec, sums: dict[str, float], num_examples: int) -> dict[str, float]:
