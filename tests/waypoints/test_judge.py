@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mnist_seq.published.curve import curve_of
 from mnist_seq.published.stored import Seed, Stored
 from mnist_seq.runs.events import BY_ACCURACY
+from mnist_seq.stats.intervals import prediction_interval
 from mnist_seq.waypoints.judge import Standing, line, standing
 
 CONFIG = {"training": {"epochs": 3}}
@@ -119,3 +121,25 @@ def test_updates_that_are_not_shared_are_not_compared() -> None:
     later = [{**row, "step": 100 + row["step"]} for row in rows(0.7, 0.7)]
     assert beside(STORED, later) is None
     assert beside(STORED, []) is None
+
+
+def test_a_good_run_is_seldom_called_worse_and_hardly_ever_at_its_end() -> None:
+    """The rates that docs/using.md names, for points that follow each other closely or not."""
+    draw, n, num = np.random.default_rng(0), 5, 2000
+    half = prediction_interval(0.0, 1.0, n).high
+    rates = {}
+    for follows in (0.0, 0.9):
+        for points in (15, 60):
+            z = draw.standard_normal((points, num, n + 1))
+            for i in range(1, points):
+                z[i] = follows * z[i - 1] + (1 - follows**2) ** 0.5 * z[i]
+            seeds = z[..., :n]
+            is_worse = z[..., n] < seeds.mean(-1) - half * seeds.std(-1, ddof=1)
+            assert is_worse.mean() == pytest.approx(0.025, abs=0.006), "one side of 95 %"
+            twice = is_worse[1:] & is_worse[:-1]
+            rates[follows, points] = twice.any(0).mean()
+            assert twice[-1].mean() < 0.02
+    assert rates[0.0, 15] < 0.02
+    assert rates[0.9, 15] < 0.09
+    assert rates[0.0, 60] < 0.05
+    assert rates[0.9, 60] < 0.29
