@@ -147,14 +147,13 @@ def show(verdicts: Sequence["Verdict"], console: "Console") -> None:
     from rich.table import Table
 
     from mnist_seq.published.judging import RULE
-    from mnist_seq.published.table import HEADER, fitting, longest_word
+    from mnist_seq.published.table import GAP, fitting, widths
     from mnist_seq.runs.console import cell, say
 
     columns = fitting(verdicts, console.width)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head in columns:
-        least = longest_word([head, *columns[head]])
-        table.add_column(cell(head), min_width=least, no_wrap=head == HEADER[0])
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for head, width in zip(columns, widths(columns, console.width), strict=True):
+        table.add_column(cell(head), width=width)
     for line in zip(*columns.values(), strict=True):
         table.add_row(*map(cell, line))
     console.print(table)

@@ -14,7 +14,8 @@ from rich.console import Console
 from mnist_seq import reproduce
 from mnist_seq.config import ConfigError
 from mnist_seq.published import stored
-from mnist_seq.published.table import HEADER, SHORT
+from mnist_seq.published.rows import rows
+from mnist_seq.published.table import HEADER, SHORT, fitting, verdicts
 from mnist_seq.runs import provenance
 from tests.conftest import clean_env
 
@@ -62,7 +63,10 @@ def test_a_narrow_terminal_loses_columns_and_breaks_no_word() -> None:
     header = printed(80, names=["list"]).splitlines()[0].split()
     assert header[0] == "number"
     assert {"ours", "n", "verdict"} <= set(header) <= {*HEADER}
-    assert {"decided", "run"} <= set(printed(80, names=["list"]).split())
+    for width in (80, 110):
+        shown = fitting(verdicts(rows(), stored.read_all()), width)
+        wanted = {word for cells in shown.values() for text in cells for word in text.split()}
+        assert wanted <= set(printed(width, names=["list"]).split())
     assert printed(140, names=["list"]).splitlines()[0].split() == [*HEADER[:SHORT]]
 
 

@@ -10,6 +10,7 @@ from mnist_seq.published.stored import Stored
 
 HEADER = ("number", "published", "band", "ours", "n", "verdict", "time", "source",
           "how theirs differs")  # fmt: skip
+GAP = 2  # characters between two columns of a terminal
 SHORT = 7  # columns that a terminal shows
 _FIRST_TO_GO = ("band", "time", "published")  # where it is narrow
 
@@ -42,14 +43,28 @@ def fitting(verdicts: Sequence[Verdict], width: int) -> dict[str, list[str]]:
     rows = [texts(verdict) for verdict in verdicts]
     columns = {head: [row[i] for row in rows] for i, head in enumerate(HEADER[:SHORT])}
     for first in _FIRST_TO_GO:
-        if sum(longest_word([head, *of]) + 2 for head, of in columns.items()) > width:
+        if sum(map(sum, _least(columns))) > width:
             del columns[first]
     return columns
 
 
-def longest_word(cells: Iterable[str]) -> int:
-    """Characters of the longest word: the least width of a column."""
-    return max((len(word) for text in cells for word in text.split()), default=0)
+def widths(columns: Mapping[str, Sequence[str]], width: int) -> list[int]:
+    """The width of each column: its longest word, and more from the left while there is room."""
+    least = _least(columns)
+    left, found = width - sum(map(sum, least)), []
+    for (word, _), (head, cells) in zip(least, columns.items(), strict=True):
+        more = min(max(0, left), max(map(len, [head, *cells])) - word)
+        left -= more
+        found.append(word + more)
+    return found
+
+
+def _least(columns: Mapping[str, Sequence[str]]) -> list[tuple[int, int]]:
+    """The longest word of each column, and the space behind it."""
+    words = [
+        [w for text in [head, *cells] for w in text.split()] for head, cells in columns.items()
+    ]
+    return [(max(map(len, of)), GAP) for of in words]
 
 
 CSV = ("number", "experiment", "overrides", "metric", "published", "low", "high", "mean",
