@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psutil
 import pytest
 
 from mnist_seq.config.paths import conf_dir
@@ -202,6 +203,25 @@ def test_a_ray_cluster_of_two_nodes(
     output = sweep(*words)
     assert "2 at once" in output
     assert sorted(changes(folder, "started")) == ["seed=0", "seed=1", "seed=1", "seed=2", "seed=3"]
+    assert {name: numbers(folder.run(name)) for name in NAMES} == by_pool
+
+
+@needs("ray")
+def test_a_run_whose_ray_node_is_lost_goes_on_elsewhere(
+    sweep: SweepRunner, by_pool: dict[str, Any], ray_cluster: str
+) -> None:
+    """Cheap nodes go at any time; that is no fault of a run."""
+    words = [*FOUR, "hydra/launcher=ray", f"hydra.launcher.init.address={ray_cluster}"]
+    sweep.trouble(**dict.fromkeys(NAMES, "slow"))
+    process, folder = sweep.start(*words), sweep.sweep("s")
+    wait_until(lambda: sum(r.checkpoint_path.exists() for r in folder.runs()) == 2, process)
+    sweep.no_trouble()
+    ours = psutil.Process().children(recursive=True)
+    max((p for p in ours if p.name() == "raylet"), key=psutil.Process.create_time).kill()
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    assert len(changes(folder, "resubmitted")) == 1, output
+    assert "stopped by Ray: its node was lost; it goes on" in output
     assert {name: numbers(folder.run(name)) for name in NAMES} == by_pool
 
 

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from mnist_seq.config import ConfigError
 from mnist_seq.sweep.engines import EngineLauncher, Placement
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.opening import Opening
+from mnist_seq.sweep.pool.remote import STOPPED_BY
 
 
 class RayLauncher(EngineLauncher):
@@ -16,6 +19,8 @@ class RayLauncher(EngineLauncher):
     Attributes:
         init: arguments of `ray.init`; `address` names a running cluster.
         remote: options of a task, such as `num_cpus`.
+        resubmit: how often in a row, without a new checkpoint, a run is given to the cluster again
+            whose node was lost.
     """
 
     package: ClassVar[str] = "ray"
@@ -23,12 +28,15 @@ class RayLauncher(EngineLauncher):
 
     init: dict[str, Any]
     remote: dict[str, Any]
+    resubmit: Annotated[int, Field(ge=0)] = 3
 
     @property
     def placement(self) -> Placement:
         """See `Launcher`."""
         is_here = self.init.get("address", "local") == "local"
-        return Placement(workers=self.workers, grace_s=self.grace, is_here=is_here)
+        return Placement(
+            workers=self.workers, grace_s=self.grace, is_here=is_here, resubmits=self.resubmit
+        )
 
     def open_engine(self, opening: Opening) -> "RayEngine":
         """Ray, started on this machine or joined as a cluster."""
@@ -101,6 +109,8 @@ class RayHandle:
 
         try:
             return str(ray.get(self._ref))
+        except ray.exceptions.NodeDiedError:
+            return f"{STOPPED_BY}Ray: its node was lost"
         except ray.exceptions.RayError as error:
             return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
