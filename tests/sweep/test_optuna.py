@@ -1,5 +1,6 @@
 """Searches for real: streamed through the pool, pruned, killed, gone on with, never repeated."""
 
+import importlib.util
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from mnist_seq.config import ConfigError
+from mnist_seq.config import ConfigError, conf_dir
 from mnist_seq.runs.folder import RunFolder
 from tests import warm
 from tests.conftest import some
@@ -22,6 +23,7 @@ from tests.sweep.test_engines import needs
 
 optuna = pytest.importorskip("optuna", reason="pip install '.[optuna]'")
 
+from mnist_seq.sweep.search.settings import checked  # noqa: E402
 from mnist_seq.sweep.search.space import read_space  # noqa: E402
 
 BASE = [*SMALL, "hydra/sweeper=optuna", "sweep.name=s", "data.limit=1200"]
@@ -172,6 +174,17 @@ def test_a_run_with_one_evaluation_is_not_pruned(sweep: SweepRunner) -> None:
     assert {trial.state.name for trial in trials(sweep)} == {"COMPLETE"}
 
 
+@pytest.mark.skipif(importlib.util.find_spec("cmaes") is None, reason="pip install '.[optuna]'")
+@pytest.mark.slow
+def test_cma_es_goes_on_over_numbers_beside_a_choice(sweep: SweepRunner) -> None:
+    words = [*BASE, "model=rnn,irnn", "model.hidden=range(4,9)", "hydra.sweeper.sampler=cmaes"]
+    for total in (3, 4):
+        sweep(*words, f"hydra.sweeper.n_trials={total}")
+        assert states(sweep) == ["COMPLETE"] * total
+    # CMA-ES keeps its own state beside trials that it has chosen
+    assert any(key.startswith("cma:") for t in trials(sweep) for key in t.system_attrs)
+
+
 @needs("joblib")
 @pytest.mark.slow
 def test_an_engine_prunes_too(sweep: SweepRunner) -> None:
@@ -247,6 +260,22 @@ def test_the_space_is_written_in_hydras_grammar() -> None:
         read_space(["a=1"], {}, OverridesParser.create())
     with pytest.raises(ConfigError, match="must hold sweeps"):
         read_space([], {"a": "3"}, OverridesParser.create())
+
+
+def test_cma_es_without_two_numbers_or_its_package_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Optuna would warn, and draw at random."""
+    grammar = OverridesParser.create()
+    with pytest.raises(ConfigError, match=r"needs two numbers or more.*: a; write"):
+        read_space(["a=range(1,4)", "b=x,y"], {}, grammar).check_cma_es()
+    read_space(["a=range(1,4)", "b=interval(0,1)"], {}, grammar).check_cma_es()
+    settings = OmegaConf.to_container(OmegaConf.load(conf_dir() / "hydra/sweeper/optuna.yaml"))
+    assert isinstance(settings, dict)
+    of_search = {str(k): v for k, v in settings.items() if k not in ("_target_", "params")}
+    monkeypatch.setitem(sys.modules, "cmaes", None)  # is not installed
+    with pytest.raises(ConfigError, match=r"needs the package cmaes: pip install 'mnist_seq\["):
+        checked({**of_search, "sampler": "cmaes"})
 
 
 def test_planning_a_search_takes_no_time(sweep: SweepRunner) -> None:

@@ -118,6 +118,8 @@ class _Search:
             )
         if self.settings.sampler == "grid":
             self.space.grid().__next__()
+        if self.settings.sampler == "cmaes":
+            self.space.check_cma_es()
 
     def say_what_is_asked(self) -> None:
         settings, console = self.settings, self.command.console

@@ -1,5 +1,6 @@
 """The settings of a search: `hydra.sweeper.*` of `hydra/sweeper=optuna`."""
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -58,6 +59,10 @@ def checked(values: Mapping[str, Any]) -> Settings:
                 f"a search has one {name}: hydra.sweeper.{name}={value}; write one value"
             )
     _check_one_of("sampler", settings.sampler, SAMPLERS)
+    if settings.sampler == "cmaes" and importlib.util.find_spec("cmaes") is None:
+        raise ConfigError(
+            "hydra.sweeper.sampler=cmaes needs the package cmaes: pip install 'mnist_seq[optuna]'"
+        )
     _check_one_of("pruner", settings.pruner, PRUNERS)
     return settings
 
@@ -141,10 +146,16 @@ def _of_optuna(room: str, name: str) -> Callable[..., Any]:
     return make
 
 
+def _cma_es(**options: Any) -> Any:
+    """CMA-ES, which draws choices at random; Optuna would warn of that at each of them."""
+    return _of_optuna("samplers", "CmaEsSampler")(**{"warn_independent_sampling": False, **options})
+
+
 SAMPLERS = {
     "tpe": _of_optuna("samplers", "TPESampler"),
     "random": _of_optuna("samplers", "RandomSampler"),
     "grid": _of_optuna("samplers", "RandomSampler"),
+    "cmaes": _cma_es,
 }
 PRUNERS = {
     "none": _of_optuna("pruners", "NopPruner"),

@@ -37,6 +37,20 @@ class Space:
         """One point of the space: the lowest value or the first choice of each key."""
         return {key: _values(d)[0] for key, d in self.distributions.items()}
 
+    def check_cma_es(self) -> None:
+        """Refuse a space in which CMA-ES would draw at random.
+
+        Raises:
+            ConfigError: there are fewer than two numbers to search.
+        """
+        numbers = [key for key, d in self.distributions.items() if not hasattr(d, "choices")]
+        if len(numbers) < 2:
+            raise ConfigError(
+                "hydra.sweeper.sampler=cmaes needs two numbers or more, as intervals or ranges: "
+                f"{', '.join(numbers) or 'none'}; write 'model.hidden=int(interval(16,128))', or "
+                "choose sampler=tpe"
+            )
+
     def grid(self) -> Iterator[dict[str, Any]]:
         """All points of the space.
 
