@@ -278,6 +278,7 @@ def test_the_command_reads_pictures(run: LoadedRun, tmp_path: Path) -> None:
     ({"fit": "mnist"}, "say which it is, ground=white"),
     ({"fit": "mnist", "ground": "black"}, None),
     ({"fit": "big"}, "fit must be one of none, mnist: fit=big"),
+    ({"which": "first"}, "which must be tested, best, last or the step of .*: which=first"),
     ({"images": "nobody.png"}, "there is no .*nobody.png"),
     ({"out": "a.txt"}, "out must be a .png"),
     ({"out": "no/where.png"}, "in a folder that exists"),
