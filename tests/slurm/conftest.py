@@ -76,3 +76,11 @@ def job_of(folder: SweepFolder, run: str) -> str:
     """The id of the run's last job."""
     return [str(row["job"]) for row in folder.ledger() if row["change"] == "submitted"
             and row["run"] == run][-1]  # fmt: skip
+
+
+@pytest.fixture
+def by_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SweepRunner]:
+    """A command beside the cluster, in a folder of its own, whose numbers must be the same."""
+    runner = SweepRunner(tmp_path_factory.mktemp("pool"))
+    yield runner
+    runner.close()

@@ -33,9 +33,17 @@ def python_of(folder: SweepFolder, job: str) -> int:
     raise AssertionError(f"nothing trains in job {job}")
 
 
+def assert_equal_to_the_pools(folder: SweepFolder, by_pool: SweepRunner, *words: str) -> None:
+    """Whether the runs of a sweep have the numbers that the pool gives."""
+    by_pool(*words)
+    undisturbed = by_pool.sweep(folder.path.name)
+    for run in folder.runs():
+        assert numbers(run) == numbers(undisturbed.run(run.path.name))
+
+
 @with_and_without
 def test_what_slurm_stops_goes_on_and_what_dies_fails(
-    sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
+    sweep: SweepRunner, slurm: Cluster, by_pool: SweepRunner
 ) -> None:
     """A job that was cancelled is no failure; a process that died is one, also where nothing is
     accounted; and neither moves a number."""
@@ -53,13 +61,12 @@ def test_what_slurm_stops_goes_on_and_what_dies_fails(
     assert set(slurm.jobs("s")), "the jobs have the sweep's name"
     sweep(*words)
     assert changes(folder, "failed") == ["seed=1"]
-    by_pool = SweepRunner(tmp_path_factory.mktemp("pool"))
-    by_pool(*words)
-    for name in ("seed=0", "seed=1"):
-        assert numbers(folder.run(name)) == numbers(by_pool.sweep("s").run(name))
+    assert_equal_to_the_pools(folder, by_pool, *words)
 
 
-def test_a_command_that_was_killed_finds_its_jobs_again(sweep: SweepRunner, slurm: Cluster) -> None:
+def test_a_command_that_was_killed_finds_its_jobs_again(
+    sweep: SweepRunner, slurm: Cluster, by_pool: SweepRunner
+) -> None:
     """A lost connection to the login node must not train everything twice; neither must a restart
     of the node's daemon."""
     words = [*LONG, "seed=0,1", "sweep.name=k", "hydra.launcher.workers=2"]
@@ -73,6 +80,7 @@ def test_a_command_that_was_killed_finds_its_jobs_again(sweep: SweepRunner, slur
     assert "2 jobs of an earlier command are still in Slurm's queue" in output
     assert sorted(changes(folder, "submitted")) == sorted(changes(folder, "finished"))
     assert sorted(changes(folder, "finished")) == ["seed=0", "seed=1"]
+    assert_equal_to_the_pools(folder, by_pool, *words)
 
 
 def test_the_clock_of_a_run_starts_with_the_run_and_slurm_queues_none_again(
@@ -113,7 +121,7 @@ def test_ctrl_c_ends_also_when_slurm_does_not_answer(sweep: SweepRunner, slurm: 
 
 @accounted
 def test_a_detached_sweep_is_looked_at_and_collected(
-    sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
+    sweep: SweepRunner, slurm: Cluster, by_pool: SweepRunner
 ) -> None:
     """Sites forbid long processes on the login node: submit, leave, and come back."""
     words = [*TINY, "seed=range(12)", "sweep.name=d", "hydra.launcher.detach=true"]
@@ -132,10 +140,7 @@ def test_a_detached_sweep_is_looked_at_and_collected(
     wait_until(lambda: not look_by(slurm, folder).is_alive)
     assert {run.state for run in look_by(slurm, folder).runs} == {"finished"}
     assert "12 of 12 runs done, 12 of them before" in sweep(*words)
-    by_pool = SweepRunner(tmp_path_factory.mktemp("pool"))
-    by_pool(*words[:-1])
-    for run in folder.runs():
-        assert numbers(run) == numbers(by_pool.sweep("d").run(run.path.name))
+    assert_equal_to_the_pools(folder, by_pool, *words[:-1])
 
 
 def look_by(slurm: Cluster, folder: SweepFolder) -> Seen:
@@ -190,7 +195,7 @@ def test_keys_of_the_yaml_reach_the_job(sweep: SweepRunner, slurm: Cluster, tmp_
 
 
 def test_jobs_of_many_runs_hand_back_what_they_have_not_begun(
-    sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
+    sweep: SweepRunner, slurm: Cluster, by_pool: SweepRunner
 ) -> None:
     """An allocation for each run of a second wastes the queue; a job that dies must cost only what
     it was training, and move no number."""
@@ -207,10 +212,7 @@ def test_jobs_of_many_runs_hand_back_what_they_have_not_begun(
     assert len({row["job"] for row in rows[:40]}) == 4
     assert sorted(changes(folder, "finished")) == sorted(run.path.name for run in folder.runs())
     assert changes(folder, "failed") == []
-    by_pool = SweepRunner(tmp_path_factory.mktemp("pool"))
-    by_pool(*words, "sweep.name=p")
-    for run in folder.runs():
-        assert numbers(run) == numbers(by_pool.sweep("p").run(run.path.name))
+    assert_equal_to_the_pools(folder, by_pool, *words, "sweep.name=p")
 
 
 def main_of(folder: SweepFolder, job: str) -> int:
@@ -226,7 +228,7 @@ def main_of(folder: SweepFolder, job: str) -> int:
 
 
 def test_packed_jobs_are_detached_looked_at_and_collected(
-    sweep: SweepRunner, slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
+    sweep: SweepRunner, slurm: Cluster, by_pool: SweepRunner
 ) -> None:
     """What one job trains and what waits in it for its turn are seen apart; a job that is cancelled
     gives back all its runs."""
@@ -245,7 +247,4 @@ def test_packed_jobs_are_detached_looked_at_and_collected(
         slurm("scontrol", "update", f"NodeName={slurm.node}", "State=RESUME")
     wait_until(lambda: not look_by(slurm, folder).is_alive)
     assert "12 of 12 runs done, 12 of them before" in sweep(*words, *packed)
-    by_pool = SweepRunner(tmp_path_factory.mktemp("pool"))
-    by_pool(*words)
-    for run in folder.runs():
-        assert numbers(run) == numbers(by_pool.sweep("dp").run(run.path.name))
+    assert_equal_to_the_pools(folder, by_pool, *words)
