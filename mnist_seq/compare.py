@@ -155,8 +155,12 @@ def _job(cfg: DictConfig) -> None:
 
 
 def _compare(cfg: DictConfig) -> None:
+    from hydra.core.hydra_config import HydraConfig
     from rich.console import Console
 
+    from mnist_seq.config.members import use_folders_of
+
+    use_folders_of(HydraConfig.instance().cfg)  # own experiments say what papers print
     if cfg.source == "wandb" and OmegaConf.is_missing(cfg, "sweep"):
         cfg.sweep = "none"
     values = command.values_of("compare", cfg, {"sweep": "outputs/sweeps/<name>"})

@@ -130,16 +130,41 @@ def _trained(row: "Row", seeds: int, train: Sequence[str]) -> "Stored | None":
     name = f"reproduce-{row.id}"
     asked = [*row.words, f"seed=range({seeds})", f"sweep.name={name}", "sweep.baseline=none"]
     line = [sys.executable, "-m", "mnist_seq.train", "-m", *train, *asked]
-    # Ctrl-C comes here alone, and is passed on: twice, it ends a sweep at once
-    with subprocess.Popen(line, **system.own_group()) as process:
-        while True:
-            try:
-                code = process.wait()
-                break
-            except stop_signals.Stopped as stop:
-                process.send_signal(stop.signum)
-    stop_signals.check()
+    code = _waited_for(line)
     return None if code else stored.from_folder(SWEEPS / name, row)
+
+
+def _waited_for(line: Sequence[str]) -> int:
+    """Run a command to its end. Stop signals come here alone, and are passed on to it.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        SystemExit: a signal came, and the command has ended.
+    """
+    came: list[int] = []
+    started: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(signum: int, _: object) -> None:
+        came.append(signum)
+        for process in started:
+            process.send_signal(signum)
+
+    before = stop_signals.install(pass_on)
+    try:
+        process = subprocess.Popen(line, **system.own_group())
+        if came:
+            process.send_signal(came[0])
+        started.append(process)
+        code = process.wait()
+    finally:
+        stop_signals.restore(before, is_stopped=bool(came))
+    if came:
+        said = f"interrupted by {stop_signals.name_of(came[0])}; the same command goes on"
+        print(said, file=sys.stderr, flush=True)
+        raise SystemExit(128 + came[0])
+    return code
 
 
 def show(verdicts: Sequence["Verdict"], console: "Console") -> None:

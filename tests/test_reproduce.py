@@ -138,5 +138,15 @@ def test_a_stopped_command_goes_on_and_judges(tmp_path: Path) -> None:
     assert [seed.seed for seed in found.seeds] == [0, 1, 2]
     table = (tmp_path / "outputs" / "reproduced" / "published.md").read_text()
     assert "| tiny.lstm | 99.9 % | 99.9-99.9 |" in table
+    looked = [
+        *line[:2],
+        "mnist_seq.compare",
+        "--config-dir",
+        "own",
+        f"sweep={sweep}",
+        "formats=[csv]",
+    ]
+    report = subprocess.run(looked, capture_output=True, timeout=120, check=True, **given)
+    assert "Published numbers\n  tiny.lstm: published 99.9 %" in report.stdout
     rows = (tmp_path / "outputs" / "reproduced" / "published.csv").read_text().splitlines()
     assert len(rows) == 2

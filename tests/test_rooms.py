@@ -49,7 +49,12 @@ MAY_IMPORT = {
     "sweep": {"config", "report", "runs", "tracking", "training", "stats", "waypoints"},
     "stats": set(),
     "published": {"config", "runs", "stats"},
-    "report": {"config", "stats", "runs"},  # config: what a misspelt key may have meant
+    "report": {
+        "config",
+        "published",
+        "stats",
+        "runs",
+    },  # config: what a misspelt key may have meant
 }
 
 # Folders whose modules are found by scanning: `import_module(f"mnist_seq.<folder>.{name}")` is the

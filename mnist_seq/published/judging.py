@@ -52,14 +52,24 @@ def judge(row: Row, stored: Stored | None) -> Verdict:
         expected = row.expected.minutes
         minutes = math.nan if expected == "none" else float(expected)
         return Verdict(row, "not run", 0, math.nan, math.nan, math.nan, minutes)
-    values, num_diverged = stored.values, len(stored.seeds) - len(stored.values)
+    return judge_values(row, [seed.value for seed in stored.seeds], stored.minutes)
+
+
+def judge_values(row: Row, seeds: Sequence[float | None], minutes: float) -> Verdict:
+    """Compare the values of some seeds with a published number by `RULE`.
+
+    Args:
+        seeds: a value each; None where the run diverged.
+        minutes: of all seeds together.
+    """
+    values = [value for value in seeds if value is not None]
     mean, low, high = _interval(values)
     word, why = _word(row.expected, low, high), ""
     if len(values) < FEWEST:
         word, why = "not decided", f"n={len(values)}, and {FEWEST} or more are needed"
-    elif num_diverged:
-        word, why = "not decided", f"{num_diverged} of {len(stored.seeds)} diverged"
-    return Verdict(row, word, len(values), mean, low, high, stored.minutes, why)
+    elif len(values) < len(seeds):
+        word, why = "not decided", f"{len(seeds) - len(values)} of {len(seeds)} diverged"
+    return Verdict(row, word, len(values), mean, low, high, minutes, why)
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """Finds published numbers in experiment files, and the runs that repeat one."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,19 +69,22 @@ def _holds(config: Mapping[str, Any], word: str) -> bool:
     return found is not None and typed(found) == value.strip("'\"").replace(" ", "")
 
 
-def rows(own: Sequence[Path] = ()) -> list[Row]:
+def rows(*, only: Collection[str] | None = None) -> list[Row]:
     """All published numbers, by the names of their experiments.
 
+    Files of a `--config-dir` in use stand before ours.
+
     Args:
-        own: further folders of configs, as of `--config-dir`; a file there stands before ours.
+        only: experiments; all where it is None.
 
     Raises:
         ConfigError: what a file says under `expects` is wrong; the text names the file.
     """
     files: dict[str, Path] = {}
-    for folder in (*own, *folders(), shipped()):
-        for path in sorted((folder / GROUP).glob("*.yaml")):
-            files.setdefault(path.stem, path)
+    for folder in (*folders(), shipped()):
+        for path in (folder / GROUP).glob("*.yaml"):
+            if only is None or path.stem in only:
+                files.setdefault(path.stem, path)
     return [row for name in sorted(files) for row in _rows_of(name, files[name])]
 
 

@@ -1,0 +1,69 @@
+"""What papers print of the experiments that the runs repeat, and whether it was met."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mnist_seq.published.judging import RULE, Verdict, judge_values
+from mnist_seq.published.rows import GROUP, rows
+from mnist_seq.published.table import HEADER, SHORT, texts
+from mnist_seq.report.read.run import Run
+from mnist_seq.report.sections import Inputs, Section, Table
+from mnist_seq.report.value import Report
+
+
+@dataclass(frozen=True)
+class Found:
+    """The published numbers that runs of the report repeat."""
+
+    verdicts: tuple[Verdict, ...]
+
+
+class Published(Section[Found]):
+    """Needs runs of an experiment whose file says what a paper prints (`expects`)."""
+
+    order = 8.0
+    heading = "Published numbers"
+    lead = "What papers print of these experiments, and whether it was met."
+
+    def compute(self, inputs: Inputs) -> Found | None:
+        """Judge each published number by the runs that repeat it."""
+        asked = {word for run in inputs.runs for word in run.record.get("overrides") or ()}
+        names = {word.partition("=")[2] for word in asked if word.startswith(f"{GROUP}=")}
+        found = []
+        for row in rows(only=names) if names else ():
+            ended = [run for run in inputs.runs if run.state in ("finished", "diverged")]
+            of = [run for run in ended if row.is_of(run.record)]
+            if of:
+                values = [run.metrics.get(row.expected.metric) for run in of]
+                found.append(judge_values(row, values, sum(map(_minutes, of))))
+        return Found(tuple(found)) if found else None
+
+    def tables(self, report: Report, part: Found) -> Sequence[Table]:
+        """The whole table, and for a terminal its first columns."""
+        whole = tuple(map(texts, part.verdicts))
+        short = tuple(row[:SHORT] for row in whole)
+        title = self.heading
+        return (
+            Table(
+                title,
+                HEADER,
+                whole,
+                RULE,
+                wrap=HEADER[SHORT:],
+                formats=("html", "markdown", "wandb"),
+            ),
+            Table(
+                title,
+                HEADER[:SHORT],
+                short,
+                RULE,
+                name="published-short",
+                formats=("terminal",),
+                is_answer=True,
+            ),
+        )
+
+
+def _minutes(run: Run) -> float:
+    stack = run.record.get("stack", 1)
+    return run.seconds / 60 / (stack if isinstance(stack, int) and stack > 0 else 1)
