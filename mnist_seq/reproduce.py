@@ -7,7 +7,6 @@ stop_signals.while_importing(__name__, script="mnist-seq-reproduce")
 import csv
 import functools
 import io
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import hydra
 from omegaconf import DictConfig
 
-from mnist_seq import command, system
+from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.words import CONFIG_FLAGS, key_of
@@ -130,41 +129,8 @@ def _trained(row: "Row", seeds: int, train: Sequence[str]) -> "Stored | None":
     name = f"reproduce-{row.id}"
     asked = [*row.words, f"seed=range({seeds})", f"sweep.name={name}", "sweep.baseline=none"]
     line = [sys.executable, "-m", "mnist_seq.train", "-m", *train, *asked]
-    code = _waited_for(line)
+    code = stop_signals.passed_on_to(line)
     return None if code else stored.from_folder(SWEEPS / name, row)
-
-
-def _waited_for(line: Sequence[str]) -> int:
-    """Run a command to its end. Stop signals come here alone, and are passed on to it.
-
-    Returns:
-        Its exit code.
-
-    Raises:
-        SystemExit: a signal came, and the command has ended.
-    """
-    came: list[int] = []
-    started: list[subprocess.Popen[bytes]] = []
-
-    def pass_on(signum: int, _: object) -> None:
-        came.append(signum)
-        for process in started:
-            process.send_signal(signum)
-
-    before = stop_signals.install(pass_on)
-    try:
-        process = subprocess.Popen(line, **system.own_group())
-        if came:
-            process.send_signal(came[0])
-        started.append(process)
-        code = process.wait()
-    finally:
-        stop_signals.restore(before, is_stopped=bool(came))
-    if came:
-        said = f"interrupted by {stop_signals.name_of(came[0])}; the same command goes on"
-        print(said, file=sys.stderr, flush=True)
-        raise SystemExit(128 + came[0])
-    return code
 
 
 def show(verdicts: Sequence["Verdict"], console: "Console") -> None:

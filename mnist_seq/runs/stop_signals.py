@@ -10,9 +10,10 @@ A signal that is ignored when the command starts stays ignored, as SIGHUP is und
 
 import os
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mnist_seq import system
@@ -98,6 +99,39 @@ def restore(handlers: dict[int, Any], *, is_stopped: bool) -> None:
         _State.is_ending = True
     for signum, handler in handlers.items():
         signal.signal(signum, handler)
+
+
+def passed_on_to(line: Sequence[str]) -> int:
+    """Run a command to its end. Stop signals come here alone, and are passed on to it.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        SystemExit: a signal came, and the command has ended.
+    """
+    came: list[int] = []
+    started: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(signum: int, _: object) -> None:
+        came.append(signum)
+        for process in started:
+            process.send_signal(signum)
+
+    before = install(pass_on)
+    try:
+        process = subprocess.Popen(line, **system.own_group())
+        if came:
+            process.send_signal(came[0])
+        started.append(process)
+        code = process.wait()
+    finally:
+        restore(before, is_stopped=bool(came))
+    if came:
+        said = f"interrupted by {name_of(came[0])}; the same command goes on"
+        print(said, file=sys.stderr, flush=True)
+        raise SystemExit(128 + came[0])
+    return code
 
 
 def taken() -> int:
