@@ -49,7 +49,7 @@ def printed(width: int = 140, **given: object) -> str:
 
 
 def test_a_list_has_every_number_with_its_cost_and_the_rule() -> None:
-    text = printed(names=["list"])
+    text = printed(220, names=["list"])
     assert "parity.lstm" in text
     assert "about 10 h each" in text
     assert "of all seeds together, measured on " in text
