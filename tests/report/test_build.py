@@ -214,11 +214,16 @@ def test_code_of_an_older_scheme_is_named(tmp_path: Path) -> None:
     assert "aaaaaaaaaaaa of an older scheme (1 run), aaaaaaaaaaaa (1 run)" in warnings
 
 
-@pytest.mark.parametrize(("cells", "says"), [("lstm gru", ""), ("gru gru", "the runs of gru come")])
-def test_cells_have_code_of_their_own(tmp_path: Path, cells: str, says: str) -> None:
-    """An LSTM's run does not read the GRU's file; two GRUs read the same one."""
-    for seed, cell in enumerate(cells.split()):
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [("lstm gru", ""), ("gru gru", "the runs of gru come"), ("gru gru-native", "")],
+)
+def test_cells_and_kernels_have_code_of_their_own(tmp_path: Path, cells: str, says: str) -> None:
+    """An LSTM's run does not read the GRU's file; two GRUs read the same one, if by one kernel."""
+    for seed, (cell, _, kernel) in enumerate(name.partition("-") for name in cells.split()):
         run = write_run(tmp_path / "s", cell=cell, seed=seed)
+        if kernel:
+            run.update_record(config={**run.record()["config"], "device": {"kernel": kernel}})
         hashes = {"scheme": 2, "shared": "c" * 64, "hash": f"{seed}" * 64}
         run.update_record(code={**hashes, "is_dirty": False})
     warnings = [w for w in report_of(tmp_path / "s").warnings if "versions of the code" in w]

@@ -96,8 +96,9 @@ def code_of(code: Mapping[str, Any], *keys: str) -> str:
 
 
 def _members(run: Run) -> tuple[str, ...]:
-    """Names of the cell, data set, optimizer and schedule: each may have code of its own."""
-    return tuple(str(run.variant.get(f"{group}.name", "")) for group in MEMBERS)
+    """Names of cell, data set, optimizer, schedule and kernel: each may have code of its own."""
+    names = [str(run.variant.get(f"{group}.name", "")) for group in MEMBERS]
+    return (*names, f"{KERNEL}={run.variant.get(KERNEL, 'torch')}")
 
 
 def mapping(run: Run, name: str) -> Mapping[str, Any]:
