@@ -1,10 +1,12 @@
 """What papers print of the experiments that the runs repeat, and whether it was met."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mnist_seq.published.judging import RULE, Verdict, judge_values
 from mnist_seq.published.rows import GROUP, rows
+from mnist_seq.published.stored import variant_of
 from mnist_seq.published.table import HEADER, SHORT, texts
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.sections import Inputs, Section, Table
@@ -34,8 +36,10 @@ class Published(Section[Found]):
             ended = [run for run in inputs.runs if run.state in ("finished", "diverged")]
             of = [run for run in ended if row.is_of(run.record)]
             if of:
-                values = [run.metrics.get(row.expected.metric) for run in of]
-                found.append(judge_values(row, values, sum(map(_minutes, of))))
+                values = [_value(run, row.expected.metric) for run in of]
+                verdict = judge_values(row, values, sum(map(_minutes, of)))
+                why = _not_of_one(of)
+                found.append(replace(verdict, word="not decided", why=why) if why else verdict)
         return Found(tuple(found)) if found else None
 
     def tables(self, report: Report, part: Found) -> Sequence[Table]:
@@ -62,6 +66,19 @@ class Published(Section[Found]):
                 is_answer=True,
             ),
         )
+
+
+def _value(run: Run, metric: str) -> float | None:
+    """None where it diverged, also at its end alone."""
+    value = run.metrics.get(metric, math.nan) if run.state == "finished" else math.nan
+    return value if math.isfinite(value) else None
+
+
+def _not_of_one(runs: Sequence[Run]) -> str:
+    """Why runs are not the seeds of one variant; "" where they are."""
+    if len({variant_of(run.record["config"]) for run in runs}) > 1:
+        return "the runs have several configs"
+    return "a seed counts twice" if len({run.seed for run in runs}) < len(runs) else ""
 
 
 def _minutes(run: Run) -> float:
