@@ -7,6 +7,7 @@ stop_signals.while_importing(__name__, script="mnist-seq-reproduce")
 import csv
 import functools
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -17,16 +18,16 @@ import hydra
 from omegaconf import DictConfig
 
 from mnist_seq import command
-from mnist_seq.config.errors import ConfigError, refuse
+from mnist_seq.config.errors import ConfigError, refuse, said
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.words import CONFIG_FLAGS, key_of
 from mnist_seq.runs import files
 from mnist_seq.runs.commands import quoted
-from mnist_seq.runs.text import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mnist_seq.config import Config
     from mnist_seq.published.judging import Verdict
     from mnist_seq.published.rows import Row
     from mnist_seq.published.stored import Stored
@@ -35,6 +36,7 @@ LIST, ALL = "list", "all"  # names of no experiment
 _OWN = ("names", "seeds", "out", "train")
 _CHOSEN = ("sweep.name", "sweep.until", "seed", "experiment", "hydra.sweep.dir", "hydra.run.dir")
 _WITH_A_VALUE = ("--cfg", "-c", "--package", "-p")
+_PLACES = ("data.root", "data.path")
 _MOST_SEEDS = 1000
 
 
@@ -53,6 +55,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
     from mnist_seq.published.rows import chosen, rows
     from mnist_seq.published.stored import read_all
     from mnist_seq.published.table import verdicts
+    from mnist_seq.published.terminal import show
     from mnist_seq.runs.console import say
 
     names, seeds, out, train = _checked(values)
@@ -76,79 +79,77 @@ def _reproduce(
     console: "Console",
 ) -> bool:
     """Train and judge rows, one after the other, and write the table of all that have been."""
-    from mnist_seq.published import stored
+    from mnist_seq.config import plain
+    from mnist_seq.published import stored, words
     from mnist_seq.published.table import verdicts
+    from mnist_seq.published.terminal import show
     from mnist_seq.runs.console import near, say
     from mnist_seq.runs.sweep_folder import check_writable
 
     check_writable(out)
-    ours, num_failed = stored.read_all(), 0
+    ours, failed = stored.read_all(), set()
     for row in rows:
-        say(console, _announced(row, ours.get(row.id), seeds))
-        if found := _trained(row, seeds, train):
+        say(console, words.announced(row, ours.get(row.id), seeds))
+        try:
+            found = _trained(row, seeds, train)
+        except (ValueError, OSError) as error:  # the others go on
+            say(console, f"{row.id}: {said(error)}")
+            found = None
+        if found:
             stored.write(found, out)
-            say(console, _judged(row, found, ours.get(row.id)))
+            say(console, words.judged(row, found, ours.get(row.id)))
         else:
-            num_failed += 1
-    done = stored.read_all(out)
+            failed.add(row.id)
+    known = {row.id: row for row in among if row.id not in failed}
+    done = {
+        name: found
+        for name, found in stored.read_all(out).items()
+        if name in known and found.variant == stored.variant_of(plain(_config_of(known[name])))
+    }
     picked = {row.id for row in rows}
     table = verdicts([row for row in among if row.id in picked or row.id in done], done)
     show(table, console)
     for path in _write(table, out):
         say(console, f"written: {near(path)}")
-    return not num_failed
-
-
-def _announced(row: "Row", ours: "Stored | None", seeds: int) -> str:
-    """What is about to be trained, and for how long."""
-    from mnist_seq.published import words
-
-    minutes = ours.minutes / len(ours.seeds) if ours else row.expected.minutes
-    time = "" if minutes == "none" else f"; about {words.duration(float(minutes))} a seed"
-    expected, band = words.published(row.expected), words.published_band(row.expected)
-    return (
-        f"{row.id}: {row.expected.source} prints {expected} ({band}); {plural(seeds, 'seed')}{time}"
-    )
-
-
-def _judged(row: "Row", found: "Stored", ours: "Stored | None") -> str:
-    """The verdict in a line, with what we have stored for comparison."""
-    from mnist_seq.published import words
-    from mnist_seq.published.judging import judge
-
-    here = judge(row, found)
-    line = f"{row.id}: {words.ours(here)}, n={here.n}: {words.word(here)}"
-    return f"{line}; stored: {words.ours(judge(row, ours))}, n={len(ours.values)}" if ours else line
+    return not failed
 
 
 def _trained(row: "Row", seeds: int, train: Sequence[str]) -> "Stored | None":
-    """The runs of a row, trained by the train command where they are missing; None if it fails."""
+    """The runs of a row, trained by the train command where they are missing; None if it fails.
+
+    Raises:
+        ConfigError: other data would stand in for the published ones, or the runs are others.
+        ValueError: the data cannot be found.
+    """
+    from mnist_seq.config import plain
     from mnist_seq.published import stored
     from mnist_seq.runs.sweep_folder import SWEEPS
+    from mnist_seq.training.preflight.find import find_data
 
+    config, located = find_data(_config_of(row, train))
+    if located.name != located.requested:
+        raise ConfigError(
+            f"what is published is of {located.requested}, which is not found, and {located.name} "
+            f"is no stand-in for it: data.root={config.data.root}; put its files there, or name "
+            "the folder that has them"
+        )
     name = f"reproduce-{row.id}"
     asked = [*row.words, f"seed=range({seeds})", f"sweep.name={name}", "sweep.baseline=none"]
     line = [sys.executable, "-m", "mnist_seq.train", "-m", *train, *asked]
-    code = stop_signals.passed_on_to(line)
-    return None if code else stored.from_folder(SWEEPS / name, row)
+    env = dict(os.environ)
+    if not command.IS_DEBUG:  # of this command, not of the user's: errors would be tracebacks
+        env.pop("HYDRA_FULL_ERROR", None)
+    code = stop_signals.passed_on_to(line, env)
+    variant = stored.variant_of(plain(config))
+    return None if code else stored.from_folder(SWEEPS / name, row, variant)
 
 
-def show(verdicts: Sequence["Verdict"], console: "Console") -> None:
-    """Print the table, and the rule of its verdicts."""
-    from rich.table import Table
+def _config_of(row: "Row", train: Sequence[str] = ()) -> "Config":
+    """The config of a row's runs, with the place of the data that the command names."""
+    from mnist_seq.notebook import compose
 
-    from mnist_seq.published.judging import RULE
-    from mnist_seq.published.table import GAP, fitting, widths
-    from mnist_seq.runs.console import cell, say
-
-    columns = fitting(verdicts, console.width)
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for head, width in zip(columns, widths(columns, console.width), strict=True):
-        table.add_column(cell(head), width=width)
-    for line in zip(*columns.values(), strict=True):
-        table.add_row(*map(cell, line))
-    console.print(table)
-    say(console, RULE)
+    places = [command.quoted(word, _PLACES) for word in train if key_of(word) in _PLACES]
+    return compose(*row.words, *places)
 
 
 def _of_times(results: Sequence["Stored"]) -> str:
@@ -179,6 +180,7 @@ def _write(verdicts: Sequence["Verdict"], out: Path) -> list[Path]:
     csv.writer(sheet, lineterminator="\n").writerows([CSV, *map(fields, verdicts)])
     written = {"published.md": f"# Published numbers\n\n{markdown(verdicts)}\n\n{RULE}\n",
                "published.csv": sheet.getvalue()}  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
     for name, content in written.items():
         files.write_text(out / name, content)
     return [out / name for name in written]
@@ -201,11 +203,11 @@ def _checked(values: Mapping[str, Any]) -> tuple[list[str], int, Path, list[str]
         raise ConfigError(f"seeds must be a whole number, 1 to {_MOST_SEEDS}: seeds={seeds}")
     if not isinstance(out, str) or not out:
         raise ConfigError(f"out must be a folder: out={out}; write out=outputs/reproduced")
-    _check_train(values["train"])
+    _check_train(values["train"], values["names"])
     return values["names"], seeds, expanded(out), values["train"]
 
 
-def _check_train(train: Sequence[str]) -> None:
+def _check_train(train: Sequence[str], names: Sequence[str]) -> None:
     """Refuse words with which something else would be trained than what is published."""
     from mnist_seq.config.messages import suggestion
     from mnist_seq.published.rows import is_aside
@@ -215,7 +217,9 @@ def _check_train(train: Sequence[str]) -> None:
         if before in CONFIG_FLAGS or key in CONFIG_FLAGS:
             continue
         if not is_aside(key):
-            near = suggestion(key, _OWN[:3]) or f"; train it with python -m mnist_seq.train {word}"
+            own = {name.partition(".")[0] for name in names} - {LIST, ALL} or {"<name>"}
+            line = f"python -m mnist_seq.train experiment={min(own)} {word}"
+            near = suggestion(key, _OWN[:3]) or f"; train it with {line}"
             raise ConfigError(
                 f"what is published says what is trained, and {word} changes it{near}"
             )

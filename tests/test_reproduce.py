@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from mnist_seq.published import stored
 from mnist_seq.published.rows import rows
 from mnist_seq.published.table import HEADER, SHORT, fitting, verdicts
 from mnist_seq.runs import provenance
-from tests.conftest import clean_env
+from mnist_seq.tasks import locate, remember, task_of
+from tests.conftest import clean_env, config_of
 
 KEYS: dict[str, Any] = {"names": [], "seeds": 3, "out": "out", "train": []}
 TINY = """# @package _global_
@@ -78,7 +80,9 @@ def test_a_narrow_terminal_loses_columns_and_breaks_no_word() -> None:
         ({"seeds": 0}, "seeds must be a whole number"),
         ({"seeds": True}, "seeds must be a whole number"),
         ({"out": 3}, "out must be a folder"),
-        ({"train": ["training.epochs=3"]}, "training.epochs=3 changes it"),
+        ({"train": ["training.epochs=3"]}, "train experiment=parity training.epochs=3"),
+        ({"train": ["training.init_from=a"]}, "training.init_from=a changes it"),
+        ({"train": ["device.precision=bf16"]}, "device.precision=bf16 changes it"),
         ({"train": ["sead=3"]}, r"did you mean seeds\?"),
         ({"train": ["seed=3"]}, "reproduce chooses seed itself"),
         ({"train": ["sweep.name=x"]}, "reproduce chooses sweep.name itself"),
@@ -150,3 +154,31 @@ def test_a_stopped_command_goes_on_and_judges(tmp_path: Path) -> None:
     assert "Published numbers\n  tiny.lstm: published 99.9 %" in report.stdout
     rows = (tmp_path / "outputs" / "reproduced" / "published.csv").read_text().splitlines()
     assert len(rows) == 2
+    (own / "tiny.yaml").write_text(TINY.replace("hidden: 2", "hidden: 3"))
+    for word, says in (
+        ("sweep.stale=error", "model.hidden (2, now 3)"),
+        (
+            "sweep.stale=keep",
+            "reproduce-tiny.lstm have another config than it has now",
+        ),
+    ):  # what was measured of another config is no result of this one
+        again = subprocess.run([*line, word], capture_output=True, timeout=120, **given)
+        assert again.returncode == 1
+        assert says in again.stdout + again.stderr
+        assert "Traceback" not in again.stderr
+        rows = (tmp_path / "outputs" / "reproduced" / "published.csv").read_text().splitlines()
+        assert ",not run," in rows[1]
+
+
+def test_data_that_stand_in_for_the_published_ones_are_refused(tmp_path: Path) -> None:
+    """Before anything is trained: the subset's accuracy is no verdict on MNIST."""
+    subset = locate(task_of(config_of("data=mnist_5k", "device=cpu").data), tmp_path)
+    remember(replace(subset, requested="mnist"), tmp_path)
+    out = tmp_path / "new" / "out"
+    console = Console(file=io.StringIO(), width=200)
+    given = {"names": ["rows.rnn"], "train": [f"data.root={tmp_path}"], "out": str(out)}
+    assert not reproduce.run({**KEYS, **given}, console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert "rows.rnn: what is published is of mnist, which is not found, and mnist_5k is no" in said
+    assert "| not run |" in (out / "published.md").read_text()

@@ -23,8 +23,17 @@ MAY_IMPORT = {
     "status": {"command", "config", "runs", "sweep"},
     "sync": {"command", "config", "runs", "tracking"},
     "predict": {"command", "config", "runs", "trained"},
-    # train: it starts that command
-    "reproduce": {"command", "config", "published", "report", "runs", "train"},
+    # train: it starts that command; training: it looks for the data first
+    "reproduce": {
+        "command",
+        "config",
+        "notebook",
+        "published",
+        "report",
+        "runs",
+        "train",
+        "training",
+    },
     "notebook": {
         "compare",
         "config",

@@ -16,6 +16,7 @@ from mnist_seq.runs.variants import typed
 GROUP = "experiment"
 # Words of a run's command that leave its numbers what they are; the device rounds them otherwise
 _ASIDE = (*NOT_OF_A_RESULT, "seed", "device", "hydra", GROUP)
+_COUNTS = ("training.init_from", "device.precision")  # though one of these is a name of it
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,15 @@ class Row:
     def is_of(self, record: Mapping[str, Any]) -> bool:
         """Whether a run repeats it: its command has these words, and no other that counts.
 
+        A run on data that stood in for the ones it names repeats nothing.
+
         Args:
             record: run.json of the run.
         """
         words = [str(word).lstrip("+") for word in record.get("overrides") or ()]
         own = {key_of(word) for word in self.words}
-        if f"{GROUP}={self.experiment}" not in words:
+        data = record.get("data", {})
+        if f"{GROUP}={self.experiment}" not in words or data.get("requested") != data.get("data"):
             return False
         config = record["config"]
         return all(is_aside(key_of(word)) or key_of(word) in own for word in words) and all(
@@ -55,7 +59,8 @@ class Row:
 
 def is_aside(key: str) -> bool:
     """Whether a key leaves the numbers of a run what they are, as the tracker does."""
-    return any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in _ASIDE)
+    below = (key == name or key.startswith((f"{name}.", f"{name}/")) for name in _ASIDE)
+    return key not in _COUNTS and any(below)
 
 
 def _holds(config: Mapping[str, Any], word: str) -> bool:

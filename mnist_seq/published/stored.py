@@ -150,8 +150,11 @@ def variant_of(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def from_folder(folder: Path, row: Row) -> Stored:
+def from_folder(folder: Path, row: Row, variant: str | None = None) -> Stored:
     """The result of the runs at or below a folder that repeat a published number.
+
+    Args:
+        variant: `variant_of` the config that the row has now; None asks the runs' words alone.
 
     Raises:
         ConfigError: there are none, or they are of several kinds, or one has not ended.
@@ -159,8 +162,14 @@ def from_folder(folder: Path, row: Row) -> Stored:
     found = [run for run in find_runs(folder) if row.is_of(run.record())]
     if not found:
         raise ConfigError(
-            f"no run of {row.id} is in {folder}: its runs have {' '.join(row.words)} and no other "
-            "override that counts"
+            f"no run of {row.id} is in {folder}: its runs have {' '.join(row.words)}, no other "
+            "override that counts, and the data that these name"
+        )
+    others = [run for run in found if variant not in (None, variant_of(run.record()["config"]))]
+    if others:
+        raise ConfigError(
+            f"{plural(len(others), 'run')} of {row.id} in {folder} have another config than it has "
+            f"now, such as {others[0].path.name}; train them anew with sweep.stale=rerun"
         )
     open_ = [run.path.name for run in found if run.state() not in ("finished", "diverged")]
     if open_:
@@ -226,7 +235,18 @@ def _command(row: Row, seeds: Sequence[int]) -> str:
 
 
 def _seed(seed: int, result: Mapping[str, Any], record: Mapping[str, Any], metric: str) -> Seed:
-    value = result["metrics"].get(metric) if result["state"] == "finished" else None
+    """One run; its value is None where it diverged, also at its end alone.
+
+    Raises:
+        ConfigError: it has no such metric.
+    """
+    metrics, is_finished = result["metrics"], result["state"] == "finished"
+    if is_finished and metric not in metrics:
+        raise ConfigError(
+            f"expects.<row>.metric is one of result.json: {metric}; the runs have "
+            f"{', '.join(sorted(metrics))}"
+        )
+    value = metrics[metric] if is_finished else None
     minutes = float(result["seconds"]) / 60 / max(1, int(record.get("stack", 1)))
     return Seed(seed=seed, value=value, minutes=round(minutes, 3))
 

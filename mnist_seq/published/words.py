@@ -3,9 +3,31 @@
 import math
 
 from mnist_seq.config.schema.expects import Expected, band
-from mnist_seq.published.judging import Verdict
+from mnist_seq.published.judging import Verdict, judge
+from mnist_seq.published.rows import Row
+from mnist_seq.published.stored import Stored
+from mnist_seq.runs.text import plural
 
 NONE = "-"
+
+
+def announced(row: Row, ours: Stored | None, seeds: int) -> str:
+    """What is about to be trained, and for how long."""
+    minutes = ours.minutes / len(ours.seeds) if ours else row.expected.minutes
+    time = "" if minutes == "none" else f"; about {duration(float(minutes))} a seed"
+    expected, band = published(row.expected), published_band(row.expected)
+    return (
+        f"{row.id}: {row.expected.source} prints {expected} ({band}); {plural(seeds, 'seed')}{time}"
+    )
+
+
+def judged(row: Row, found: Stored, stored: Stored | None) -> str:
+    """The verdict in a line, with what we have stored for comparison."""
+    here = judge(row, found)
+    line = f"{row.id}: {ours(here)}, n={here.n}: {word(here)}"
+    if stored is None:
+        return line
+    return f"{line}; stored: {ours(judge(row, stored))}, n={len(stored.values)}"
 
 
 def published(expected: Expected) -> str:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mnist_seq import system
@@ -101,8 +101,11 @@ def restore(handlers: dict[int, Any], *, is_stopped: bool) -> None:
         signal.signal(signum, handler)
 
 
-def passed_on_to(line: Sequence[str]) -> int:
+def passed_on_to(line: Sequence[str], env: Mapping[str, str] | None = None) -> int:
     """Run a command to its end. Stop signals come here alone, and are passed on to it.
+
+    Args:
+        env: its environment; this one where it is None.
 
     Returns:
         Its exit code.
@@ -120,7 +123,7 @@ def passed_on_to(line: Sequence[str]) -> int:
 
     before = install(pass_on)
     try:
-        process = subprocess.Popen(line, **system.own_group())
+        process = subprocess.Popen(line, env=env, **system.own_group())
         if came:
             process.send_signal(came[0])
         started.append(process)

@@ -69,6 +69,26 @@ def test_a_run_repeats_a_row_also_by_a_key_that_its_config_leaves_out() -> None:
     assert not row.is_of({"overrides": ["experiment=x", "seed=1"], "config": {"model": {}}})
 
 
+def test_a_run_of_other_data_or_other_first_weights_repeats_nothing() -> None:
+    """What stood in for MNIST has other images; trained weights make any number."""
+    row = Row("x", "plain", Expected.model_validate(ROW))
+    record = {"overrides": ["experiment=x", "seed=1", "device=cuda", "training.diagnostics=all"],
+              "config": {}, "data": {"requested": "mnist", "data": "mnist"}}  # fmt: skip
+    assert row.is_of(record)
+    assert not row.is_of({**record, "data": {"requested": "mnist", "data": "mnist_5k"}})
+    for word in ("training.init_from=outputs/runs/a", "device.precision=bf16", "model.hidden=3"):
+        assert not row.is_of({**record, "overrides": [*record["overrides"], word]})
+
+
+def test_a_metric_that_no_run_has_is_no_divergence() -> None:
+    """`expects` of one's own may name a probe that is not read."""
+    result = {"state": "finished", "seconds": 60.0, "metrics": {"test/accuracy": 0.5, "a": None}}
+    assert stored._seed(0, result, {}, "a").value is None, "not a number at its end"
+    assert stored._seed(0, {**result, "state": "diverged"}, {}, "test/accuracy").value is None
+    with pytest.raises(ConfigError, match="test@9/accuracy; the runs have a, test/accuracy"):
+        stored._seed(0, result, {}, "test@9/accuracy")
+
+
 def test_a_name_that_is_none_suggests_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no published number .* paraty; did you mean parity\?"):
         chosen(["paraty"], rows())
@@ -82,6 +102,8 @@ def test_every_stored_result_is_of_a_row_and_says_what_ran() -> None:
     for name, result in found.items():
         assert name in known, f"docs/results/{name}.json is of no row in conf/experiment"
         assert result.metric == known[name].expected.metric
+        now = stored.variant_of(plain(config_of(*known[name].words, "device=cpu")))
+        assert result.variant == now, f"docs/results/{name}.json is of another config"
         curve = result.curve
         assert len(curve.updates) == len(curve.mean) == len(curve.sd) > 0
         assert sorted(curve.updates) == curve.updates
