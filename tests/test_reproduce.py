@@ -64,7 +64,7 @@ def test_a_narrow_terminal_loses_columns_and_breaks_no_word() -> None:
     """A number in two pieces is another number."""
     header = printed(80, names=["list"]).splitlines()[0].split()
     assert header[0] == "number"
-    assert {"ours", "n", "verdict"} <= set(header) <= {*HEADER}
+    assert {"paper", "ours", "n", "verdict", "time"} <= set(header) <= {*HEADER}
     for width in (80, 110):
         shown = fitting(verdicts(rows(), stored.read_all()), width)
         wanted = {word for cells in shown.values() for text in cells for word in text.split()}

@@ -8,11 +8,11 @@ from mnist_seq.published.judging import Verdict, judge
 from mnist_seq.published.rows import Row
 from mnist_seq.published.stored import Stored
 
-HEADER = ("number", "published", "band", "ours", "n", "verdict", "time", "source",
+HEADER = ("number", "paper", "band", "ours", "n", "verdict", "time", "source",
           "how theirs differs")  # fmt: skip
 GAP = 2  # characters between two columns of a terminal
 SHORT = 7  # columns that a terminal shows
-_FIRST_TO_GO = ("band", "time", "published")  # where it is narrow
+_FIRST_TO_GO = ("band", "time", "paper")  # where it is narrow
 
 
 def verdicts(rows: Iterable[Row], results: Mapping[str, Stored]) -> list[Verdict]:

@@ -66,5 +66,5 @@ def test_what_has_not_run_says_what_it_costs() -> None:
     found = judge(row(minutes=90, **BAND), None)
     texts = dict(zip(table.HEADER, table.texts(found), strict=True))
     assert (texts["ours"], texts["n"], texts["verdict"]) == ("-", "-", "not run")
-    assert (texts["time"], texts["published"]) == ("about 90 min each", "90.0 %")
+    assert (texts["time"], texts["paper"]) == ("about 90 min each", "90.0 %")
     assert "" in table.fields(found)
