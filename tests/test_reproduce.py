@@ -151,7 +151,7 @@ def test_a_stopped_command_goes_on_and_judges(tmp_path: Path) -> None:
         "formats=[csv]",
     ]
     report = subprocess.run(looked, capture_output=True, timeout=120, check=True, **given)
-    assert "Published numbers\n  tiny.lstm: published 99.9 %" in report.stdout
+    assert "Published numbers\n  tiny.lstm: paper 99.9 %" in report.stdout
     rows = (tmp_path / "outputs" / "reproduced" / "published.csv").read_text().splitlines()
     assert len(rows) == 2
     (own / "tiny.yaml").write_text(TINY.replace("hidden: 2", "hidden: 3"))
