@@ -37,13 +37,11 @@ def published(expected: Expected) -> str:
 
 def published_band(expected: Expected) -> str:
     """What counts as the number of the paper: "98.6-99.2"."""
-    low, high = band(expected)
-    is_share = expected.metric.endswith("accuracy")
-    return _range(expected.metric, max(low, 0.0), min(high, 1.0) if is_share else high, 1)
+    return _range(expected.metric, *band(expected), 1)
 
 
 def ours(verdict: Verdict) -> str:
-    """Our mean with its interval: "98.88 % (98.52-99.25)"."""
+    """Our mean with its interval: "98.88 % (98.52-99.25)", of a share within 0 to 100 %."""
     if not verdict.n:
         return NONE
     metric = verdict.row.expected.metric
@@ -56,6 +54,8 @@ def ours(verdict: Verdict) -> str:
 
 
 def _range(metric: str, low: float, high: float, decimals: int) -> str:
+    """Two ends, within what the metric can be: no share is above 100 %, and no error below 0."""
+    low, high = max(low, 0.0), min(high, 1.0) if metric.endswith("accuracy") else high
     ends = value(metric, low, decimals), value(metric, high, decimals)
     return (" to " if "e" in "".join(ends) else "-").join(ends)
 

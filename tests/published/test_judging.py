@@ -3,7 +3,7 @@
 import pytest
 
 from mnist_seq.config.schema.expects import Expected
-from mnist_seq.published import table
+from mnist_seq.published import table, words
 from mnist_seq.published.judging import Word, judge
 from mnist_seq.published.rows import Row
 from mnist_seq.published.stored import Curve, Seed, Stored
@@ -59,6 +59,14 @@ def test_the_interval_is_that_of_the_seeds() -> None:
     assert (found.n, found.minutes) == (3, 6.0)
     assert found.mean == pytest.approx(0.9, rel=1e-12, abs=1e-12)
     assert found.low == pytest.approx(0.9 - 4.302653 * 0.01 / 3**0.5, rel=1e-6, abs=1e-6)
+
+
+def test_no_interval_is_shown_beyond_what_a_metric_can_be() -> None:
+    """The verdict goes by the whole one."""
+    share = judge(row(**BAND), stored(0.99, 1.0, 1.0))
+    error = judge(row("test/mse", **BAND), stored(0.1, 0.2, 0.9))
+    assert (words.ours(share), words.ours(error)) == ("99.67 % (98.23-100.00)", "0.4 mse (0-1.48)")
+    assert share.high > 1
 
 
 def test_what_has_not_run_says_what_it_costs() -> None:
