@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config.errors import ConfigError, refuse, said
-from mnist_seq.config.paths import conf_dir
+from mnist_seq.config.paths import conf_dir, with_keys_of_choices
 from mnist_seq.runs import stop_signals
 
 _NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate memory")
@@ -66,6 +66,7 @@ def run(
     _check_here(encoding)
     check_secrets(sys.argv[1:])
     sys.argv[1:] = with_flags_of_line(sys.argv[1:], os.environ)
+    sys.argv[1:] = with_keys_of_choices(sys.argv[1:])
     if IS_DEBUG:
         job()
         return

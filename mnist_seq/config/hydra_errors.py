@@ -169,6 +169,14 @@ def _of_another_option(key: str, group: str, having: list[str]) -> str:
     """For a key that only other options of its group have."""
     which = (group, *_OPTIONAL)  # an experiment or ablation may choose the option too
     swept = [w for w in sys.argv[1:] if key_of(w) in which and re.search(r"[,(]", w)]
+    names = re.findall(r"\w+", swept[0].partition("=")[2]) if swept else []
+    lacking = [name for name in names if name in options(group) and name not in having]
+    if lacking and set(names) & set(having):
+        return (
+            f"{key} is a key of {group}={','.join(n for n in names if n in having)}, and not of "
+            f"{group}={','.join(lacking)}: {swept[0]}; give each a sweep of its own, or "
+            "search with hydra/sweeper=optuna, whose trials have the keys of their option"
+        )
     if swept:  # Hydra composes the sweep's own config before those of the runs
         return (
             f"{key} is no key of the default {group}, and {swept[0]} is a sweep, whose keys Hydra "

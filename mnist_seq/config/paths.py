@@ -34,6 +34,31 @@ def keys_of_option(group: str, name: str) -> list[str]:
     return found
 
 
+def with_keys_of_choices(words: Sequence[str]) -> list[str]:
+    """The words of a search over options of a group, with ++ before keys of these options.
+
+    Hydra reads keys with the default option first, and refuses keys that this option lacks.
+    """
+    from omegaconf import OmegaConf
+
+    chosen = {key_of(word): word.partition("=")[2] for word in words}
+    searched = {key for key, value in chosen.items() if "," in value or "(" in value}
+    if chosen.get("hydra/sweeper") != "optuna" or not searched & {*groups()}:
+        return list(words)
+    defaults = OmegaConf.select(OmegaConf.load(conf_dir() / "train.yaml"), "defaults")
+    default = {str(k): str(v) for item in defaults if not isinstance(item, str)
+               for k, v in item.items() if v is not None}  # fmt: skip
+    found = []
+    for word in words:
+        group, *inner = key_of(word).split(".")
+        is_searched = bool(inner) and bool({group, "experiment"} & searched) and group in default
+        if is_searched and word[0] not in "+~":
+            keys = keys_of_option(group, default[group])
+            word = word if f"{group}.{inner[0]}" in keys else f"++{word}"
+        found.append(word)
+    return found
+
+
 def options_of(loader: "ConfigLoader", config: Any) -> Callable[[str], Sequence[str]]:
     """Lists the options of a group as a command sees them, with those of its own folders.
 

@@ -56,3 +56,15 @@ def test_a_hint_is_a_key_of_what_was_chosen(
     found = one_line(ValueError(f"Could not override '{key}'."))
     assert says in found
     assert ("did you mean" in says) == ("did you mean" in found)
+
+
+@pytest.mark.parametrize(("swept", "says"), [
+    ("model=lstm,gru", "is a key of model=gru, and not of model=lstm: model=lstm,gru; give each"),
+    ("model=choice(gru)", "write ++model.reset=<value>"),
+])  # fmt: skip
+def test_a_sweep_names_the_option_that_lacks_a_key(
+    monkeypatch: pytest.MonkeyPatch, swept: str, says: str
+) -> None:
+    """It said to write ++, and the plan then refused the key for that option."""
+    monkeypatch.setattr("sys.argv", ["x", "-m", swept, "model.reset=after"])
+    assert says in one_line(ValueError("Could not override 'model.reset'."))

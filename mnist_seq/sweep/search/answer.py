@@ -20,6 +20,7 @@ from mnist_seq.sweep.times import duration
 
 RESULTS = "optimization_results.yaml"  # the name that Hydra's own Optuna sweeper gives it
 NUM_SHOWN = 10  # best trials in the table
+_NONE = "\N{EN DASH}"  # of a key that a trial lacks
 
 
 def show_answer(
@@ -88,7 +89,11 @@ def _show_best(complete: list[Any], trials: Trials, console: Console) -> None:
     objective, keys = trials.settings.objective, list(trials.space.distributions)
     last = [key.rpartition(".")[2] for key in keys]
     rows = [
-        (str(t.number), value_text(objective, t.value), *(_shown(t.params[key]) for key in keys))
+        (
+            str(t.number),
+            value_text(objective, t.value),
+            *(_shown(t.params.get(key, _NONE)) for key in keys),
+        )
         for t in complete
     ]
     for names in (keys, last if len(set(last)) == len(last) else keys):
@@ -103,7 +108,8 @@ def _show_best(complete: list[Any], trials: Trials, console: Console) -> None:
             console.print(table)
             return
     for number, value, *params in rows:
-        pairs = (f"{key}={text}" for key, text in zip(last, params, strict=True))
+        shown = zip(last, params, strict=True)
+        pairs = [f"{key}={text}" for key, text in shown if text != _NONE]
         say(console, f"trial {number}: {objective} {value}; {', '.join(pairs)}")
 
 

@@ -9,7 +9,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_seq.config import Config, ConfigError, plain
-from mnist_seq.config.words import words_of
+from mnist_seq.config.words import key_of, words_of
 from mnist_seq.runs import code_identity, files
 from mnist_seq.runs.console import near, say
 from mnist_seq.runs.text import plural
@@ -23,6 +23,7 @@ from mnist_seq.sweep.pool import starts
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.slots import threads_of
 from mnist_seq.sweep.search.answer import show_answer
+from mnist_seq.sweep.search.conditions import with_conditions
 from mnist_seq.sweep.search.settings import check_objective, checked, without_default_space
 from mnist_seq.sweep.search.space import read_space
 from mnist_seq.sweep.search.study import is_done, left_running, open_study, queue_failed, queue_grid
@@ -98,10 +99,11 @@ class _Search:
         if command.options.zip or command.options.exclude:
             raise ConfigError("sweep.zip and sweep.exclude shape a grid, and a search has none")
         parser = command.composer.parser
-        self.space = read_space(command.words, self.settings.search, parser)
+        space = read_space(command.words, self.settings.search, parser)
+        self.space = with_conditions(space, command.composer)
         self.planner = command.planner(swept=list(self.space.distributions))
         # Refuses a wrong key or value before anything is written
-        first = self.planner.planned(self.space.words(self.space.corner()))
+        first, *_ = [self.planner.planned(self.space.words(at)) for at in self.space.corners()]
         self.first: Config = first.config
         if notice := self.planner.kernels.notice([first.variant]):
             self.planner.notices[notice] = None
@@ -131,8 +133,8 @@ class _Search:
             f"{settings.direction} {settings.objective} over {settings.n_trials} trials, "
             f"sampler={settings.sampler} pruner={settings.pruner} seed={settings.seed}",
         )
-        for key, text in self.space.texts.items():
-            say(console, f"  {key}={text}")
+        for text in self.space.told():
+            say(console, f"  {text}")
 
     def run(self) -> int:
         """Run the trials that are missing. Returns the command's exit code."""
@@ -225,8 +227,11 @@ class _Search:
             group, _, name = key.rpartition(".")
             if group in config:
                 config[group].pop(name, None)
+        # the first config has one option of a group, and so lacks the keys of others
+        of_some = [w for w in self.space.fixed if key_of(w) in self.space.only]
         return {
             **config,
+            **({"fixed": of_some} if of_some else {}),
             "search": self.space.texts,
             "objective": self.settings.objective,
             "code": code_identity.code_hash()[:8],

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,27 +22,62 @@ class Space:
         texts: key: its sweep, as it was written.
         distributions: key: its distribution. Choices are the texts of overrides.
         typed: key: the key as it was typed, with its + or ++.
+        only: searched or fixed key: (group, the options of it whose trials have the key); absent
+            for keys of all trials.
     """
 
     fixed: tuple[str, ...]
     texts: dict[str, str]
     distributions: dict[str, Any]
     typed: dict[str, str]
+    only: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def words(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         """The overrides of a trial."""
-        return (*self.fixed, *(f"{self.typed[key]}={params[key]}" for key in self.distributions))
+        fixed = [word for word in self.fixed if self.is_of(key_of(word), params)]
+        keys = [key for key in self.distributions if self.is_of(key, params)]
+        return (*fixed, *(f"{self.typed[key]}={params[key]}" for key in keys))
 
-    def corner(self) -> dict[str, Any]:
-        """One point of the space: the lowest value or the first choice of each key."""
-        return {key: _values(d)[0] for key, d in self.distributions.items()}
+    def is_of(self, key: str, params: Mapping[str, Any]) -> bool:
+        """Whether a trial with these choices has a key."""
+        group, options = self.only.get(key, ("", ()))
+        return not group or params.get(group) in options
+
+    def told(self) -> Iterator[str]:
+        """One text for each searched key, and for each fixed key of some trials only."""
+        of_some = [word for word in self.fixed if key_of(word) in self.only]
+        fixed = [(key_of(word), word.partition("=")[2]) for word in of_some]
+        for key, text in [*self.texts.items(), *fixed]:
+            group, options = self.only.get(key, ("", ()))
+            of = f": trials of {group}={','.join(options)} only" if group else ""
+            yield f"{key}={text}{of}"
+
+    def corners(self) -> Iterator[dict[str, Any]]:
+        """Points with the lowest value or the first choice of each key.
+
+        The first point has the first option of each group; each of the others has an option whose
+        keys it lacks. Keys that a point's options lack are in it too.
+        """
+        first = {key: _values(d)[0] for key, d in self.distributions.items()}
+        yield first
+        for group, options in dict.fromkeys(self.only.values()):
+            if first[group] not in options:
+                yield {**first, group: options[0]}
 
     def check_cma_es(self) -> None:
         """Refuse a space in which CMA-ES would draw at random.
 
         Raises:
-            ConfigError: there are fewer than two numbers to search.
+            ConfigError: there are fewer than two numbers to search, or trials differ in their keys.
         """
+        for key in self.distributions:
+            if key in self.only:
+                group, options = self.only[key]
+                raise ConfigError(
+                    "hydra.sweeper.sampler=cmaes needs the same keys in all trials: "
+                    f"{key} is in trials of {group}={','.join(options)} only; choose sampler=tpe, "
+                    f"or give {key} one value"
+                )
         numbers = [key for key, d in self.distributions.items() if not hasattr(d, "choices")]
         if len(numbers) < 2:
             raise ConfigError(
@@ -63,9 +98,16 @@ class Space:
                     f"hydra.sweeper.sampler=grid needs choices or ranges: {key}={self.texts[key]}; "
                     f"write '{key}=range(1,5)' or {key}=a,b,c, or choose sampler=random"
                 )
-        columns = [_values(d) for d in self.distributions.values()]
+        for point in self._product([key for key in self.distributions if key not in self.only]):
+            for rest in self._product([key for key in self.only if self.is_of(key, point)]):
+                given = point | rest
+                yield {key: given[key] for key in self.distributions if key in given}
+
+    def _product(self, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+        searched = [key for key in keys if key in self.distributions]
+        columns = [_values(self.distributions[key]) for key in searched]
         for values in itertools.product(*columns):
-            yield dict(zip(self.distributions, values, strict=True))
+            yield dict(zip(searched, values, strict=True))
 
 
 def read_space(words: Sequence[str], search: Mapping[str, str], parser: OverridesParser) -> Space:

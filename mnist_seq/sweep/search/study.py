@@ -55,6 +55,27 @@ def is_done(trial: Any) -> bool:
     return trial.state.name in ("COMPLETE", "PRUNED")
 
 
+def ask(study: Any, space: Space) -> Any:
+    """A new trial, with values for all keys that its choices have."""
+    common = {key: d for key, d in space.distributions.items() if key not in space.only}
+    trial = study.ask(common)
+    complete(trial, space)
+    return trial
+
+
+def complete(trial: Any, space: Space) -> None:
+    """Draw the values that a trial lacks: of keys of its own choices, or after a kill."""
+    for key in sorted(space.distributions, key=lambda key: key in space.only):
+        if key not in trial.params and space.is_of(key, trial.params):
+            d = space.distributions[key]
+            if hasattr(d, "choices"):
+                trial.suggest_categorical(key, d.choices)
+            elif isinstance(d.low, int):
+                trial.suggest_int(key, d.low, d.high, step=d.step, log=d.log)
+            else:
+                trial.suggest_float(key, d.low, d.high, step=d.step, log=d.log)
+
+
 def left_running(study: Any) -> list[Any]:
     """Trials that were running when an earlier command was stopped or killed; they are resumed."""
     import optuna

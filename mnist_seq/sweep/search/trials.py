@@ -12,7 +12,7 @@ from mnist_seq.sweep.pool.jobs import Outcome, PoolJob
 from mnist_seq.sweep.pool.pool import Pool
 from mnist_seq.sweep.search.settings import Settings
 from mnist_seq.sweep.search.space import Space
-from mnist_seq.sweep.search.study import num_waiting
+from mnist_seq.sweep.search.study import ask, complete, num_waiting
 
 
 class Trials:
@@ -126,11 +126,13 @@ class Trials:
 
     def _next_trial(self) -> Any:
         if self._left:
-            return self._left.pop(0)
+            trial = self._left.pop(0)
+            complete(trial, self.space)
+            return trial
         if self._budget < 1 or (self.settings.sampler == "grid" and not num_waiting(self.study)):
             return None
         self._budget -= 1
-        return self.study.ask(self.space.distributions)
+        return ask(self.study, self.space)
 
     def _settle(self, trial: Any, folder: RunFolder) -> None:
         """Report the result of its run to a trial."""
