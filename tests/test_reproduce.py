@@ -168,6 +168,10 @@ def test_a_stopped_command_goes_on_and_judges(tmp_path: Path) -> None:
         assert "Traceback" not in again.stderr
         rows = (tmp_path / "outputs" / "reproduced" / "published.csv").read_text().splitlines()
         assert ",not run," in rows[1]
+    subprocess.run([*line, "sweep.stale=rerun"], timeout=120, check=True, **given)
+    anew = stored.read_all(tmp_path / "outputs" / "reproduced")["tiny.lstm"]
+    assert len(anew.seeds) == 3
+    assert anew.variant != found.variant
 
 
 def test_data_that_stand_in_for_the_published_ones_are_refused(tmp_path: Path) -> None:

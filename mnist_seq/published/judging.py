@@ -65,10 +65,10 @@ def judge_values(row: Row, seeds: Sequence[float | None], minutes: float) -> Ver
     values = [value for value in seeds if value is not None]
     mean, low, high = _interval(values)
     word, why = _word(row.expected, low, high), ""
-    if len(values) < FEWEST:
-        word, why = "not decided", f"n={len(values)}, and {FEWEST} or more are needed"
-    elif len(values) < len(seeds):
+    if len(values) < len(seeds):
         word, why = "not decided", f"{len(seeds) - len(values)} of {len(seeds)} diverged"
+    elif len(values) < FEWEST:
+        word, why = "not decided", f"n={len(values)}, and {FEWEST} or more are needed"
     return Verdict(row, word, len(values), mean, low, high, minutes, why)
 
 

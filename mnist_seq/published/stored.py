@@ -159,7 +159,11 @@ def from_folder(folder: Path, row: Row, variant: str | None = None) -> Stored:
     Raises:
         ConfigError: there are none, or they are of several kinds, or one has not ended.
     """
-    found = [run for run in find_runs(folder) if row.is_of(run.record())]
+    found = [
+        run
+        for run in find_runs(folder)
+        if ".stale" not in run.path.parts and row.is_of(run.record())  # set aside: stale=rerun
+    ]
     if not found:
         raise ConfigError(
             f"no run of {row.id} is in {folder}: its runs have {' '.join(row.words)}, no other "

@@ -69,6 +69,11 @@ def test_no_interval_is_shown_beyond_what_a_metric_can_be() -> None:
     assert share.high > 1
 
 
+def test_seeds_that_diverged_are_named_also_where_few_are_left() -> None:
+    """Else it reads as if more seeds would decide it."""
+    assert judge(row(**BAND), stored(None, None)).why == "2 of 2 diverged"
+
+
 def test_what_has_not_run_says_what_it_costs() -> None:
     """No number stands where there is none."""
     found = judge(row(minutes=90, **BAND), None)
