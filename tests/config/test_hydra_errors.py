@@ -45,7 +45,7 @@ def test_a_line_names_the_file_or_the_way_out(tmp_path: Path, word: str, says: s
     ([], "model.bta", "no code reads model.bta; the keys are model.hidden"),
     (["model=lru"], "model.bloks", "did you mean model.blocks?"),
     (["model=lstm,lru"], "model.bloks", "did you mean model.blocks?"),
-    ([], "training.emx", "no code reads training.emx; the keys are training.epochs"),
+    ([], "training.zzz", "no code reads training.zzz; the keys are training.epochs"),
     ([], "training.epoch", "did you mean training.epochs?"),
 ])  # fmt: skip
 def test_a_hint_is_a_key_of_what_was_chosen(
