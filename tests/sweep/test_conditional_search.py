@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace as Names
 from typing import Any
 
@@ -17,7 +18,7 @@ optuna = pytest.importorskip("optuna", reason="pip install '.[optuna]'")
 
 from mnist_seq.sweep.search.answer import _show_best  # noqa: E402
 from mnist_seq.sweep.search.space import Space, read_space  # noqa: E402
-from mnist_seq.sweep.search.study import ask, complete, queue_failed  # noqa: E402
+from mnist_seq.sweep.search.study import _check_same, ask, complete, queue_failed  # noqa: E402
 
 WORDS = ["++model.reset=after,before", "++model.peepholes=true", "model=lstm,gru,rnn",
          "model.hidden=range(4,6)"]  # fmt: skip
@@ -72,6 +73,17 @@ def test_a_grid_has_each_trial_once(space: Space) -> None:
     assert len({json.dumps(point) for point in points}) == len(points)
     assert points[0] == {"model": "lstm", "model.hidden": 4}
     assert [p["model.reset"] for p in points if p["model"] == "gru"] == ["after", "before"] * 2
+
+
+def test_a_fixed_key_of_a_searched_group_is_the_same_in_all_commands(tmp_path: Path) -> None:
+    """Trials of one layer and of two were compared; older searches have no record of it."""
+    study = optuna.create_study()
+    asked = {"search": {"model": "lstm,gru"}, "fixed": {"model.layers": "2"}}
+    study.set_user_attr("asked", {"search": asked["search"]})
+    _check_same(study, asked, tmp_path)
+    study.set_user_attr("asked", {**asked, "fixed": {}})
+    with pytest.raises(ConfigError, match=r"fixed\.model\.layers \(None, now 2\)"):
+        _check_same(study, asked, tmp_path)
 
 
 def test_the_plan_says_whose_key_it_is_and_cma_es_is_refused(space: Space) -> None:
@@ -130,8 +142,15 @@ def test_a_key_of_no_option_is_refused(sweep: SweepRunner, words: list[str], say
 
 @pytest.mark.slow
 def test_a_killed_search_over_keys_of_options_goes_on(sweep: SweepRunner) -> None:
-    words = [*SEARCH, "data.limit=1200", "model=lstm,gru", "model.reset=after,before",
-             "model.hidden=4,6", "hydra.sweeper.n_trials=6"]  # fmt: skip
+    words = [
+        *SEARCH,
+        "data=choice(mnist_5k)",
+        "data.limit=1200",
+        "model=lstm,gru",
+        "model.reset=after,before",
+        "model.hidden=4,6",
+        "hydra.sweeper.n_trials=6",
+    ]
     process = sweep.start(*words)
     folder = sweep.sweep("s").path
     wait_until(lambda: len(list(folder.glob("*/result.json"))) >= 2, process)
@@ -141,6 +160,7 @@ def test_a_killed_search_over_keys_of_options_goes_on(sweep: SweepRunner) -> Non
     finished = {p: p.stat().st_mtime_ns for p in folder.glob("*/result.json")}
     assert "6 complete" in sweep(*words)
     assert {p: p.stat().st_mtime_ns for p in finished} == finished
+    assert "fixed.model.layers (None, now 2)" in sweep(*words, "model.layers=2", code=1)
     backend = optuna.storages.journal.JournalFileBackend(str(folder / "optuna.journal"))
     storage = optuna.storages.JournalStorage(backend)
     trials: list[Any] = optuna.load_study(study_name="search", storage=storage).trials

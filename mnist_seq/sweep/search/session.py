@@ -222,16 +222,20 @@ class _Search:
             for key, value in plain(self.first).items()
             if key not in ("tracker", "sweep", *self.space.texts)
         }
-        del config["data"]["root"]
+        config.get("data", {}).pop("root", None)
         for key in self.space.texts:
             group, _, name = key.rpartition(".")
             if group in config:
                 config[group].pop(name, None)
-        # the first config has one option of a group, and so lacks the keys of others
-        of_some = [w for w in self.space.fixed if key_of(w) in self.space.only]
+        # of a searched group, whose first option alone is in the first config
+        fixed = {
+            key: word.partition("=")[2]
+            for word in self.space.fixed
+            if (key := key_of(word)).partition(".")[0] in self.space.texts and key != "data.root"
+        }
         return {
             **config,
-            **({"fixed": of_some} if of_some else {}),
+            "fixed": fixed,
             "search": self.space.texts,
             "objective": self.settings.objective,
             "code": code_identity.code_hash()[:8],

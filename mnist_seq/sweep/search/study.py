@@ -155,7 +155,10 @@ def _check_same(study: Any, asked: Mapping[str, Any], folder: Path) -> None:
     began = study.user_attrs.get("asked")
     if began is None:
         study.set_user_attr("asked", asked)
-    elif keys := differing_keys(began, asked, {}):
+        return
+    if "fixed" not in began:  # a search of an earlier version
+        asked = {key: value for key, value in asked.items() if key != "fixed"}
+    if keys := differing_keys(began, asked, {}):
         raise ConfigError(
             f"the search in {folder} began with something else, and its trials compare only with "
             f"equals: {', '.join(keys)}; choose another sweep.name"
