@@ -50,9 +50,10 @@ def run(
     from mnist_seq.config import commented
     from mnist_seq.config.flags import check_flags, with_flags_of_line
     from mnist_seq.config.hydra_errors import check_hydra_words
-    from mnist_seq.runs.console import accept_all_characters, silence
+    from mnist_seq.runs.console import accept_all_characters, open_closed_streams, silence
     from mnist_seq.runs.errors import RunFailed
 
+    open_closed_streams()
     accept_all_characters()
     OmegaConf.register_new_resolver("mnist_seq.options", commented.options_text, replace=True)
     OmegaConf.register_new_resolver("mnist_seq.keys", commented.help_text, replace=True)

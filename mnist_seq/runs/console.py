@@ -43,6 +43,18 @@ def plain_in_notebooks() -> QuietConsole:
     return QuietConsole(force_jupyter=False, force_terminal=False, width=console.width)
 
 
+def open_closed_streams() -> None:
+    """Open standard streams that the caller has closed (`>&-`) on /dev/null.
+
+    Their numbers would else go to files that a command opens, and what it prints into these.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest free one: that of the stream
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+
+
 def accept_all_characters() -> None:
     """Print characters that the locale's encoding lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):

@@ -1,6 +1,9 @@
 """What the screen shows: lines that break between words, paths as people type them."""
 
 import io
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,16 @@ def test_paths_are_relative_where_that_is_shorter(
     monkeypatch.chdir(tmp_path)
     assert near(tmp_path / "outputs" / "a") == "outputs/a"
     assert near(tmp_path.parent / "b") == str(tmp_path.parent / "b")
+
+
+@pytest.mark.skipif(not shutil.which("sh"), reason="a shell closes the streams")
+def test_streams_that_a_caller_has_closed_keep_their_numbers_from_files(tmp_path: Path) -> None:
+    """Under `>&-` a sweep's processes failed, and a file could have taken what was printed."""
+    code = (
+        "from pathlib import Path; from mnist_seq.runs.console import open_closed_streams as f; "
+        f"f(); file = open({str(tmp_path / 'file')!r}, 'w'); print('printed', flush=True); "
+        f"Path({str(tmp_path / 'number')!r}).write_text(str(file.fileno()))"
+    )
+    subprocess.run(["sh", "-c", '"$0" -c "$1" <&- >&- 2>&-', sys.executable, code], check=True)
+    assert (tmp_path / "file").read_text() == ""
+    assert int((tmp_path / "number").read_text()) > 2
