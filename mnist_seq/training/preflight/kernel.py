@@ -9,6 +9,9 @@ from typing import Any, Literal, NamedTuple
 
 from mnist_seq import native
 from mnist_seq.config import Config, ConfigError
+from mnist_seq.config.members import file_of
+from mnist_seq.config.messages import shown
+from mnist_seq.config.schema import Model
 from mnist_seq.native.layout import RULES
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.tasks import task_of
@@ -135,8 +138,8 @@ def why_not_native(config: Config) -> str:
             not math.isinf(training.clip_value)
         ),
         "training.train_accuracy=true reads the answers of each step": training.train_accuracy,
-        f"optimizer={config.optimizer.name} has no native form": not _has_rule(config),
-        f"this model={model.name} has no native form": not has_cell,
+        f"{_of_optimizer(config)} has no native form": not _has_rule(config),
+        f"{'' if has_cell else _of_cell(model, is_own=is_own)} has no native form": not has_cell,
     }
     # native layers are parts of torch's step, whatever else is in it
     has_layers = model.has_native_layers and not is_own
@@ -147,6 +150,29 @@ def why_not_native(config: Config) -> str:
 def _has_rule(config: Config) -> bool:
     optimizer = config.optimizer
     return optimizer.name in RULES and not getattr(optimizer, "amsgrad", False)
+
+
+def _of_optimizer(config: Config) -> str:
+    name = config.optimizer.name
+    return "optimizer.amsgrad=true" if name in RULES else f"optimizer={name}"
+
+
+def _of_cell(model: Model, *, is_own: bool) -> str:
+    """The key without which a cell has a native form, or the cell itself."""
+    from omegaconf import OmegaConf
+
+    if is_own:
+        return f"this model={model.name}"
+    if model.native_cell():
+        return f"model.block={model.block}"
+    default = OmegaConf.load(file_of("model", model.name))
+    first = {key: OmegaConf.select(default, key) for key in model.options()}
+    as_is = model.model_copy(update=first)
+    for key, value in model.options().items():
+        changed = as_is.model_copy(update={key: value})
+        if as_is.native_cell() and not changed.native_cell():
+            return f"model.{key}={shown(value)}"
+    return f"this model={model.name}"
 
 
 def _why_none_here(config: Config) -> str:
