@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow  # builds, with the build tool from the package in
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as `pip install .` does, in a clone whose path holds spaces and a quote."""
     clone = tmp_path_factory.mktemp("a clone's path with spaces")
-    for name in ("mnist_seq", "hydra_plugins", "conf"):
+    for name in ("mnist_seq", "hydra_plugins", "conf", "docs/results"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, clone)
@@ -35,6 +35,8 @@ def test_configs_plugins_and_assets_travel_with_it(wheel: Path) -> None:
             if path.suffix in {".py", ".yaml", ".css", ".js", ".cpp", ".h"}:
                 inside = path.relative_to(ROOT).as_posix()
                 assert (f"mnist_seq/{inside}" if folder == "conf" else inside) in names
+    for path in (ROOT / "docs" / "results").glob("*.json"):  # what `reproduce list` shows
+        assert f"mnist_seq/results/{path.name}" in names
 
 
 def test_it_sweeps_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
