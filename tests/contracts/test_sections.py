@@ -13,7 +13,7 @@ from mnist_seq.report.render.figures import whole
 from mnist_seq.report.render.html import render
 from mnist_seq.report.sections import FORMATS, Section, all_sections, sections_of, tables_of
 from mnist_seq.report.value import Report
-from tests.report.sweeps import report_of, write_grid, write_run
+from tests.report.sweeps import report_of, write_grid, write_repeat, write_run
 from tests.report.test_renderings import HOSTILE, printed
 from tests.report.test_suite import write_suite
 
@@ -40,16 +40,19 @@ def write_rich(sweep: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
-    """A grid, a tuned comparison, several tasks: together they have what any section needs."""
+    """A grid, a tuned comparison, several tasks, a published number: all that a section needs."""
     folder = tmp_path_factory.mktemp("sweeps")
     rich = write_rich(folder / "rich")
     grid = write_grid(folder / "grid", seeds=2)
+    for seed in range(3):
+        write_repeat(folder / "repeat", seed=seed)
     return [
         report_of(
             rich, over=("optimizer.lr",), importance="all", thresholds=(0.9, 0.95), pairs="all"
         ),
         report_of(grid, margin=0.1),
         report_of(write_suite(folder / "suite")),
+        report_of(folder / "repeat"),
     ]
 
 

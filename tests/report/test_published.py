@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mnist_seq.report.sections.published import Published
-from tests.report.sweeps import report_of, write_run
+from tests.report.sweeps import report_of, write_repeat
 
 SUBSET = {"data": {"data": "mnist_5k"}}  # it stood in for MNIST
 
@@ -33,9 +33,7 @@ def test_only_seeds_of_one_config_decide(
 ) -> None:
     """More runs of one seed or of another config would narrow the interval, and say nothing."""
     for i, change in enumerate(changes):
-        given: dict[str, Any] = {"seed": i, "accuracy": 0.995, **change}
-        run = write_run(tmp_path / "rows", name=f"run{i}", **given)
-        run.update_record(overrides=["experiment=rows", "model=lstm", f"seed={given['seed']}"])
+        write_repeat(tmp_path / "rows", name=f"run{i}", **{"seed": i, **change})
     part = Published.of(report_of(tmp_path / "rows"))
     found = [(each.word, each.why, each.n) for each in part.verdicts] if part else [None]
     assert found == [expected]
