@@ -82,7 +82,7 @@ class Space:
         if len(numbers) < 2:
             raise ConfigError(
                 "hydra.sweeper.sampler=cmaes needs two numbers or more, as intervals or ranges: "
-                f"{', '.join(numbers) or 'none'}; write 'model.hidden=int(interval(16,128))', or "
+                f'{", ".join(numbers) or "none"}; write "model.hidden=int(interval(16,128))", or '
                 "choose sampler=tpe"
             )
 
