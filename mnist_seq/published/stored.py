@@ -251,8 +251,18 @@ def _seed(seed: int, result: Mapping[str, Any], record: Mapping[str, Any], metri
             f"{', '.join(sorted(metrics))}"
         )
     value = metrics[metric] if is_finished else None
-    minutes = float(result["seconds"]) / 60 / max(1, int(record.get("stack", 1)))
-    return Seed(seed=seed, value=value, minutes=round(minutes, 3))
+    return Seed(seed=seed, value=value, minutes=round(minutes_of(result["seconds"], record), 3))
+
+
+def minutes_of(seconds: float, record: Mapping[str, Any]) -> float:
+    """What a run took; of a stack, its share.
+
+    Args:
+        seconds: of its training.
+        record: its run.json.
+    """
+    stack = record.get("stack", 1)
+    return seconds / 60 / (stack if isinstance(stack, int) and stack > 0 else 1)
 
 
 def machine_of(record: Mapping[str, Any]) -> str:

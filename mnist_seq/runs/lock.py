@@ -42,10 +42,7 @@ def locked(folder: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
             f"{what} takes one command at a time: {folder} is being worked on{_holder(folder)}; "
             "wait for it, stop it, or choose another folder (sweep.name=... or hydra.run.dir=...)"
         ) from None
-    except (
-        OSError,
-        NotImplementedError,
-    ) as error:  # of a mount without locks
+    except (OSError, NotImplementedError) as error:  # of a mount without locks
         code = getattr(error, "errno", None) or errno.ENOLCK
         raise OSError(code, os.strerror(code), str(folder / LOCK)) from None
     try:

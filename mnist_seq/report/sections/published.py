@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from mnist_seq.published.judging import RULE, Verdict, judge_values
 from mnist_seq.published.rows import GROUP, rows
-from mnist_seq.published.stored import variant_of
+from mnist_seq.published.stored import minutes_of, variant_of
 from mnist_seq.published.table import HEADER, SHORT, texts
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.sections import Inputs, Section, Table
@@ -31,13 +31,15 @@ class Published(Section[Found]):
         """Judge each published number by the runs that repeat it."""
         asked = {word for run in inputs.runs for word in run.record.get("overrides") or ()}
         names = {word.partition("=")[2] for word in asked if word.startswith(f"{GROUP}=")}
+        ended = [run for run in inputs.runs if run.state in ("finished", "diverged")]
         found = []
         for row in rows(only=names) if names else ():
-            ended = [run for run in inputs.runs if run.state in ("finished", "diverged")]
             of = [run for run in ended if row.is_of(run.record)]
             if of:
                 values = [_value(run, row.expected.metric) for run in of]
-                verdict = judge_values(row, values, sum(map(_minutes, of)))
+                verdict = judge_values(
+                    row, values, sum(minutes_of(run.seconds, run.record) for run in of)
+                )
                 why = _not_of_one(of)
                 found.append(replace(verdict, word="not decided", why=why) if why else verdict)
         return Found(tuple(found)) if found else None
@@ -79,8 +81,3 @@ def _not_of_one(runs: Sequence[Run]) -> str:
     if len({variant_of(run.record["config"]) for run in runs}) > 1:
         return "the runs have several configs"
     return "a seed counts twice" if len({run.seed for run in runs}) < len(runs) else ""
-
-
-def _minutes(run: Run) -> float:
-    stack = run.record.get("stack", 1)
-    return run.seconds / 60 / (stack if isinstance(stack, int) and stack > 0 else 1)

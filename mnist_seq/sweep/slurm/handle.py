@@ -164,10 +164,12 @@ class SlurmHandle:
 
     def _lacked_memory(self, state: str) -> bool:
         """Whether Slurm has killed the job for its memory: its state is FAILED without cgroups."""
+        if state == "OUT_OF_MEMORY":
+            return True
         words = b""
         with contextlib.suppress(OSError):
             words = self._stderr.read_bytes()[-WORDS:]
-        return state == "OUT_OF_MEMORY" or bool(_NO_MEMORY.search(words))
+        return bool(_NO_MEMORY.search(words))
 
     def _is_over_since(self, seconds: float) -> bool:
         now = time.monotonic()
