@@ -10,7 +10,7 @@ from mnist_seq.config.schema import Model
 from mnist_seq.models.blocks import build_layers
 from mnist_seq.models.cells import Layers, Shape, State
 from mnist_seq.models.counting import Counts, multiply_adds
-from mnist_seq.models.head import Head, build_head
+from mnist_seq.models.head import NORMS, BatchNorm, Head, build_head
 from mnist_seq.models.parameter_groups import ParameterGroup, collect
 from mnist_seq.models.recurrence import dropout_mask
 
@@ -49,7 +49,7 @@ class Classifier(nn.Module):
         per_step: bool = False,
         embed: nn.Embedding | None = None,
         projection: nn.Linear | None = None,
-        norm: nn.LayerNorm | None = None,
+        norm: nn.LayerNorm | BatchNorm | None = None,
     ) -> None:
         super().__init__()
         self.embed = embed
@@ -223,7 +223,7 @@ def build_classifier(
         if model.readout == "flat":
             width *= shape.time_steps
         head = build_head(width, num_outputs, model)
-        norm = nn.LayerNorm(width) if model.readout_norm == "layer" else None
+        norm = None if model.readout_norm == "none" else NORMS[model.readout_norm](width)
     is_before_head = model.block == "none" and model.dropout_at == "all"  # blocks drop inside
     return Classifier(
         rnn,

@@ -1,6 +1,7 @@
-"""The head: from what is read of the recurrent layers to the answer."""
+"""The head: from what is read of the recurrent layers to the answer, and the norm before it."""
 
 import itertools
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -27,6 +28,25 @@ class Head(nn.Sequential):
     def weight(self) -> Tensor:
         """Of the first layer."""
         return next(self.parameters())
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Normalises by the batch in training, else by running statistics: `nn.BatchNorm1d`.
+
+    One whose weights are frozen keeps its statistics and goes by them, as in Keras.
+
+    Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
+    """
+
+    def train(self, mode: bool = True) -> "BatchNorm":
+        """See `nn.Module`."""
+        return super().train(mode and any(weight.requires_grad for weight in self.parameters()))
+
+
+NORMS: dict[str, Callable[[int], nn.LayerNorm | BatchNorm]] = {
+    "layer": nn.LayerNorm,
+    "batch": BatchNorm,
+}
 
 
 def build_head(width: int, num_outputs: int, model: Model) -> nn.Linear | Head:

@@ -134,7 +134,7 @@ class LoadedRun:
             ValueError: they are not, as those of a run that diverged.
         """
         model = self.model(which)
-        if not all(weight.isfinite().all() for weight in model.parameters()):
+        if not all(weight.isfinite().all() for weight in model.state_dict().values()):
             raise ValueError(
                 f"{self.folder} holds weights that are NaN or infinite: the run is {self.state}"
             )

@@ -1,5 +1,6 @@
 """What a classifier reads of its recurrent layers."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 
 from mnist_seq.config.reference import default_model
 from mnist_seq.models import Shape, build_classifier
+from mnist_seq.training.loop.start import freeze
 
 
 def test_flat_reads_all_outputs_as_the_authors_of_mnist1d_do() -> None:
@@ -54,6 +56,25 @@ def test_what_is_around_the_layers_is_what_its_keys_say() -> None:
     wanted = last(second(first(read).tanh()).tanh())
     torch.testing.assert_close(net(x.transpose(0, 1)), wanted, rtol=1e-5, atol=1e-6)
     assert (first.in_features, first.out_features, second.out_features) == (6, 5, 2)
+
+
+def test_batch_norm_is_torchs_and_counts_in_training_alone() -> None:
+    """In evaluation no example sees its batch; a frozen norm counts none."""
+    model = default_model("lstm", hidden=3, readout_norm="batch")
+    net = build_classifier(model, shape=Shape(5, 2), num_outputs=4, rnn_seed=0, head_seed=1)
+    lstm, norm, x = nn.LSTM(2, 3), nn.BatchNorm1d(3), torch.randn(5, 6, 2)
+    lstm.load_state_dict(net.rnn.state_dict())
+    for _ in range(2):
+        wanted = net.head(norm(lstm(x)[0][-1]))
+        torch.testing.assert_close(net(x), wanted, rtol=1e-5, atol=1e-6)
+    assert net.norm is not None
+    torch.testing.assert_close(net.norm.state_dict(), norm.state_dict(), rtol=1e-5, atol=1e-6)
+    net.eval()
+    torch.testing.assert_close(net(x)[:1], net(x[:, :1]), rtol=1e-5, atol=1e-6)
+    counted = copy.deepcopy(net.norm.state_dict())
+    freeze(net, ["norm.*"])
+    net.train()(x)
+    torch.testing.assert_close(net.norm.state_dict(), counted, rtol=0, atol=0)
 
 
 def test_dropout_falls_where_it_is_asked_for() -> None:

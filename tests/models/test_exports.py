@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mnist_seq.models import Classifier, Shape, build_classifier
 from tests.conftest import ROOT, clean_env
@@ -39,9 +39,9 @@ AROUND: dict[str, tuple[str, dict[str, Any]]] = {
             "readout": "mean",
         },
     }.items()
-}  # fmt: skip
+} | {"gru, batch norm": ("gru", {"readout_norm": "batch", "head": (4,)})}  # fmt: skip
 ALL = EVERY | AROUND
-FAST = ("gru", "irnn", "lru", "gru, blocks, rms")
+FAST = ("gru", "irnn", "lru", "gru, blocks, rms", "gru, batch norm")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -53,13 +53,16 @@ pytestmark = [
 def net(variant: str, **changes: Any) -> Classifier:
     """A classifier in evaluation mode, in float32 as those of runs."""
     name, options = ALL[variant]
-    return build_classifier(
+    model = build_classifier(
         small_model(name, hidden=3, **options, **changes),
         shape=SHAPE,
         num_outputs=3,
         rnn_seed=2,  # at which no unit is dead in all examples
         head_seed=1,
-    ).eval()
+    )
+    if isinstance(model.norm, nn.BatchNorm1d):
+        model(batch(6), ())  # statistics that are not those of the start
+    return model.eval()
 
 
 def batch(size: int) -> Tensor:

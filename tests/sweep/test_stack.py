@@ -221,6 +221,8 @@ def test_only_runs_of_equal_shape_go_together() -> None:
                  "training.batch_size=50", "data.limit=900", "model.dropout=0.1",
                  "training.clip_norm=1"):  # fmt: skip
         assert shape_of(make_config(word)) not in (base, ""), word
+    for word in ("model.readout_norm=batch", "device.precision=bf16"):
+        assert not shape_of(make_config(word)), f"a stack has no {word}"
     lru, s5 = (shape_of(make_config("model=lru", f"model.form={form}")) for form in ("lru", "s5"))
     assert lru != s5, "their steps differ"
     assert shape_of(make_config("model.dropout=0.1")) == shape_of(make_config("model.dropout=0.2"))

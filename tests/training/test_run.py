@@ -90,7 +90,12 @@ RESUMES = [
     ("optimizer=sgd", "training.evaluate=best", "training.eval_every=5"),
     ("optimizer=adagrad", "training.clip_norm=0.5"),
     ("optimizer=adadelta", "training.clip_value=0.01", "schedule=inverse_time"),
-    ("training.ema=0.8", "training.checkpoint_every=4", "training.evaluate=best"),
+    (
+        "training.ema=0.8",
+        "training.checkpoint_every=4",
+        "training.evaluate=best",
+        "model.readout_norm=batch",
+    ),
     ("schedule=plateau", "schedule.patience=1", "training.min_delta=9", "training.eval_every=2"),
     ("data.shift=2", "data.noise=0.1", "data.drop_steps=0.1", "data.label_noise=0.2"),
     ("training.order=fixed", "data.sequence=permuted", "data.chunk=28"),

@@ -34,6 +34,12 @@ from tests.conftest import config_of
          "in 1,000,000 steps; choose training.eval_every=3 or more"),
         (["training.updates=1000000", "training.eval_every=3", "training.diagnostics=gradients"],
          "metrics.jsonl can hold: training.eval_every=3 gives 333,333 in"),
+        (["data=adding", "training.batch_size=1", "model.readout_norm=batch"],
+         "leaves one of 100,000 in the last batch; choose training.batch_size=2, or model.r"),
+        (["data=mnist_5k", "data.limit=9", "training.batch_size=2", "model.readout_norm=batch"],
+         "training.batch_size=2 leaves one of 9 in the last batch; choose training.batch_size=3,"),
+        (["data=copying", "model.readout_norm=batch"],
+         "answers at every time step, and model.readout_norm=batch does not go with it yet"),
         (["data=mnist_5k", "training.epochs=1000000"], "training.eval_every=epoch gives 1,000,000"),
     ],
 )  # fmt: skip

@@ -59,7 +59,7 @@ class Model(Group):
     after: Literal["none", "glu", "mlp"] = "none"
     dropout_at: Literal["all", "between"] = "all"
     projection: Annotated[int, Field(ge=0, le=MAX_HIDDEN)] = 0
-    readout_norm: Literal["none", "layer"] = "none"
+    readout_norm: Literal["none", "layer", "batch"] = "none"
     head: Annotated[Sizes, BeforeValidator(_as_tuple), Field(max_length=MAX_LAYERS)] = ()
     head_activation: Literal["relu", "tanh", "gelu"] = "relu"
 

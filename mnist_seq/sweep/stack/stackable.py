@@ -35,6 +35,8 @@ def problem(config: Config) -> str:
         )
     if config.device.kernel == "native":
         return "device.kernel=native has a step for one run, and none for many"
+    if config.model.readout_norm == "batch":
+        return "model.readout_norm=batch counts statistics of one run, and has no form for many"
     if why := traits(config.optimizer).stack_problem:
         return f"optimizer={config.optimizer.name} has no form for a stack: {why}"
     return ""

@@ -185,3 +185,4 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
     weights = dict(model.named_parameters())
     for name in frozen_names(patterns, list(weights)):
         weights[name].requires_grad_(False)
+    model.train(model.training)  # a frozen batch norm keeps its statistics

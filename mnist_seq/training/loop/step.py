@@ -53,7 +53,8 @@ def train_step(
 
 
 class Average:
-    """Exponential moving average of a net's weights over its steps (EMA).
+    """Exponential moving average of a net's weights over its steps (EMA), and of what a batch norm
+    has counted.
 
     After n steps it is the mean of the weights after each step k, weighted by decay^(n - k). The
     first weights, which no step has made, do not count: so no warm-up is needed.
@@ -66,7 +67,7 @@ class Average:
     """
 
     def __init__(self, model: nn.Module, decay: float, saved: Mapping[str, Tensor] | None) -> None:
-        self._weights, self._decay = dict(model.named_parameters()), decay
+        self._weights, self._decay = model.state_dict(keep_vars=True), decay
         self.state = {name: weight.detach().clone() for name, weight in self._weights.items()}
         for name, value in self.state.items():
             if saved is not None:
@@ -77,7 +78,8 @@ class Average:
         """Take the weights after a step, of which there have been `num_steps` with this one."""
         share = (1 - self._decay) / (1 - self._decay**num_steps)
         for name, value in self.state.items():
-            value.lerp_(self._weights[name].detach(), share)
+            own = self._weights[name].detach()
+            value.lerp_(own, share) if own.is_floating_point() else value.copy_(own)
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:

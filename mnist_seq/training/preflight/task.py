@@ -35,6 +35,7 @@ def check_task(config: Config) -> Task:
     _check_best(config, task)
     _check_train(config, task)
     _check_answers(config, task)
+    _check_batches(config, task)
     check_steps(config)
     return task
 
@@ -168,6 +169,22 @@ def _check_train(config: Config, task: Task) -> None:
         )
 
 
+def _check_batches(config: Config, task: Task) -> None:
+    """Refuse a batch norm of one example, whose variance is none."""
+    training, num = config.training, task.epoch_size
+    last = num % training.batch_size or training.batch_size
+    if training.updates != "none" and training.updates < steps_per_epoch(config):
+        last = training.batch_size
+    if config.model.readout_norm == "batch" and last == 1:
+        larger = range(training.batch_size + 1, num + 1)
+        fits = next((f"training.batch_size={k}, or " for k in larger if num % k != 1), "")
+        raise ConfigError(
+            "model.readout_norm=batch needs two examples in each batch: "
+            f"training.batch_size={training.batch_size} leaves one of {num:,} in the last batch; "
+            f"choose {fits}model.readout_norm=layer"
+        )
+
+
 def _check_answers(config: Config, task: Task) -> None:
     """Refuse what would compute something else than the task means."""
     model, training, spec = config.model, config.training, task.spec
@@ -185,10 +202,11 @@ def _check_answers(config: Config, task: Task) -> None:
         f"model.readout={model.readout}": is_flat or (is_mixed and model.readout != "last"),
         f"training.tbptt={training.tbptt}": is_mixed and training.tbptt != "none",
         f"training.diagnostics={training.diagnostics}": is_mixed and training.diagnoses_states,
+        "model.readout_norm=batch": spec.per_step and model.readout_norm == "batch",
         "model.bidirectional=true": spec.varied and model.bidirectional,
     }
     instead = ("model.readout=last", "training.tbptt=none", "training.diagnostics=none",
-               "model.bidirectional=false")  # fmt: skip
+               "model.readout_norm=layer", "model.bidirectional=false")  # fmt: skip
     for (word, is_refused), other in zip(refused.items(), instead, strict=True):
         if is_refused:
             raise ConfigError(f"data={task.name} {which}, and {word} does not go with it yet; "
