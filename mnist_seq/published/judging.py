@@ -21,7 +21,6 @@ RULE = (
     "Not met: the whole interval lies outside on the other side. Else, with fewer than "
     f"{FEWEST} seeds or with a run that diverged, it is not decided."
 )
-_SMALLER_IS_BETTER = ("loss", "mse", "mae")
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Verdict:
         minutes: of all seeds together; of one seed as expected where nothing has run, NaN where
             nobody knows.
         why: what keeps it from being decided; "" where it is.
+        is_higher_better: for its metric, as its task says; None where nothing has run.
     """
 
     row: Row
@@ -44,6 +44,7 @@ class Verdict:
     high: float
     minutes: float
     why: str = ""
+    is_higher_better: bool | None = None
 
 
 def judge(row: Row, stored: Stored | None) -> Verdict:
@@ -52,24 +53,30 @@ def judge(row: Row, stored: Stored | None) -> Verdict:
         expected = row.expected.minutes
         minutes = math.nan if expected == "none" else float(expected)
         return Verdict(row, "not run", 0, math.nan, math.nan, math.nan, minutes)
-    return judge_values(row, [seed.value for seed in stored.seeds], stored.minutes)
+    values = [seed.value for seed in stored.seeds]
+    return judge_values(row, values, stored.minutes, is_higher_better=stored.is_higher_better)
 
 
-def judge_values(row: Row, seeds: Sequence[float | None], minutes: float) -> Verdict:
+def judge_values(
+    row: Row, seeds: Sequence[float | None], minutes: float, *, is_higher_better: bool | None
+) -> Verdict:
     """Compare the values of some seeds with a published number by `RULE`.
 
     Args:
         seeds: a value each; None where the run diverged.
         minutes: of all seeds together.
+        is_higher_better: as the task of the runs says; None where an older file does not say.
     """
     values = [value for value in seeds if value is not None]
     mean, low, high = _interval(values)
-    word, why = _word(row.expected, low, high), ""
+    word, why = _word(row.expected, low, high, is_higher_better is not False), ""
     if len(values) < len(seeds):
         word, why = "not decided", f"{len(seeds) - len(values)} of {len(seeds)} diverged"
     elif len(values) < FEWEST:
         word, why = "not decided", f"n={len(values)}, and {FEWEST} or more are needed"
-    return Verdict(row, word, len(values), mean, low, high, minutes, why)
+    elif is_higher_better is None and row.expected.sides == "one":
+        word, why = "not decided", "its file lacks whether higher is better; store it anew"
+    return Verdict(row, word, len(values), mean, low, high, minutes, why, is_higher_better)
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -81,17 +88,12 @@ def _interval(values: Sequence[float]) -> tuple[float, float, float]:
     return found.mean, found.interval.low, found.interval.high
 
 
-def _word(expected: Expected, low: float, high: float) -> Word:
+def _word(expected: Expected, low: float, high: float, is_higher_better: bool) -> Word:
     bottom, top = band(expected)
-    if is_smaller_better(expected.metric):  # the same question with its signs turned
+    if not is_higher_better:  # the same question with its signs turned
         low, high, bottom, top = -high, -low, -top, -bottom
     is_below, is_above = high < bottom, low > top
     if is_below or (expected.sides == "both" and is_above):
         return "not met"
     is_within = low >= bottom and (expected.sides == "one" or high <= top)
     return "met" if is_within else "not decided"
-
-
-def is_smaller_better(metric: str) -> bool:
-    """Whether a metric of result.json is an error or a loss."""
-    return metric.rpartition("/")[2] in _SMALLER_IS_BETTER

@@ -47,6 +47,7 @@ class Stored(_Checked):
 
     Attributes:
         command: that trains them, without the folder's name.
+        is_higher_better: for the metric, as the runs' task says; None in older files.
         variant: `variant_of` their config: the same for every run that repeats them.
         machine: the CPU or GPU, and the number of cores.
         code: hash of the code that trained them; see docs/architecture.md.
@@ -59,6 +60,7 @@ class Stored(_Checked):
     row: str
     command: str
     metric: str
+    is_higher_better: bool | None = None
     variant: str
     updates: int
     seeds: list[Seed] = Field(min_length=1)
@@ -198,7 +200,7 @@ def from_runs(found: Sequence[RunFolder], row: Row) -> Stored:
         raise ConfigError(f"a stored result has each seed once, and these runs of {row.id} do not")
 
     def one(what: str, values: Iterable[Any]) -> Any:
-        kinds = sorted(set(values))
+        kinds = sorted(set(values), key=str)
         if len(kinds) != 1:
             raise ConfigError(
                 f"a stored result is of one {what}, and these runs of {row.id} have "
@@ -212,6 +214,7 @@ def from_runs(found: Sequence[RunFolder], row: Row) -> Stored:
         row=row.name,
         command=_command(row, sorted(seeds)),
         metric=metric,
+        is_higher_better=one("direction", (_is_higher_better(run, metric) for run in found)),
         variant=one("variant", (variant_of(record["config"]) for record in records)),
         updates=max(int(result["steps"]) for result in results),
         seeds=[_seed(seeds[i], results[i], records[i], metric) for i in order],
@@ -252,6 +255,12 @@ def _seed(seed: int, result: Mapping[str, Any], record: Mapping[str, Any], metri
         )
     value = metrics[metric] if is_finished else None
     return Seed(seed=seed, value=value, minutes=round(minutes_of(result["seconds"], record), 3))
+
+
+def _is_higher_better(run: RunFolder, metric: str) -> bool | None:
+    """As the run's task says; None where it does not know the metric."""
+    facts = run.judged()["metrics"].get(metric.rpartition("/")[2])
+    return None if facts is None else bool(facts["higher_is_better"])
 
 
 def minutes_of(seconds: float, record: Mapping[str, Any]) -> float:

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from mnist_seq.published.judging import judge
+from mnist_seq.published.rows import chosen, rows
+from mnist_seq.published.stored import from_folder
 from mnist_seq.report.sections.published import Published
+from mnist_seq.runs.events import BY_ACCURACY
 from tests.report.sweeps import report_of, write_repeat
 
 SUBSET = {"data": {"data": "mnist_5k"}}  # it stood in for MNIST
@@ -37,3 +41,19 @@ def test_only_seeds_of_one_config_decide(
     part = Published.of(report_of(tmp_path / "rows"))
     found = [(each.word, each.why, each.n) for each in part.verdicts] if part else [None]
     assert found == [expected]
+
+
+@pytest.mark.parametrize(("is_higher_better", "word"), [(True, "met"), (False, "not met")])
+def test_the_task_of_the_runs_says_which_way_is_better(
+    tmp_path: Path, is_higher_better: bool, word: str
+) -> None:
+    """A task of one's own may have an error of any name. The runs have 99.5 %, the paper 98.9."""
+    facts = {**BY_ACCURACY["metrics"]["accuracy"], "higher_is_better": is_higher_better}
+    for seed in range(3):
+        run = write_repeat(tmp_path / "rows", name=f"run{seed}", seed=seed)
+        run.update_record(task={"main": "accuracy", "metrics": {"accuracy": facts}})
+    part = Published.of(report_of(tmp_path / "rows"))
+    (row,) = chosen(["rows.lstm"], rows(only={"rows"}))
+    stored = judge(row, from_folder(tmp_path / "rows", row))
+    assert part is not None
+    assert (part.verdicts[0].word, stored.word) == (word, word)

@@ -37,9 +37,10 @@ class Published(Section[Found]):
             of = [run for run in ended if row.is_of(run.record)]
             if of:
                 values = [_value(run, row.expected.metric) for run in of]
-                verdict = judge_values(
-                    row, values, sum(minutes_of(run.seconds, run.record) for run in of)
-                )
+                minutes = sum(minutes_of(run.seconds, run.record) for run in of)
+                facts = inputs.task.metrics.get(row.expected.metric.rpartition("/")[2])
+                is_higher_better = facts.higher_is_better if facts else None
+                verdict = judge_values(row, values, minutes, is_higher_better=is_higher_better)
                 why = _not_of_one(of)
                 found.append(replace(verdict, word="not decided", why=why) if why else verdict)
         return Found(tuple(found)) if found else None
