@@ -7,11 +7,11 @@ python benchmarks/published.py table
 import sys
 from pathlib import Path
 
-from mnist_seq import reproduce
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.published import stored
 from mnist_seq.published.rows import chosen, rows
 from mnist_seq.published.table import verdicts
+from mnist_seq.report.render.published_files import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
@@ -36,7 +36,7 @@ def write_table() -> None:
     """Write the table of docs/tasks.md anew, from the experiment files and the stored results."""
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    table = reproduce.markdown(verdicts(rows(), stored.read_all(RESULTS)))
+    table = markdown(verdicts(rows(), stored.read_all(RESULTS)))
     whole = f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
     PAGE.write_text(whole, encoding="utf-8")
 

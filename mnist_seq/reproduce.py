@@ -4,9 +4,7 @@ from mnist_seq.runs import stop_signals
 
 stop_signals.while_importing(__name__, script="mnist-seq-reproduce")
 
-import csv
 import functools
-import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,14 +19,12 @@ from mnist_seq import command
 from mnist_seq.config.errors import ConfigError, refuse, said
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.config.words import CONFIG_FLAGS, key_of
-from mnist_seq.runs import files
 from mnist_seq.runs.commands import quoted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from mnist_seq.config import Config
-    from mnist_seq.published.judging import Verdict
     from mnist_seq.published.rows import Row
     from mnist_seq.published.stored import Stored
 
@@ -83,6 +79,7 @@ def _reproduce(
     from mnist_seq.published import stored, words
     from mnist_seq.published.table import verdicts
     from mnist_seq.published.terminal import show
+    from mnist_seq.report.render import published_files
     from mnist_seq.runs.console import near, say
     from mnist_seq.runs.sweep_folder import check_writable
 
@@ -109,7 +106,7 @@ def _reproduce(
     picked = {row.id for row in rows}
     table = verdicts([row for row in among if row.id in picked or row.id in done], done)
     show(table, console)
-    for path in _write(table, out):
+    for path in published_files.write(table, out):
         say(console, f"written: {near(path)}")
     return not failed
 
@@ -160,30 +157,7 @@ def _of_times(results: Sequence["Stored"]) -> str:
     machines = dict.fromkeys(found.machine for found in results)
     measured = f"of all seeds together, measured on {'; '.join(machines)}; " if machines else ""
     here = machine_of({"host": provenance.host()})
-    return f"Time: {measured}what begins with 'about' is a guess, of one seed. This machine: {here}"
-
-
-def markdown(verdicts: Sequence["Verdict"]) -> str:
-    """The table as Markdown; of docs/tasks.md too."""
-    from mnist_seq.published.table import HEADER, texts
-    from mnist_seq.report.markup.markdown_table import markdown_table
-
-    return markdown_table(HEADER, map(texts, verdicts), [head == "n" for head in HEADER])
-
-
-def _write(verdicts: Sequence["Verdict"], out: Path) -> list[Path]:
-    """Write the table as Markdown and as CSV."""
-    from mnist_seq.published.judging import RULE
-    from mnist_seq.published.table import CSV, fields
-
-    sheet = io.StringIO()
-    csv.writer(sheet, lineterminator="\n").writerows([CSV, *map(fields, verdicts)])
-    written = {"published.md": f"# Published numbers\n\n{markdown(verdicts)}\n\n{RULE}\n",
-               "published.csv": sheet.getvalue()}  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in written.items():
-        files.write_text(out / name, content)
-    return [out / name for name in written]
+    return f"Time: {measured}this machine is {here}"
 
 
 def _checked(values: Mapping[str, Any]) -> tuple[list[str], int, Path, list[str]]:

@@ -16,15 +16,16 @@ from mnist_seq import reproduce
 from mnist_seq.config import ConfigError
 from mnist_seq.published import stored
 from mnist_seq.published.rows import rows
-from mnist_seq.published.table import HEADER, SHORT, fitting, verdicts
+from mnist_seq.published.table import HEADER, SHORT, verdicts
+from mnist_seq.published.terminal import lines_of
 from mnist_seq.runs import provenance
 from mnist_seq.tasks import locate, remember, task_of
-from tests.conftest import clean_env, config_of
+from tests.conftest import ROOT, clean_env, config_of
 
 KEYS: dict[str, Any] = {"names": [], "seeds": 3, "out": "out", "train": []}
 TINY = """# @package _global_
 defaults:
-  - override /data: parity
+  - override /data: upside
 model:
   hidden: 2
 data:
@@ -40,6 +41,12 @@ expects:
     tolerance: 0.0001
     source: nobody
 """
+UPSIDE = """from mnist_seq.tasks.parity import Parity
+from mnist_seq.tasks.spec import Metric
+
+class Upside(Parity):
+    metrics = {"accuracy": Metric(False, "%", "points", 100.0, 2)}
+"""
 
 
 def printed(width: int = 140, **given: object) -> str:
@@ -53,23 +60,28 @@ def printed(width: int = 140, **given: object) -> str:
 def test_a_list_has_every_number_with_its_cost_and_the_rule() -> None:
     text = printed(220, names=["list"])
     assert "parity.lstm" in text
-    assert "about 10 h each" in text
+    assert "~10 h" in text
+    assert "~: a guess, of one seed" in text
     assert "of all seeds together, measured on " in text
-    assert f"This machine: {provenance.host()['cpu']}, " in text
+    assert f"this machine is {provenance.host()['cpu']}, " in text
     assert "Not met: the whole interval" in text
     assert "rows.lstm" not in printed(names=["list", "parity"])
 
 
-def test_a_narrow_terminal_loses_columns_and_breaks_no_word() -> None:
+def test_a_narrow_terminal_has_one_line_a_number_and_a_very_narrow_one_entries() -> None:
     """A number in two pieces is another number."""
-    header = printed(80, names=["list"]).splitlines()[0].split()
-    assert header[0] == "number"
-    assert {"paper", "ours", "n", "verdict", "time"} <= set(header) <= {*HEADER}
-    for width in (80, 110):
-        shown = fitting(verdicts(rows(), stored.read_all()), width)
-        wanted = {word for cells in shown.values() for text in cells for word in text.split()}
-        assert wanted <= set(printed(width, names=["list"]).split())
-    assert printed(140, names=["list"]).splitlines()[0].split() == [*HEADER[:SHORT]]
+    found = verdicts(rows(), stored.read_all())
+    narrow = [head for head in HEADER[:SHORT] if head != "band"]
+    for width, head in ((120, [*HEADER[:SHORT]]), (80, narrow)):
+        lines = list(lines_of(found, width))
+        assert lines[0].split() == head
+        assert [line.split()[0] for line in lines[1:]] == [verdict.row.id for verdict in found]
+        assert max(map(len, lines)) <= width
+    entries = list(lines_of(found, 60))
+    assert max(map(len, entries)) <= 60
+    for text in ("rows.lstm: met", "paper 98.9 %; ours 98.86 ± 0.12 %; n 5; time 46 min"):
+        assert text in "\n".join(entries)
+    assert "rows.lstm                 98.9 %   98.86 ± 0.12 %" in printed(80, names=["list"])
 
 
 @pytest.mark.parametrize(
@@ -114,10 +126,17 @@ def test_bare_words_are_names_and_foreign_ones_go_to_the_train_command() -> None
 
 @pytest.mark.slow
 def test_a_stopped_command_goes_on_and_judges(tmp_path: Path) -> None:
-    """With an experiment of the user's own: stopped in its first sweep, then typed again."""
+    """With an experiment and a task of the user's own, by whose metric less is better.
+
+    Stopped in its first sweep, then typed again.
+    """
     own = tmp_path / "own" / "experiment"
     own.mkdir(parents=True)
     (own / "tiny.yaml").write_text(TINY)
+    (own.parent / "data").mkdir()
+    parity = (ROOT / "conf" / "data" / "parity.yaml").read_text()
+    (own.parent / "data" / "upside.yaml").write_text(parity.replace("name: parity", "name: upside"))
+    (own.parent / "data" / "upside.py").write_text(UPSIDE)
     line = [
         sys.executable,
         "-m",
@@ -137,11 +156,12 @@ def test_a_stopped_command_goes_on_and_judges(tmp_path: Path) -> None:
     assert first.returncode == 130, said
     assert said.rstrip().endswith("interrupted by Ctrl-C; the same command goes on")
     done = subprocess.run(line, capture_output=True, timeout=120, check=True, **given)
-    assert "tiny.lstm: nobody prints 99.9 % (99.9-99.9); 3 seeds" in done.stdout
+    assert "tiny.lstm: published 99.9 % (99.9-99.9); 3 seeds; source: nobody" in done.stdout
     found = stored.read_all(tmp_path / "outputs" / "reproduced")["tiny.lstm"]
     assert [seed.seed for seed in found.seeds] == [0, 1, 2]
     table = (tmp_path / "outputs" / "reproduced" / "published.md").read_text()
     assert "| tiny.lstm | 99.9 % | 99.9-99.9 |" in table
+    assert "| 3 | met |" in table
     looked = [
         *line[:2],
         "mnist_seq.compare",

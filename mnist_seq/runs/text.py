@@ -1,6 +1,7 @@
 """Text for people: counts with their noun, errors in one line without secrets, long names cut."""
 
 import hashlib
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -22,6 +23,19 @@ def plural(number: int, noun: str) -> str:
 def share(number: int, total: int, noun: str) -> str:
     """A part of a count: "3 of 4 runs", "1 of 1 run"."""
     return f"{number:,} of {plural(total, noun)}"
+
+
+def duration(seconds: float) -> str:
+    """A duration in words: "4.2 s", "3 min 20 s", "12 min", "2 h 05 min"; "unknown" for NaN."""
+    if math.isnan(seconds):
+        return "unknown"
+    if seconds < 59.95:  # what is written as 60.0 s is a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest:02d} min" if rest else f"{hours} h"
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

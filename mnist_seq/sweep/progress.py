@@ -11,9 +11,9 @@ from mnist_seq.runs.events import BY_ACCURACY, value_text
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import holder as holder_of
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.runs.text import duration
 from mnist_seq.sweep.pool.failures import reason, state_of
 from mnist_seq.sweep.slurm.queue import LIVE, states_now
-from mnist_seq.sweep.times import duration
 from mnist_seq.waypoints.of_folder import standing_of
 
 State = Literal["finished", "diverged", "failed", "interrupted", "at work", "queued", "not begun"]

@@ -11,13 +11,12 @@ from rich.table import Table
 
 from mnist_seq.runs.commands import to_compare, to_look
 from mnist_seq.runs.console import cell, near, say, say_command, wrapped
-from mnist_seq.runs.text import plural, share, some
+from mnist_seq.runs.text import duration, plural, share, some
 from mnist_seq.runs.variants import Flat, VariantKey, naming_keys, title
 from mnist_seq.sweep.plan.estimate import Speeds, estimate, estimates, total
 from mnist_seq.sweep.plan.planner import Plan, PlannedRun
 from mnist_seq.sweep.pool.failures import reason, state_of
 from mnist_seq.sweep.pool.pool import log_path
-from mnist_seq.sweep.times import duration
 from mnist_seq.waypoints import of_folder as waypoints
 
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from mnist_seq import reproduce
 from mnist_seq.config import ConfigError, identity, parse, plain
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema.expects import Expected
 from mnist_seq.published import stored
 from mnist_seq.published.rows import Row, chosen, rows
 from mnist_seq.published.table import verdicts
+from mnist_seq.report.render.published_files import markdown
 from tests.conftest import ROOT, config_of
 
 ROW = {"value": 0.5, "tolerance": 0.1, "source": "a paper"}
@@ -57,7 +57,7 @@ def test_the_table_of_the_docs_is_what_is_stored() -> None:
     page = (ROOT / "docs" / "tasks.md").read_text()
     table = page.split("<!-- written by benchmarks/published.py table -->\n")[1]
     table = table.split("\n<!-- end of what is written -->")[0]
-    lines = reproduce.markdown(verdicts(rows(), stored.read_all())).splitlines()
+    lines = markdown(verdicts(rows(), stored.read_all())).splitlines()
     assert table.splitlines() == lines, "run: python benchmarks/published.py table"
 
 

@@ -11,12 +11,13 @@ from mnist_seq.published.stored import Curve, Seed, Stored
 CURVE = Curve(metric="valid/accuracy", updates=[1], mean=[0.5], sd=[None], n=1)
 
 
-def stored(*values: float | None) -> Stored:
+def stored(*values: float | None, is_higher_better: bool | None = True) -> Stored:
     """A result with one run a value."""
     seeds = [Seed(seed=i, value=value, minutes=2.0) for i, value in enumerate(values)]
     return Stored(
         experiment="e", row="r", command="c", metric="m", variant="v", updates=1, seeds=seeds,
         machine="CPU", torch="2", kernel="k", code="0", curve=CURVE,
+        is_higher_better=is_higher_better,
     )  # fmt: skip
 
 
@@ -50,7 +51,16 @@ BAND = {"interval": [0.88, 0.92]}
 def test_a_verdict_goes_by_the_interval_and_the_band(
     metric: str, sides: str, values: tuple[float | None, ...], word: Word
 ) -> None:
-    assert judge(row(metric, sides, **BAND), stored(*values)).word == word
+    found = stored(*values, is_higher_better=metric.endswith("accuracy"))
+    assert judge(row(metric, sides, **BAND), found).word == word
+
+
+def test_an_older_file_that_lacks_the_direction_decides_where_none_is_needed() -> None:
+    """Files of older versions are read; no name of a metric says which way it goes."""
+    old = stored(0.899, 0.9, 0.901, is_higher_better=None)
+    assert judge(row(sides="both", **BAND), old).word == "met"
+    open_ = judge(row(**BAND), old)
+    assert (open_.word, open_.why[-13:]) == ("not decided", "store it anew")
 
 
 def test_the_interval_is_that_of_the_seeds() -> None:
@@ -64,8 +74,10 @@ def test_the_interval_is_that_of_the_seeds() -> None:
 def test_no_interval_is_shown_beyond_what_a_metric_can_be() -> None:
     """The verdict goes by the whole one."""
     share = judge(row(**BAND), stored(0.99, 1.0, 1.0))
-    error = judge(row("test/mse", **BAND), stored(0.1, 0.2, 0.9))
+    error = judge(row("test/mse", **BAND), stored(0.1, 0.2, 0.9, is_higher_better=False))
     assert (words.ours(share), words.ours(error)) == ("99.67 % (98.23-100.00)", "0.4 mse (0-1.48)")
+    r2 = judge(row("test/r2", **BAND), stored(-0.1, 0.0, 0.1))
+    assert words.ours(r2) == "0 r2 (-0.248 to 0.248)"
     assert share.high > 1
 
 
@@ -79,5 +91,5 @@ def test_what_has_not_run_says_what_it_costs() -> None:
     found = judge(row(minutes=90, **BAND), None)
     texts = dict(zip(table.HEADER, table.texts(found), strict=True))
     assert (texts["ours"], texts["n"], texts["verdict"]) == ("-", "-", "not run")
-    assert (texts["time"], texts["paper"]) == ("about 90 min each", "90.0 %")
+    assert (texts["time"], texts["paper"]) == ("about 1 h 30 min each", "90.0 %")
     assert "" in table.fields(found)

@@ -14,8 +14,8 @@ from rich.text import Text
 from mnist_seq.runs.console import near, say
 from mnist_seq.runs.events import BY_ACCURACY, Progress, Started, value_text
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.runs.text import duration
 from mnist_seq.sweep.pool.pool import Outcome, PoolJob, log_path
-from mnist_seq.sweep.times import duration
 
 _ROOM_FOR_KEYS = 6  # columns: ^C, thrice
 LINE_EVERY_S = 60.0  # seconds between two lines if no job starts or ends

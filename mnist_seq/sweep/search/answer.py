@@ -12,11 +12,11 @@ from mnist_seq.runs import files
 from mnist_seq.runs.commands import to_train_alike
 from mnist_seq.runs.console import cell, near, say, say_command
 from mnist_seq.runs.events import value_text
+from mnist_seq.runs.text import duration
 from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.pool.failures import reason
 from mnist_seq.sweep.pool.pool import log_path
 from mnist_seq.sweep.search.trials import Trials
-from mnist_seq.sweep.times import duration
 
 RESULTS = "optimization_results.yaml"  # the name that Hydra's own Optuna sweeper gives it
 NUM_SHOWN = 10  # best trials in the table
