@@ -23,6 +23,7 @@ from mnist_seq.models.cells import Cell, Layers, Shape, State, build_cell
 from mnist_seq.models.counting import Counts, multiply_adds
 from mnist_seq.models.kernels.exporting import RMSNorm, zeros_before
 from mnist_seq.models.recurrence import dropout_mask
+from mnist_seq.models.unequal import Unequal
 
 EPS = 1e-5  # of both norms, as in S5 and Mamba
 MLP_FACTOR = 3  # inner width of `after=mlp` in widths of the block, as in Griffin
@@ -30,7 +31,9 @@ MLP_FACTOR = 3  # inner width of `after=mlp` in widths of the block, as in Griff
 
 def build_layers(shape: Shape, model: Model) -> Layers:
     """Freshly initialised recurrent layers on the CPU, in blocks where `model.block` says so."""
-    return build_cell(shape, model) if model.block == "none" else Blocks(shape, model)
+    if model.block != "none":
+        return Blocks(shape, model)
+    return Unequal(shape, model) if model.below else build_cell(shape, model)
 
 
 class Blocks(Layers):

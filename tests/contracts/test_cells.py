@@ -250,8 +250,11 @@ FORMS: dict[str, dict[str, Any]] = {
         "head": (3,),
         "head_activation": "tanh",
     },
+    "unequal": {"layers": 2, "below": (6,), "bidirectional": True, "block": "none", "dropout": 0.4},
 }
-EACH_FORM = [pytest.param(form, marks=[pytest.mark.slow] * (form == "around")) for form in FORMS]
+EACH_FORM = [
+    pytest.param(form, marks=[pytest.mark.slow] * (form in ("around", "unequal"))) for form in FORMS
+]
 Weights = dict[str, Tensor]
 
 

@@ -77,6 +77,35 @@ def test_batch_norm_is_torchs_and_counts_in_training_alone() -> None:
     torch.testing.assert_close(net.norm.state_dict(), counted, rtol=0, atol=0)
 
 
+def test_layers_of_unequal_widths_are_torchs_one_after_the_other() -> None:
+    """Of 4 and of 3 units in both directions; a mask of the dropout is as wide as what it meets."""
+    around: dict[str, Any] = {"hidden": 3, "layers": 2, "below": (4,), "bidirectional": True}
+    model = default_model("lstm", **around, dropout=0.5)
+    net = build_classifier(model, shape=Shape(5, 2), num_outputs=4, rnn_seed=0, head_seed=1)
+    assert [tuple(mask.shape) for mask in net.noises(5, 7)] == [(5, 7, 8), (7, 6)]
+    first, second = nn.LSTM(2, 4, bidirectional=True), nn.LSTM(8, 3, bidirectional=True)
+    weights = net.rnn.state_dict()
+    for k, lstm in enumerate((first, second)):
+        start = f"layers.{k}."
+        lstm.load_state_dict(
+            {n.removeprefix(start): w for n, w in weights.items() if n.startswith(start)}
+        )
+    x, mask = torch.randn(5, 7, 2), torch.randn(5, 7, 8)
+    h = second(first(x)[0] * mask)[1][0]
+    wanted = net.head(torch.cat((h[0], h[1]), dim=-1) * 2)
+    for is_training in (True, False):
+        found = net.train(is_training)(x, (mask, torch.full((7, 6), 2.0)))
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+    one = model.model_copy(update={"bidirectional": False})
+    whole, cut = (
+        build_classifier(
+            one, shape=Shape(5, 2), num_outputs=4, rnn_seed=0, head_seed=1, tbptt=tbptt
+        )
+        for tbptt in (5, 2)
+    )
+    torch.testing.assert_close(cut(x, ()), whole(x, ()), rtol=1e-5, atol=1e-6)
+
+
 def test_dropout_falls_where_it_is_asked_for() -> None:
     """Between two layers there is one mask; today's place has another, before the head."""
     shapes = {}
@@ -101,6 +130,9 @@ def test_dropout_falls_where_it_is_asked_for() -> None:
         ({"head_activation": "gelu"}, "choose model.head=[32]"),
         ({"dropout": 0.2, "dropout_at": "between"}, "drops nothing of model.layers=1"),
         ({"dropout_at": "between", "block": "residual"}, "blocks drop out inside"),
+        ({"below": (8,), "layers": 2, "block": "residual"}, "all blocks are equally wide"),
+        ({"below": (8,)}, "model.below=[8] model.layers=1; choose model.layers=2"),
+        ({"below": (8, 4)}, "or model.layers=2 model.below=[8] model.hidden=4"),
     ],
 )
 def test_what_would_do_nothing_is_refused(changes: dict[str, Any], why: str) -> None:

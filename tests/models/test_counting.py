@@ -74,6 +74,8 @@ def test_all_that_runs_at_each_time_step_is_counted() -> None:
     of_two = 2 * (4 * H * 2 * H + 4 * H * H + 3 * H)
     two = {"layers": 2, "bidirectional": True}
     assert net_counts(two) == (4 * state, 2 * products + of_two)
+    own = 4 * 2 * (D + 2) + 3 * 2 + 4 * H * (2 + H) + 3 * H
+    assert net_counts({"layers": 2, "below": (2,)}) == (state + 4, own)
     inner = 4 * H * 2 * H + 3 * H
     glu = {"block": "residual", "conv": 4, "after": "glu", "layers": 2}
     block = 4 * H + inner + 2 * H * H

@@ -25,6 +25,7 @@ AROUND: dict[str, tuple[str, dict[str, Any]]] = {
     for name in ("lstm", "gru", "mgu", "mlstm", "ssd", "s4d", "transformer")
     for how, changes in {
         "both directions": {"layers": 2, "bidirectional": True},
+        "unequal": {"layers": 2, "below": (6,), "block": "none"},
         "mean": {"readout": "mean"},
         "flat": {"readout": "flat"},
         "head": {

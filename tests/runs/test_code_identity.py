@@ -20,7 +20,7 @@ CELLS = ("lstm", "gru", "irnn")
 MODULES = {
     "models": (
         "blocks cells cells.lstm classifier head initial kernels.exporting "
-        "kernels.lstm_scan kernels.scan parameter_groups recurrence whole"
+        "kernels.lstm_scan kernels.scan parameter_groups recurrence unequal whole"
     ),
     "native": "",  # of runs with device.kernel=native alone
     "tasks": (

@@ -94,6 +94,7 @@ def test_native_steps_are_those_of_torch_and_go_on_from_their_checkpoint(
         ("model.projection=4", "model.projection=4"),
         ("model.readout_norm=layer", "model.readout_norm=layer"),
         ("model.readout_norm=batch", "model.readout_norm=batch"),
+        ("model.layers=2 model.below=[4]", "model.below=[4] has layers of unequal widths"),
         ("model.layers=2 model.dropout=0.1 model.dropout_at=between", "model.dropout_at=between"),
         ("model.bias_init=zeros model.input_init=he", ""),
         ("training.tbptt=2", "training.tbptt=2"),

@@ -38,6 +38,15 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value)
 
 
+def _as_width(value: Any) -> Any:
+    if isinstance(value, list | tuple) and len(value) > 1:
+        *below, last = value
+        words = f"model.layers={len(value)} model.below={below} model.hidden={last}"
+        raise PydanticCustomError("width", "one number; layers of unequal widths are {words}",
+                                  {"words": words})  # fmt: skip
+    return value
+
+
 class Model(Group):
     # Keys of the cell that set initial values alone: runs that differ in them have equal weights
     # and steps, and may be one stack. A cell names such keys; a key that it does not name splits
@@ -45,7 +54,7 @@ class Model(Group):
     has_native_layers: ClassVar[bool] = False  # whether `models.kernels.compiled` knows its layers
 
     name: str
-    hidden: Annotated[int, Field(ge=1, le=MAX_HIDDEN)]
+    hidden: Annotated[int, BeforeValidator(_as_width), Field(ge=1, le=MAX_HIDDEN)]
     layers: Annotated[int, Field(ge=1, le=MAX_LAYERS)]
     bidirectional: bool
     dropout: Fraction
@@ -62,6 +71,7 @@ class Model(Group):
     readout_norm: Literal["none", "layer", "batch"] = "none"
     head: Annotated[Sizes, BeforeValidator(_as_tuple), Field(max_length=MAX_LAYERS)] = ()
     head_activation: Literal["relu", "tanh", "gelu"] = "relu"
+    below: Annotated[Sizes, BeforeValidator(_as_tuple), Field(max_length=MAX_LAYERS - 1)] = ()
 
     def problem(self) -> str:
         """Why these values are impossible together, or ""."""
@@ -84,6 +94,30 @@ class Model(Group):
             return (
                 f"model.dropout={self.dropout} model.dropout_at=between drops nothing of "
                 "model.layers=1; choose model.layers=2, or model.dropout_at=all"
+            )
+        return self._problem_below() if self.below else ""
+
+    def _problem_below(self) -> str:
+        """Why `below` is impossible with the other values, or ""."""
+        given, last = f"model.below={list(self.below)}", f"model.hidden={self.hidden}"
+        if self.block != "none":
+            return (
+                f"all blocks are equally wide: {given} model.block={self.block}; choose "
+                "model.below=[], or model.block=none"
+            )
+        if len(self.below) != self.layers - 1:
+            *first, end = self.below
+            words = f"model.layers={len(first) + 1} model.below={first} model.hidden={end}"
+            return (
+                f"model.below has the units of all layers but the last one, which has {last}: "
+                f"{given} model.layers={self.layers}; choose model.layers={len(first) + 2}"
+                f"{f', or {words}' if first else ''}"
+            )
+        multiple = self.hidden_multiple()
+        if any(size % multiple for size in self.below):
+            return (
+                f"widths of layers must be multiples of {multiple}, as model.hidden: {given}; "
+                f"choose model.below={[-(-size // multiple) * multiple for size in self.below]}"
             )
         return ""
 

@@ -125,6 +125,7 @@ def why_not_native(config: Config) -> str:
             model.readout not in ("last", "mean")
         ),
         "model.bidirectional=true reads both ways": model.bidirectional,
+        f"model.below={list(model.below)} has layers of unequal widths": bool(model.below),
         f"model.projection={model.projection} is before the recurrent layers": bool(
             model.projection
         ),

@@ -44,7 +44,7 @@ def farthest(library: native.Library, model: Model) -> float:
     from mnist_seq.models.blocks import build_layers
     from mnist_seq.models.kernels.compiled import using
 
-    alone = {"layers": 2, "bidirectional": False, "dropout": 0.0, "block": "none"}
+    alone = {"layers": 2, "below": (), "bidirectional": False, "dropout": 0.0, "block": "none"}
     multiple, distances = model.hidden_multiple(), [0.0]
     x = torch.linspace(-2, 2, 5 * 2 * 3).sin().view(5, 2, 3)
     for hidden in dict.fromkeys(-(-size // multiple) * multiple for size in HIDDEN):

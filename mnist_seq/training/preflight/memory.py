@@ -34,6 +34,7 @@ def check_memory(config: Config) -> None:
     weights = num_params * num_copies * FLOAT
     if weights > free:
         size = f"model.hidden={model.hidden} model.layers={model.layers}"
+        size += f" model.below={list(model.below)}" if model.below else ""
         size += f" model.params={model.params}" if model.params != "any" else ""
         size += f" model.match={model.match}" if model.match != "none" else ""
         raise ConfigError(
