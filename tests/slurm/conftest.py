@@ -23,8 +23,8 @@ ON_SLURM = [
     "hydra.launcher.poll=1",
     "hydra.launcher.parameters.mem_gb=1",
 ]
-accounted = pytest.mark.parametrize("slurm", ["_accounted"], indirect=True)
-with_and_without = pytest.mark.parametrize("slurm", ["_plain", "_accounted"], indirect=True)
+# for what only a Slurm with accounts has
+accounted = pytest.mark.parametrize("slurm", ["_accounted"], indirect=True, ids=["with"])
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +44,10 @@ def _accounted() -> Iterator[Cluster]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(params=["_plain", "_accounted"], ids=["without", "with"])
 def slurm(request: pytest.FixtureRequest) -> Cluster:
-    """Slurm, which keeps no accounts unless a test asks for them by `accounted`."""
-    found: Cluster = request.getfixturevalue(getattr(request, "param", "_plain"))
+    """Slurm without accounting, and with it: each event is shown on both."""
+    found: Cluster = request.getfixturevalue(request.param)
     return found
 
 

@@ -12,7 +12,7 @@ import pytest
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.sweep.progress import Seen, look
 from tests.slurm.cluster import Cluster, missing
-from tests.slurm.conftest import LONG, TINY, accounted, has_checkpoint, job_of, with_and_without
+from tests.slurm.conftest import LONG, TINY, accounted, has_checkpoint, job_of
 from tests.sweep.conftest import SweepRunner, changes, numbers, processes_of, wait_until
 
 pytestmark = [
@@ -41,7 +41,6 @@ def assert_equal_to_the_pools(folder: SweepFolder, by_pool: SweepRunner, *words:
         assert numbers(run) == numbers(undisturbed.run(run.path.name))
 
 
-@with_and_without
 def test_what_slurm_stops_goes_on_and_what_dies_fails(
     sweep: SweepRunner, slurm: Cluster, by_pool: SweepRunner
 ) -> None:
@@ -119,7 +118,6 @@ def test_ctrl_c_ends_also_when_slurm_does_not_answer(sweep: SweepRunner, slurm: 
     assert sorted(changes(folder, "interrupted")) == ["seed=0", "seed=1"]
 
 
-@accounted
 def test_a_detached_sweep_is_looked_at_and_collected(
     sweep: SweepRunner, slurm: Cluster, by_pool: SweepRunner
 ) -> None:

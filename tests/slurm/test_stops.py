@@ -9,7 +9,7 @@ import pytest
 
 from mnist_seq.runs.sweep_folder import SweepFolder
 from tests.slurm.cluster import Cluster, missing
-from tests.slurm.conftest import LONG, TINY, accounted, has_checkpoint, job_of, with_and_without
+from tests.slurm.conftest import LONG, TINY, accounted, has_checkpoint, job_of
 from tests.sweep.conftest import SweepRunner, changes, numbers, wait_until
 from tests.sweep.trouble import CALLBACK
 
@@ -39,7 +39,6 @@ def has_new_checkpoint(folder: SweepFolder, run: str, start: int) -> bool:
     return written > datetime.fromisoformat(began).timestamp()
 
 
-@with_and_without
 def test_scancel_of_all_jobs_costs_no_run(
     sweep: SweepRunner, slurm: Cluster, undisturbed: dict[str, Any]
 ) -> None:
@@ -53,7 +52,6 @@ def test_scancel_of_all_jobs_costs_no_run(
     assert {run.path.name: numbers(run) for run in folder.runs()} == undisturbed
 
 
-@accounted
 def test_a_run_goes_on_through_three_time_limits(
     sweep: SweepRunner, slurm: Cluster, undisturbed: dict[str, Any]
 ) -> None:
@@ -72,11 +70,7 @@ def test_a_run_goes_on_through_three_time_limits(
     assert {run.path.name: numbers(run) for run in folder.runs()} == undisturbed
 
 
-@pytest.mark.parametrize(
-    ("partition", "slurm"),
-    [("requeued", "_plain"), ("cancelled", "_accounted")],
-    indirect=["slurm"],
-)
+@pytest.mark.parametrize("partition", ["requeued", "cancelled"])
 def test_a_run_that_is_preempted_goes_on(
     sweep: SweepRunner, slurm: Cluster, partition: str, undisturbed: dict[str, Any]
 ) -> None:
