@@ -91,10 +91,15 @@ class Session:
         show_plan(plan, self.console, speeds=self.speeds, workers=workers, params=params)
         for text in planned_text(self.folder, self._recorded(plan)):
             say(self.console, text)
-        if self.is_stacking and plan.todo and not plan.is_at_most:
+        placement = self.launcher.placement
+        if self.is_stacking and not placement.is_here:
+            say(
+                self.console,
+                "runs of equal shape go as stacks inside their jobs",
+            )
+        elif self.is_stacking and plan.todo and not plan.is_at_most:
             shapes = [shape_of(run.config) for run in plan.todo]
-            max_runs = self.launcher.placement.max_runs
-            most = most_runs(shapes, self.slots, max_runs=max_runs)
+            most = most_runs(shapes, self.slots, max_runs=placement.max_runs)
             say(self.console, in_words(shapes, most))
         return plan
 
@@ -230,8 +235,8 @@ class Session:
                 stop_reason = self.launcher.launch(part, sweep_name=self.options.name)
                 seeds.settle(batch)
         else:
-            most = self.launcher.placement.max_runs
-            stack = (BEST_ON_CPU if most == "auto" else most) if self.is_stacking else 1
+            most, is_here = self.launcher.placement.max_runs, self.launcher.placement.is_here
+            stack = (BEST_ON_CPU if most == "auto" else most) if self.is_stacking and is_here else 1
             seeds.capacity = stack * len(self.slots)
             if batch := seeds.first_batch():
                 first = replace(plan, runs=batch)

@@ -56,11 +56,8 @@ class Work:
         from hydra.core.utils import run_job as hydra_run_job
         from hydra.types import HydraContext
 
-        from mnist_seq.runs.provenance import AT_ONCE
         from mnist_seq.tracking import leave_to_the_sweep
 
-        if self.is_elsewhere:
-            os.environ[AT_ONCE] = "unknown"  # the jobs are spread over machines
         setup_globals()
         leave_to_the_sweep()
         context = HydraContext(config_loader=cast(Any, None), callbacks=Callbacks(self.cfg))
@@ -84,12 +81,10 @@ class Work:
         from mnist_seq.runs.events import WATCHERS
         from mnist_seq.tracking import open_tracker
         from mnist_seq.training.launch import launch, main_value
-        from mnist_seq.training.preflight.prepare import check_machine
         from mnist_seq.training.progress import open_progress
 
         job = self.job
-        if self.is_elsewhere:
-            check_machine(job.config)
+        self.check_machine()
         listeners = [open_tracker(job.config, job.folder), open_progress(console), *WATCHERS]
         try:
             ended = launch(job, HydraConfig.get(), listeners, console=console)
@@ -97,3 +92,16 @@ class Work:
             console.print(f"{stop}; to go on: {self.again}", markup=False, soft_wrap=True)
             raise SystemExit(stop.exit_code) from None
         return main_value(job, ended)
+
+    def check_machine(self) -> None:
+        """Refuse the machine of a job that trains elsewhere than its command, if it is unfit.
+
+        Raises:
+            ConfigError: names the key to be changed.
+        """
+        from mnist_seq.runs.provenance import AT_ONCE
+        from mnist_seq.training.preflight.prepare import check_machine
+
+        if self.is_elsewhere:
+            os.environ[AT_ONCE] = "unknown"  # the jobs are spread over machines
+            check_machine(self.job.config)

@@ -246,3 +246,30 @@ def test_packed_jobs_are_detached_looked_at_and_collected(
     wait_until(lambda: not look_by(slurm, folder).is_alive)
     assert "12 of 12 runs done, 12 of them before" in sweep(*words, *packed)
     assert_equal_to_the_pools(folder, by_pool, *words)
+
+
+def test_a_job_of_many_runs_trains_them_as_a_stack(
+    sweep: SweepRunner, slurm: Cluster, by_pool: SweepRunner
+) -> None:
+    """A GPU is idle beside one tiny run. Stacks in a job have the bits of the plain launcher's; one
+    that is killed goes on, to rounding, since the kill may come between two checkpoints."""
+    words = [*LONG, "model=gru", "seed=range(8)", "sweep.name=st"]
+    packed = ["hydra.launcher.runs_per_job=4", "hydra.launcher.stacks_on=anything"]
+    process, folder = sweep.start(*words, *packed), sweep.sweep("st")
+    names = [f"seed={seed}" for seed in range(8)]
+    wait_until(lambda: has_checkpoint(folder, *names[:4]), process)
+    os.kill(main_of(folder, job_of(folder, names[0])), signal.SIGKILL)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert output.count("stopped by Slurm: it ended with its job") == 4
+    assert len({row["job"] for row in folder.ledger() if row["change"] == "submitted"}) == 3
+    by_pool(*words, "hydra/launcher=stack", "hydra.launcher.workers=1", "hydra.launcher.max_runs=4")
+    for i, name in enumerate(names):
+        run, undisturbed = folder.run(name), by_pool.sweep("st").run(name)
+        assert run.record()["stack"] == undisturbed.record()["stack"] == 4
+        if i < 4:
+            assert run.result()["metrics"] == pytest.approx(
+                undisturbed.result()["metrics"], rel=1e-3, abs=5e-3
+            )
+        else:
+            assert numbers(run) == numbers(undisturbed)

@@ -15,7 +15,7 @@ from mnist_seq.sweep.pool.jobs import Full, Outcome, Policy, PoolJob, Refused
 from mnist_seq.sweep.pool.remote import HANDED_BACK, STOPPED_BY, RemotePool
 from mnist_seq.sweep.slurm.engine import parts
 from mnist_seq.sweep.slurm.handle import SlurmHandle
-from mnist_seq.sweep.slurm.packed_pool import auto_size
+from mnist_seq.sweep.slurm.packed_pool import auto_size, by_shape
 from mnist_seq.sweep.slurm.queue import Orders
 from mnist_seq.sweep.slurm.submission import check, in_a_line
 
@@ -255,6 +255,9 @@ def test_as_many_runs_share_a_job_as_make_its_start_small(tmp_path: Path) -> Non
     assert [auto_size(s, at_once=4) for s in (float("nan"), 0.0, 60.0, 7200.0)] == [4, 4, 40, 4]
     assert [len(part) for part in parts([None] * 7, 3)] == [3, 2, 2]  # type: ignore[list-item]
     assert parts([], 3) == []
+    jobs = [PoolJob(name, RunFolder(tmp_path / name), lambda: b"", shape=name[:1]) for name in
+            ("a1", "b1", "a2", "c1", "b2")]  # fmt: skip
+    assert [job.name for job in by_shape(jobs)] == ["a1", "a2", "b1", "b2", "c1"], "stacks fill up"
 
     def handed_back(folder: RunFolder) -> str:
         return stopped(folder) + HANDED_BACK

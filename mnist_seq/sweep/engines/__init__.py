@@ -82,7 +82,12 @@ class Placement:
         return open_slots(configs, workers=self.workers, per_device=self.slots_per_device)
 
     def is_stacking(self, slots: Slots) -> bool:
-        """Whether runs of equal shape are trained as stacks in these slots."""
+        """Whether runs of equal shape are trained as stacks in these slots.
+
+        Elsewhere than here nobody knows the slots yet: then whether they may be.
+        """
+        if not self.is_here:
+            return self.stacks_on != "nothing"
         return self.stacks_on == "anything" or (self.stacks_on == "cuda" and has_gpu(slots))
 
 

@@ -1,6 +1,7 @@
 """submitit: jobs in Slurm's queue, or new processes on this machine in the same way."""
 
 import contextlib
+import functools
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,9 @@ from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.pool import Pool
 from mnist_seq.sweep.pool.remote import Engine
 from mnist_seq.sweep.slurm.engine import SlurmEngine
+from mnist_seq.sweep.slurm.pack import Pack
 from mnist_seq.sweep.slurm.packed_pool import PackedPool, auto_size
+from mnist_seq.sweep.stack.sizes import BEST_ON_CPU
 
 if TYPE_CHECKING:
     import submitit
@@ -36,6 +39,8 @@ class SubmititLauncher(EngineLauncher):
         detach: submit all runs as arrays, and end; the same command collects them.
         runs_per_job: most runs that one job of Slurm works through; auto: as many as its cores are
             busy with for some minutes.
+        stacks_on: devices on which runs of equal shape in one job of Slurm are trained as stacks.
+        max_runs: of a stack; auto: as in hydra/launcher=stack.
     """
 
     package: ClassVar[str] = "submitit"
@@ -50,12 +55,19 @@ class SubmititLauncher(EngineLauncher):
     python: str = "auto"
     detach: bool = False
     runs_per_job: AutoNumber = 1
+    stacks_on: Literal["nothing", "anything", "cuda"] = "nothing"
+    max_runs: AutoNumber = "auto"
 
     @model_validator(mode="after")
     def _check_cluster(self) -> Self:
-        odd = self.model_fields_set & {"resubmit", "poll", "python", "detach", "runs_per_job"}
-        if self.cluster == "local" and odd:
+        of_slurm = {"resubmit", "poll", "python", "detach", "runs_per_job", "stacks_on", "max_runs"}
+        if self.cluster == "local" and (odd := self.model_fields_set & of_slurm):
             raise ValueError(f"{min(odd)} is for cluster=slurm")
+        if self.stacks_on != "nothing" and self.runs_per_job == 1:
+            raise ValueError(
+                f"stacks_on={self.stacks_on} trains the runs of a job together, and runs_per_job=1 "
+                "gives each run a job; write hydra.launcher.runs_per_job=auto or a number"
+            )
         return self
 
     @property
@@ -65,6 +77,8 @@ class SubmititLauncher(EngineLauncher):
             workers=self.workers,
             grace_s=self.grace,
             slots_per_device=self.slots_per_device,
+            stacks_on=self.stacks_on,
+            max_runs=self.max_runs,
             is_here=self.cluster == "local",
             is_queue=self.cluster == "slurm",
             resubmits=self.resubmit if self.cluster == "slurm" else 0,
@@ -80,6 +94,8 @@ class SubmititLauncher(EngineLauncher):
         size = self.runs_per_job
         if size == "auto":
             size = auto_size(opening.mean_s, self._at_once(opening.threads))
+            if opening.is_stacking:
+                size *= BEST_ON_CPU if self.max_runs == "auto" else self.max_runs
         num = opening.num_jobs
         return PackedPool(engine, policy=opening.policy, views=(), size=size, num_jobs=num)
 
@@ -101,7 +117,13 @@ class SubmititLauncher(EngineLauncher):
             parameters=self.parameters,
             python=python,
             poll_s=self.poll,
-            per_device=self.slots_per_device,
+            pack=functools.partial(
+                Pack,
+                threads=opening.threads,
+                per_device=self.slots_per_device,
+                stacks_on=self.stacks_on,
+                max_runs=self.max_runs,
+            ),
         )
 
 

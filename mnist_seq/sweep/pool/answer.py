@@ -47,9 +47,10 @@ class AnswerFile:
         self._begun: dict[str, Any] = {}
 
     def begin(self) -> None:
-        """Say that the call has begun."""
-        now = datetime.datetime.now(datetime.UTC).timestamp()
-        self._begun = {"call": self._call, "started": now, "host": socket.gethostname()}
+        """Say that the call has begun, if it was not said before."""
+        said, now = self.read(), datetime.datetime.now(datetime.UTC).timestamp()
+        started = said.started if said else now
+        self._begun = {"call": self._call, "started": started, "host": socket.gethostname()}
         self._write(self._begun)
 
     def end(self, fault: str) -> None:

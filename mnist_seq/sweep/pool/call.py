@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from mnist_seq import system
 from mnist_seq.runs import files
@@ -20,6 +20,9 @@ from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.pool import worker
 from mnist_seq.sweep.pool.answer import AnswerFile
 from mnist_seq.sweep.pool.jobs import Work
+
+if TYPE_CHECKING:
+    import filelock
 
 INTERRUPTED = "interrupted by "  # begins the answer of a job that a signal has stopped
 
@@ -37,6 +40,7 @@ class Call:
         env: variables that are added to the environment.
         id: under which it says beside its lock that it has begun, and how it has ended; "": not.
         identity: hash over the run's config and data.
+        shape: calls of equal shape may be trained as one stack; "": alone.
     """
 
     work: bytes
@@ -46,6 +50,7 @@ class Call:
     env: Mapping[str, str]
     id: str = ""
     identity: str = ""
+    shape: str = ""
 
     def __call__(self) -> str:
         """Train, in a process that does nothing else during that time.
@@ -55,14 +60,8 @@ class Call:
         Returns:
             Why there is no result, or ""; it begins with `INTERRUPTED` if a signal came.
         """
-        import filelock
-
         self._begin()
-        with (
-            _logged(Path(self.folder)),
-            _stopped_by_preemption() as early,
-            filelock.FileLock(self.lock),
-        ):
+        with _logged(Path(self.folder)), _stopped_by_preemption() as early, self.locked():
             answer = self.answer
             answer.begin()
             fault = self._done(lambda work: work(), sys.stderr)
@@ -84,13 +83,11 @@ class Call:
         Returns:
             Why there is no result, or "".
         """
-        import filelock
-
         self._begin()
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         path = Path(self.folder) / worker.LOG
         opened = os.fdopen(files.open_append(path), "a", buffering=1, encoding="utf-8")
-        with opened as log, filelock.FileLock(self.lock):
+        with opened as log, self.locked():
             return self._done(lambda work: work.in_thread(log), log)
 
     def _begin(self) -> None:
@@ -100,8 +97,19 @@ class Call:
         WATCHERS.clear()  # those of the run that this process trained before
         os.chdir(self.directory)
         os.environ.update(self.env)
+
+    def locked(self, *, wait_s: float = -1) -> "filelock.FileLock":
+        """Its lock, to be entered.
+
+        Args:
+            wait_s: for a job that trains the run now, which is `filelock.Timeout` then; -1: until
+                it ends.
+        """
+        import filelock
+
         at_work = Path(self.lock).parent
         files.inside(files.make_folder(at_work.parent, at_work.name), Path(self.lock).name)
+        return filelock.FileLock(self.lock, timeout=wait_s)
 
     def _done(self, do: Callable[[Work], None], log: TextIO) -> str:
         try:

@@ -115,29 +115,29 @@ class Pool:
             if self._is_full():
                 return
             slot = min(set(range(len(self.slots))) - {r.slot for r in self._running})
-            self._start(self._queue.popleft(), slot)
+            self._start([self._queue.popleft()], slot)
 
-    def _start(self, job: PoolJob, slot: int) -> None:
+    def _start(self, jobs: Sequence[PoolJob], slot: int) -> None:
+        """Start jobs that go together, which are no longer in the queue."""
         try:
-            running = self._open(job, slot)
+            started = self._open_together(jobs, slot)
         except Refused:
             raise
         except Full as full:
-            self._queue.appendleft(job)
-            self._note_full(job, full)
+            self._queue.extendleft(reversed(jobs))
+            self._full_until = time.monotonic() + FULL_S
+            log.warning("%s: %s; it is tried again", jobs[0].name, full)
             return
         except Exception as error:  # engines may raise anything, and other jobs are running
-            self._not_started(job, error)
+            for job in jobs:
+                self._not_started(job, error)
             return
-        self._running.append(running)
-        self._note_start(running)
+        self._running += started
+        for running in started:
+            self._note_start(running)
 
     def _is_full(self) -> bool:
         return time.monotonic() < self._full_until
-
-    def _note_full(self, job: PoolJob, full: Full) -> None:
-        self._full_until = time.monotonic() + FULL_S
-        log.warning("%s: %s; it is tried again", job.name, full)
 
     def _note_start(self, running: Running) -> None:
         self._tell(lambda view: view.started(running.job, running.slot))
@@ -146,6 +146,9 @@ class Pool:
         text = " ".join(str(error).split())
         reason = f"it could not be started: {type(error).__name__}: {text}"
         self._judge(Outcome(job, "failed", reason, 0.0))
+
+    def _open_together(self, jobs: Sequence[PoolJob], slot: int) -> Sequence[Running]:
+        return [self._open(job, slot) for job in jobs]
 
     def _open(self, job: PoolJob, slot: int) -> Running:
         return JobProcess(

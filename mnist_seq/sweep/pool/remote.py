@@ -211,6 +211,7 @@ class RemotePool(Pool):
             env=_environment(self.slots[slot]),
             id=answer.new_id() if self._is_queue else "",
             identity=job.identity,
+            shape=job.shape,
         )
 
     def _note_start(self, running: Running) -> None:

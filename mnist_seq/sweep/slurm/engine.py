@@ -1,7 +1,7 @@
 """Runs calls as jobs of Slurm, which outlive the command and are found again by the next one."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class SlurmEngine:
         parameters: of submitit's `Executor.update_parameters`, such as `timeout_min`.
         python: command that starts Python in a job; "" is this process's own.
         poll_s: seconds between two questions to Slurm.
-        per_device: runs at once on one GPU, in a job that works through several.
+        pack: makes one job of several calls.
 
     Raises:
         ConfigError: this machine has no Slurm, or it refuses such jobs.
@@ -48,7 +48,7 @@ class SlurmEngine:
         parameters: Mapping[str, Any],
         python: str,
         poll_s: float,
-        per_device: int = 1,
+        pack: Callable[[tuple[Call, ...]], Pack],
     ) -> None:
         self.slots: list[dict[str, str]] = [{} for _ in opening.slots]  # Slurm assigns devices
         self._sweep, self._folder = opening.folder, folder
@@ -56,7 +56,7 @@ class SlurmEngine:
         self._executor = executor_of(folder, parameters, name=name, python=python)
         self._queue, self._orders = Queue(poll_s=poll_s), Orders()
         self._has_submitted, self._limit_s = False, seconds_until_signal(parameters)
-        self._threads, self._per_device = opening.threads, per_device
+        self._pack = pack
         self._shared: dict[str, SharedJob] = {}
         self._earlier = _jobs_of_earlier_commands(opening.folder, opening.console)
 
@@ -150,9 +150,7 @@ class SlurmEngine:
         return None
 
     def _packed(self, calls: Sequence[Call]) -> Call | Pack:
-        if len(calls) == 1:
-            return calls[0]
-        return Pack(tuple(calls), threads=self._threads, per_device=self._per_device)
+        return calls[0] if len(calls) == 1 else self._pack(tuple(calls))
 
     def _note(self, calls: Sequence[Call], job: str) -> None:
         for call in calls:

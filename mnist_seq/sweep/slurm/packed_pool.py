@@ -1,9 +1,9 @@
 """A pool whose engine works through several runs in one job; otherwise it is `RemotePool`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from mnist_seq.sweep.pool.jobs import Full, Policy, PoolJob, Refused, View
+from mnist_seq.sweep.pool.jobs import Policy, PoolJob, View
 from mnist_seq.sweep.pool.remote import RemoteJob, RemotePool
 from mnist_seq.sweep.slurm.engine import SlurmEngine
 from mnist_seq.sweep.slurm.handle import SlurmHandle
@@ -16,7 +16,7 @@ def auto_size(expected_s: float, at_once: int) -> int:
     """Runs in a job, so that its cores are busy for `WORTH_S`.
 
     Args:
-        expected_s: of one run; NaN if unknown: then one for each core.
+        expected_s: of one run; NaN if unknown: then one for each core, or a stack.
         at_once: runs at once in a job.
     """
     if math.isnan(expected_s) or expected_s <= 0:
@@ -49,7 +49,8 @@ class PackedPool(RemotePool):
     def submit(self, jobs: Sequence[PoolJob]) -> tuple[list[str], list[str]]:
         """See `RemotePool.submit`."""
         try:
-            return self._slurm.start_all([self._call(job, 0) for job in jobs], self._size)
+            calls = [self._call(job, 0) for job in by_shape(jobs)]
+            return self._slurm.start_all(calls, self._size)
         finally:
             self._engine.close()
 
@@ -58,32 +59,27 @@ class PackedPool(RemotePool):
             room = len(self.slots) - len(self._running)
             if room < 1 or len(self._jobs_of_slurm()) >= self._most or self._is_full():
                 return
-            group = list(self._queue)[: min(sizes(len(self._queue), self._size)[0], room)]
+            group = by_shape(self._queue)[: min(sizes(len(self._queue), self._size)[0], room)]
             for job in group:
                 self._queue.remove(job)
-            self._start_group(group)
+            self._start(group, 0)
 
     def _jobs_of_slurm(self) -> set[str]:
         handles = [r.handle for r in self._running if isinstance(r, RemoteJob)]
         return {handle.job for handle in handles if isinstance(handle, SlurmHandle)}
 
-    def _start_group(self, group: Sequence[PoolJob]) -> None:
-        try:
-            handles = self._slurm.start_pack([self._call(job, 0) for job in group])
-        except Refused:
-            raise
-        except Full as full:
-            self._queue.extendleft(reversed(group))
-            self._note_full(group[0], full)
-            return
-        except Exception as error:  # as in `Pool._start`
-            for job in group:
-                self._not_started(job, error)
-            return
-        for job, handle in zip(group, handles, strict=True):
-            slot = min(set(range(len(self.slots))) - {r.slot for r in self._running})
-            running = RemoteJob(
-                job, handle, slot=slot, timeout_s=self.policy.timeout_s, is_queued=True
-            )
-            self._running.append(running)
-            self._note_start(running)
+    def _open_together(self, jobs: Sequence[PoolJob], slot: int) -> Sequence[RemoteJob]:
+        handles = self._slurm.start_pack([self._call(job, 0) for job in jobs])
+        taken = {running.slot for running in self._running}
+        free = [slot for slot in range(len(self.slots)) if slot not in taken]
+        return [
+            RemoteJob(job, handle, slot=slot, timeout_s=self.policy.timeout_s, is_queued=True)
+            for job, handle, slot in zip(jobs, handles, free, strict=False)
+        ]
+
+
+def by_shape(jobs: Iterable[PoolJob]) -> list[PoolJob]:
+    """Jobs of one shape one after the other, in the order of the first of each shape."""
+    jobs = list(jobs)
+    places = {job.shape: i for i, job in reversed(list(enumerate(jobs)))}
+    return sorted(jobs, key=lambda job: places[job.shape])

@@ -1,6 +1,5 @@
 """A pool whose processes train several jobs each, as a stack; otherwise it is `Pool`."""
 
-import functools
 from collections.abc import Callable, Sequence
 
 from mnist_seq import system
@@ -61,7 +60,7 @@ class StackPool(Pool):
             free = set(range(len(self.slots))) - taken
             if not free:
                 return
-            self._start_group(self._next_group(), min(free))
+            self._start(self._next_group(), min(free))
 
     def _next_group(self) -> list[PoolJob]:
         """The first job, and the jobs of its shape that fit into its stack."""
@@ -74,30 +73,21 @@ class StackPool(Pool):
             self._queue.remove(job)
         return group
 
-    def _start_group(self, group: list[PoolJob], slot: int) -> None:
-        try:
-            process: StackProcess | JobProcess
-            if len(group) == 1:
-                process = self._open_alone(group[0], slot)
-                started: list[Running] = [process]
-            else:
-                process = self._open_stack(group, slot)
-                started = [*process.jobs]
-        except Exception as error:  # as in `Pool._start`
-            for job in group:
-                self._not_started(job, error)
-            return
-        self._processes.append(process)
-        self._running += started
-        for job in group:
-            self._tell(functools.partial(_start, job, slot))
+    def _open_together(self, jobs: Sequence[PoolJob], slot: int) -> Sequence[Running]:
+        if len(jobs) == 1:
+            alone = self._open_alone(jobs[0], slot)
+            self._processes.append(alone)
+            return [alone]
+        stack = self._open_stack(jobs, slot)
+        self._processes.append(stack)
+        return stack.jobs
 
     def _open_alone(self, job: PoolJob, slot: int) -> JobProcess:
         running = self._open(job, slot)
         assert isinstance(running, JobProcess)
         return running
 
-    def _open_stack(self, group: list[PoolJob], slot: int) -> StackProcess:
+    def _open_stack(self, group: Sequence[PoolJob], slot: int) -> StackProcess:
         return StackProcess(
             self._context,
             group,
@@ -149,10 +139,6 @@ class StackPool(Pool):
             self._most[shape] = most
             how = f"in stacks of {most} or fewer" if most > 1 else "alone"
             self._say(f"{outcome.reason}: {plural(len(process.jobs), 'run')} go on {how}")
-
-
-def _start(job: PoolJob, slot: int, view: View) -> None:
-    view.started(job, slot)
 
 
 def _has_ended(running: Running, dead: Sequence[StackProcess | JobProcess]) -> bool:

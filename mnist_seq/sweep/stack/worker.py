@@ -114,6 +114,7 @@ def _opened(work: Work, watchers: Sequence[Listener]) -> Any:
     from mnist_seq.training.launch import Stacked
     from mnist_seq.training.progress import open_progress
 
+    work.check_machine()
     job = work.job
     log = os.fdopen(files.open_append(job.folder.path / LOG), "a", buffering=1, encoding="utf-8")
     tracker = open_tracker(job.config, job.folder)
