@@ -252,9 +252,7 @@ FORMS: dict[str, dict[str, Any]] = {
     },
     "unequal": {"layers": 2, "below": (6,), "bidirectional": True, "block": "none", "dropout": 0.4},
 }
-EACH_FORM = [
-    pytest.param(form, marks=[pytest.mark.slow] * (form in ("around", "unequal"))) for form in FORMS
-]
+EACH_FORM = [pytest.param(form, marks=[pytest.mark.slow] * (form != "deep")) for form in FORMS]
 Weights = dict[str, Tensor]
 
 

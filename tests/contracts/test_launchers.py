@@ -104,7 +104,9 @@ def test_what_it_offers_is_one_value_and_no_key_is_passed_over(name: str) -> Non
 # The engines of other packages start processes of theirs, and `auto` is the pool on a CPU
 SLOW = ("auto", "joblib", "ray", "submitit_local", "submitit_slurm")
 OURS_FIRST = [
-    pytest.param(*case.values, marks=[*case.marks, *[pytest.mark.slow] * (name in SLOW)])
+    pytest.param(
+        *case.values, marks=[*case.marks, *[pytest.mark.slow] * (name in (*SLOW, "stack"))]
+    )
     for name, case in zip(LAUNCHERS, RUNNABLE, strict=True)
 ]
 

@@ -16,7 +16,7 @@ from mnist_seq.notebook import compose, train_run
 from mnist_seq.runs.errors import Interrupted
 from mnist_seq.runs.events import Listener, Row
 from mnist_seq.runs.folder import RunFolder
-from tests.conftest import Command
+from tests.conftest import Command, some
 
 TINY = ["data=mnist_5k", "data.limit=400", "model.hidden=4", "training.batch_size=50"]
 TWICE = [*TINY, "training.epochs=2", "training.checkpoint_every=3", "training.eval_every=4"]
@@ -114,9 +114,7 @@ def test_a_tracker_that_cannot_write_costs_a_warning_at_most(
 
 
 @pytest.mark.parametrize("launcher", ["pool", pytest.param("stack", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    "name", [pytest.param("none", marks=pytest.mark.slow), *(n for n in EVERY if n != "none")]
-)
+@pytest.mark.parametrize("name", some(EVERY[::-1], 1))
 def test_a_sweep_is_tracked_without_a_warning(
     name: str, launcher: str, tmp_path: Path, train: Command
 ) -> None:

@@ -99,7 +99,7 @@ def test_a_run_killed_again_at_each_start_gets_through(
     assert everything(RunFolder(tmp_path / "run")) == whole
 
 
-@pytest.mark.parametrize("file_limit", some([0, 60, 400, 5000, 20_000], 2))
+@pytest.mark.parametrize("file_limit", some([60, 0, 400, 5000, 20_000], 1))
 def test_a_run_that_finds_no_room_goes_on_when_there_is_some(
     victims: Victims, whole: Any, tmp_path: Path, file_limit: int
 ) -> None:

@@ -288,6 +288,7 @@ def test_a_sweep_that_chooses_its_runs_is_not_detached(
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_hydras_own_launcher_still_works(sweep: SweepRunner, by_pool: dict[str, Any]) -> None:
     """Any other launcher gets the plan as overrides, and the folders tell what came of it."""
     words = [*FOUR, "hydra/launcher=basic"]
