@@ -19,6 +19,7 @@ _RULES = {
     "greater_than": "more than {gt}",
     "less_than_equal": "{le} or less",
     "less_than": "less than {lt}",
+    "multiple_of": "a multiple of {multiple_of}",
     "literal_error": "{expected}",
     "int_type": "a whole number",
     "float_type": "a number",

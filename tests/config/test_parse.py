@@ -93,6 +93,11 @@ def test_an_impossible_value_is_refused_by_key_value_and_rule(
     assert "\n" not in str(caught.value)
 
 
+def test_an_odd_number_of_states_is_refused_as_all_else_is(composed: Compose) -> None:
+    with pytest.raises(ConfigError, match=r"^model.states must be a multiple of 2: model.states=7"):
+        parse(composed("model=s4d", "model.states=7"))
+
+
 def test_choosing_by_validation_without_a_validation_set_is_refused(composed: Compose) -> None:
     for override in ("training.early_stop=3", "training.evaluate=best", "training.best=valid/loss",
                      "training.min_delta=0.1"):  # fmt: skip
