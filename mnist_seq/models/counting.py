@@ -1,8 +1,9 @@
 """Counts what a model costs at each time step, by running one time step and counting its products.
 
 A product is one multiplication (or division) of two numbers, with the addition that follows it, if
-any: those of matrices, and those element by element. What activations and norms compute inside is
-not counted, nor what depends on the weights alone.
+any: those of matrices, and those element by element. What activations and layer norms compute
+inside is not counted, nor what depends on the weights alone. Of an RMS norm, two products a value
+are counted.
 """
 
 import itertools

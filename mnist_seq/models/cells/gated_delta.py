@@ -3,7 +3,8 @@
 Source: Yang et al. 2025, arXiv:2412.06464; `gated=false` is DeltaNet (Yang et al. 2024,
 arXiv:2406.06484), `negative=true` is Grazzi et al. 2024, arXiv:2411.12537. Initial values of the
 decay as in github.com/fla-org/flash-linear-attention.
-Differs: keys and values are equally wide; all matrices start in U[-1/sqrt(H), 1/sqrt(H)].
+Differs: keys and values are equally wide; all matrices start in U[-1/sqrt(H), 1/sqrt(H)]; the
+output gate stays with `gated=false`, where DeltaNet has none.
 """
 
 import torch

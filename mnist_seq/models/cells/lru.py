@@ -4,7 +4,8 @@ Source: Orvieto et al. 2023, arXiv:2303.06349; initial values and learning rates
 N. Zucchet, github.com/NicolasZucchet/minimal-LRU. `form=s5` is S5 (Smith et al. 2023,
 arXiv:2208.04933), as in github.com/lindermanlab/S5.
 Differs: where the input is not `model.hidden` wide (outside of blocks), a linear layer comes first.
-S5: C is drawn as by its `trunc_standard_normal`; the norms of a block decay as all else does.
+S5: C is drawn as by its `trunc_standard_normal`, but the normal distributions of B and C are not
+truncated; the norms of a block decay as all else does.
 """
 
 import math

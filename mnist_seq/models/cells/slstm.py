@@ -3,7 +3,8 @@
 Source: Beck et al. 2024, arXiv:2405.04517, section 2.2 and appendix A.2; initial values as in
 github.com/NX-AI/xlstm, of its first block.
 Differs: no convolution of its own before the gates i and f (`model.conv` of a block is before all);
-the stabiliser starts at -1e30, which has the numbers of the source without its branch.
+the forget biases go from 5 to -7 over all units, where in the source they do within each head; the
+stabiliser starts at -1e30, which has the numbers of the source without its branch.
 """
 
 import torch
