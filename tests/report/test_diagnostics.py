@@ -11,6 +11,7 @@ from mnist_seq.report.render import markdown, wandb_report
 from mnist_seq.report.render.figures import all_figures, whole
 from mnist_seq.report.render.html import render
 from mnist_seq.report.sections.diagnostics import Diagnostics
+from mnist_seq.report.sections.norms import Norms, OfWeight
 from mnist_seq.report.value import Report
 from tests.report.sweeps import report_of, write_run
 from tests.report.test_figures import nodes
@@ -116,5 +117,40 @@ def test_what_is_not_finite_is_said_and_leaves_the_rest(tmp_path: Path) -> None:
 def test_a_sweep_without_diagnostics_has_no_such_part(grid: Path) -> None:
     report = report_of(grid)
     assert Diagnostics.of(report) is None
-    assert not {"gradients", "states"} & {figure.name for figure in all_figures(report)}
+    assert not {"gradients", "states", "norms"} & {figure.name for figure in all_figures(report)}
     assert "Diagnostics" not in markdown.render(report)
+
+
+def test_norms_are_medians_over_seeds_in_every_rendering(tmp_path: Path) -> None:
+    """A norm that JSON could only write as null has no median, and the rest is drawn."""
+    for cell in ("lstm", "gru"):
+        for seed, factor in enumerate((1.0, 2.0, 9.0)):
+            run = write_run(tmp_path / "s", cell, seed=seed, num_evaluations=0)
+            for step in (10, 20):
+                lost = cell == "gru" and step == 20 and seed == 1
+                run.append_metrics({
+                    "step": step, "seconds": 1.0, "weight_norm/all": factor * step,
+                    "gradient_norm/all": None if lost else factor, "weight_norm/head.bias": 3.0,
+                    "gradient_norm/head.bias": 0.5, "gradient_norm/rnn.w": 1.5,
+                    "weight_norm/rnn.w": 2.5,
+                })  # fmt: skip
+    report = report_of(tmp_path / "s")
+    found = Norms.of(report)
+    assert found is not None
+    lstm, gru = found.variants
+    assert [(p.step, p.value, p.low, p.high) for p in lstm.weight] == [
+        (10, 20, 10, 90), (20, 40, 20, 180),
+    ]  # fmt: skip
+    assert (lstm.first, lstm.last) == ((2, 20), (2, 40))
+    assert lstm.each == (OfWeight("head.bias", 0.5, 3.0), OfWeight("rnn.w", 1.5, 2.5))
+    assert (gru.num_not_finite, gru.last[1]) == (1, 40)
+    assert math.isnan(gru.last[0])
+    (figure,) = (figure for figure in all_figures(report) if figure.name == "norms")
+    assert len(figure.panels) == 2
+    page = html.unescape(render(report))
+    for part in ("Norms of each weight", "GRU (1 of 3 runs)", "Norm of the weights", "rnn.w"):
+        assert part in page
+    assert "rnn.w" in printed(report, 300)
+    panels = json.dumps(wandb_report.specification(report)["spec"])
+    assert "gradient_norm/all" in panels
+    assert "weight_norm/all" in panels

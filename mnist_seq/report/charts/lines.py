@@ -1,16 +1,16 @@
 """Lines with bands over steps, of one scale in several panels."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
 from mnist_seq.report import wording
-from mnist_seq.report.charts.base import HEIGHT, LINE, Series, spaced, tooltip
-from mnist_seq.report.charts.figure import Rows, Tables
-from mnist_seq.report.value import Point, Variant
+from mnist_seq.report.charts.base import HEIGHT, LINE, Series, families, series_of, spaced, tooltip
+from mnist_seq.report.charts.figure import Panel, Rows, Tables
+from mnist_seq.report.value import Point, Report, Variant
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,37 @@ class Axes:
     y: str
     is_log_x: bool = False
     is_log_y: bool = False
+
+
+SEEDS = "lines: medians over seeds; bands: the smallest and the largest seed"
+
+
+def panels_of(
+    report: Report, points: Mapping[int, Sequence[Point]], axes: Axes
+) -> tuple[Panel, ...]:
+    """One panel for each family of variants, all on one scale.
+
+    Args:
+        points: by the key of the variant; a log axis leaves out 0.
+    """
+    series = series_of(report)
+    found = {}
+    for key, of_variant in points.items():
+        v = report.variants[key]
+        drawn = [
+            p for p in of_variant
+            if math.isfinite(p.value) and (p.low > 0 or not axes.is_log_y)
+        ]  # fmt: skip
+        found[key] = rows_of(drawn, series.of(v), v.label)
+    ends = ends_of([row for rows in found.values() for row in rows])
+    panels = []
+    for title, members in families(report):
+        here = [v for v in members if found.get(v.key)]
+        if here:
+            tables = Tables()
+            rows = [row for v in here for row in found[v.key]]
+            panels.append(Panel(title, lines(tables, rows, series, here, axes, ends), tables))
+    return tuple(panels)
 
 
 def rows_of(points: Sequence[Point], series: str, name: str) -> Rows:

@@ -121,7 +121,9 @@ def _table(section: Section[object], table: Table, title: str, *, is_below: bool
     body = html_table(table.header, rows, wrap, caption=table.title)
     body += parts.captions([table.caption])
     if is_below:
-        return parts.folded("The same as numbers", body, name=f"{section.name()}-table")
+        is_more = bool(table.name) and table.title != title  # and not what the drawing shows
+        name = f"{table.name if is_more else section.name()}-table"
+        return parts.folded(table.title if is_more else "The same as numbers", body, name=name)
     name = "" if table.title == title else f"<h3>{for_html(table.title)}</h3>"
     return name + body
 

@@ -84,6 +84,22 @@ def figure(report: Report, series: Mapping[int, Series], frame: Frame) -> str:
     return "".join(out)
 
 
+def curves(report: Report, points: Mapping[int, Sequence[Point]], frame: Frame) -> str:
+    """Panels of the variants that have values; "" where no curve has two points.
+
+    Args:
+        points: by the key of the variant; a log axis leaves out 0.
+    """
+    found = {
+        key: Series([p for p in of_variant if p.value > 0 or not frame.is_log_y])
+        for key, of_variant in points.items()
+    }
+    found = {key: series for key, series in found.items() if series.points}
+    if not any(len(series.points) > 1 for series in found.values()):
+        return ""
+    return figure(report, found, frame)
+
+
 def side_by_side(named: Sequence[tuple[str, str, Series]], frame: Frame) -> str:
     """Panels of curves without a baseline: (title, note, curve) of each."""
     x, y = _axes([series for _, _, series in named], frame)
