@@ -115,11 +115,13 @@ def _trained(row: "Row", seeds: int, train: Sequence[str]) -> "Stored | None":
     """The runs of a row, trained by the train command where they are missing; None if it fails.
 
     Raises:
-        ConfigError: other data would stand in for the published ones, or the runs are others.
+        ConfigError: other data would stand in for the published ones, the runs are others, or
+            another command trains them.
         ValueError: the data cannot be found.
     """
     from mnist_seq.config import plain
     from mnist_seq.published import stored
+    from mnist_seq.runs import lock
     from mnist_seq.runs.sweep_folder import SWEEPS
     from mnist_seq.training.preflight.find import find_data
 
@@ -131,6 +133,11 @@ def _trained(row: "Row", seeds: int, train: Sequence[str]) -> "Stored | None":
             "the folder that has them"
         )
     name = f"reproduce-{row.id}"
+    if at_work := lock.holder(SWEEPS / name):
+        raise ConfigError(
+            f"a sweep takes one command at a time: {SWEEPS / name} is being worked on by {at_work}; "
+            "wait for it, or stop it; the same command then goes on, and judges"
+        )
     asked = [*row.words, f"seed=range({seeds})", f"sweep.name={name}", "sweep.baseline=none"]
     line = [sys.executable, "-m", "mnist_seq.train", "-m", *train, *asked]
     env = dict(os.environ)

@@ -1,6 +1,7 @@
 """`python -m mnist_seq.reproduce`: published numbers, trained and judged."""
 
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from mnist_seq.published.rows import rows
 from mnist_seq.published.table import HEADER, SHORT, verdicts
 from mnist_seq.published.terminal import lines_of
 from mnist_seq.runs import provenance
+from mnist_seq.runs.lock import locked
 from mnist_seq.tasks import locate, remember, task_of
 from tests.conftest import ROOT, clean_env, config_of
 
@@ -206,3 +208,17 @@ def test_data_that_stand_in_for_the_published_ones_are_refused(tmp_path: Path) -
     said = console.file.getvalue()
     assert "rows.rnn: what is published is of mnist, which is not found, and mnist_5k is no" in said
     assert "| not run |" in (out / "published.md").read_text()
+
+
+def test_a_sweep_that_another_command_works_on_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the sweep of a command that was killed: it trains on, and nothing trains twice."""
+    monkeypatch.chdir(tmp_path)
+    console = Console(file=io.StringIO(), width=200)
+    with locked(Path("outputs/sweeps/reproduce-parity.lstm"), what="a sweep"):
+        assert not reproduce.run({**KEYS, "names": ["parity.lstm"]}, console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert f"reproduce-parity.lstm is being worked on by process {os.getpid()} on " in said
+    assert "; wait for it, or stop it; the same command then goes on" in said

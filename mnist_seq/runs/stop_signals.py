@@ -8,11 +8,13 @@ until the checkpoint is saved. While a sweep's pool works, the pool asks its job
 A signal that is ignored when the command starts stays ignored, as SIGHUP is under `nohup`.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -114,19 +116,25 @@ def passed_on_to(line: Sequence[str], env: Mapping[str, str] | None = None) -> i
         SystemExit: a signal came, and the command has ended.
     """
     came: list[int] = []
+    waiting: deque[int] = deque()  # signals that the command has not got yet
     started: list[subprocess.Popen[bytes]] = []
 
     def pass_on(signum: int, _: object) -> None:
         came.append(signum)
+        waiting.append(signum)
+        send_waiting()
+
+    def send_waiting() -> None:  # a signal may come at any line: each is sent once
         for process in started:
-            process.send_signal(signum)
+            with contextlib.suppress(IndexError):
+                while True:
+                    process.send_signal(waiting.popleft())
 
     before = install(pass_on)
     try:
         process = subprocess.Popen(line, env=env, **system.own_group())
-        if came:
-            process.send_signal(came[0])
         started.append(process)
+        send_waiting()
         code = process.wait()
     finally:
         restore(before, is_stopped=bool(came))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mnist_seq.runs.text import one_line, plural, share, some, without_secrets
+from mnist_seq.runs.text import duration, one_line, plural, share, some, without_secrets
 from tests.conftest import ROOT
 
 
@@ -17,6 +17,23 @@ def test_a_count_agrees_with_its_noun() -> None:
         "1,000 runs",
     ]
     assert [share(1, n, "run") for n in (1, 2)] == ["1 of 1 run", "1 of 2 runs"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (4.24, "4.2 s"),
+        (59.96, "1 min"),
+        (200, "3 min 20 s"),
+        (720, "12 min"),
+        (7500, "2 h 05 min"),
+        (36000, "10 h"),
+        (float("nan"), "unknown"),
+    ],
+)
+def test_a_duration_has_one_form(seconds: float, text: str) -> None:
+    """In sweeps, and in the table of published numbers."""
+    assert duration(seconds) == text
 
 
 def test_no_count_has_its_plural_by_hand() -> None:
