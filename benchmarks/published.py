@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.published import stored
-from mnist_seq.published.rows import chosen, rows
+from mnist_seq.published.keeping import keep
+from mnist_seq.published.rows import rows
 from mnist_seq.published.table import verdicts
 from mnist_seq.report.render.published_files import markdown
 
@@ -21,14 +22,10 @@ BEGIN, END = "<!-- written by benchmarks/published.py table -->", "<!-- end of w
 
 def store(name: str, folder: Path) -> None:
     """Write the results of a row, or of all rows of an experiment that the folder has runs of."""
-    for row in chosen([name], rows()):
-        try:
-            path = stored.write(stored.from_folder(folder, row), RESULTS)
-        except ConfigError as error:
-            if name == row.id:
-                raise
-            print(error)
-            continue
+    kept, left = keep(name, folder, RESULTS, rows())
+    for text in left:
+        print(text)
+    for path, _ in kept:
         print(path.relative_to(ROOT))
 
 

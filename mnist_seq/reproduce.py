@@ -7,7 +7,7 @@ stop_signals.while_importing(__name__, script="mnist-seq-reproduce")
 import functools
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mnist_seq.published.rows import Row
     from mnist_seq.published.stored import Stored
 
-LIST, ALL = "list", "all"  # names of no experiment
-_OWN = ("names", "seeds", "out", "train")
+LIST, ALL, STORE = "list", "all", "store"  # names of no experiment
+_OWN = ("names", "seeds", "sweep", "out", "train")
 _CHOSEN = ("sweep.name", "sweep.until", "seed", "experiment", "hydra.sweep.dir", "hydra.run.dir")
 _WITH_A_VALUE = ("--cfg", "-c", "--package", "-p")
 _PLACES = ("data.root", "data.path")
@@ -37,7 +37,7 @@ _MOST_SEEDS = 1000
 
 
 def run(values: Mapping[str, Any], console: "Console") -> bool:
-    """List published numbers, or train and judge some.
+    """List published numbers, train and judge some, or store what runs measured.
 
     Args:
         values: the keys of `conf/reproduce.yaml`.
@@ -48,22 +48,53 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
     Raises:
         ValueError: a key or a name is wrong, or a stored result is damaged.
     """
+    from mnist_seq.published import stored, words
     from mnist_seq.published.rows import chosen, rows
-    from mnist_seq.published.stored import read_all
     from mnist_seq.published.table import verdicts
     from mnist_seq.published.terminal import show
     from mnist_seq.runs.console import say
 
     names, seeds, out, train = _checked(values)
     known = rows()
+    if STORE in names:
+        _store(names, values["sweep"], known, train, console)
+        return True
     asked = [name for name in names if name not in (LIST, ALL)]
     picked = chosen(asked, known) if asked else known
     if LIST in names or not names:
-        results = read_all()
+        results = stored.read_all()
         show(verdicts(picked, results), console)
-        say(console, _of_times([results[row.id] for row in picked if row.id in results]))
+        say(console, words.times([results[row.id] for row in picked if row.id in results]))
         return True
     return _reproduce(picked, known, seeds, out, train, console)
+
+
+def _store(
+    names: Sequence[str],
+    sweep: str,
+    among: Sequence["Row"],
+    words: Sequence[str],
+    console: "Console",
+) -> None:
+    """Store what the runs of a sweep measured beside experiments of the user's own."""
+    from mnist_seq.published.keeping import keep, own_results
+    from mnist_seq.runs.console import near, say
+    from mnist_seq.runs.sweep_folder import expanded, no_folder
+
+    if len(names) != 2 or names[0] != STORE or sweep == "none":
+        line = "python -m mnist_seq.reproduce store <name> sweep=<folder>"
+        raise ConfigError(f"store takes a name and the folder of its runs: {line}")
+    folder = expanded(sweep)
+    if not folder.is_dir():
+        raise ConfigError(no_folder(folder))
+    kept, left = keep(names[1], folder, own_results(), among, list(_overrides(words)))
+    for text in left:
+        say(console, text)
+    for path, found in kept:
+        say(
+            console,
+            f"stored: {near(path)}, n={len(found.seeds)}; runs of its config are compared with it",
+        )
 
 
 def _reproduce(
@@ -120,7 +151,7 @@ def _trained(row: "Row", seeds: int, train: Sequence[str]) -> "Stored | None":
         ValueError: the data cannot be found.
     """
     from mnist_seq.config import plain
-    from mnist_seq.published import stored
+    from mnist_seq.published import measured, stored
     from mnist_seq.runs import lock
     from mnist_seq.runs.sweep_folder import SWEEPS
     from mnist_seq.training.preflight.find import find_data
@@ -135,8 +166,8 @@ def _trained(row: "Row", seeds: int, train: Sequence[str]) -> "Stored | None":
     name = f"reproduce-{row.id}"
     if at_work := lock.holder(SWEEPS / name):
         raise ConfigError(
-            f"a sweep takes one command at a time: {SWEEPS / name} is being worked on by {at_work}; "
-            "wait for it, or stop it; the same command then goes on, and judges"
+            f"a sweep takes one command at a time: {SWEEPS / name} is being worked on by "
+            f"{at_work}; wait for it, or stop it; the same command then goes on, and judges"
         )
     asked = [*row.words, f"seed=range({seeds})", f"sweep.name={name}", "sweep.baseline=none"]
     line = [sys.executable, "-m", "mnist_seq.train", "-m", *train, *asked]
@@ -145,7 +176,7 @@ def _trained(row: "Row", seeds: int, train: Sequence[str]) -> "Stored | None":
         env.pop("HYDRA_FULL_ERROR", None)
     code = stop_signals.passed_on_to(line, env)
     variant = stored.variant_of(plain(config))
-    return None if code else stored.from_folder(SWEEPS / name, row, variant)
+    return None if code else measured.from_folder(SWEEPS / name, row, variant)
 
 
 def _config_of(row: "Row", train: Sequence[str] = ()) -> "Config":
@@ -154,17 +185,6 @@ def _config_of(row: "Row", train: Sequence[str] = ()) -> "Config":
 
     places = [command.quoted(word, _PLACES) for word in train if key_of(word) in _PLACES]
     return compose(*row.words, *places)
-
-
-def _of_times(results: Sequence["Stored"]) -> str:
-    """Where the times were measured: nobody knows how fast another machine is."""
-    from mnist_seq.published.stored import machine_of
-    from mnist_seq.runs import provenance
-
-    machines = dict.fromkeys(found.machine for found in results)
-    measured = f"of all seeds together, measured on {'; '.join(machines)}; " if machines else ""
-    here = machine_of({"host": provenance.host()})
-    return f"Time: {measured}this machine is {here}"
 
 
 def _checked(values: Mapping[str, Any]) -> tuple[list[str], int, Path, list[str]]:
@@ -184,8 +204,18 @@ def _checked(values: Mapping[str, Any]) -> tuple[list[str], int, Path, list[str]
         raise ConfigError(f"seeds must be a whole number, 1 to {_MOST_SEEDS}: seeds={seeds}")
     if not isinstance(out, str) or not out:
         raise ConfigError(f"out must be a folder: out={out}; write out=outputs/reproduced")
-    _check_train(values["train"], values["names"])
+    if STORE not in values["names"]:
+        if values["sweep"] != "none":
+            raise ConfigError(f"sweep is of store alone: sweep={values['sweep']}; leave it out")
+        _check_train(values["train"], values["names"])
     return values["names"], seeds, expanded(out), values["train"]
+
+
+def _overrides(words: Sequence[str]) -> Iterator[str]:
+    """Words of a command without the flags that say where configs come from."""
+    for before, word in pairwise(["", *words]):
+        if before not in CONFIG_FLAGS and key_of(word) not in CONFIG_FLAGS:
+            yield word
 
 
 def _check_train(train: Sequence[str], names: Sequence[str]) -> None:
@@ -193,14 +223,12 @@ def _check_train(train: Sequence[str], names: Sequence[str]) -> None:
     from mnist_seq.config.messages import suggestion
     from mnist_seq.published.rows import is_aside
 
-    for before, word in pairwise(["", *train]):
+    for word in _overrides(train):
         key = key_of(word)
-        if before in CONFIG_FLAGS or key in CONFIG_FLAGS:
-            continue
         if not is_aside(key):
             own = {name.partition(".")[0] for name in names} - {LIST, ALL} or {"<name>"}
             line = f"python -m mnist_seq.train experiment={min(own)} {word}"
-            near = suggestion(key, _OWN[:3]) or f"; train it with {line}"
+            near = suggestion(key, _OWN[:4]) or f"; train it with {line}"
             raise ConfigError(
                 f"what is published says what is trained, and {word} changes it{near}"
             )
@@ -259,7 +287,7 @@ def as_keys(words: Sequence[str]) -> list[str]:
         elif "=" not in word:
             names.append(word)
         elif key_of(word) in _OWN:
-            kept.append(command.quoted(word, ["out"]))
+            kept.append(command.quoted(word, ["sweep", "out"]))
         else:
             train.append(word)
     for key, given in (("names", names), ("train", train)):

@@ -24,7 +24,7 @@ from mnist_seq.runs.lock import locked
 from mnist_seq.tasks import locate, remember, task_of
 from tests.conftest import ROOT, clean_env, config_of
 
-KEYS: dict[str, Any] = {"names": [], "seeds": 3, "out": "out", "train": []}
+KEYS: dict[str, Any] = {"names": [], "seeds": 3, "sweep": "none", "out": "out", "train": []}
 TINY = """# @package _global_
 defaults:
   - override /data: upside

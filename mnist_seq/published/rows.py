@@ -33,6 +33,11 @@ class Row:
         return f"{self.experiment}.{self.name}"
 
     @property
+    def metric(self) -> str:
+        """Of result.json."""
+        return self.expected.metric
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The overrides of its runs, without the seed."""
         return (f"{GROUP}={self.experiment}", *self.expected.overrides)
@@ -52,7 +57,7 @@ class Row:
             return False
         config = record["config"]
         return all(is_aside(key_of(word)) or key_of(word) in own for word in words) and all(
-            word in words or _holds(config, word)  # a config leaves out newer keys at their default
+            word in words or holds(config, word)  # a config leaves out newer keys at their default
             for word in self.expected.overrides
         )
 
@@ -63,7 +68,7 @@ def is_aside(key: str) -> bool:
     return key not in _COUNTS and any(below)
 
 
-def _holds(config: Mapping[str, Any], word: str) -> bool:
+def holds(config: Mapping[str, Any], word: str) -> bool:
     """Whether a config has what an override asks for."""
     key, _, value = word.partition("=")
     found: Any = config

@@ -38,6 +38,7 @@ def lines_of(verdicts: Sequence[Verdict], width: int) -> Iterator[str]:
     for head, rows in ((HEADER[:SHORT], whole), (_NARROW, [*map(_narrow, verdicts)])):
         columns = list(zip(head, *rows, strict=True))
         widths = [max(map(cell_len, column)) for column in columns]
+        widths = [max(2, w) if name in _RIGHT else w for name, w in zip(head, widths, strict=True)]
         lines = [_line(head, row, widths) for row in (head, *rows)]
         if max(map(cell_len, lines)) <= width:
             yield from lines

@@ -1,11 +1,14 @@
 """Writes published numbers, ours and verdicts as texts for tables."""
 
 import math
+from collections.abc import Sequence
 
 from mnist_seq.config.schema.expects import Expected, band
 from mnist_seq.published.judging import Verdict, judge
+from mnist_seq.published.measured import machine_of
 from mnist_seq.published.rows import Row
 from mnist_seq.published.stored import Stored
+from mnist_seq.runs import provenance
 from mnist_seq.runs.text import duration, plural
 
 NONE = "-"
@@ -106,6 +109,13 @@ def cost(verdict: Verdict) -> str:
 def cost_short(verdict: Verdict) -> str:
     """The same in few letters: "~12 min" of a seed where nothing has run."""
     return cost(verdict).replace("about ", "~").removesuffix(" each")
+
+
+def times(results: Sequence[Stored]) -> str:
+    """Where the times were measured: nobody knows how fast another machine is."""
+    machines = dict.fromkeys(found.machine for found in results)
+    measured = f"of all seeds together, measured on {'; '.join(machines)}; " if machines else ""
+    return f"Time: {measured}this machine is {machine_of({'host': provenance.host()})}"
 
 
 def _rough(minutes: float) -> str:

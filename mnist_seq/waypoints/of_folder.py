@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_seq.config.members import folders
-from mnist_seq.published.stored import Stored, read, results_dir
+from mnist_seq.published.stored import Stored, read, results_dirs
 from mnist_seq.runs.console import near
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.text import one_line, share, some
@@ -22,14 +21,14 @@ FEWEST = 3  # seeds: the prediction interval of two is as wide as the metric
 def stored_for(config: Mapping[str, Any], fingerprint: str) -> Stored | None:
     """The stored result whose runs take the same steps as one of this config, or None.
 
-    Looks in our `docs/results/`, and in `results/` of a user's own folders. A file that cannot be
+    Looks in `results/` of a user's own folders, and in our `docs/results/`. A file that cannot be
     read costs a warning.
 
     Args:
         config: as run.json has it.
         fingerprint: of its data.
     """
-    for folder in (results_dir(), *(own / "results" for own in folders())):
+    for folder in results_dirs():
         for path in sorted(folder.glob("*.json")):
             stored = _read(path, path.stat().st_mtime_ns)
             if stored is None or not stored.curve.updates or stored.curve.n < FEWEST:

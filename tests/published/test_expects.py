@@ -5,7 +5,7 @@ import pytest
 from mnist_seq.config import ConfigError, identity, parse, plain
 from mnist_seq.config.paths import options
 from mnist_seq.config.schema.expects import Expected
-from mnist_seq.published import stored
+from mnist_seq.published import measured, stored
 from mnist_seq.published.rows import Row, chosen, rows
 from mnist_seq.published.table import verdicts
 from mnist_seq.report.render.published_files import markdown
@@ -83,10 +83,10 @@ def test_a_run_of_other_data_or_other_first_weights_repeats_nothing() -> None:
 def test_a_metric_that_no_run_has_is_no_divergence() -> None:
     """`expects` of one's own may name a probe that is not read."""
     result = {"state": "finished", "seconds": 60.0, "metrics": {"test/accuracy": 0.5, "a": None}}
-    assert stored._seed(0, result, {}, "a").value is None, "not a number at its end"
-    assert stored._seed(0, {**result, "state": "diverged"}, {}, "test/accuracy").value is None
+    assert measured._seed(0, result, {}, "a").value is None, "not a number at its end"
+    assert measured._seed(0, {**result, "state": "diverged"}, {}, "test/accuracy").value is None
     with pytest.raises(ConfigError, match="test@9/accuracy; the runs have a, test/accuracy"):
-        stored._seed(0, result, {}, "test@9/accuracy")
+        measured._seed(0, result, {}, "test@9/accuracy")
 
 
 def test_a_name_that_is_none_suggests_the_nearest() -> None:

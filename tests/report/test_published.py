@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mnist_seq.published.judging import judge
+from mnist_seq.published.measured import from_folder
 from mnist_seq.published.rows import chosen, rows
-from mnist_seq.published.stored import from_folder
 from mnist_seq.report.sections.published import Published
 from mnist_seq.runs.events import BY_ACCURACY
 from tests.report.sweeps import report_of, write_repeat

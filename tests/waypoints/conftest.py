@@ -8,8 +8,9 @@ import pytest
 from mnist_seq import compose, train_run
 from mnist_seq.config import members
 from mnist_seq.config.schema.expects import expected
+from mnist_seq.published.measured import from_runs
 from mnist_seq.published.rows import Row
-from mnist_seq.published.stored import from_runs, write
+from mnist_seq.published.stored import write
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from mnist_seq.config import plain
+from mnist_seq import reproduce
+from mnist_seq.config import ConfigError, members, plain
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.pool.pool import log_path
@@ -108,3 +110,34 @@ def test_a_sweep_says_it_in_each_log_and_counts_it_at_its_end(
     sweep = mine.parent.parent.parent / "outputs" / "sweeps" / "s"
     for run in ("seed=7", "seed=8"):
         assert log_path(sweep / run).read_text().count("waypoint: at ") >= 2
+
+
+def test_a_curve_of_ones_own_is_stored_by_a_command_and_found(
+    three: list[RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the lab's experiments; what no run could be compared with is refused in one line."""
+    mine, sweep = tmp_path / "mine", three[0].path.parent
+    monkeypatch.setenv(members._FOLDERS, str(mine))
+    given = {"names": ["store", "lab.tiny"], "seeds": 3, "out": "out", "sweep": str(sweep)}
+    words = ["--config-dir", str(mine), "model.hidden=4"]
+    assert reproduce.run({**given, "train": words}, Console(quiet=True))
+    fingerprint = three[0].record()["data"]["fingerprint"]
+    found = stored_for(plain(config_of(*WORDS)), fingerprint)
+    assert found is not None
+    assert (found.id, found.metric, found.curve.n) == ("lab.tiny", "test/accuracy", 3)
+    assert standing_of(three[1]) is not None
+    for change, says in (
+        ({"names": ["store"]}, "store takes a name and the folder of its runs"),
+        ({"sweep": "none"}, "store takes a name and the folder of its runs"),
+        ({"sweep": str(tmp_path / "no")}, "sweep must be a folder that exists"),
+        ({"names": ["store", "tiny"]}, "a name of two parts"),
+        ({"names": ["store", "rows.lstm"]}, "no run of rows.lstm is in"),
+        ({"names": ["store", "rows.lstn"]}, "did you mean rows.lstm"),
+        ({"names": ["parity.lstm"]}, "sweep is of store alone"),
+        ({"train": ["model.hidden=5"]}, "no run with model.hidden=5 is in"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            reproduce.run({**given, "train": [], **change}, Console(quiet=True))
+    monkeypatch.setenv(members._FOLDERS, "")
+    with pytest.raises(ConfigError, match="add --config-dir="):
+        reproduce.run({**given, "train": []}, Console(quiet=True))

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mnist_seq.published.judging import RULE, Verdict, judge_values
+from mnist_seq.published.measured import minutes_of
 from mnist_seq.published.rows import GROUP, rows
-from mnist_seq.published.stored import minutes_of, variant_of
+from mnist_seq.published.stored import variant_of
 from mnist_seq.published.table import HEADER, SHORT, texts
 from mnist_seq.report.read.run import Run
 from mnist_seq.report.sections import Inputs, Section, Table
