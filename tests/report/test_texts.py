@@ -88,6 +88,16 @@ def test_the_headline_names_variants_and_numbers(grid: Path) -> None:
     assert [f.labels[v.key] for f in families for v in f.variants] == ["LSTM", "GRU", "RNN"] * 2
 
 
+def test_a_mean_that_is_not_zero_is_not_written_as_zero(tmp_path: Path) -> None:
+    """One run that has learnt nothing widens every interval; the others are still read."""
+    for seed, accuracy in enumerate((0.9, 0.1, 0.8)):
+        write_run(tmp_path / "s", seed=seed, accuracy=accuracy)
+        write_run(tmp_path / "s", "gru", seed=seed, accuracy=0.0004)
+    report = report_of(tmp_path / "s")
+    (gru,) = (v for v in report.variants if v.cell == "gru")
+    assert fmt.number(gru.mean, words.decimals_of(report)) == "0.04"
+
+
 def test_one_seed_each_is_said_and_has_numbers(tmp_path: Path) -> None:
     for cell, accuracy in (("lstm", 0.9), ("gru", 0.93), ("rnn", 0.7)):
         write_run(tmp_path / "s", cell, accuracy=accuracy)

@@ -240,12 +240,17 @@ def changes(variant: Variant) -> str:
 
 
 def decimals_of(report: Report) -> int:
-    """Decimals of all numbers in the metric's unit: by the narrowest interval of a difference."""
+    """Decimals of all numbers in the metric's unit: by the narrowest interval of a difference.
+
+    A squared error of 0.0005 beside a run that has learnt nothing, 0.16, is still not written as 0.
+    """
     ends = [v.compared.comparison.interval for v in report.variants if v.compared]
     halves = [(end.high - end.low) / 2 for end in ends]
     if not halves:
         halves = [(v.high - v.low) / 2 for v in report.variants]
-    return fmt.decimals(halves, report.metric.decimals)
+    found, most = fmt.decimals(halves, report.metric.decimals), report.metric.decimals
+    means = [10 * abs(v.mean) for v in report.variants if v.mean]
+    return max(found, fmt.decimals(means, most)) if means else found
 
 
 def seeds(variants: Sequence[Variant]) -> str:
