@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -273,3 +274,12 @@ def test_a_job_of_many_runs_trains_them_as_a_stack(
             )
         else:
             assert numbers(run) == numbers(undisturbed)
+
+
+def test_the_trials_of_a_search_share_jobs(sweep: SweepRunner, slurm: Cluster) -> None:
+    """Each trial is asked for when another one ends, and none may have an allocation of its own."""
+    words = [*TINY[:-2], "hydra/sweeper=optuna", "hydra.sweeper.n_trials=9", "sweep.name=o"]
+    sweep(*words, "optimizer.lr=interval(0.001,0.1)", "hydra.launcher.workers=1",
+          "hydra.launcher.runs_per_job=3")  # fmt: skip
+    jobs = [row["job"] for row in sweep.sweep("o").ledger() if row["change"] == "submitted"]
+    assert sorted(Counter(jobs).values()) == [3, 3, 3]

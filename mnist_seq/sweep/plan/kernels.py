@@ -51,10 +51,14 @@ class Kernels:
             self._new[settled] = self._chosen[variant]
         return settled
 
-    def notice(self, variants: Sequence[Variant]) -> str:
-        """A line on the choices for the runs of a plan, by the variants of all of them."""
+    def notice(self, variants: Sequence[Variant], *, of: str = "runs") -> str:
+        """A line on the choices for the runs of a plan, by the variants of all of them.
+
+        Args:
+            of: the word for what has these variants.
+        """
         found = Counter(self._new[variant] for variant in variants if variant in self._new)
-        return in_words(found) if found else ""
+        return in_words(found, of=of) if found else ""
 
     @cached_property
     def _there(self) -> dict[tuple[VariantKey, int | None], Kernel]:

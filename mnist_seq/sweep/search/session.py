@@ -1,6 +1,7 @@
 """One search from its overrides to its best trial."""
 
 import functools
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from mnist_seq.sweep.command import SweepCommand
 from mnist_seq.sweep.engines import Launcher
 from mnist_seq.sweep.engines.foreign import ForeignLauncher
 from mnist_seq.sweep.open_pool import open_pool, policy_of
-from mnist_seq.sweep.plan.estimate import Speeds, measured_speeds
+from mnist_seq.sweep.plan.estimate import Speeds, estimate, measured_speeds, total
 from mnist_seq.sweep.plan.planner import PlannedRun
 from mnist_seq.sweep.pool import starts
 from mnist_seq.sweep.pool.opening import Opening
@@ -103,9 +104,11 @@ class _Search:
         self.space = with_conditions(space, command.composer)
         self.planner = command.planner(swept=list(self.space.distributions))
         # Refuses a wrong key or value before anything is written
-        first, *_ = [self.planner.planned(self.space.words(at)) for at in self.space.corners()]
-        self.first: Config = first.config
-        if notice := self.planner.kernels.notice([first.variant]):
+        points = dict.fromkeys(self.space.words(at) for at in self.space.corners())
+        checked_points = [self.planner.planned(words) for words in points]
+        self.first: Config = checked_points[0].config
+        variants = list(dict.fromkeys(point.variant for point in checked_points))
+        if notice := self.planner.kernels.notice(variants, of="points of the space"):
             self.planner.notices[notice] = None
         metrics = check_task(self.first).metrics
         check_objective(
@@ -174,14 +177,18 @@ class _Search:
 
     def _run_pool(self, trials: Trials, num_jobs: int) -> tuple[str, int]:
         command, placement = self.command, self.launcher.placement
+        slots = placement.slots([self.first])[:num_jobs]
+        # how many trials share a job of a queue; elsewhere the first point says too little
+        mean_s = estimate(self.first, self.speeds) if placement.is_queue else math.nan
         opening = Opening(
             configs=[self.first],
-            slots=placement.slots([self.first])[:num_jobs],
+            slots=slots,
             threads=threads_of([self.first]),
             policy=policy_of(command.options, placement),
             folder=command.folder,
             console=command.console,
             num_jobs=num_jobs,
+            expected_s=total([mean_s] * num_jobs, len(slots)),
             views=[trials],
             metric=self.settings.objective,  # the test is not for choosing
         )

@@ -53,16 +53,21 @@ class Space:
             yield f"{key}={text}{of}"
 
     def corners(self) -> Iterator[dict[str, Any]]:
-        """Points with the lowest value or the first choice of each key.
+        """Points that have, together, each choice and both ends of each interval and range.
 
-        The first point has the first option of each group; each of the others has an option whose
-        keys it lacks. Keys that a point's options lack are in it too.
+        The first point has the lowest value or the first choice of each key, and each of the others
+        differs in one key, or in a key of some trials and its option. Keys that a point's options
+        lack are in it too.
         """
         first = {key: _values(d)[0] for key, d in self.distributions.items()}
         yield first
-        for group, options in dict.fromkeys(self.only.values()):
-            if first[group] not in options:
-                yield {**first, group: options[0]}
+        for key, d in self.distributions.items():
+            group, options = self.only.get(key, ("", ()))
+            given = {group: options[0]} if group and first[group] not in options else {}
+            values = _values(d)
+            for value in values if hasattr(d, "choices") else [values[0], values[-1]]:
+                if given or value != first[key]:
+                    yield {**first, **given, key: value}
 
     def check_cma_es(self) -> None:
         """Refuse a space in which CMA-ES would draw at random.

@@ -71,11 +71,12 @@ def choose(config: Config) -> Choice:
     return Choice("torch", why) if why else Choice("native")
 
 
-def in_words(choices: dict[Choice, int]) -> str:
+def in_words(choices: dict[Choice, int], *, of: str = "runs") -> str:
     """A line on what `device.kernel=auto` has chosen.
 
     Args:
         choices: to the number of runs.
+        of: the word for these.
     """
     num_native = sum(num for choice, num in choices.items() if choice.kernel == "native")
     total = sum(choices.values())
@@ -86,7 +87,7 @@ def in_words(choices: dict[Choice, int]) -> str:
     if not num_native:
         return f"device.kernel=auto: torch, since {reasons[0]}{more}"
     return (
-        f"device.kernel=auto: native in {num_native} of {total} runs, torch in the others, since "
+        f"device.kernel=auto: native in {num_native} of {total} {of}, torch in the others, since "
         f"{reasons[0]}{more}"
     )
 
