@@ -89,10 +89,14 @@ def test_a_job_on_hold_waits_and_a_requeue_is_refused(
     sweep: SweepRunner, slurm: Cluster, undisturbed: dict[str, Any]
 ) -> None:
     """An administrator may hold jobs for hours: nothing may give them up, or submit them twice."""
-    process, folder = sweep.start(*LONG, "seed=0,1", "sweep.name=h"), sweep.sweep("h")
-    wait_until(lambda: len(changes(folder, "submitted")) == 2, process)
-    held = job_of(folder, "seed=1")
-    slurm("scontrol", "hold", held)
+    slurm("scontrol", "update", f"NodeName={slurm.node}", "State=DRAIN", "Reason=test")
+    try:
+        process, folder = sweep.start(*LONG, "seed=0,1", "sweep.name=h"), sweep.sweep("h")
+        wait_until(lambda: len(changes(folder, "submitted")) == 2, process)
+        held = job_of(folder, "seed=1")
+        slurm("scontrol", "hold", held)
+    finally:
+        slurm("scontrol", "update", f"NodeName={slurm.node}", "State=RESUME")
     wait_until(lambda: has_checkpoint(folder, "seed=0"), process)
     with pytest.raises(Exception, match="returned non-zero exit status"):
         slurm("scontrol", "requeue", job_of(folder, "seed=0"))
