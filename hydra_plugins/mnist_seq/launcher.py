@@ -37,10 +37,13 @@ class PlanLauncher(Launcher):
         self.chosen = launcher_of(self.name, self.engine, {str(k): v for k, v in keys.items()})
         is_stacking = self.chosen.placement.stacks_on != "nothing"
         if is_stacking and choices["hydra/sweeper"] != "mnist_seq":
+            is_asked = not self.chosen.placement.is_here  # by a key, not by the launcher's name
+            way_out = (
+                "leave hydra.launcher.stacks_on out" if is_asked else "choose hydra/launcher=pool"
+            )
             raise ConfigError(
                 f"hydra/launcher={self.name} trains the runs of a plan together, and "
-                f"hydra/sweeper={choices['hydra/sweeper']} asks for one after the other; choose "
-                "hydra/launcher=pool"
+                f"hydra/sweeper={choices['hydra/sweeper']} asks for one after the other; {way_out}"
             )
         if self.chosen.placement.is_detached and choices["hydra/sweeper"] != "mnist_seq":
             raise ConfigError(

@@ -113,6 +113,8 @@ def _problems(
             lines.append(f"no code reads {key}: {key}={shown(e['input'])}{near}")
         elif e["type"] == "missing":
             lines.append(f"{key} must be given; write {key}=<value>")
+        elif e["type"] == "value_error":  # of a rule between keys, which says all itself
+            lines.append(str(e["ctx"]["error"]))
         else:
             rules.setdefault(key, ([], e["input"]))[0].append(_rule(e))
     for key, (found, value) in rules.items():

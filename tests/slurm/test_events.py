@@ -165,6 +165,7 @@ def test_what_slurm_refuses_is_said_in_one_line_before_a_run_begins(
     (refusal,) = [line for line in output.splitlines() if line.startswith("mnist_seq: ")]
     assert says in refusal, output
     assert "Slurm must take the jobs of a sweep, and sbatch says: " in refusal
+    assert "sbatch: error" not in output, "it stands there once"
     assert changes(sweep.sweep("r"), "submitted") == []
 
 

@@ -199,6 +199,9 @@ def test_a_call_that_fails_has_said_so_when_it_is_over(
         ({"gpus_per_node": "a100:1"}, "slurm_gres=gpu:a100:1"),
         ({"slurm_additional_parameters": {"requeue": True}}, "hydra.launcher.resubmit"),
         ({"slurm_additional_parameters": "x"}, "keys of sbatch"),
+        ({"tasks_per_node": 2}, "a job is one process: .* has tasks_per_node=2"),
+        ({"slurm_additional_parameters": {"ntasks": 2}}, "a job is one process: .* has ntasks=2"),
+        ({"slurm_setup": "module load x"}, r"slurm_setup=\["),
     ],
 )
 def test_parameters_with_which_no_run_can_work_are_refused(

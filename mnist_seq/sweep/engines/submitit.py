@@ -20,6 +20,7 @@ from mnist_seq.sweep.pool.remote import Engine
 from mnist_seq.sweep.slurm.engine import SlurmEngine
 from mnist_seq.sweep.slurm.pack import Pack
 from mnist_seq.sweep.slurm.packed_pool import PackedPool, auto_size
+from mnist_seq.sweep.slurm.submission import check
 from mnist_seq.sweep.stack.sizes import BEST_ON_CPU
 
 if TYPE_CHECKING:
@@ -62,12 +63,18 @@ class SubmititLauncher(EngineLauncher):
     def _check_cluster(self) -> Self:
         of_slurm = {"resubmit", "poll", "python", "detach", "runs_per_job", "stacks_on", "max_runs"}
         if self.cluster == "local" and (odd := self.model_fields_set & of_slurm):
-            raise ValueError(f"{min(odd)} is for cluster=slurm")
+            raise ValueError(
+                f"hydra.launcher.{min(odd)} is for jobs of Slurm, and hydra.launcher.cluster=local "
+                "has none; leave it out"
+            )
         if self.stacks_on != "nothing" and self.runs_per_job == 1:
             raise ValueError(
-                f"stacks_on={self.stacks_on} trains the runs of a job together, and runs_per_job=1 "
-                "gives each run a job; write hydra.launcher.runs_per_job=auto or a number"
+                f"hydra.launcher.stacks_on={self.stacks_on} trains the runs of a job together, and "
+                "hydra.launcher.runs_per_job=1 gives each run a job of its own; write "
+                "hydra.launcher.runs_per_job=auto or a number"
             )
+        if self.cluster == "slurm":
+            check(self.parameters)
         return self
 
     @property

@@ -1,5 +1,7 @@
 """Runs calls as jobs of Slurm, which outlive the command and are found again by the next one."""
 
+import contextlib
+import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -80,7 +82,8 @@ class SlurmEngine:
         todo, job = [call for call in calls if call.id not in earlier], ""
         if todo:
             try:
-                job = self._executor.submit(self._packed(todo)).job_id
+                with _quiet():
+                    job = self._executor.submit(self._packed(todo)).job_id
             except Exception as error:  # submitit's own, with what sbatch has printed
                 raise self._refusal(in_a_line(str(error))) from None
             self._has_submitted = True
@@ -114,7 +117,7 @@ class SlurmEngine:
         self._executor.update_parameters(slurm_array_parallelism=len(self.slots))
         for part in (packs[i : i + ARRAY] for i in range(0, len(packs), ARRAY)):
             try:
-                with self._executor.batch():
+                with _quiet(), self._executor.batch():
                     jobs = [self._executor.submit(self._packed(pack)) for pack in part]
                 ids = [job.job_id for job in jobs]
             except Exception as error:  # submitit's own, with what sbatch has printed
@@ -186,6 +189,11 @@ class SlurmEngine:
             limit_s=self._limit_s,
             shared=self._shared.setdefault(job, SharedJob()) if is_shared else None,
         )
+
+
+def _quiet() -> contextlib.redirect_stderr[io.StringIO]:
+    """Keeps to itself what sbatch prints, which submitit passes on and puts in its errors too."""
+    return contextlib.redirect_stderr(io.StringIO())
 
 
 def parts(calls: Sequence[Call], size: int) -> list[Sequence[Call]]:

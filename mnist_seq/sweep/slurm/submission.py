@@ -15,6 +15,7 @@ LEAST_S = 30  # seconds of a job before Slurm's early signal; Python alone takes
 SOONER_S = 60  # by which Slurm may send that signal sooner than asked (sbatch(1), --signal)
 _KEYS = "hydra.launcher.parameters"
 _TIMEOUT_MIN, _SIGNAL_DELAY_S = 5, 90  # submitit's own
+_OF_MANY_PROCESSES = ("nodes", "ntasks", "tasks_per_node", "ntasks_per_node")
 _PREFIX = re.compile(r"^sbatch: (error: )?", re.M)
 
 
@@ -30,11 +31,10 @@ def executor_of(
         python: command that starts Python in a job; "" is this process's own.
 
     Raises:
-        ConfigError: this machine has no Slurm, or a parameter is wrong.
+        ConfigError: this machine has no Slurm, or a parameter is wrong for submitit.
     """
     import submitit
 
-    check(parameters)
     own = {"name": name, **parameters}
     given = own.get("slurm_additional_parameters") or {}
     # a job that Slurm queues again by itself would train unwatched, beside the one that we submit
@@ -68,6 +68,17 @@ def check(parameters: Mapping[str, Any]) -> None:
             f"a job that Slurm stops is submitted again by hydra.launcher.resubmit: "
             f"{_KEYS}.slurm_additional_parameters.{odd[0]}={more[odd[0]]}; leave it out"
         )
+    for key, value in {**parameters, **more}.items():
+        name = str(key).removeprefix("slurm_").replace("-", "_")
+        if name in _OF_MANY_PROCESSES and value != 1:
+            raise ConfigError(
+                f"a job is one process: {_KEYS} has {key}={value}; leave it out: "
+                "hydra.launcher.runs_per_job lets a job train several runs"
+            )
+        if name in ("setup", "srun_args") and isinstance(value, str):
+            raise ConfigError(
+                f"{_KEYS}.{key} must be a list: {value}; write '++{_KEYS}.{key}=[\"{value}\"]'"
+            )
     for key in ("gpus_per_node", "slurm_gpus_per_node"):
         value = parameters.get(key)
         if isinstance(value, str):
