@@ -1,11 +1,14 @@
 """Sets initial weights and biases that differ from torch's."""
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from mnist_seq.config.schema import WithInit
+from mnist_seq.config.schema import Model, WithBias, WithInit
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def orthogonal_blocks_(weight_hh: Tensor) -> None:
@@ -60,6 +63,22 @@ def initialise_(layers: nn.Module, init: WithInit) -> None:
             recurrent_weights_(weight, init.init)
         elif kind.startswith("bias_") and init.bias_init == "zeros":
             nn.init.zeros_(weight)
+
+
+def with_biases(layers: Net, model: Model) -> Net:
+    """The layers; with `model.bias=one` each gate has one bias, as in Keras.
+
+    Those of recurrent products are then buffers of 0, so state dicts have the names of torch.
+    """
+    if not isinstance(model, WithBias) or model.bias == "two":
+        return layers
+    for module in layers.modules():
+        for name, bias in list(module.named_parameters(recurse=False)):
+            if name.startswith("bias_hh"):
+                delattr(module, name)
+                module.register_buffer(name, None)
+                setattr(module, name, torch.zeros_like(bias))  # torch's modules list it elsewhere
+    return layers
 
 
 def chrono_(bias: Tensor, time_steps: int) -> None:

@@ -17,7 +17,7 @@ class Net:
     Args:
         weights: float32 and contiguous, on the CPU, in the order of `Layout.shapes`. They are
             changed in place, and must keep their memory.
-        lr_factors: of each weight: its learning rate, as a fraction of `rate`.
+        lr_factors: of each weight: its learning rate, as a fraction of `rate`; 0 keeps the weight.
         weight_decays: of each weight.
         threads: threads that share a step; the numbers do not depend on them. A process that is
             forked off has none of them: make its nets there.

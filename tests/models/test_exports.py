@@ -40,7 +40,10 @@ AROUND: dict[str, tuple[str, dict[str, Any]]] = {
             "readout": "mean",
         },
     }.items()
-} | {"gru, batch norm": ("gru", {"readout_norm": "batch", "head": (4,)})}  # fmt: skip
+} | {"gru, batch norm": ("gru", {"readout_norm": "batch", "head": (4,)})} | {
+    f"{name}, one bias": (name, {"bias": "one"} | changes)
+    for name, changes in {"lstm": {"layers": 2}, "gru": {"reset": "before"}, "lem": {}}.items()
+}  # fmt: skip
 ALL = EVERY | AROUND
 FAST = ("gru", "irnn", "lru", "gru, blocks, rms", "gru, batch norm")
 pytestmark = [

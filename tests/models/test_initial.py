@@ -40,6 +40,34 @@ def test_a_coupled_lstm_is_as_large_as_a_gru() -> None:
         assert cifg == model_params(default_model("gru", hidden=hidden), spec)
 
 
+# of a layer of 5 units that reads 2 numbers: input and recurrent weights, one bias
+@pytest.mark.parametrize(("name", "gates"), [
+    ("lstm", 4), ("gru", 3), ("rnn", 1), ("irnn", 1), ("lem", 4),
+])  # fmt: skip
+def test_one_bias_a_gate_is_counted_and_trained_alone(name: str, gates: int) -> None:
+    """The recurrent product's stays at 0, under torch's name, on the way that the others take."""
+    two, one = (built(name, hidden=5, bias=bias, layers=2) for bias in ("two", "one"))
+    sizes = [sum(weight.numel() for weight in net.parameters()) for net in (two, one)]
+    assert sizes[1] == gates * 5 * (2 + 5 + 1 + 5 + 5 + 1) == sizes[0] - 2 * gates * 5
+    weights = one.state_dict()
+    assert set(weights) == set(two.state_dict())
+    assert not any(weight.any() for key, weight in weights.items() if "bias_hh" in key)
+    two.load_state_dict(weights)
+    outputs = [net.train()(sequence())[0] for net in (two, one)]
+    torch.testing.assert_close(*outputs, rtol=0, atol=1e-12)
+    for each in outputs:
+        each.square().sum().backward()
+    theirs = dict(two.named_parameters())
+    for key, weight in one.named_parameters():
+        torch.testing.assert_close(weight.grad, theirs[key].grad, rtol=0, atol=1e-12)
+    torch.testing.assert_close(one.float()(sequence().float())[0].double(), outputs[1].detach())
+
+
+def test_with_layer_normalisation_there_is_one_bias_already() -> None:
+    said = default_model("lstm", layer_norm=True, bias="one").problem()
+    assert said == "model.layer_norm=true has one bias for both products: choose model.bias=two"
+
+
 def biases(lstm: nn.Module) -> torch.Tensor:
     """Sum of both biases of nn.LSTM, by gate: i, f, g, o."""
     total = lstm.bias_ih_l0 + lstm.bias_hh_l0

@@ -39,17 +39,18 @@ pytestmark = needs_compiler
 WORDS = [
     "model=lstm model.layers=2 model.dropout=0.3 model.readout=mean",
     "model=gru optimizer=adamw training.clip_norm=0.1 schedule=cosine",
+    "model=lstm model.layers=2 model.bias=one training.clip_norm=0.1 optimizer.weight_decay=0.1",
     "model=rnn optimizer=rmsprop optimizer.momentum=0.9 optimizer.centered=true",
     "optimizer=sgd optimizer.weight_decay=0.1 optimizer.dampening=0.1 data.noise=0.1",
     "model=rnn model.nonlinearity=relu optimizer=sgd optimizer.momentum=0",
-    "model=irnn optimizer=rmsprop",
+    "model=irnn optimizer=rmsprop model.bias=one",
     "optimizer=adam optimizer.weight_decay=0.1 optimizer.betas=[0.8,0.99]",
     "model=minlstm model.bidirectional=true model.layers=2 model.dropout=0.3 model.projection=3",
     "model=lru optimizer=nadam model.block=residual model.conv=2 training.tbptt=2",
 ]
 
 
-@pytest.mark.parametrize("words", some(WORDS, 5))
+@pytest.mark.parametrize("words", some(WORDS, 6))
 def test_native_steps_are_those_of_torch_and_go_on_from_their_checkpoint(
     words: str,
 ) -> None:
@@ -96,7 +97,7 @@ def test_native_steps_are_those_of_torch_and_go_on_from_their_checkpoint(
         ("model.readout_norm=batch", "model.readout_norm=batch"),
         ("model.layers=2 model.below=[4]", "model.below=[4] has layers of unequal widths"),
         ("model.layers=2 model.dropout=0.1 model.dropout_at=between", "model.dropout_at=between"),
-        ("model.bias_init=zeros model.input_init=he", ""),
+        ("model.bias_init=zeros model.input_init=he model.bias=one", ""),
         ("training.tbptt=2", "training.tbptt=2"),
         ("device.precision=bf16", "device.precision=bf16"),
         ("training.clip_value=0.5", "training.clip_value=0.5 clips by value"),

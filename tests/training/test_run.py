@@ -85,7 +85,7 @@ RESUMES = [
         "schedule.warmup=3",
         "training.eval_every=3",
     ),
-    ("optimizer=nadam",),
+    ("optimizer=nadam", "model.bias=one"),
     ("optimizer=rmsprop", "optimizer.momentum=0.9"),
     ("optimizer=sgd", "training.evaluate=best", "training.eval_every=5"),
     ("optimizer=adagrad", "training.clip_norm=0.5"),

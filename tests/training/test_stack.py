@@ -141,7 +141,7 @@ def test_every_regulariser_of_the_lstm_falls_as_it_falls_alone() -> None:
 
 
 def test_augmented_batches_are_those_of_the_run_alone() -> None:
-    words = ("data.shift=1", "data.noise=0.3", "data.drop_steps=0.2")
+    words = ("data.shift=1", "data.noise=0.3", "data.drop_steps=0.2", "model.bias=one")
     check_equal(words, differing(2))
 
 

@@ -120,6 +120,7 @@ def test_the_optimizer_goes_on_too(source: LoadedRun, tmp_path: Path) -> None:
     (("optimizer=sgd", "training.init_optimizer=true"), "needs the optimizer of the source"),
     (("training.freeze=[rn.*]",), "rn.* is none; they are rnn.weight_ih_l0"),
     (("training.freeze=['*']",), "must leave something to train"),
+    (("model.bias=one",), "bias_hh_l0 is trained there, .* here; choose model.bias=two"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused_before_anything_is_written(
     source: LoadedRun, words: tuple[str, ...], says: str

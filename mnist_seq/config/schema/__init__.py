@@ -14,7 +14,7 @@ from pydantic import Field, create_model
 
 from mnist_seq.config.members import file_of
 from mnist_seq.config.paths import conf_dir, options
-from mnist_seq.config.schema.any_model import MAX_HIDDEN, Model, WithInit
+from mnist_seq.config.schema.any_model import MAX_HIDDEN, Model, WithBias, WithInit
 from mnist_seq.config.schema.data import Data, Images, Stream, Tokens
 from mnist_seq.config.schema.device import Device
 from mnist_seq.config.schema.model import (
@@ -56,7 +56,8 @@ __all__ = [
     "S4D", "SGD", "SLSTM", "SSD", "TCN", "Ablation", "Adadelta", "Adagrad", "Adam", "Config",
     "Cosine", "Data", "Device", "Finite", "GatedDelta", "Group", "Images", "Mamba", "MinGRU",
     "Model", "NAdam", "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step", "Stream", "Sweep",
-    "Tokens", "Tracker", "Training", "Transformer", "WandB", "WithInit", "schema_of", "schemas",
+    "Tokens", "Tracker", "Training", "Transformer", "WandB", "WithBias", "WithInit", "schema_of",
+    "schemas",
 ]  # fmt: skip
 
 

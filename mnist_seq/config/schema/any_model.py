@@ -134,7 +134,13 @@ class Model(Group):
         return {key: value for key, value in dict(self).items() if key not in Model.model_fields}
 
 
-class WithInit(Model):
+class WithBias(Model):
+    """A cell with a bias of the input's product and one of the recurrent product."""
+
+    bias: Literal["two", "one"] = "two"
+
+
+class WithInit(WithBias):
     """A cell of torch, with a choice of initial weights."""
 
     initial_names: ClassVar[tuple[str, ...]] = ("init", "input_init", "bias_init")

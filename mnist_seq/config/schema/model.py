@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from mnist_seq.config.schema.any_model import Model, WithInit
+from mnist_seq.config.schema.any_model import Model, WithBias, WithInit
 from mnist_seq.config.schema.types import Count, Finite, Fraction
 
 
@@ -63,6 +63,8 @@ class LSTM(WithInit):
             return f"model.full_gate_recurrence=true joins three gates, and {which} takes one away"
         if self.peepholes and len(off) == 3:
             return f"model.peepholes=true needs a gate to look, and {' '.join(off)} leaves none"
+        if self.bias == "one" and self.layer_norm:
+            return "model.layer_norm=true has one bias for both products: choose model.bias=two"
         if self.forget_bias != "default" and (not self.forget_gate or self.cifg):
             why = "model.cifg=true" if self.cifg else "model.forget_gate=false"
             return f"{why} leaves no forget bias to set: model.forget_bias={self.forget_bias}"
@@ -95,7 +97,7 @@ class RNN(WithInit):
         return f"rnn_{self.nonlinearity}"
 
 
-class IRNN(Model):
+class IRNN(WithBias):
     option_names: ClassVar = ("irnn",)
 
     def native_cell(self) -> str:
@@ -257,7 +259,7 @@ class HGRN(Model):
     forget_bias: Literal["chrono"] | Finite
 
 
-class LEM(Model):
+class LEM(WithBias):
     option_names: ClassVar = ("lem",)
 
     dt: Annotated[float, Field(gt=0, le=1)]

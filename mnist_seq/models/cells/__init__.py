@@ -67,6 +67,7 @@ from torch.nn import functional as F
 
 from mnist_seq.config.schema import Model
 from mnist_seq.models.counting import NOTHING, Counts, multiply_adds
+from mnist_seq.models.initial import with_biases
 from mnist_seq.models.kernels.exporting import first_state, is_traced
 from mnist_seq.models.parameter_groups import ParameterGroup
 
@@ -285,7 +286,7 @@ def build_cell(shape: Shape, model: Model) -> Layers:
     module = importlib.import_module(f"mnist_seq.models.cells.{model.name}")
     layers = module.build(shape, model)
     assert isinstance(layers, Layers), f"{model.name}.build returned {type(layers).__name__}"
-    return layers
+    return with_biases(layers, model)
 
 
 def torch_options(model: Model) -> dict[str, int | float | bool]:

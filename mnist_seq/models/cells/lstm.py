@@ -64,8 +64,9 @@ class LSTMCell(Cell):
     Source: Greff et al. 2017, arXiv:1503.04069, equations of section II; layer normalisation by
     Ba et al. 2016, arXiv:1607.06450; dropout by Gal & Ghahramani 2016, arXiv:1512.05287, and by
     Semeniuta et al. 2016, arXiv:1603.05118; zoneout by Krueger et al. 2017, arXiv:1606.01305.
-    Differs: two biases a gate, as in torch; Gal's masks are the same for all gates, Semeniuta's are
-    drawn anew at every time step; layer normalisation is over all gates at once, with one bias.
+    Differs: two biases a gate, as in torch, by default; Gal's masks are the same for all gates,
+    Semeniuta's are drawn anew at every time step; layer normalisation is over all gates at once,
+    with one bias.
     """
 
     num_states = 2

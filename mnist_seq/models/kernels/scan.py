@@ -205,6 +205,9 @@ class Scanned(Layers, nn.RNNBase):
             with torch.device("meta"):  # its own weights are not used
                 cell = self.step_cell(next(iter(weights)).shape[1])
             for name, weight in zip(_NAMES, weights, strict=True):
+                if not isinstance(weight, nn.Parameter):  # see `initial.with_biases`
+                    delattr(cell, name)
+                    cell.register_buffer(name, None)
                 setattr(cell, name, weight)
             cells.append(cell)
         size = 2 if self.bidirectional else 1

@@ -367,6 +367,8 @@ API const float* native_gradient(const Net* n, int64_t i) { return n->grads[i]; 
 API void native_update(Net* n, const Rule* rule, int64_t step, double rate, const double* lr_factors,
                        const double* decays, float* const* state) {
   uint64_t before = flush_denormals();
+  for (int i = 0; i < n->num_weights; i++)  // weights that are kept have no part in the norm
+    if (lr_factors[i] == 0) memset(n->grads[i], 0, n->lengths[i] * sizeof(float));
   if (!isinf(rule->clip_norm)) clip(*n, rule->clip_norm);
   for (int i = 0; i < n->num_weights; i++)
     update(*rule, step, rate * lr_factors[i], decays[i], n->lengths[i], n->grads[i], n->weights[i],

@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mnist_seq import native
+from mnist_seq.models import Classifier
 from mnist_seq.models.kernels.compiled import using
 from mnist_seq.tasks.batches.batch import Batch
 from mnist_seq.training.loop.batch import training_batch
@@ -68,7 +69,9 @@ class Native(Single):
         """Copy the optimizer's state into the net, and let the optimizer hold the net's tensors."""
         steps = [1] if is_resumed else [0]  # a momentum of torch's counts no steps
         counts = self.net.rule.name != "sgd"
-        for i, weight in enumerate(self.learner.model.parameters()):
+        for i, weight in enumerate(_weights(self.learner.model)):
+            if not weight.requires_grad:
+                continue
             before = self.optimizer.state[weight] if is_resumed else {}
             own: dict[str, Tensor] = {name: of[i] for name, of in self.net.state.items()}
             for name, tensor in own.items():
@@ -110,6 +113,13 @@ class Native(Single):
         return super().optimizer_state(run)
 
 
+def _weights(model: Classifier) -> list[Tensor]:
+    """In the order of `native.Layout.shapes`; a second bias that is kept at 0 is one of them."""
+    assert isinstance(model.rnn, nn.RNNBase)
+    layers: list[Tensor] = [weight for each in model.rnn.all_weights for weight in each]
+    return [*layers, *model.head.parameters()]
+
+
 def _net(learner: Learner) -> native.Net:
     config, model, data = learner.config, learner.model, learner.data
     layout = native.Layout(
@@ -123,14 +133,16 @@ def _net(learner: Learner) -> native.Net:
     options = options_of(config.optimizer)
     decay = options["weight_decay"]
     groups = {name: g for g in groups_of(config.optimizer, model) for name in g.weights}
-    of_each = [groups[name] for name, _ in model.named_parameters()]
+    names: dict[Tensor, str] = {weight: name for name, weight in model.named_parameters()}
+    weights = _weights(model)
+    of_each = [groups[names[weight]] if weight in names else None for weight in weights]
     return native.Net(
         native.library(),
         layout,
         native.Rule(config.optimizer.name, _settings(options), config.training.clip_norm),
-        list(model.parameters()),
-        [group.lr_factor for group in of_each],
-        [decay if group.is_decayed else 0.0 for group in of_each],
+        weights,
+        [group.lr_factor if group else 0.0 for group in of_each],
+        [decay if group and group.is_decayed else 0.0 for group in of_each],
         threads=config.device.threads,
     )
 

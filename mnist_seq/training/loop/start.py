@@ -133,6 +133,8 @@ def _fitting(found: object, model: Classifier, training: Training, named: str) -
     if training.init_head == "new":
         weights = {k: v for k, v in weights.items() if not str(k).startswith(HEAD)}
         weights |= {k: v for k, v in own.items() if k.startswith(HEAD)}
+    trained = {key for key, _ in model.named_parameters()}
+    fixed = {key for key in own if "bias_hh" in key and key not in trained}
     for name, like in own.items():
         there = weights.get(name)
         shape = list(there.shape) if isinstance(there, Tensor) else None
@@ -142,6 +144,11 @@ def _fitting(found: object, model: Classifier, training: Training, named: str) -
             raise ConfigError(
                 f"{named} must hold the weights of this net: {name} is {shape or 'missing'} there "
                 f"and {list(like.shape)} here; choose {way}"
+            )
+        if name in fixed and bool(weights[name].any()):
+            raise ConfigError(
+                f"{named} must hold the weights of this net: {name} is trained there, and "
+                "model.bias=one has none here; choose model.bias=two"
             )
         if not bool(weights[name].isfinite().all()):
             raise ConfigError(
