@@ -132,6 +132,25 @@ def test_values_without_end_and_no_numbers_pass_as_through_torchs(
     assert own[:, :3].isfinite().all()
 
 
+@pytest.mark.parametrize("words", ["lru", "lru, S5", "hgrn"])
+@pytest.mark.parametrize("inputs", [1, 8])
+def test_gradients_where_the_last_output_alone_is_read(
+    words: str, inputs: int, native_library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not read is not multiplied, and what nobody asks for has no gradient."""
+    monkeypatch.setattr("mnist_seq.models.kernels.scan.CHUNK_BYTES", 1)  # one time step a part
+    cell = cell_of(MODELS[words], 8, inputs, 5)
+    x = torch.randn(5, 3, inputs)
+    found = []
+    for net, library in ((copy.deepcopy(cell).double(), None), (cell, native_library)):
+        lent = using(library.functions) if library else contextlib.nullcontext()
+        with lent:
+            y = net(x.to(next(net.parameters()).dtype))[0]
+        found.append(torch.autograd.grad(y[-1].sin().sum(), [*net.parameters()]))
+    for right, mine in zip(*found, strict=True):
+        torch.testing.assert_close(mine.double(), right, rtol=1e-4, atol=1e-5)
+
+
 def test_elsewhere_the_scans_of_torch_run(native_library: Library) -> None:
     """Also inside of a loan: without gradients, and in float64."""
     x = torch.ones(2)

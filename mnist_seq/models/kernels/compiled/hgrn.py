@@ -67,14 +67,18 @@ class CompiledHGRN(torch.autograd.Function):
         for h_c, x_c, dy_c in reversed([*in_parts(h, x, dy)]):
             first -= len(h_c)
             x_rows, dy_rows = rows_of(x_c), rows_of(dy_c)
-            d, o = x_rows @ weight.t(), dy_rows @ weight_out
+            is_read = bool(dy_c.any())  # with `readout=last`, most time steps are not
+            d = x_rows @ weight.t()
+            o = dy_rows @ weight_out if is_read else d.new_zeros(len(d), len(scale))
             ctx.functions.native_hgrn_backward(
                 ctypes.byref(_Hgrn(*h_c.shape, *ctx.settings)), d.data_ptr(),
                 before_part(h, h_0, first), h_c.data_ptr(), o.data_ptr(), later.data_ptr(),
                 of_scale.data_ptr(),
             )  # fmt: skip
-            d_out.add_(dy_rows.t() @ o)
-            d_weight.add_(d.t() @ x_rows)
+            num_rows = d.shape[1] if is_read else 2 * len(scale)  # g is for what is read
+            d_weight[:num_rows].add_(d[:, :num_rows].t() @ x_rows)
+            if is_read:
+                d_out.add_(dy_rows.t() @ o)
             d_bias.add_(d[:, len(scale) : 2 * len(scale)].sum(0))
             if dx is not None:
                 dx_c = dx.narrow(0, first, len(h_c))
