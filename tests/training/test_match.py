@@ -96,6 +96,8 @@ def test_blocks_are_matched_with_the_same_blocks() -> None:
         (["model=mut2", "data.sequence=pixels", "model.match=lstm-64"],
          "mut2 has 17,622 at model.hidden=74 and 18,085 at 75"),  # 1.01 % off
         (["model=mlstm", "model.match=lstm-64", *BLOCKS], "fewer layers, fewer model.heads, or"),
+        (["model=lru", "model.form=s5", "model.blocks=4", "model.match=lstm-64",
+          "model.block=residual", "model.after=glu"], "fewer layers, fewer model.blocks, or"),
         (["model.match=mlstm-30"], "model.match=mlstm-30 must be a possible model: model.hidden"),
         (["model.match=no_such_cell-64"], "model.match must name a cell and its hidden size"),
     ],

@@ -29,6 +29,7 @@ def with_hidden_solved(config: Config) -> Config:
         target = model_params(_reference(model), spec)
 
     multiple = model.hidden_multiple()
+    parts = "heads" if hasattr(model, "heads") else "blocks"  # what hidden is a multiple of
 
     def count(num: int) -> int:
         return model_params(model.model_copy(update={"hidden": num * multiple}), spec)
@@ -45,7 +46,7 @@ def with_hidden_solved(config: Config) -> Config:
             f"{asked} asks for {target:,} parameters within {TOLERANCE:.0%}, and {model.name} has "
             f"{count(below):,} at model.hidden={below * multiple} and {count(below + 1):,} at "
             f"{(below + 1) * multiple}; choose a larger size, fewer layers, "
-            f"{'fewer model.heads, ' * (multiple > 1)}or model.hidden itself"
+            f"{f'fewer model.{parts}, ' * (multiple > 1)}or model.hidden itself"
         )
     return config.model_copy(update={"model": model.model_copy(update={"hidden": best * multiple})})
 
