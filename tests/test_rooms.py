@@ -63,7 +63,8 @@ MAY_IMPORT = {
         "published",
         "stats",
         "runs",
-    },  # config: what a misspelt key may have meant
+        "waypoints",
+    },  # config: what a misspelt key may have meant; waypoints: stored curves behind the runs'
 }
 
 # Folders whose modules are found by scanning: `import_module(f"mnist_seq.<folder>.{name}")` is the

@@ -1,7 +1,7 @@
 """Says whether a run is within what the seeds of a stored curve gave."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,6 +32,16 @@ class Waypoint:
     low: float
     high: float
     place: Place
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What one more seed is expected to have at an update: see `Waypoint`."""
+
+    update: int
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -71,22 +81,37 @@ def standing(
         rows: evaluations so far.
         judged: by which metrics.
     """
+    evaluations = [row for row in rows if "step" in row]
+    by_update = {row["step"]: row for row in evaluations}
+    is_higher_better, _ = _facts(stored.curve, judged)
+    points = []
+    for at in expected(stored, record, evaluations, judged):
+        value = by_update.get(at.update, {}).get(stored.curve.metric)
+        if value is not None and math.isfinite(value):
+            place = _place(value, at.low, at.high, is_higher_better=is_higher_better)
+            points.append(Waypoint(at.update, value, at.low, at.high, place))
+    return Standing(stored, tuple(points)) if points else None
+
+
+def expected(
+    stored: Stored, record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], judged: Judged
+) -> Iterator[Expected]:
+    """What one more seed is expected to have, for as long as a run takes the stored ones' steps.
+
+    Args:
+        stored, record, rows, judged: as `standing` takes them; each row with its step.
+    """
     curve = stored.curve
-    by_update = {row["step"]: row for row in rows if "step" in row}
+    by_update = {row["step"]: row for row in rows}
     is_sure = has_same_length(stored, record["config"])
     num_read = _num_read(curve.metric, record)
-    points = []
     for i, update in enumerate(curve.updates):
         row = by_update.get(update)
-        if row is None:
-            continue
-        if not is_sure and not _has_rate(row, curve, i):
-            break  # a schedule of another length has parted from this one
-        value, interval = row.get(curve.metric), _interval(curve, i, judged, num_read)
-        if value is not None and math.isfinite(value) and interval is not None:
-            place = _place(value, *interval, is_higher_better=_facts(curve, judged)[0])
-            points.append(Waypoint(update, value, *interval, place))
-    return Standing(stored, tuple(points)) if points else None
+        if row is not None and not is_sure and not _has_rate(row, curve, i):
+            return  # a schedule of another length has parted from this one
+        interval = _interval(curve, i, judged, num_read)
+        if interval is not None:
+            yield Expected(update, curve.mean[i], *interval)
 
 
 def line(standing: Standing, judged: Judged, *, seed: int) -> str:

@@ -122,11 +122,11 @@ def test_a_new_cell_gets_a_look_of_its_own_and_changes_no_other() -> None:
 
 
 def test_charts_are_thinned_but_keep_their_ends(report: Report) -> None:
-    from mnist_seq.report.sections.learning_curves import _thinned
+    from mnist_seq.report.read.curves import thinned
 
-    assert _thinned(list(range(10)), 4) == [0, 4, 8, 9]
-    assert _thinned(list(range(9)), 4) == [0, 4, 8]
-    assert _thinned([1, 2], 9) == [1, 2]
+    assert thinned(list(range(10)), 4) == [0, 4, 8, 9]
+    assert thinned(list(range(9)), 4) == [0, 4, 8]
+    assert thinned([1, 2], 9) == [1, 2]
 
 
 def test_specifications_are_plain_json_of_altairs_schema(report: Report) -> None:

@@ -7,12 +7,16 @@ from rich.console import Console
 
 from mnist_seq import reproduce
 from mnist_seq.config import ConfigError, members, plain
+from mnist_seq.report.charts.page.axis import Axis
+from mnist_seq.report.charts.page.multiples import Frame, Series, panel
+from mnist_seq.report.sections.learning_curves import LearningCurves
 from mnist_seq.runs import files
 from mnist_seq.runs.folder import RunFolder
 from mnist_seq.sweep.pool.pool import log_path
 from mnist_seq.sweep.progress import _how_far
 from mnist_seq.waypoints.of_folder import standing_of, stored_for, summary
 from tests.conftest import Command, config_of
+from tests.report.sweeps import report_of
 from tests.waypoints.conftest import WORDS, rewrite
 
 
@@ -141,3 +145,33 @@ def test_a_curve_of_ones_own_is_stored_by_a_command_and_found(
     monkeypatch.setenv(members._FOLDERS, "")
     with pytest.raises(ConfigError, match="add --config-dir="):
         reproduce.run({**given, "train": []}, Console(quiet=True))
+
+
+def test_a_report_draws_the_stored_curve_behind_the_runs(
+    three: list[RunFolder], mine: Path
+) -> None:
+    """What `line` says in words: the mean of the stored seeds, and where one more is expected."""
+    report = report_of(three[0].path.parent)
+    part = LearningCurves.of(report)
+    assert part is not None
+    (stored,) = part.stored.values()
+    assert (stored.name, stored.num_seeds, [p.step for p in stored.points]) == (
+        "tiny.a", 3, [4, 8, 12],
+    )  # fmt: skip
+    assert [p.value for p in stored.points] == pytest.approx(
+        [p.value for p in part.means[0]], rel=1e-5, abs=1e-5
+    )
+    assert all(p.low < p.value < p.high for p in stored.points)
+    section = LearningCurves()
+    (drawing,) = section.drawn(report, part)
+    assert drawing.body.count('class="mean s v"') == 1
+    assert drawing.caption.endswith(
+        "Dotted: mean of stored seeds (tiny.a, 3 seeds); pale: where one more seed is expected, "
+        "95 % prediction interval."
+    )
+    for each in section.charts(report, part)[0].panels:
+        assert len(each.chart.to_dict(validate=True)["layer"]) == 5
+    frame, axis = Frame("updates", "%", str), Axis(0, 100)
+    other, base = Series(part.means[0]), Series(part.means[0], (), stored.points)
+    beside = panel("a", "", "", other, base, "b", Axis(4, 12), axis, frame, is_small=False)
+    assert 'class="mean s b"' in beside, "that of the baseline, where the variant has none"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
@@ -14,13 +14,13 @@ from mnist_seq.report.charts import base
 from mnist_seq.report.charts.base import HEIGHT, LINE, axis_title, families, series_of
 from mnist_seq.report.charts.figure import Drawing, Figure, Panel, Rows, Tables
 from mnist_seq.report.charts.page.multiples import Frame, Series, figure
+from mnist_seq.report.read.curves import bare, curve_of, mean_of, thinned
 from mnist_seq.report.read.metric import Metric, metric_of
-from mnist_seq.report.read.run import Run
+from mnist_seq.report.read.stored_curves import StoredCurve, caption_of, stored_curves
 from mnist_seq.report.read.task_record import TaskRecord
 from mnist_seq.report.sections import Inputs, Section
 from mnist_seq.report.texts import fmt, words
 from mnist_seq.report.value import Point, Report, Variant
-from mnist_seq.stats import mean_interval
 
 _FEWEST = 4  # evaluations that show whether a curve still rises
 _BANDED = 3  # seeds from which on a mean has a band: that of two seeds would fill the panel
@@ -55,6 +55,7 @@ class Curves:
         every: at most one evaluation in this many is kept for drawing.
         low, high: of all values and intervals, these no further than the metric can go; start, end:
             of all steps. Panels share their axes.
+        stored: by variant, what stored seeds gave.
     """
 
     metric: Metric
@@ -66,6 +67,7 @@ class Curves:
     start: float
     end: float
     rising: tuple[Rising, ...] = ()
+    stored: Mapping[int, StoredCurve] = field(default_factory=dict)
 
 
 class LearningCurves(Section[Curves]):
@@ -90,7 +92,11 @@ class LearningCurves(Section[Curves]):
             about = "" if run.state == "finished" else f", {run.state}"
             points = list(zip(curve.steps, curve.values, strict=True))
             runs.setdefault(run.variant, []).append((f"seed {run.seed}{about}", points))
-        found = {key: Series(part.means.get(key, ()), own) for key, own in runs.items()}
+        past = {key: stored.points for key, stored in part.stored.items()}
+        found = {
+            key: Series(part.means.get(key, ()), own, past.get(key, ()))
+            for key, own in runs.items()
+        }
         d = words.decimals_of(report)
         frame = Frame("updates", part.metric.unit, lambda v: fmt.number(v, d), low=part.low,
                       high=part.high)  # fmt: skip
@@ -112,7 +118,7 @@ def _curves(groups: Sequence[Group], level: float, task: TaskRecord) -> Curves |
     if name is None:
         return None
     metric = metric_of(name, task)
-    curves = [_curve(run, metric) for run in runs]
+    curves = [curve_of(run, metric) for run in runs]
     num_points = sum(len(steps) for steps, _ in curves)
     every = max(1, math.ceil(num_points / MAX_POINTS))
     starts = np.cumsum([0, *(len(group.runs) for group in groups)])
@@ -120,10 +126,10 @@ def _curves(groups: Sequence[Group], level: float, task: TaskRecord) -> Curves |
     for place, group in enumerate(groups):
         own = curves[starts[place] : starts[place + 1]]
         kept = [c for run, c in zip(group.runs, own, strict=True) if run.state == "finished"]
-        if points := _mean(kept, level):
-            means[place], num[place] = tuple(_thinned(points, every)), len(kept)
+        if points := mean_of(kept, level):
+            means[place], num[place] = tuple(thinned(points, every)), len(kept)
     rising = tuple(_rising(groups, means, metric))
-    means = {k: points if num[k] >= _BANDED else _bare(points) for k, points in means.items()}
+    means = {k: points if num[k] >= _BANDED else bare(points) for k, points in means.items()}
     drawn = [value for _, values in curves for value in values]
     ends = [end for points in means.values() for p in points for end in (p.low, p.high)]
     most = 100.0 if metric.is_share else math.inf
@@ -132,7 +138,7 @@ def _curves(groups: Sequence[Group], level: float, task: TaskRecord) -> Curves |
         metric=metric,
         means=means,
         runs=tuple(
-            RunCurve(i, tuple(_thinned(steps, every)), tuple(_thinned(values, every)))
+            RunCurve(i, tuple(thinned(steps, every)), tuple(thinned(values, every)))
             for i, (steps, values) in enumerate(curves)
             if steps
         ),
@@ -142,12 +148,8 @@ def _curves(groups: Sequence[Group], level: float, task: TaskRecord) -> Curves |
         start=min(step for steps, _ in curves for step in steps),
         end=max(step for steps, _ in curves for step in steps),
         rising=rising,
+        stored=stored_curves([group.runs for group in groups], metric),
     )
-
-
-def _bare(points: Sequence[Point]) -> tuple[Point, ...]:
-    """The points without a band."""
-    return tuple(Point(p.step, p.value, math.nan, math.nan) for p in points)
 
 
 def _rising(
@@ -167,14 +169,15 @@ def _rising(
 def _figure(report: Report, curves: Curves) -> Figure:
     series = series_of(report)
     panels = []
+    past = {key: stored.points for key, stored in curves.stored.items()}
     for title, members in families(report):
         tables = Tables()
-        mean_rows = _mean_rows(curves, members, series)
-        means = tables.add(mean_rows) if mean_rows else None
+        mean_rows, past_rows = (_rows(of, members, series) for of in (curves.means, past))
+        means, stored = (tables.add(rows) if rows else None for rows in (mean_rows, past_rows))
         points, about = _run_rows(report, curves, members, series)
         if points:
             runs = (tables.add(points), tables.add(about))
-            layers = _layers(means, runs, curves, series, members)
+            layers = _layers(means, stored, runs, curves, series, members)
             panels.append(Panel(title, alt.layer(*layers).properties(height=HEIGHT), tables))
     caption = _caption(report, curves)
     return Figure("learning_curves", "Learning curves", caption, tuple(panels))
@@ -187,23 +190,36 @@ def _caption(report: Report, curves: Curves) -> str:
         f"{curves.metric.label.capitalize()} after each evaluation. Bold: mean over the finished "
         "seeds, up to the last step that all of them reached; band: "
         f"{wording.percent(report.level)} t-interval of that mean{within}, from 3 seeds on; thin: "
-        f"single runs, diverged ones among them.{thin}"
+        f"single runs, diverged ones among them.{thin}{caption_of(curves.stored)}"
     )
 
 
 def _layers(
-    means: Any, runs: tuple[Any, Any], curves: Curves, series: base.Series, members: list[Variant]
+    means: Any,
+    stored: Any,
+    runs: tuple[Any, Any],
+    curves: Curves,
+    series: base.Series,
+    members: list[Variant],
 ) -> list[Any]:
     x, y = _axes(curves)
     color = _color(series, members)
     lines = _of_runs(runs).mark_line(strokeWidth=0.8, strokeOpacity=0.35)
     thin = lines.encode(x=x, y=y, color=color, detail="run:N")
-    if means is None:
-        return [thin]
-    mean = alt.Chart(means).encode(x=x, color=color)
     low = alt.Y("low:Q", title=_label(curves), scale=_scale(curves))
+    behind = []
+    if stored is not None:
+        past = alt.Chart(stored).encode(x=x, color=color)
+        behind = [
+            past.mark_area(fillOpacity=0.09, clip=True).encode(y=low, y2="high:Q"),
+            past.mark_line(strokeWidth=1.5, strokeDash=[1, 4], clip=True).encode(y=y),
+        ]
+    if means is None:
+        return [*behind, thin]
+    mean = alt.Chart(means).encode(x=x, color=color)
     bold = mean.mark_line(strokeWidth=2.5)
     return [
+        *behind,
         mean.mark_area(fillOpacity=0.18).encode(y=low, y2="high:Q"),
         thin,
         bold.encode(y=y, strokeDash=series.dash(used=members, **LINE)),
@@ -235,12 +251,14 @@ def _label(curves: Curves) -> str:
     return axis_title(curves.metric.label, curves.metric.unit)
 
 
-def _mean_rows(curves: Curves, members: list[Variant], series: base.Series) -> Rows:
+def _rows(
+    means: Mapping[int, Sequence[Point]], members: list[Variant], series: base.Series
+) -> Rows:
     return [
         {"step": p.step, "value": _rounded(p.value), "series": series.of(v)}
         | ({"low": _rounded(p.low), "high": _rounded(p.high)} if p.low == p.low else {})
         for v in members
-        for p in curves.means.get(v.key, ())
+        for p in means.get(v.key, ())
     ]
 
 
@@ -267,29 +285,3 @@ def _run_rows(
 
 def _rounded(value: float) -> float:
     return round(value, 4)  # finer than a pixel; the page stays small
-
-
-def _curve(run: Run, metric: Metric) -> tuple[list[float], list[float]]:
-    points = run.evaluations(metric.name)
-    return list(points), [value * metric.scale for value in points.values()]
-
-
-def _mean(curves: Sequence[tuple[list[float], list[float]]], level: float) -> list[Point]:
-    if not curves:
-        return []
-    by_step = [dict(zip(*curve, strict=True)) for curve in curves]
-    shared = [step for step in by_step[0] if all(step in other for other in by_step)]
-    points = []
-    for step in shared:
-        values = np.array([own[step] for own in by_step])
-        interval = mean_interval(values, level)
-        points.append(Point(step, float(values.mean()), interval.low, interval.high))
-    return points
-
-
-def _thinned(values: Sequence[Any], every: int) -> list[Any]:
-    """Every so manyth value, the first and the last always among them."""
-    if every == 1 or len(values) <= 2:
-        return list(values)
-    kept = list(values[::every])
-    return kept if (len(values) - 1) % every == 0 else [*kept, values[-1]]

@@ -23,10 +23,13 @@ class Series:
 
     Attributes:
         runs: (title, points) of each run.
+        expected: what stored seeds gave, drawn behind; it widens no axis. Where the variant has
+            none, its panel shows that of the baseline.
     """
 
     points: Sequence[Point]
     runs: Sequence[tuple[str, Pairs]] = ()
+    expected: Sequence[Point] = ()
 
 
 @dataclass(frozen=True)
@@ -170,8 +173,13 @@ def panel(
     y_ticks = y.ticks(4)
     for t in y_ticks:
         marks.append(Line(0, place(t), 1, place(t), "grid"))
-    for one, kind in ((base, "b"), (series, "v")):
+    own = Series(_within(series, x, y))
+    past = (own, "s v") if own.points or base is None else (Series(_within(base, x, y)), "s b")
+    for one, kind in (past, (base, "b"), (series, "v")):
         marks += _band(one, x, place, kind)
+    if past[0].points:
+        curve = [(x.at(p.step), place(p.value)) for p in past[0].points]
+        marks.append(Poly(curve, f"mean {past[1]}"))
     for name, points in series.runs:
         marks.append(Poly([(x.at(a), place(b)) for a, b in points], "run v", title=name))
     for one, kind in ((base, "b"), (series, "v")):
@@ -199,6 +207,15 @@ def panel(
         f'<div class="panel {css}"><div class="ph">{head}</div>'
         f'<div class="plot{gutter}">{picture}{labels}</div></div>'
     )
+
+
+def _within(series: Series, x: Axis, y: Axis) -> list[Point]:
+    """What stored seeds gave, cut at the axes."""
+    return [
+        Point(p.step, *(min(max(v, y.low), y.high) for v in (p.value, p.low, p.high)))
+        for p in series.expected
+        if x.low <= p.step <= x.high
+    ]
 
 
 def _pieces(points: Sequence[Point]) -> list[list[Point]]:
