@@ -273,7 +273,7 @@ class _Work:
                 outcome = job.end()
                 faults = {"failed": outcome.reason, "interrupted": f"{INTERRUPTED}SIGTERM"}
                 _say(call, faults.get(outcome.state, ""))
-        if stack.most:
+        if stack.most and again:
             shape = again[0].shape
             self._most[shape] = min(self._most[shape], stack.most)
         self._queue.extendleft(reversed(again))
