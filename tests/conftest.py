@@ -67,11 +67,13 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
-def some(cases: Sequence[Any], num: int) -> list[Any]:
-    """Of the cases of one claim, `num` from all over the list by default; the others are slow."""
+def some(
+    cases: Sequence[Any], num: int, others: pytest.MarkDecorator = pytest.mark.slow
+) -> list[Any]:
+    """Of the cases of one claim, `num` from all over the list; the others are slow, or as said."""
     kept = {len(cases) * i // num for i in range(num)}
     return [
-        case if i in kept else pytest.param(*_values(case), marks=pytest.mark.slow)
+        case if i in kept else pytest.param(*_values(case), marks=others)
         for i, case in enumerate(cases)
     ]
 

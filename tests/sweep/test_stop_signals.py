@@ -93,7 +93,7 @@ def send(process: "subprocess.Popen[str]", folder: Path, signum: int, who: str, 
 
 
 @pytest.mark.parametrize(("engine", "signum", "who", "times"),
-                         CASES)  # fmt: skip
+                         some(CASES, 20, pytest.mark.exhaustive))  # fmt: skip
 @pytest.mark.slow
 def test_a_stop_signal_loses_no_step_whoever_gets_it(
     sweep: SweepRunner, whole: dict[str, Any], engine: str, signum: int, who: str, times: int
@@ -138,7 +138,7 @@ ALONE = [(signum, who, times) for signum in (signal.SIGHUP, signal.SIGTERM, sign
          for who in ("group", "command") for times in (2, 1)]  # fmt: skip
 
 
-@pytest.mark.parametrize(("signum", "who", "times"), ALONE)
+@pytest.mark.parametrize(("signum", "who", "times"), some(ALONE, 5, pytest.mark.exhaustive))
 @pytest.mark.slow
 def test_a_stop_signal_loses_no_step_of_a_run_alone(
     sweep: SweepRunner, whole: dict[str, Any], signum: int, who: str, times: int
