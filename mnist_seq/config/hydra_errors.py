@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import difflib
 import re
 import sys
 import traceback
@@ -191,12 +190,12 @@ _OPTIONAL = ("ablation", "experiment")
 
 
 def _no_option(match: re.Match[str]) -> str:
+    from mnist_seq.config.messages import no_option
+
     group, _, name = match[1].rpartition("/")
     names = re.findall(r"\t([^\s=]+)$", match.string, re.M)  # with those of a --config-dir
     names = names or (options(group) if group in groups() else [])
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {group}={near[0]}?" if near else ""
-    return f"{group} must be one of {', '.join(names)}: {group}={name}{hint}"
+    return no_option(group, name, names)
 
 
 def _ambiguous(match: re.Match[str]) -> str:

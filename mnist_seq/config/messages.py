@@ -36,6 +36,21 @@ _RULES = {
     "model_type": "a group of keys; set its keys one by one",
 }
 
+# Words of other libraries and programs, which no spelling brings near ours
+_KEYS = {
+    "units": "model.hidden", "num_units": "model.hidden",
+    "widths": "model.below", "hidden_sizes": "model.below",
+    "learning_rate": "optimizer.lr", "decay": "optimizer.weight_decay",
+    "wd": "optimizer.weight_decay", "l2": "optimizer.weight_decay",
+    "steps": "training.updates", "max_steps": "training.updates", "n_iters": "training.updates",
+    "iterations": "training.updates", "patience": "training.early_stop",
+    "grad_clip": "training.clip_norm", "gradient_clip": "training.clip_norm",
+    "gradient_clip_val": "training.clip_norm", "max_grad_norm": "training.clip_norm",
+    "amp": "device.precision", "mixed_precision": "device.precision",
+    "cell": "model", "net": "model", "network": "model", "wandb": "tracker", "gpu": "device",
+}  # fmt: skip
+_OPTIONS = {"gpu": "cuda", "disabled": "none", "off": "none", "fmnist": "fashion_mnist"}
+
 
 def validated(
     schema: type[M], values: Mapping[str, Any], prefix: str, known: list[str] | None = None
@@ -69,25 +84,38 @@ def known_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 def suggestion(wrong: str, known: Collection[str]) -> str:
     """'; did you mean x?', or '' if no key is similar."""
     parent, _, last = wrong.rpartition(".")
+    if (ours := _KEYS.get(last)) in known:
+        return f"; did you mean {ours}?"
     siblings = [key for key in known if key.rpartition(".")[0] == parent]
-    near = difflib.get_close_matches(last, [key.rpartition(".")[2] for key in siblings], n=1)
-    if near:
-        return f"; did you mean {parent}{'.' * bool(parent)}{near[0]}?"
+    # `hidden=64` or `training.hidden=64` for `model.hidden=64`
+    same = [key for key in known if key.rpartition(".")[2] == last]
+    if parent and len(same) == 1:
+        return f"; did you mean {same[0]}?"
+    if sibling := _near(last, [key.rpartition(".")[2] for key in siblings]):
+        return f"; did you mean {parent}{'.' * bool(parent)}{sibling}?"
     # it is in that group already, and unlike its keys, whatever their common start is
     known = [
         k for k in known if not wrong.startswith(f"{k}.") and (k not in siblings or not parent)
     ]
-    # `hidden=64` for `model.hidden=64`, `modle.hidden` for `model.hidden`
-    near = [key for key in known if key.rpartition(".")[2] == wrong][:1]
+    near = [] if parent else same[:1]
+    # `modle.hidden` for `model.hidden`
     near = near or difflib.get_close_matches(wrong, known, n=1, cutoff=0.8)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def no_option(group: str, name: str, names: Sequence[str]) -> str:
     """The error text for a name that a group, or its key `name`, does not have."""
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {group}={near[0]}?" if near else ""
+    near = _OPTIONS.get(name, "")
+    near = near if near in names else _near(name, names)
+    hint = f"; did you mean {group}={near}?" if near else ""
     return f"{group} must be one of {', '.join(names)}: {group}={name}{hint}"
+
+
+def _near(word: str, names: Sequence[str]) -> str:
+    """The name that is spelt nearly so, or the only one that starts so; "" for none."""
+    near = difflib.get_close_matches(word.lower(), names, n=1)
+    near = near or [name for name in names if name.startswith(word) and len(word) > 2]
+    return near[0] if len(near) == 1 else ""
 
 
 def shown(value: Any) -> str:

@@ -6,6 +6,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from mnist_seq.config.hydra_errors import one_line
+from mnist_seq.config.messages import no_option
+from mnist_seq.config.paths import options
 
 FILES = {
     "main": b"defaults: [{model: a}, _self_]\nhydra: {sweeper: {params: {}}}\n",
@@ -47,6 +49,13 @@ def test_a_line_names_the_file_or_the_way_out(tmp_path: Path, word: str, says: s
     (["model=lstm,lru"], "model.bloks", "did you mean model.blocks?"),
     ([], "training.zzz", "no code reads training.zzz; the keys are training.epochs"),
     ([], "training.epoch", "did you mean training.epochs?"),
+    ([], "training.optimizer", "did you mean optimizer?"),
+    ([], "data.batch_size", "did you mean training.batch_size?"),
+    ([], "model.bidir", "did you mean model.bidirectional?"),
+    ([], "model.units", "did you mean model.hidden?"),
+    ([], "learning_rate", "did you mean optimizer.lr?"),
+    (["optimizer=sgd"], "optimizer.wd", "did you mean optimizer.weight_decay?"),
+    ([], "model.head.size", "no code reads model.head.size"),
 ])  # fmt: skip
 def test_a_hint_is_a_key_of_what_was_chosen(
     monkeypatch: pytest.MonkeyPatch, words: list[str], key: str, says: str
@@ -68,3 +77,13 @@ def test_a_sweep_names_the_option_that_lacks_a_key(
     """It said to write ++, and the plan then refused the key for that option."""
     monkeypatch.setattr("sys.argv", ["x", "-m", swept, "model.reset=after"])
     assert says in one_line(ValueError("Could not override 'model.reset'."))
+
+
+@pytest.mark.parametrize(("group", "name", "near"), [
+    ("model", "LSTM", "lstm"), ("device", "gpu", "cuda"), ("data", "fashion", "fashion_mnist"),
+    ("schedule", "cos", "cosine"), ("model", "zzz", ""),
+])  # fmt: skip
+def test_a_hint_is_the_option_that_people_mean(group: str, name: str, near: str) -> None:
+    """`device=gpu` suggested the CPU, and `model=LSTM` nothing."""
+    found = no_option(group, name, options(group))
+    assert found.endswith(f"{group}={name}" + (f"; did you mean {group}={near}?" if near else ""))

@@ -64,8 +64,6 @@ def test_every_yaml_of_every_group_composes_and_parses(
         ("optimizer.lr=nan", "optimizer.lr must be finite: optimizer.lr=nan"),
         ("model.readout=first", "must be last, last_step, mean or flat: model.readout=first"),
         ("model.hidden=[8,4]", "are model.layers=2 model.below=[8] model.hidden=4: model.hidden=["),
-        ("model=mlstm model.block=none model.layers=2 model.heads=3 model.hidden=6 model.below=[8]",
-         "widths of layers must be multiples of 3, as model.hidden: model.below=[8]; choose"),
         ("model.head=5", "model.head must be a list of sizes, such as [32], or []: model.head=5"),
         ("model.head=[4,0]", "model.head.1 must be 1 or more"),
         ("training.eval_every=0", "training.eval_every must be epoch, or 1 or more"),

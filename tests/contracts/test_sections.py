@@ -32,7 +32,9 @@ def write_rich(sweep: Path) -> Path:
                 run.append_metrics({"step": 30, "seconds": 2.0, "valid/accuracy": 0.9,
                                     "gradient/t000": 0.1, "gradient/t027": 0.2,
                                     "gates/saturated": 0.1, "state/first": 1.0,
-                                    "state/last": 2.0})  # fmt: skip
+                                    "state/last": 2.0, "gradient_norm/all": 0.5,
+                                    "weight_norm/all": 2.0, "gradient_norm/head.bias": 0.4,
+                                    "weight_norm/head.bias": 0.3})  # fmt: skip
                 metrics = run.result()["metrics"] | {"test@64/accuracy": 0.9 - seed / 10}
                 run.write_result(**run.result() | {"metrics": metrics})
     return sweep

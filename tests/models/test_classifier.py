@@ -137,3 +137,10 @@ def test_dropout_falls_where_it_is_asked_for() -> None:
 )
 def test_what_would_do_nothing_is_refused(changes: dict[str, Any], why: str) -> None:
     assert why in default_model("gru", **changes).problem()
+
+
+def test_heads_divide_every_width() -> None:
+    own = {"heads": 3, "hidden": 6, "layers": 2, "below": (8,), "block": "none"}
+    assert "multiples of 3, as model.hidden: model.below=[8]; choose model.below=[9]" in (
+        default_model("mlstm", **own).problem()
+    )
