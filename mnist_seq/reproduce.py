@@ -57,7 +57,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
     names, seeds, out, train = _checked(values)
     known = rows()
     if STORE in names:
-        _store(names, values["sweep"], known, train, console)
+        _store(values, known, console)
         return True
     asked = [name for name in names if name not in (LIST, ALL)]
     picked = chosen(asked, known) if asked else known
@@ -69,32 +69,28 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
     return _reproduce(picked, known, seeds, out, train, console)
 
 
-def _store(
-    names: Sequence[str],
-    sweep: str,
-    among: Sequence["Row"],
-    words: Sequence[str],
-    console: "Console",
-) -> None:
+def _store(values: Mapping[str, Any], among: Sequence["Row"], console: "Console") -> None:
     """Store what the runs of a sweep measured beside experiments of the user's own."""
+    from mnist_seq.published.judging import FEWEST
     from mnist_seq.published.keeping import keep, own_results
     from mnist_seq.runs.console import near, say
     from mnist_seq.runs.sweep_folder import expanded, no_folder
 
+    names, sweep = values["names"], values["sweep"]
     if len(names) != 2 or names[0] != STORE or sweep == "none":
         line = "python -m mnist_seq.reproduce store <name> sweep=<folder>"
         raise ConfigError(f"store takes a name and the folder of its runs: {line}")
     folder = expanded(sweep)
     if not folder.is_dir():
         raise ConfigError(no_folder(folder))
-    kept, left = keep(names[1], folder, own_results(), among, list(_overrides(words)))
+    kept, left = keep(names[1], folder, own_results(), among, list(_overrides(values["train"])))
     for text in left:
         say(console, text)
     for path, found in kept:
-        say(
-            console,
-            f"stored: {near(path)}, n={len(found.seeds)}; runs of its config are compared with it",
-        )
+        used = "runs of its config are compared with it"
+        if found.curve.n < FEWEST:
+            used = f"with {FEWEST} seeds or more, runs are compared with it"
+        say(console, f"stored: {near(path)}, n={found.curve.n}; {used}")
 
 
 def _reproduce(
@@ -202,8 +198,9 @@ def _checked(values: Mapping[str, Any]) -> tuple[list[str], int, Path, list[str]
     seeds, out = values["seeds"], values["out"]
     if type(seeds) is not int or not 1 <= seeds <= _MOST_SEEDS:
         raise ConfigError(f"seeds must be a whole number, 1 to {_MOST_SEEDS}: seeds={seeds}")
-    if not isinstance(out, str) or not out:
-        raise ConfigError(f"out must be a folder: out={out}; write out=outputs/reproduced")
+    for key, example in (("out", "outputs/reproduced"), ("sweep", "outputs/sweeps/<name>")):
+        if not isinstance(values[key], str) or not values[key]:
+            raise ConfigError(f"{key} must be a folder: {key}={values[key]}; write {key}={example}")
     if STORE not in values["names"]:
         if values["sweep"] != "none":
             raise ConfigError(f"sweep is of store alone: sweep={values['sweep']}; leave it out")

@@ -94,6 +94,7 @@ def test_a_narrow_terminal_has_one_line_a_number_and_a_very_narrow_one_entries()
         ({"seeds": 0}, "seeds must be a whole number"),
         ({"seeds": True}, "seeds must be a whole number"),
         ({"out": 3}, "out must be a folder"),
+        ({"sweep": ["a"]}, "sweep must be a folder"),
         ({"train": ["training.epochs=3"]}, "train experiment=parity training.epochs=3"),
         ({"train": ["training.init_from=a"]}, "training.init_from=a changes it"),
         ({"train": ["device.precision=bf16"]}, "device.precision=bf16 changes it"),
