@@ -92,20 +92,18 @@ class LRU(Cell):
         """See `Cell`; by `linear_scan`."""
         if not is_scannable(x, self.B.dtype):
             return super().forward(x, state, noises)
+        x = super().project(x)
         if functions := functions_for(x, self.B):
-            h_0 = torch.cat(state or self.initial(x), dim=-1)
-            x, to_state, skip = self._joined(x)
             y, last = CompiledLinear.apply(  # type: ignore[no-untyped-call]
                 functions,
                 x,
                 torch.cat(self._keep()),
-                to_state,
+                self._to_state().flatten(0, 1),
                 torch.cat(self._readers(), dim=-1),
-                skip,
-                h_0,
+                self.D,
+                torch.cat(state or self.initial(x), dim=-1),
             )
             return y, last.chunk(2, dim=-1)
-        x = super().project(x)
         y, last = linear_scan(
             x,
             torch.view_as_real(self._eigenvalues()),
@@ -115,18 +113,6 @@ class LRU(Cell):
             torch.stack(state or self.initial(x), dim=-1),
         )
         return y, tuple(last.unbind(-1))
-
-    def _joined(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What a scan reads, and its weights b and d.
-
-        Where x is narrower than H, its linear layer is multiplied into them: fewer products.
-        """
-        b = self._to_state().flatten(0, 1)
-        if not self.blocks_x or x.shape[-1] >= self.hidden - 1:
-            return super().project(x), b, self.D
-        weight = torch.cat((self.weight_ih, self.bias_ih.unsqueeze(-1)), dim=-1)
-        x = torch.cat((x, x.new_ones(*x.shape[:-1], 1)), dim=-1)
-        return x, b @ weight, self.D.unsqueeze(-1) * weight
 
     def _parts(self, x: Tensor) -> State:
         """The real and imaginary part of what is added to h, and x."""

@@ -24,11 +24,8 @@ class CompiledLinear(torch.autograd.Function):
         d: Tensor,
         h_0: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """y [T, B, H] and the last h [B, 2 N]; a [2 N], b [2 N, D], c [H, 2 N], d [H] or [H, D].
-
-        x [T, B, D] is multiplied by d, a matrix where D is not H.
-        """
-        a, h_0, y, first = a.contiguous(), h_0.contiguous(), x.new_empty(*x.shape[:2], len(c)), 0
+        """y [T, B, H] and the last h [B, 2 N]; a [2 N], b [2 N, H], c [H, 2 N], d [H]."""
+        a, h_0, y, first = a.contiguous(), h_0.contiguous(), torch.empty_like(x), 0
         h = x.new_empty(*x.shape[:2], len(a))
         for h_c, x_c, y_c in in_parts(h, x, y):
             torch.mm(rows_of(x_c), b.t(), out=rows_of(h_c))
@@ -36,11 +33,8 @@ class CompiledLinear(torch.autograd.Function):
                 *h_c.shape[:2], len(a) // 2, a.data_ptr(), before_part(h, h_0, first),
                 h_c.data_ptr(),
             )  # fmt: skip
-            read = rows_of(h_c) @ c.t()
-            if d.dim() == 1:
-                torch.addcmul(read.view(y_c.shape), x_c, d, out=y_c)
-            else:
-                torch.addmm(read, rows_of(x_c), d.t(), out=rows_of(y_c))
+            read = (rows_of(h_c) @ c.t()).view(y_c.shape)
+            torch.addcmul(read, x_c, d, out=y_c)
             first += len(h_c)
         ctx.save_for_backward(x, a, b, c, d, h, h_0)
         ctx.set_materialize_grads(False)
@@ -69,9 +63,7 @@ class CompiledLinear(torch.autograd.Function):
             db.add_(g.t() @ x_rows)
             if is_read:
                 dc.add_(dy_rows.t() @ rows_of(h_c))
-                dd.add_((dy_c * x_c).sum((0, 1)) if d.dim() == 1 else dy_rows.t() @ x_rows)
-            if has_dx and d.dim() == 1:
+                dd.add_((dy_c * x_c).sum((0, 1)))
+            if has_dx:
                 torch.addcmul((g @ b).view(dx_c.shape), dy_c, d, out=dx_c)
-            elif has_dx:
-                torch.addmm(g @ b, dy_rows, d, out=rows_of(dx_c))
         return None, dx if has_dx else None, of_a[0], db, dc, dd, later
