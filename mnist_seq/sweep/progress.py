@@ -13,7 +13,7 @@ from mnist_seq.runs.lock import holder as holder_of
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.text import duration
 from mnist_seq.sweep.pool.failures import reason, state_of
-from mnist_seq.sweep.slurm.queue import LIVE, states_now
+from mnist_seq.sweep.slurm.queue import LIVE, read, reasons, said_now
 from mnist_seq.waypoints.of_folder import standing_of
 
 State = Literal["finished", "diverged", "failed", "interrupted", "at work", "queued", "not begun"]
@@ -55,8 +55,9 @@ def look(folder: SweepFolder) -> Seen:
     """Read the state of a sweep."""
     last, names = _last_changes(folder)
     jobs = {run: str(row["job"]) for run, row in last.items() if "job" in row}
-    queue = states_now() if jobs else {}
-    runs = [_seen(folder.run(name), last.get(name, {}), queue) for name in names]
+    said = said_now() if jobs else ""
+    queue, why = read(said), reasons(said)
+    runs = [_seen(folder.run(name), last.get(name, {}), queue, why) for name in names]
     return Seen(folder, runs, holder_of(folder.path))
 
 
@@ -79,7 +80,9 @@ def _last_changes(folder: SweepFolder) -> tuple[dict[str, dict[str, Any]], list[
     return last, list(planned)
 
 
-def _seen(run: RunFolder, last: Mapping[str, Any], queue: Mapping[str, str]) -> RunSeen:
+def _seen(
+    run: RunFolder, last: Mapping[str, Any], queue: Mapping[str, str], waits: Mapping[str, str]
+) -> RunSeen:
     name, job = run.path.name, str(last.get("job", ""))
     state, damage = state_of(run)
     if damage:
@@ -90,7 +93,8 @@ def _seen(run: RunFolder, last: Mapping[str, Any], queue: Mapping[str, str]) -> 
         return RunSeen(name, "diverged", str(run.result().get("reason", "")))
     is_live = queue.get(job) in LIVE
     if last.get("change") == "submitted" and is_live and queue[job] != "RUNNING":
-        return RunSeen(name, "queued", f"job {job}, {queue[job].lower()}{_since(last)}")
+        why = f": {waits[job]}" if job in waits else ""
+        return RunSeen(name, "queued", f"job {job}, {queue[job].lower()}{_since(last)}{why}")
     if holder := holder_of(run.path):
         return RunSeen(name, "at work", "; ".join([*_how_far(run), holder]))
     is_shared = last.get("runs", 1) != 1

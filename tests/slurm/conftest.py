@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep.progress import Seen, look
 from tests.slurm.cluster import Cluster, cluster, missing
 from tests.sweep.conftest import SweepRunner
 
@@ -76,6 +77,14 @@ def job_of(folder: SweepFolder, run: str) -> str:
     """The id of the run's last job."""
     return [str(row["job"]) for row in folder.ledger() if row["change"] == "submitted"
             and row["run"] == run][-1]  # fmt: skip
+
+
+def look_by(slurm: Cluster, folder: SweepFolder) -> Seen:
+    """What `mnist_seq.status` sees on this cluster."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in slurm.env.items():
+            patch.setenv(name, value)
+        return look(folder)
 
 
 @pytest.fixture

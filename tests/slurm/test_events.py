@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from mnist_seq.runs.sweep_folder import SweepFolder
-from mnist_seq.sweep.progress import Seen, look
 from tests.slurm.cluster import Cluster, missing
-from tests.slurm.conftest import LONG, TINY, accounted, has_checkpoint, job_of
+from tests.slurm.conftest import LONG, TINY, accounted, has_checkpoint, job_of, look_by
 from tests.sweep.conftest import SweepRunner, changes, numbers, processes_of, wait_until
 
 pytestmark = [
@@ -140,14 +139,6 @@ def test_a_detached_sweep_is_looked_at_and_collected(
     assert {run.state for run in look_by(slurm, folder).runs} == {"finished"}
     assert "12 of 12 runs done, 12 of them before" in sweep(*words)
     assert_equal_to_the_pools(folder, by_pool, *words[:-1])
-
-
-def look_by(slurm: Cluster, folder: SweepFolder) -> Seen:
-    """What `mnist_seq.status` sees on this cluster."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in slurm.env.items():
-            patch.setenv(name, value)
-        return look(folder)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from mnist_seq.runs.sweep_folder import SweepFolder
 from tests.slurm.cluster import Cluster, missing
-from tests.slurm.conftest import LONG, TINY, accounted, has_checkpoint, job_of
+from tests.slurm.conftest import LONG, TINY, accounted, has_checkpoint, job_of, look_by
 from tests.sweep.conftest import SweepRunner, changes, numbers, wait_until
 from tests.sweep.trouble import CALLBACK
 
@@ -95,8 +95,11 @@ def test_a_job_on_hold_waits_and_a_requeue_is_refused(
         wait_until(lambda: len(changes(folder, "submitted")) == 2, process)
         held = job_of(folder, "seed=1")
         slurm("scontrol", "hold", held)
+        seen = {run.name: run.words for run in look_by(slurm, folder).runs}
     finally:
         slurm("scontrol", "update", f"NodeName={slurm.node}", "State=RESUME")
+    assert f"job {held}, pending" in seen["seed=1"]
+    assert ": JobHeld" in seen["seed=1"]
     wait_until(lambda: has_checkpoint(folder, "seed=0"), process)
     with pytest.raises(Exception, match="returned non-zero exit status"):
         slurm("scontrol", "requeue", job_of(folder, "seed=0"))
@@ -104,6 +107,7 @@ def test_a_job_on_hold_waits_and_a_requeue_is_refused(
     slurm("scontrol", "release", held)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
+    assert f"job {held} waits in Slurm's queue: JobHeld" in output
     assert changes(folder, "submitted") == ["seed=0", "seed=1"]
     assert {run.path.name: numbers(run) for run in folder.runs()} == undisturbed
 

@@ -16,8 +16,8 @@ from mnist_seq.sweep.pool.remote import HANDED_BACK, STOPPED_BY, RemotePool
 from mnist_seq.sweep.slurm.engine import parts
 from mnist_seq.sweep.slurm.handle import SlurmHandle
 from mnist_seq.sweep.slurm.packed_pool import auto_size, by_shape
-from mnist_seq.sweep.slurm.queue import Orders
-from mnist_seq.sweep.slurm.submission import check, in_a_line
+from mnist_seq.sweep.slurm.queue import Orders, read, reasons
+from mnist_seq.sweep.slurm.submission import check, in_a_line, seconds_until_signal
 
 Act = Callable[[RunFolder], str]  # what a job does; its fault
 
@@ -196,6 +196,9 @@ def test_a_call_that_fails_has_said_so_when_it_is_over(
     [
         ({"timeout_min": 1}, "is 60 s, and the signal comes 90 s before its end"),
         ({"timeout_min": 2, "slurm_signal_delay_s": 31}, "needs 30 s or more"),
+        ({"slurm_time": "1:00"}, "slurm_time=1 is 60 s"),
+        ({"slurm_additional_parameters": {"time": 1}}, "parameters.time=1 is 60 s"),
+        ({"slurm_additional_parameters": {"array": "0-3"}}, "must not have array=0-3"),
         ({"gpus_per_node": "a100:1"}, "slurm_gres=gpu:a100:1"),
         ({"slurm_additional_parameters": {"requeue": True}}, "hydra.launcher.resubmit"),
         ({"slurm_additional_parameters": "x"}, "keys of sbatch"),
@@ -212,6 +215,18 @@ def test_parameters_with_which_no_run_can_work_are_refused(
         check(parameters)
     assert "\n" not in str(refused.value)
     check({"timeout_min": 240, "gpus_per_node": 0})
+    check({"timeout_min": 1, "slurm_time": "1-00"})  # slurm_time is what counts
+    assert seconds_until_signal({"slurm_time": "1-02:00"}) == 26 * 3600 - 90
+    assert seconds_until_signal({"slurm_time": "1:30:30"}) == 5430 - 90
+    assert seconds_until_signal({"slurm_time": "INFINITE"}) == float("inf")
+
+
+def test_why_a_job_waits_is_read() -> None:
+    """A job that fits no node waits for ever, and nobody would see why."""
+    text = "1|PENDING|Nodes required are DOWN\n2_0|RUNNING|None\n3|PENDING|None\n4|FAILED|Exit\n"
+    assert read(text) == {"1": "PENDING", "2_0": "RUNNING", "3": "PENDING", "4": "FAILED"}
+    assert reasons(text) == {"1": "Nodes required are DOWN"}
+    assert read("5|CANCELLED by 0\n6|TIMEOUT") == {"5": "CANCELLED", "6": "TIMEOUT"}  # sacct
 
 
 def test_what_sbatch_says_is_one_line() -> None:

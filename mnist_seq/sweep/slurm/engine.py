@@ -221,5 +221,7 @@ def _jobs_of_earlier_commands(sweep: SweepFolder, console: Console) -> dict[str,
     states = states_now() if last else {}
     left = {run: row for run, row in last.items() if states.get(str(row["job"])) in LIVE}
     if left:
-        say(console, f"{plural(len(left), 'job')} of an earlier command are still in Slurm's queue")
+        num = len({row["job"] for row in left.values()})
+        are = "is" if num == 1 else "are"
+        say(console, f"{plural(num, 'job')} of an earlier command {are} still in Slurm's queue")
     return left

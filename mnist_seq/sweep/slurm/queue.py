@@ -5,6 +5,7 @@ A job that it does not know any more is looked for with `sacct`, which knows it 
 """
 
 import contextlib
+import logging
 import re
 import subprocess
 import tempfile
@@ -12,17 +13,21 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+log = logging.getLogger(__name__)
+
 LIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "RESIZING",
         "SIGNALING", "STAGE_OUT", "RESV_DEL_HOLD", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD",
         "SPECIAL_EXIT"}  # fmt: skip
 UNKNOWN = "UNKNOWN"  # to the last question
+# reasons of Slurm to let a job wait that pass by themselves
+_ORDINARY = {"None", "Priority", "Resources", "JobArrayTaskLimit", "Prolog", "Cleaning"}
 
 URGENT_S = 1.0  # least seconds between two questions
 PATIENCE_S = 30.0  # seconds for an answer; a controller may be restarting
 CLOSE_S = 2.0  # seconds that an order gets at the end of the command
-_SQUEUE = ["squeue", "--noheader", "--array", "--me", "--states=all", "--format=%i|%T"]
+_SQUEUE = ["squeue", "--noheader", "--array", "--me", "--states=all", "--format=%i|%T|%r"]
 _SACCT = ["sacct", "--noheader", "--allocations", "--parsable2", "--format=JobID,State"]
-_LINE = re.compile(r"(\d+(?:_\d+)?)\|([A-Z_]+)")
+_LINE = re.compile(r"(\d+(?:_\d+)?)\|([A-Z_]+)(?:\|(.*))?")
 
 
 class Queue:
@@ -38,6 +43,7 @@ class Queue:
         self._squeue, self._sacct = _Question(), _Question()
         self._is_urgent = False
         self._by_squeue: dict[str, str] = {}
+        self._watched, self._said = set[str](), set[str]()
         self.asked_at = float("-inf")  # begin of the last question that was answered
 
     def state(self, job: str) -> str:
@@ -60,14 +66,15 @@ class Queue:
         if self._sacct.is_open:
             text = self._sacct.answer()
             if text is not None:
-                self._note({**_read(text), **self._by_squeue}, self._squeue.begun)
+                self._note({**read(text), **self._by_squeue}, self._squeue.begun)
         elif self._squeue.is_open:
             text = self._squeue.answer()
             if text is None:
                 return
             if self._squeue.is_refused:  # the controller is not there: nothing is known
                 return
-            self._by_squeue = _read(text)
+            self._by_squeue = read(text)
+            self._say_why(reasons(text))
             lost = [job for job, state in self._states.items()
                     if job not in self._by_squeue and state in (*LIVE, UNKNOWN)]  # fmt: skip
             if lost:
@@ -83,6 +90,14 @@ class Queue:
     def watch(self, job: str) -> None:
         """Look for a job also where `squeue` does not know it."""
         self._states.setdefault(job, "PENDING")
+        self._watched.add(job)
+
+    def _say_why(self, why: dict[str, str]) -> None:
+        """Say once why jobs wait, where that may never pass: more cores than a node has, a hold."""
+        for job in sorted(self._watched & why.keys()):
+            if why[job] not in _ORDINARY | self._said:
+                self._said.add(why[job])
+                log.warning("job %s waits in Slurm's queue: %s", job, why[job])
 
     def _note(self, found: dict[str, str], asked_at: float) -> None:
         for job in self._states.keys() - found.keys():
@@ -132,16 +147,28 @@ class _Question:
 
 def states_now() -> dict[str, str]:
     """The states of this user's jobs, asked for now; none where Slurm does not answer."""
+    return read(said_now())
+
+
+def said_now() -> str:
+    """What `squeue` says now of this user's jobs; "" where Slurm does not answer."""
     question = _Question()
     question.ask(_SQUEUE)
     text: str | None = "" if not question.is_open else None
     while text is None:
         time.sleep(0.02)
         text = question.answer()
-    return _read(text)
+    return text
 
 
-def _read(text: str) -> dict[str, str]:
+def reasons(text: str) -> dict[str, str]:
+    """Why jobs wait, in Slurm's words, of what `squeue` says."""
+    rows = filter(None, map(_LINE.match, text.splitlines()))
+    return {m[1]: m[3] for m in rows if m[2] == "PENDING" and m[3] not in (None, "", "None")}
+
+
+def read(text: str) -> dict[str, str]:
+    """States of jobs, of what `squeue` or `sacct` says."""
     return {m[1]: m[2] for m in map(_LINE.match, text.splitlines()) if m}
 
 
