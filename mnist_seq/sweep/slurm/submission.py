@@ -16,6 +16,12 @@ SOONER_S = 60  # by which Slurm may send that signal sooner than asked (sbatch(1
 _KEYS = "hydra.launcher.parameters"
 _TIMEOUT_MIN, _SIGNAL_DELAY_S = 5, 90  # submitit's own
 _OF_MANY_PROCESSES = ("nodes", "ntasks", "tasks_per_node", "ntasks_per_node")
+# sbatch would start each job several times, or wait for its end
+_OF_THE_LAUNCHER = {
+    "array": "each run would train several times",
+    "wait": "the command waits by itself, unless hydra.launcher.detach=true",
+}
+_TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")  # of sbatch(1), --time
 _PREFIX = re.compile(r"^sbatch: (error: )?", re.M)
 
 
@@ -75,6 +81,10 @@ def check(parameters: Mapping[str, Any]) -> None:
                 f"a job is one process: {_KEYS} has {key}={value}; leave it out: "
                 "hydra.launcher.runs_per_job lets a job train several runs"
             )
+        if name in _OF_THE_LAUNCHER:
+            raise ConfigError(
+                f"{_KEYS} must not have {key}={value}: {_OF_THE_LAUNCHER[name]}; leave it out"
+            )
         if name in ("setup", "srun_args") and isinstance(value, str):
             raise ConfigError(
                 f"{_KEYS}.{key} must be a list: {value}; write '++{_KEYS}.{key}=[\"{value}\"]'"
@@ -87,27 +97,45 @@ def check(parameters: Mapping[str, Any]) -> None:
                 f"{_KEYS}.{key} must be a number: {value}; for a type of GPU write "
                 f"~{_KEYS}.{key} ++{_KEYS}.slurm_gres=gpu:{kind}:{num or 1}"
             )
-    minutes, ahead = _limit(parameters)
+    key, minutes, ahead = _limit(parameters)
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (minutes, ahead)):
         return  # submitit says what it wants
     if minutes * 60 - ahead - SOONER_S < LEAST_S:
         raise ConfigError(
             f"a job needs {LEAST_S} s or more before Slurm's early signal: "
-            f"{_KEYS}.timeout_min={minutes:g} is {minutes * 60:g} s, and the signal comes "
-            f"{ahead:g} s before its end, or up to {SOONER_S} s sooner; raise timeout_min, or "
+            f"{_KEYS}.{key}={minutes:g} is {minutes * 60:g} s, and the signal comes "
+            f"{ahead:g} s before its end, or up to {SOONER_S} s sooner; raise {key}, or "
             f"lower it with ++{_KEYS}.slurm_signal_delay_s=<seconds>"
         )
 
 
-def _limit(parameters: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Minutes of a job, and seconds before its end at which the signal comes."""
-    minutes = parameters.get("slurm_time", parameters.get("timeout_min", _TIMEOUT_MIN))
-    return minutes, parameters.get("slurm_signal_delay_s", _SIGNAL_DELAY_S)
+def _limit(parameters: Mapping[str, Any]) -> tuple[str, Any, Any]:
+    """The key of a job's limit, its minutes, and seconds before its end to the signal."""
+    more = parameters.get("slurm_additional_parameters") or {}
+    given = {"slurm_additional_parameters.time": more.get("time"), "slurm_time": None, **parameters}
+    keys = ("slurm_additional_parameters.time", "slurm_time")  # the first one wins
+    key = next((key for key in keys if given[key] is not None), "timeout_min")
+    minutes = given.get(key, _TIMEOUT_MIN)
+    if isinstance(minutes, str):
+        minutes = _minutes(minutes)
+    return key, minutes, parameters.get("slurm_signal_delay_s", _SIGNAL_DELAY_S)
+
+
+def _minutes(text: str) -> float | str:
+    """A time limit in sbatch's words, such as 1-12:00:00 or 90, in minutes; itself if unclear."""
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        return text
+    days, *rest = [int(part) if part else 0 for part in found.groups()]
+    if not found[1] and not found[4]:  # minutes:seconds
+        rest = [0, *rest[:2]]
+    hours, minutes, seconds = rest
+    return ((days * 24 + hours) * 60 + minutes) + seconds / 60
 
 
 def seconds_until_signal(parameters: Mapping[str, Any]) -> float:
     """Seconds of a job until Slurm's signal; infinite for a limit in Slurm's own words."""
-    minutes, ahead = _limit(parameters)
+    _, minutes, ahead = _limit(parameters)
     return minutes * 60 - ahead if isinstance(minutes, int | float) else math.inf
 
 
