@@ -15,6 +15,8 @@ from mnist_seq import status
 from mnist_seq.config import ConfigError
 from mnist_seq.runs.lock import HOLDER, locked
 from mnist_seq.runs.sweep_folder import SweepFolder
+from mnist_seq.sweep import progress
+from mnist_seq.sweep.pool.answer import AnswerFile, lock_path
 from mnist_seq.sweep.progress import look
 from tests.conftest import ROOT, Command, clean_env
 
@@ -65,6 +67,29 @@ def test_each_run_has_its_state_and_how_far_it_is(folder: SweepFolder) -> None:
     assert not seen.command
     with locked(folder.path, what="a sweep"):
         assert look(folder).command == f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def test_a_run_of_a_pack_that_slurm_has_stopped_says_so_and_then_waits_in_the_next(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `scancel` of jobs that nobody watches, nothing said why; in the next job it waits."""
+    folder.note("submitted", "died", job="7", call="a", identity="i", runs=2)
+    said = "7|CANCELLED|None\n"
+    monkeypatch.setattr(progress, "said_now", lambda: said)
+    answer = AnswerFile(lock_path(folder.run("died").path), "a")
+    answer.begin()
+    answer.end("interrupted by SIGTERM")
+
+    def died() -> tuple[str, str]:
+        return next((run.state, run.words) for run in look(folder).runs if run.name == "died")
+
+    assert died()[0] == "interrupted"
+    assert died()[1].endswith("ago; stopped by Slurm: scancel")
+    said = ""  # Slurm has forgotten it
+    assert died()[1].endswith("ago; SIGTERM")
+    folder.note("submitted", "died", job="8", call="b", identity="i", runs=2)
+    said = "8|RUNNING|None\n"
+    assert died() == ("queued", "job 8 trains others first")
 
 
 def test_it_is_shown_and_a_long_list_is_cut(folder: SweepFolder) -> None:

@@ -12,7 +12,11 @@ from mnist_seq.runs.folder import RunFolder
 from mnist_seq.runs.lock import holder as holder_of
 from mnist_seq.runs.sweep_folder import SweepFolder
 from mnist_seq.runs.text import duration
+from mnist_seq.sweep.pool.answer import Answer, AnswerFile, lock_path
+from mnist_seq.sweep.pool.call import INTERRUPTED
 from mnist_seq.sweep.pool.failures import reason, state_of
+from mnist_seq.sweep.pool.remote import STOPPED_BY
+from mnist_seq.sweep.slurm.handle import STOPS
 from mnist_seq.sweep.slurm.queue import LIVE, read, reasons, said_now
 from mnist_seq.waypoints.of_folder import standing_of
 
@@ -97,17 +101,30 @@ def _seen(
         return RunSeen(name, "queued", f"job {job}, {queue[job].lower()}{_since(last)}{why}")
     if holder := holder_of(run.path):
         return RunSeen(name, "at work", "; ".join([*_how_far(run), holder]))
-    is_shared = last.get("runs", 1) != 1
+    is_shared, said = last.get("runs", 1) != 1, _said(run, last)
     if is_live and not is_shared:
         return RunSeen(name, "at work", f"job {job} starts")
-    if is_live and state not in ("failed", "interrupted"):
+    if is_live and not (said and said.is_over):  # also a run that an earlier job has stopped
         return RunSeen(name, "queued", f"job {job} trains others first")
     if state == "failed":
         return RunSeen(name, "failed", reason(run))
     if state == "interrupted":
-        why = str(last.get("reason", "")).removeprefix("interrupted by ")
+        why = str(last.get("reason", "")).removeprefix(INTERRUPTED)
+        why = why or _stop_of(said, queue.get(job, ""))
         return RunSeen(name, "interrupted", "; ".join(filter(None, [*_how_far(run), why])))
     return RunSeen(name, "not begun", "")
+
+
+def _said(run: RunFolder, last: Mapping[str, Any]) -> Answer | None:
+    """What the run's last job has said of it, if it has come to it."""
+    return AnswerFile(lock_path(run.path), str(last["call"])).read() if "call" in last else None
+
+
+def _stop_of(said: Answer | None, state: str) -> str:
+    """What has stopped a run of whose end no command has heard, or ""."""
+    if state in STOPS:
+        return f"{STOPPED_BY}Slurm: {STOPS[state]}"
+    return said.fault.removeprefix(INTERRUPTED) if said else ""
 
 
 def _since(row: Mapping[str, Any]) -> str:

@@ -87,6 +87,11 @@ class AnswerFile:
             files.write_json(files.inside(path.parent, path.name), row)
 
 
+def lock_path(run: Path) -> Path:
+    """The file that is locked while a run trains, of the run's folder."""
+    return run.parent / ".at_work" / f"{run.name}.lock"
+
+
 def new_id() -> str:
     """An id that no other call has."""
     return os.urandom(8).hex()

@@ -206,7 +206,7 @@ class RemotePool(Pool):
         return Call(
             job.work(),
             str(folder.path),
-            lock=str(folder.path.parent / ".at_work" / f"{folder.path.name}.lock"),
+            lock=str(answer.lock_path(folder.path)),
             directory=str(Path.cwd()),
             env=_environment(self.slots[slot]),
             id=answer.new_id() if self._is_queue else "",

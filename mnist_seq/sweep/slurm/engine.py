@@ -121,10 +121,10 @@ class SlurmEngine:
                     jobs = [self._executor.submit(self._packed(pack)) for pack in part]
                 ids = [job.job_id for job in jobs]
             except Exception as error:  # submitit's own, with what sbatch has printed
+                before = f"{plural(len(new), 'run')} before: submitted; " if new else ""
                 raise Refused(
                     f"Slurm must take the jobs of a sweep, and sbatch says: "
-                    f"{in_a_line(str(error))}; {plural(len(new), 'run')} before are submitted; see "
-                    "hydra.launcher.parameters"
+                    f"{in_a_line(str(error))}; {before}see hydra.launcher.parameters"
                 ) from None
             for pack, job in zip(part, ids, strict=True):
                 self._note(pack, job)
