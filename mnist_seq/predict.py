@@ -19,6 +19,7 @@ from mnist_seq.config.errors import ConfigError, refuse
 from mnist_seq.config.paths import conf_dir
 from mnist_seq.runs import files
 from mnist_seq.runs.console import cell, near, say
+from mnist_seq.runs.text import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +81,8 @@ def run(values: Mapping[str, Any], console: "Console") -> "Predictions":
     fitted = ", cut out and centred as MNIST's" if values["fit"] == "mnist" else ""
     say(
         console,
-        f"{len(found)} of {reading.described()}{fitted}{inverted}; by "
+        f"{plural(len(found), reading.task.noun.removesuffix('s'))} of {reading.described()}"
+        f"{fitted}{inverted}; by "
         f"{loaded.run.record['name']} in {near(folder)}",
     )
     _show(found, given, console)

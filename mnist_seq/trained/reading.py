@@ -104,10 +104,10 @@ class Reading:
     def described(self) -> str:
         """How an example is read, in words."""
         spec = self.spec
-        kind = "x".join(map(str, self.shape))
+        kind = " x ".join(map(str, self.shape))
         how = self.task.settings.options().get("sequence", "")
-        unit = "tokens" if spec.input == "token" else f"{spec.time_steps} x {spec.input_size}"
-        return f"{kind} read as {how or 'a sequence'} ({unit})"
+        of_step = "one token" if spec.input == "token" else f"{spec.input_size}"
+        return f"{kind}, read as {how or 'a sequence'} ({spec.time_steps} time steps of {of_step})"
 
     def _shaped(self, array: np.ndarray) -> np.ndarray:
         """With an axis N in front, and without one for a single channel."""

@@ -258,7 +258,10 @@ def test_the_command_reads_pictures(run: LoadedRun, tmp_path: Path) -> None:
         asked(run, images=str(tmp_path), ground="white", fit="mnist", out=str(out)), console
     )
     text = console.export_text()
-    assert "2 of 28x28 read as permuted (28 x 28), cut out and centred as MNIST's, inverted" in text
+    assert " ".join(text.split()).startswith(
+        "2 images of 28 x 28, read as permuted (28 time steps of 28), cut out and centred as "
+        "MNIST's, inverted; by "
+    )
     assert [line.split()[:2] for line in text.splitlines() if ".png  " in line] == [
         [name, str(answer)] for name, answer in zip(("a.png", "b.png"), found.answers, strict=True)
     ]
