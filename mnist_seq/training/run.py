@@ -87,8 +87,7 @@ def train_stack(
 ) -> list[Ended]:
     """Train runs of equal shape as one program, each in its own folder.
 
-    Each run has the numbers that it has alone, up to rounding. A run that fails does not stop the
-    others.
+    Each run has the numbers that it has alone, up to rounding. A failure stops no other run.
 
     Args:
         listeners: of each run.
@@ -251,11 +250,12 @@ def _open_logbook(job: Job, data: TaskData, listeners: list[Listener]) -> Logboo
 
 
 def _kernel(config: Config, layers: torch.nn.Module) -> str:
-    """What runs the layers: torch's module, such as "nn.LSTM", own "steps", or compiled code."""
+    """What runs the layers: torch's modules, such as "nn.LSTM", own "steps", or compiled code."""
     if config.device.kernel == "native":
         return "native layers" if config.model.has_native_layers else "native"
-    kinds = (k for k in type(layers).__mro__ if k.__module__ == torch.nn.RNNBase.__module__)
-    return next((f"nn.{kind.__name__}" for kind in kinds), "steps")
+    bases = (base for each in layers.modules() for base in type(each).__mro__)
+    kinds = (f"nn.{k.__name__}" for k in bases if k.__module__ == torch.nn.RNNBase.__module__)
+    return next(kinds, "steps")
 
 
 def _train(books: Sequence[Logbook], interruption: Interruption) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from mnist_seq.tasks.batches.split import split
@@ -58,3 +59,12 @@ def test_wrong_labels_are_those_of_training_alone(tmp_path: Path, run_in: RunIn)
     assert metrics["test/accuracy"] > 0.5
     assert abs(metrics["valid/accuracy"] - metrics["test/accuracy"]) < 0.1
     assert folder.record()["config"]["data"]["label_noise"] == 0.5
+
+
+@pytest.mark.parametrize("words", ["model.below=[4]", "model.block=residual"])
+def test_layers_of_torch_inside_others_are_its_kernel(
+    tmp_path: Path, run_in: RunIn, words: str
+) -> None:
+    """They run `nn.LSTM`, so their seconds are compared as its."""
+    folder = run_in(tmp_path, "model.layers=2", words, "training.updates=1")[1]
+    assert folder.record()["kernel"] == "nn.LSTM"
