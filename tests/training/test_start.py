@@ -132,6 +132,15 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     assert "\n" not in str(error.value)
 
 
+def test_a_source_that_holds_more_is_refused_with_the_way_out(
+    source: LoadedRun, tmp_path: Path
+) -> None:
+    shutil.copytree(source.folder, tmp_path / "more")
+    torch.save(weights(source) | {"norm.weight": torch.ones(6)}, tmp_path / "more" / "model.pt")
+    with pytest.raises(ConfigError, match=r"norm\.weight'; choose the model and"):
+        check_run(with_origin(compose(*WORDS, f"training.init_from={tmp_path / 'more'}")))
+
+
 @pytest.mark.parametrize(("words", "says"), [
     (("training.init_head=new",), "write training.init_from="),
     (("training.init_optimizer=true",), "write training.init_from="),

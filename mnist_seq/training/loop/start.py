@@ -158,7 +158,9 @@ def _fitting(found: object, model: Classifier, training: Training, named: str) -
     try:
         checkpoint_check.check_weights(weights, model)
     except ValueError as error:
-        raise ConfigError(f"{named} must hold the weights of this net: {error}") from error
+        raise ConfigError(
+            f"{named} must hold the weights of this net: {error}; choose {_SAME}"
+        ) from error
     return weights
 
 
