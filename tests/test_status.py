@@ -77,6 +77,7 @@ def test_a_run_of_a_pack_that_slurm_has_stopped_says_so_and_then_waits_in_the_ne
     said = "7|CANCELLED|None\n"
     monkeypatch.setattr(progress, "said_now", lambda: said)
     answer = AnswerFile(lock_path(folder.run("died").path), "a")
+    answer.path.parent.mkdir()
     answer.begin()
     answer.end("interrupted by SIGTERM")
 
