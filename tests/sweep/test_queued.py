@@ -8,7 +8,8 @@ import pytest
 
 from mnist_seq.config import ConfigError
 from mnist_seq.runs.folder import RunFolder
-from mnist_seq.sweep.pool import pool, remote
+from mnist_seq.sweep.engines import launcher_of
+from mnist_seq.sweep.pool import pool, remote, worker
 from mnist_seq.sweep.pool.answer import AnswerFile
 from mnist_seq.sweep.pool.call import Call
 from mnist_seq.sweep.pool.jobs import Full, Outcome, Policy, PoolJob, Refused
@@ -219,6 +220,29 @@ def test_parameters_with_which_no_run_can_work_are_refused(
     assert seconds_until_signal({"slurm_time": "1-02:00"}) == 26 * 3600 - 90
     assert seconds_until_signal({"slurm_time": "1:30:30"}) == 5430 - 90
     assert seconds_until_signal({"slurm_time": "INFINITE"}) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"stacks_on": "cuda"}, "runs_per_job=1 gives each run a job of its own"),
+        ({"max_runs": 4, "runs_per_job": 8}, "stacks_on=nothing makes none"),
+        ({"cluster": "local", "max_runs": 4}, "max_runs is for jobs of Slurm"),
+    ],
+)
+def test_keys_of_stacks_that_nothing_reads_are_refused(keys: dict[str, Any], says: str) -> None:
+    """Else a user waits for stacks that nobody makes."""
+    needed = {"cluster": "slurm", "workers": 1, "grace": 1, "slots_per_device": 1, "parameters": {}}
+    with pytest.raises(ConfigError, match=says) as refused:
+        launcher_of("submitit_slurm", "submitit", {**needed, **keys})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_run_that_never_wrote_a_log_is_found_by_its_folder(tmp_path: Path) -> None:
+    """A job may end before Python starts in it."""
+    assert pool.log_path(tmp_path) == tmp_path
+    (tmp_path / worker.LOG).touch()
+    assert pool.log_path(tmp_path) == tmp_path / worker.LOG
 
 
 def test_why_a_job_waits_is_read() -> None:

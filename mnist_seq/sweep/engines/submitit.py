@@ -73,6 +73,12 @@ class SubmititLauncher(EngineLauncher):
                 "hydra.launcher.runs_per_job=1 gives each run a job of its own; write "
                 "hydra.launcher.runs_per_job=auto or a number"
             )
+        if self.stacks_on == "nothing" and self.max_runs != "auto":
+            raise ValueError(
+                f"hydra.launcher.max_runs={self.max_runs} is the largest stack of a job, and "
+                "hydra.launcher.stacks_on=nothing makes none; write hydra.launcher.stacks_on=cuda "
+                "or anything"
+            )
         if self.cluster == "slurm":
             check(self.parameters)
         return self

@@ -276,5 +276,6 @@ def _event(job: PoolJob, event: Any, view: View) -> None:
 
 
 def log_path(folder: Path) -> Path:
-    """Path of the log with the output of a job."""
-    return folder / worker.LOG
+    """Path of the log with the output of a job; its folder where it came to write none."""
+    log = folder / worker.LOG
+    return log if log.exists() else folder
