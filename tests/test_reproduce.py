@@ -182,7 +182,7 @@ def test_a_stopped_command_goes_on_and_judges(tmp_path: Path) -> None:
         ("sweep.stale=error", "model.hidden (2, now 3)"),
         (
             "sweep.stale=keep",
-            "reproduce-tiny.lstm have another config than it has now",
+            "of another config than it has now",
         ),
     ):  # what was measured of another config is no result of this one
         again = subprocess.run([*line, word], capture_output=True, timeout=120, **given)

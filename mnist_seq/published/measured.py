@@ -54,7 +54,7 @@ def from_folder(folder: Path, row: Row, variant: str | None = None) -> Stored:
     others = [run for run in found if variant not in (None, variant_of(run.record()["config"]))]
     if others:
         raise ConfigError(
-            f"{plural(len(others), 'run')} of {row.id} in {folder} have another config than it has "
+            f"{row.id} in {folder} has {plural(len(others), 'run')} of another config than it has "
             f"now, such as {others[0].path.name}; train them anew with sweep.stale=rerun"
         )
     check_ended(found, row.id, folder)
@@ -75,7 +75,7 @@ def check_ended(runs: Sequence[RunFolder], name: str, folder: Path) -> None:
     open_ = [run.path.name for run in runs if run.state() not in ("finished", "diverged")]
     if open_:
         raise ConfigError(
-            f"{plural(len(open_), 'run')} of {name} in {folder} have not ended, such as "
+            f"{name} in {folder} has {plural(len(open_), 'run')} still to end, such as "
             f"{open_[0]}; the same command goes on with them"
         )
 

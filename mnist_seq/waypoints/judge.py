@@ -8,6 +8,7 @@ from typing import Any, Literal
 from mnist_seq.published.curve import Curve
 from mnist_seq.published.stored import Stored
 from mnist_seq.runs.events import Judged, value_text
+from mnist_seq.runs.text import plural
 from mnist_seq.waypoints.matching import has_same_length
 
 Place = Literal["within", "worse", "better"]
@@ -121,8 +122,8 @@ def line(standing: Standing, judged: Judged, *, seed: int) -> str:
     value, low, high = (value_text(metric, v, judged) for v in (point.value, point.low, point.high))
     is_one = any(seed == each.seed for each in stored.seeds)
     return (
-        f"waypoint: at {point.update:,} updates {metric} {value} is {_words(point.place, stored)} "
-        f"({stored.id}: {low.removesuffix(' %')} to {high}"
+        f"waypoint: at {plural(point.update, 'update')} {metric} {value} is "
+        f"{_words(point.place, stored)} ({stored.id}: {low.removesuffix(' %')} to {high}"
         f"{', this seed among them' if is_one else ''})"
     )
 

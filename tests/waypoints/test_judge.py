@@ -55,7 +55,7 @@ def test_the_interval_is_that_of_one_more_seed() -> None:
     assert places([0.621, 0.809, 0.600, 0.790]) == "wwwb"
     assert (
         line(found, BY_ACCURACY, seed=3)
-        == "waypoint: at 1 updates valid/accuracy 72.00 % is within what 3 "
+        == "waypoint: at 1 update valid/accuracy 72.00 % is within what 3 "
         "seeds gave (e.a: 62.06 to 81.94 %)"
     )
     assert "81.94 %, this seed among them)" in line(found, BY_ACCURACY, seed=2)
