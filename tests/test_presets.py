@@ -24,7 +24,7 @@ PUBLISHED = [
     ("psmnist_full", [], 42_210, 100_000),
 ]
 
-# Of tutorials, by hand: weights and two biases of each layer and direction, projection, norm, head
+# Of tutorials, by hand: weights and biases of each layer and direction, projection, norm, head
 TUTORIALS = [
     ("pytorch_example", 4 * 64 * (28 + 64 + 2) + 128 + 65 * 32 + 33 * 10, 14 * 938),
     ("yunjey_lstm", 4 * 128 * (28 + 3 * 128 + 4) + 1_290, 1_200),
@@ -32,7 +32,7 @@ TUTORIALS = [
     ("persson_bilstm", 8 * 256 * (28 + 4 * 256 + 4) + 5_130, 1_876),
     ("sentdex", 4 * 128 * (28 + 3 * 128 + 4) + 129 * 32 + 330, 5_625),
     ("keras_guide", 4 * 64 * (28 + 64 + 1) + 128 + 650, 938),
-    ("keras_irnn", 100 * (1 + 100 + 2) + 1_010, 200 * 1_875),
+    ("keras_irnn", 100 * (1 + 100 + 1) + 1_010, 200 * 1_875),
     ("geron_rnn", 150 * (28 + 150 + 2) + 1_510, 10 * 367),
     ("tensorflow_examples", 4 * 128 * (28 + 128 + 2) + 1_290, 10_000),
     ("morvan_tensorflow", 29 * 128 + 4 * 128 * (2 * 128 + 2) + 1_290, 781),
