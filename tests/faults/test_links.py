@@ -60,9 +60,8 @@ def lock(path: Path) -> None:
 
 
 def at_work(path: Path) -> None:
-    here = os.getcwd()
-    call = Call(b"", str(path / "run"), str(path / ".at_work" / "run.lock"), here, {})
-    call._begin()
+    with Call(b"", str(path / "run"), str(path / ".at_work" / "run.lock"), "", {}).locked():
+        pass
 
 
 def events(path: Path) -> None:

@@ -19,6 +19,7 @@ from mnist_seq.sweep.slurm.handle import SlurmHandle
 from mnist_seq.sweep.slurm.packed_pool import auto_size, by_shape
 from mnist_seq.sweep.slurm.queue import Orders, read, reasons
 from mnist_seq.sweep.slurm.submission import check, in_a_line, seconds_until_signal
+from tests.sweep.test_engines import needs
 
 Act = Callable[[RunFolder], str]  # what a job does; its fault
 
@@ -222,6 +223,7 @@ def test_parameters_with_which_no_run_can_work_are_refused(
     assert seconds_until_signal({"slurm_time": "INFINITE"}) == float("inf")
 
 
+@needs("submitit_local")
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
