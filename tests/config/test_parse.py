@@ -63,7 +63,7 @@ def test_every_yaml_of_every_group_composes_and_parses(
         ("optimizer.lr=fast", "optimizer.lr must be a number: optimizer.lr=fast"),
         ("optimizer.lr=nan", "optimizer.lr must be finite: optimizer.lr=nan"),
         ("model.readout=first", "must be last, last_step, mean or flat: model.readout=first"),
-        ("device.precision=fp16", "fp32, tf32 or bf16 (on a GPU choose bf16, which takes as many"),
+        ("device.precision=fp16", "fp32, tf32 or bf16 (on a GPU choose tf32, whose products"),
         ("device.precision=fp8", "device.precision must be fp32, tf32 or bf16: device.precision"),
         ("model.hidden=[8,4]", "are model.layers=2 model.below=[8] model.hidden=4: model.hidden=["),
         ("model.head=5", "model.head must be a list of sizes, such as [32], or []: model.head=5"),

@@ -12,8 +12,8 @@ def _no_half(value: Any) -> Any:
     if str(value).lower() in ("fp16", "float16", "half", "16", "16-mixed"):
         raise PydanticCustomError(
             "half",
-            "fp32, tf32 or bf16 (on a GPU choose bf16, which takes as many bits as fp16 and needs "
-            "no scaling of the loss)",
+            "fp32, tf32 or bf16 (on a GPU choose tf32, whose products have the digits of fp16 and "
+            "the range of fp32, so that no loss is scaled)",
         )
     return value
 
