@@ -71,7 +71,7 @@ def run(values: Mapping[str, Any], console: "Console") -> bool:
 
 def _store(values: Mapping[str, Any], among: Sequence["Row"], console: "Console") -> None:
     """Store what the runs of a sweep measured beside experiments of the user's own."""
-    from mnist_seq.published.judging import FEWEST
+    from mnist_seq.published.curve import FEWEST_SEEDS
     from mnist_seq.published.keeping import keep, own_results
     from mnist_seq.runs.console import near, say
     from mnist_seq.runs.sweep_folder import expanded, no_folder
@@ -88,8 +88,8 @@ def _store(values: Mapping[str, Any], among: Sequence["Row"], console: "Console"
         say(console, text)
     for path, found in kept:
         used = "runs of its config are compared with it"
-        if found.curve.n < FEWEST:
-            used = f"with {FEWEST} seeds or more, runs are compared with it"
+        if found.curve.n < FEWEST_SEEDS:
+            used = f"with {FEWEST_SEEDS} seeds or more, runs are compared with it"
         say(console, f"stored: {near(path)}, n={found.curve.n}; {used}")
 
 

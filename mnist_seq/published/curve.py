@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _DIGITS = 6  # of the numbers of a curve
 MOST_POINTS = 60  # of a curve
+FEWEST_SEEDS = 3  # to compare runs with: the prediction interval of two is as wide as the metric
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -29,7 +29,7 @@ from mnist_seq.sweep.pool.jobs import PoolJob
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.remote import RemotePool
 from mnist_seq.sweep.pool.slots import Slots, threads_of
-from mnist_seq.sweep.stack.sizes import BEST_ON_CPU, in_words, most_runs
+from mnist_seq.sweep.stack.sizes import in_words, most_on_cpu, most_runs
 from mnist_seq.sweep.stack.stackable import check_stackable, shape_of
 from mnist_seq.sweep.summary import grouped, say_submitted, show_end, show_plan, show_table
 from mnist_seq.sweep.until.asked import check_decidable, with_seeds
@@ -93,10 +93,7 @@ class Session:
             say(self.console, text)
         placement = self.launcher.placement
         if self.is_stacking and not placement.is_here:
-            say(
-                self.console,
-                "runs of equal shape go as stacks inside their jobs",
-            )
+            say(self.console, "runs of equal shape go as stacks inside their jobs")
         elif self.is_stacking and plan.todo and not plan.is_at_most:
             shapes = [shape_of(run.config) for run in plan.todo]
             most = most_runs(shapes, self.slots, max_runs=placement.max_runs)
@@ -235,8 +232,8 @@ class Session:
                 stop_reason = self.launcher.launch(part, sweep_name=self.options.name)
                 seeds.settle(batch)
         else:
-            most, is_here = self.launcher.placement.max_runs, self.launcher.placement.is_here
-            stack = (BEST_ON_CPU if most == "auto" else most) if self.is_stacking and is_here else 1
+            placement = self.launcher.placement
+            stack = most_on_cpu(placement.max_runs) if self.is_stacking and placement.is_here else 1
             seeds.capacity = stack * len(self.slots)
             if batch := seeds.first_batch():
                 first = replace(plan, runs=batch)

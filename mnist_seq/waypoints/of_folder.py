@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mnist_seq.published.curve import FEWEST_SEEDS
 from mnist_seq.published.stored import Stored, read, results_dirs
 from mnist_seq.runs.console import near
 from mnist_seq.runs.folder import RunFolder
@@ -14,8 +15,6 @@ from mnist_seq.waypoints.judge import Standing, standing
 from mnist_seq.waypoints.matching import takes_same_steps
 
 log = logging.getLogger("mnist_seq.waypoints")
-
-FEWEST = 3  # seeds: the prediction interval of two is as wide as the metric
 
 
 def stored_for(config: Mapping[str, Any], fingerprint: str) -> Stored | None:
@@ -31,7 +30,7 @@ def stored_for(config: Mapping[str, Any], fingerprint: str) -> Stored | None:
     for folder in results_dirs():
         for path in sorted(folder.glob("*.json")):
             stored = _read(path, path.stat().st_mtime_ns)
-            if stored is None or not stored.curve.updates or stored.curve.n < FEWEST:
+            if stored is None or not stored.curve.updates or stored.curve.n < FEWEST_SEEDS:
                 continue
             is_same_data = stored.fingerprint in ("", fingerprint)
             if is_same_data and takes_same_steps(stored, config):

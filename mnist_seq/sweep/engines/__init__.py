@@ -33,7 +33,7 @@ from mnist_seq.config.schema import Group
 from mnist_seq.sweep.pool.opening import Opening
 from mnist_seq.sweep.pool.pool import Pool
 from mnist_seq.sweep.pool.remote import Engine, RemotePool
-from mnist_seq.sweep.pool.slots import Slots, has_gpu, open_slots
+from mnist_seq.sweep.pool.slots import Slots, has_stacks, open_slots
 
 MAX_WORKERS = 10_000
 
@@ -88,7 +88,7 @@ class Placement:
         """
         if not self.is_here:
             return self.stacks_on != "nothing"
-        return self.stacks_on == "anything" or (self.stacks_on == "cuda" and has_gpu(slots))
+        return has_stacks(slots, self.stacks_on)
 
 
 class Launcher(Group, ABC):

@@ -21,7 +21,7 @@ from mnist_seq.sweep.slurm.engine import SlurmEngine
 from mnist_seq.sweep.slurm.pack import Pack
 from mnist_seq.sweep.slurm.packed_pool import PackedPool, auto_size
 from mnist_seq.sweep.slurm.submission import check
-from mnist_seq.sweep.stack.sizes import BEST_ON_CPU
+from mnist_seq.sweep.stack.sizes import most_on_cpu
 
 if TYPE_CHECKING:
     import submitit
@@ -108,7 +108,7 @@ class SubmititLauncher(EngineLauncher):
         if size == "auto":
             size = auto_size(opening.mean_s, self._at_once(opening.threads))
             if opening.is_stacking:
-                size *= BEST_ON_CPU if self.max_runs == "auto" else self.max_runs
+                size *= most_on_cpu(self.max_runs)
         num = opening.num_jobs
         return PackedPool(engine, policy=opening.policy, views=(), size=size, num_jobs=num)
 

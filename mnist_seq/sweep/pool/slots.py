@@ -50,3 +50,8 @@ def gpu_slots(num_devices: int, per_device: int) -> Slots:
 def has_gpu(slots: Sequence[Mapping[str, str]]) -> bool:
     """Whether some of these slots are on a GPU."""
     return any("CUDA_VISIBLE_DEVICES" in slot for slot in slots)
+
+
+def has_stacks(slots: Sequence[Mapping[str, str]], stacks_on: str) -> bool:
+    """Whether runs of equal shape are trained as stacks in these slots."""
+    return stacks_on == "anything" or (stacks_on == "cuda" and has_gpu(slots))

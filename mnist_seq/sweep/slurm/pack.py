@@ -24,7 +24,7 @@ from mnist_seq.sweep.pool.call import INTERRUPTED, Call
 from mnist_seq.sweep.pool.failures import cause_of_death
 from mnist_seq.sweep.pool.jobs import PoolJob
 from mnist_seq.sweep.pool.process import WorkerProcess
-from mnist_seq.sweep.pool.slots import Slots, has_gpu, open_slots
+from mnist_seq.sweep.pool.slots import Slots, has_stacks, open_slots
 from mnist_seq.sweep.stack.process import StackedJob, StackProcess
 from mnist_seq.sweep.stack.sizes import most_runs, sizes
 
@@ -73,7 +73,7 @@ class Pack:
 
     def most(self, slots: Slots) -> dict[str, float]:
         """The largest stack of each shape; none where each run trains alone."""
-        if self.stacks_on == "anything" or (self.stacks_on == "cuda" and has_gpu(slots)):
+        if has_stacks(slots, self.stacks_on):
             return most_runs([call.shape for call in self.calls], slots, max_runs=self.max_runs)
         return {}
 

@@ -12,6 +12,11 @@ from mnist_seq.sweep.pool.slots import Slots, has_gpu
 BEST_ON_CPU = 16
 
 
+def most_on_cpu(max_runs: int | str) -> int:
+    """The largest stack on a CPU; see `most_runs`."""
+    return BEST_ON_CPU if isinstance(max_runs, str) else max_runs
+
+
 def most_runs(shapes: Sequence[str], slots: Slots, *, max_runs: int | str) -> dict[str, float]:
     """The largest stack of each shape.
 
@@ -21,7 +26,7 @@ def most_runs(shapes: Sequence[str], slots: Slots, *, max_runs: int | str) -> di
         max_runs: limit for a stack, or "auto": the number that trains fastest.
     """
     counts = Counter(shape for shape in shapes if shape)
-    most = float(max_runs) if max_runs != "auto" else math.inf if has_gpu(slots) else BEST_ON_CPU
+    most = math.inf if max_runs == "auto" and has_gpu(slots) else float(most_on_cpu(max_runs))
     fair = math.ceil(counts.total() / max(1, min(len(slots), len(shapes))))
     return dict.fromkeys(counts, min(most, max(1, fair)))
 
